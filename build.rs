@@ -1,0 +1,15 @@
+//! Tells the linker where the shared DuckDB library will be at run time: beside the binary (as shipped), else where
+//! it was at build time (as developed).
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
+    println!("cargo::rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_BUNDLED").is_none() {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN");
+        if let Ok(directory) = env::var("DUCKDB_LIB_DIR") {
+            println!("cargo::rustc-link-arg=-Wl,-rpath,{directory}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! `cron.toml` and the settings: text in, validated values out, all errors at once.
+
+pub mod schedule;
+pub mod settings;

@@ -1,0 +1,263 @@
+//! Where things are and what the outside is called: flags, `DELOTON_*` variables and `.env`, in that order.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+
+/// The settings that every command accepts.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Folder for everything at rest on this machine.
+    #[arg(long, global = true, env = "DELOTON_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// Where lines come from. Default: `kafka` when brokers are given, else `simulated`.
+    #[arg(long, global = true, env = "DELOTON_SOURCE", value_enum)]
+    pub source: Option<SourceKind>,
+
+    /// Kafka brokers, `host:port,host:port`.
+    #[arg(long, global = true, env = "DELOTON_KAFKA_BROKERS", value_name = "LIST")]
+    pub kafka_brokers: Option<String>,
+
+    /// Kafka topic.
+    #[arg(long, global = true, env = "DELOTON_KAFKA_TOPIC", default_value = "deloton", value_name = "NAME")]
+    pub kafka_topic: String,
+
+    /// Kafka consumer group.
+    #[arg(long, global = true, env = "DELOTON_KAFKA_GROUP", default_value = "deloton", value_name = "NAME")]
+    pub kafka_group: String,
+
+    /// Any other librdkafka property, as `key=value`; repeatable. Give secrets in DELOTON_KAFKA_PROPERTIES, separated
+    /// by semicolons.
+    #[arg(
+        long = "kafka-property",
+        global = true,
+        env = "DELOTON_KAFKA_PROPERTIES",
+        hide_env_values = true,
+        value_delimiter = ';',
+        value_name = "K=V"
+    )]
+    #[serde(skip)]
+    pub kafka_properties: Vec<KafkaProperty>,
+
+    /// Where a first start begins: `lookback` (at the headers of the rides under way), `earliest`, `latest`, or an
+    /// RFC 3339 time.
+    #[arg(long, global = true, env = "DELOTON_START", default_value = "lookback", value_name = "WHERE")]
+    pub start: StartAt,
+
+    /// Address the server listens on.
+    #[arg(long, global = true, env = "DELOTON_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+
+    /// The schedule. Default: `cron.toml` here, else the one compiled in.
+    #[arg(long, global = true, env = "DELOTON_CRON", value_name = "FILE")]
+    pub cron: Option<PathBuf>,
+
+    /// The daily tables' SQL. Default: `jobs` here, else the ones compiled in.
+    #[arg(long, global = true, env = "DELOTON_JOBS_DIR", value_name = "DIR")]
+    pub jobs_dir: Option<PathBuf>,
+
+    /// The templates. Default: `templates` here, else the ones compiled in.
+    #[arg(long, global = true, env = "DELOTON_TEMPLATES_DIR", value_name = "DIR")]
+    pub templates_dir: Option<PathBuf>,
+
+    /// Where the report site is published: a folder or `s3://bucket/prefix`. Default: `site` in the data folder.
+    #[arg(long, global = true, env = "DELOTON_SITE", value_name = "DIR|S3")]
+    pub site: Option<Location>,
+
+    /// The address at which people open the site; used by the mail.
+    #[arg(long, global = true, env = "DELOTON_SITE_URL", value_name = "URL")]
+    pub site_url: Option<String>,
+
+    /// Endpoint of an S3-, SES- and SNS-compatible service other than AWS's.
+    #[arg(long, global = true, env = "DELOTON_AWS_ENDPOINT_URL", value_name = "URL")]
+    pub aws_endpoint_url: Option<String>,
+
+    /// How mail leaves: into `outbox` in the data folder, or through Amazon SES.
+    #[arg(long, global = true, env = "DELOTON_MAIL", value_enum, default_value = "outbox")]
+    pub mail: MailKind,
+
+    /// Sender of every mail.
+    #[arg(long, global = true, env = "DELOTON_MAIL_FROM", default_value = "Deloton <reports@deloton.example>", value_name = "ADDR")]
+    pub mail_from: String,
+
+    /// Recipient of the daily report; repeatable.
+    #[arg(long = "mail-to", global = true, env = "DELOTON_MAIL_TO", value_delimiter = ',', value_name = "ADDR")]
+    pub mail_to: Vec<String>,
+
+    /// Send every mail to this address instead, for test set-ups.
+    #[arg(long, global = true, env = "DELOTON_MAIL_OVERRIDE", value_name = "ADDR")]
+    pub mail_override: Option<String>,
+
+    /// The address at which people reach this server.
+    #[arg(long, global = true, env = "DELOTON_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// A fixed clock (RFC 3339), for tests and replays.
+    #[arg(long, global = true, env = "DELOTON_NOW", value_name = "TIME")]
+    pub now: Option<DateTime<Utc>>,
+
+    /// Zone of the log's stamps, which carry none.
+    #[arg(long, global = true, env = "DELOTON_LOG_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
+    pub log_timezone: chrono_tz::Tz,
+
+    /// How logs are written.
+    #[arg(long, global = true, env = "DELOTON_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+impl Settings {
+    /// The clock this run goes by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.now.map_or(Clock::System, Clock::Fixed)
+    }
+
+    /// Where lines come from.
+    #[must_use]
+    pub fn source(&self) -> SourceKind {
+        self.source.unwrap_or(if self.kafka_brokers.is_some() { SourceKind::Kafka } else { SourceKind::Simulated })
+    }
+
+    /// Where the report site is published.
+    #[must_use]
+    pub fn site(&self) -> Location {
+        self.site.clone().unwrap_or_else(|| Location::Directory(self.data_dir.join("site")))
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data_dir.join("deloton.duckdb")
+    }
+}
+
+/// Where lines come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum SourceKind {
+    /// Simulated bikes through an embedded Kafka-protocol broker.
+    Simulated,
+    /// A Kafka cluster.
+    Kafka,
+    /// Nowhere: only the scheduler and the API.
+    None,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum MailKind {
+    /// `.eml` files in `outbox` in the data folder.
+    Outbox,
+    /// Amazon SES.
+    Ses,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// One librdkafka property.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaProperty {
+    /// The property's name, e.g. `sasl.mechanisms`.
+    pub key: String,
+    /// Its value; may be a secret.
+    pub value: String,
+}
+
+impl FromStr for KafkaProperty {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(KafkaProperty { key: key.trim().to_owned(), value: value.to_owned() })
+            }
+            _ => Err("expected `key=value`, e.g. `security.protocol=SASL_SSL`".to_owned()),
+        }
+    }
+}
+
+/// Where a first start begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StartAt {
+    /// At the headers of the rides under way.
+    Lookback,
+    /// At the oldest message there is.
+    Earliest,
+    /// At the next message.
+    Latest,
+    /// At the first message stamped at or after this.
+    Time(DateTime<Utc>),
+}
+
+impl FromStr for StartAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "lookback" => Ok(StartAt::Lookback),
+            "earliest" => Ok(StartAt::Earliest),
+            "latest" => Ok(StartAt::Latest),
+            time => time.parse().map(StartAt::Time).map_err(|_| {
+                "expected `lookback`, `earliest`, `latest` or a time such as `2026-11-21T06:00:00Z`".to_owned()
+            }),
+        }
+    }
+}
+
+/// A folder, or a bucket and a prefix in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Location {
+    /// A folder on this machine.
+    Directory(PathBuf),
+    /// Objects in S3.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// Prefix of every key, without slashes at its ends; may be empty.
+        prefix: String,
+    },
+}
+
+impl FromStr for Location {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("s3://") {
+            Some(rest) => {
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                if bucket.is_empty() {
+                    return Err("expected `s3://bucket/prefix`".to_owned());
+                }
+                Ok(Location::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+            }
+            None => Ok(Location::Directory(Path::new(text).to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Directory(path) => write!(f, "{}", path.display()),
+            Location::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Location::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Something rendered and ready to be put somewhere.
+
+/// One file of the report site or of an extract. Renderers return artifacts; they never write files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Path below the root it will be published under, with `/` between its parts and never a leading one.
+    pub path: String,
+    /// Media type, with the charset where there is one.
+    pub media_type: &'static str,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+impl Artifact {
+    /// An artifact from text.
+    #[must_use]
+    pub fn text(path: impl Into<String>, media_type: &'static str, text: impl Into<String>) -> Self {
+        Artifact { path: path.into(), media_type, bytes: text.into().into_bytes() }
+    }
+}
+
+/// The media type for a file name, by its ending.
+#[must_use]
+pub fn media_type_of(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "csv" => "text/csv; charset=utf-8",
+        "pdf" => "application/pdf",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "xml" => "application/xml",
+        "txt" | "md" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,11 @@
+//! What things are and what the numbers mean: pure types and functions, no I/O, nothing of how they are stored.
+
+pub mod artifact;
+pub mod day;
+pub mod event;
+pub mod heart_rate;
+pub mod message;
+pub mod report;
+pub mod ride;
+pub mod rider;
+pub mod run;

@@ -1,0 +1,183 @@
+//! The daily report as numbers and rows: built once from the daily tables, rendered as HTML, PDF, JSON and CSV. No
+//! text for people, no rounding, no markup, and nothing that points to a person.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Breakdown groups of fewer riders than this are not shown, nor what would reveal them.
+pub const MIN_GROUP_RIDERS: i64 = 5;
+
+/// Everything the report of one business day says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DailyReport {
+    /// The business day.
+    pub day: NaiveDate,
+    /// First instant of the day, UTC.
+    pub starts_at: DateTime<Utc>,
+    /// First instant after the day, UTC.
+    pub ends_at: DateTime<Utc>,
+    /// The company's zone, e.g. `Europe/London`.
+    pub timezone: String,
+    /// Length of the day: 23, 24 or 25.
+    pub hours_in_day: i64,
+    /// How often the day was sealed; more than once means restated.
+    pub seal_count: i64,
+    /// Headline figures in the order they are shown.
+    pub headlines: Vec<Headline>,
+    /// The last 28 days up to and including this one, oldest first.
+    pub rides_per_day: Vec<DayCount>,
+    /// One entry an hour of the day, in order; 23 or 25 of them where the clocks change.
+    pub rides_per_hour: Vec<HourCount>,
+    /// Rides and time by gender: female, male, other, unknown.
+    pub by_gender: Vec<Group>,
+    /// Rides and time by age band, youngest first, unknown last.
+    pub by_age_band: Vec<Group>,
+    /// Rides and time by town, most rides first; at most ten.
+    pub by_city: Vec<Group>,
+    /// Rides by their mean power, bins of 20 W.
+    pub power_per_ride: Histogram,
+    /// Rides by their mean heart rate with contact, bins of 5 bpm.
+    pub heart_rate_per_ride: Histogram,
+    /// How good the day's data is.
+    pub quality: Quality,
+}
+
+impl DailyReport {
+    /// The headline called `key`.
+    #[must_use]
+    pub fn headline(&self, key: HeadlineKey) -> Option<&Headline> {
+        self.headlines.iter().find(|headline| headline.key == key)
+    }
+
+    /// Rides on the day.
+    #[must_use]
+    pub fn rides(&self) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "a count of rides is a whole number far below 2^53")]
+        self.headline(HeadlineKey::Rides).and_then(|headline| headline.value).map_or(0, |value| value as i64)
+    }
+}
+
+/// What a headline measures. The unit is in the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadlineKey {
+    /// Rides that ended in the day.
+    Rides,
+    /// Distinct riders of those rides.
+    Riders,
+    /// Riders whose first ride ever is among them.
+    NewRiders,
+    /// Sum of the rides' durations.
+    DurationSeconds,
+    /// Sum of the rides' energy.
+    EnergyKilojoules,
+    /// Mean over rides of the ride's mean power.
+    PowerWattsMean,
+    /// Mean over rides of the ride's mean heart rate with contact.
+    HeartRateBpmMean,
+    /// Duration of the longest ride.
+    LongestRideSeconds,
+    /// Highest power of any second.
+    PowerWattsMax,
+}
+
+/// One figure and what it is compared with. All in the unit of its key; none where there is nothing to measure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Headline {
+    /// What it measures.
+    pub key: HeadlineKey,
+    /// The day's figure.
+    pub value: Option<f64>,
+    /// The day before's.
+    pub day_before: Option<f64>,
+    /// The same weekday's, a week before.
+    pub week_before: Option<f64>,
+    /// Mean over those of the seven days before that have rides.
+    pub seven_day_mean: Option<f64>,
+    /// Mean over those of the 28 days before that have rides.
+    pub mean_28_days: Option<f64>,
+    /// Standard deviation over the same days; none for fewer than two.
+    pub stddev_28_days: Option<f64>,
+    /// The 28 days up to and including this one, oldest first, for a sparkline.
+    pub last_28_days: Vec<Option<f64>>,
+}
+
+/// A day and its rides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DayCount {
+    /// The day.
+    pub day: NaiveDate,
+    /// Its rides; none where the day was never sealed, which is not the same as no rides.
+    pub rides: Option<i64>,
+}
+
+/// An hour of the day and the rides that began in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HourCount {
+    /// First instant of the hour, UTC.
+    pub starts_at: DateTime<Utc>,
+    /// Its local name, `00` to `23`.
+    pub hour: u32,
+    /// Rides that began in it.
+    pub rides: i64,
+    /// Mean over the 28 days before of the hour of that name; none without history.
+    pub usual: Option<f64>,
+}
+
+/// One group of a breakdown. The figures are none where the group was suppressed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name, e.g. `female`, `25–34`, `unknown`.
+    pub name: String,
+    /// Suppressed: it, or a group that it would reveal, has fewer riders than [`MIN_GROUP_RIDERS`].
+    pub is_suppressed: bool,
+    /// Rides.
+    pub rides: Option<i64>,
+    /// Distinct riders.
+    pub riders: Option<i64>,
+    /// Sum of durations.
+    pub duration_seconds: Option<i64>,
+    /// Sum of energy.
+    pub energy_kilojoules: Option<f64>,
+}
+
+/// Counts of rides in bins of equal width.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Width of a bin, in the unit of what is counted.
+    pub bin_width: f64,
+    /// Every bin from the lowest to the highest that has rides, empty ones between included.
+    pub bins: Vec<Bin>,
+    /// Median over rides; none without rides.
+    pub median: Option<f64>,
+    /// Rides that have the value.
+    pub rides: i64,
+}
+
+/// One bin: `from <= x < from + bin_width`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bin {
+    /// Lower edge.
+    pub from: f64,
+    /// Rides in it.
+    pub rides: i64,
+}
+
+/// How good the day's data is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Readings of the day's rides.
+    pub readings: i64,
+    /// Of those, without hand contact.
+    pub dropout_seconds: i64,
+    /// Of those, outside the plausible bounds.
+    pub flagged_readings: i64,
+    /// Rides joined midway.
+    pub partial_rides: i64,
+    /// Rides without an end marker.
+    pub idle_rides: i64,
+    /// Lines received during the day that could not be understood.
+    pub rejected_lines: i64,
+    /// Heart-rate alerts raised.
+    pub alerts: i64,
+}

@@ -1,0 +1,149 @@
+//! A ride and its readings: the rows people know us by.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Why a ride is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The bike wrote its `beginning of main` marker.
+    Marker,
+    /// The bike's next ride began without one.
+    NextRide,
+    /// 60 s without a line.
+    Idle,
+}
+
+impl EndReason {
+    /// The name used in tables, files and the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            EndReason::Marker => "marker",
+            EndReason::NextRide => "next_ride",
+            EndReason::Idle => "idle",
+        }
+    }
+}
+
+/// The id of the ride that `bike_serial` began at `started_at`: a UUIDv7 (RFC 9562) whose 48 bits of Unix
+/// milliseconds are the header's instant and whose other bits are the SHA-256 of the bike's serial. The same lines
+/// give the same id on any machine, at any replay; nothing of the rider is in it.
+#[must_use]
+pub fn ride_id(bike_serial: &str, started_at: DateTime<Utc>) -> Uuid {
+    let hash = Sha256::digest(bike_serial.as_bytes());
+    let mut random = [0_u8; 10];
+    random.copy_from_slice(&hash[..10]);
+    let millis = u64::try_from(started_at.timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+/// One row per ride, in `daily.ride`, `historical.ride`, the lake and the API. Means are over the readings that have
+/// the value; heart-rate figures are over readings with contact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ride {
+    /// See [`ride_id`].
+    pub ride_id: Uuid,
+    /// The day the ride ended in; none while it is open.
+    pub business_day: Option<NaiveDate>,
+    /// The bike's serial from the header, else its Kafka key, else `partition-N`.
+    pub bike_serial: String,
+    /// None where the header was never seen.
+    pub rider_id: Option<i64>,
+    /// The `Getting user data` stamp, else the `[SYSTEM]` stamp, else the first line's.
+    pub started_at: DateTime<Utc>,
+    /// The last reading's instant; none while the ride is open.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why the ride is over; none while it is open.
+    pub end_reason: Option<EndReason>,
+    /// Joined midway: the header was never seen.
+    pub is_partial: bool,
+    /// The largest second of the bike's own counter.
+    pub duration_seconds: i32,
+    /// Distinct seconds received.
+    pub reading_count: i32,
+    /// Sum of watts over seconds, divided by 1000.
+    pub energy_kilojoules: f64,
+    /// Watts.
+    pub power_watts_mean: Option<f64>,
+    /// Watts.
+    pub power_watts_max: Option<f64>,
+    /// Beats a minute, readings with contact.
+    pub heart_rate_bpm_mean: Option<f64>,
+    /// Beats a minute, readings with contact.
+    pub heart_rate_bpm_min: Option<i32>,
+    /// Beats a minute, readings with contact.
+    pub heart_rate_bpm_max: Option<i32>,
+    /// Readings without hand contact.
+    pub dropout_seconds: i32,
+    /// Revolutions a minute.
+    pub cadence_rpm_mean: Option<f64>,
+    /// Revolutions a minute.
+    pub cadence_rpm_max: Option<i32>,
+    /// Bike units, not a percentage.
+    pub resistance_mean: Option<f64>,
+    /// Bike units, not a percentage.
+    pub resistance_max: Option<i32>,
+    /// Readings outside the plausible bounds: kept and counted, never deleted.
+    pub flagged_readings: i32,
+    /// Heart-rate alerts raised.
+    pub alert_count: i32,
+}
+
+/// One second of one ride.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// The ride it belongs to.
+    pub ride_id: Uuid,
+    /// The bike's own counter, 1-based.
+    pub second: i32,
+    /// The Ride line's stamp, else the Telemetry line's.
+    pub at: DateTime<Utc>,
+    /// Bike units; none where the Ride line or its value was missing.
+    pub resistance: Option<i32>,
+    /// Beats a minute; none without contact and where the Telemetry line was missing.
+    pub heart_rate_bpm: Option<i32>,
+    /// The sensor said 0: no hand contact.
+    pub is_dropout: bool,
+    /// Revolutions a minute.
+    pub cadence_rpm: Option<i32>,
+    /// Watts.
+    pub power_watts: Option<f64>,
+    /// Outside the plausible bounds.
+    pub is_flagged: bool,
+}
+
+/// Bounds above which a reading is flagged. Sprints of 400 to 1500 W are normal riding.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlausibleBounds {
+    /// Watts.
+    pub power_watts: f64,
+    /// Revolutions a minute.
+    pub cadence_rpm: i32,
+    /// Beats a minute.
+    pub heart_rate_bpm: i32,
+}
+
+impl Default for PlausibleBounds {
+    fn default() -> Self {
+        PlausibleBounds { power_watts: 2000.0, cadence_rpm: 150, heart_rate_bpm: 230 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ride_id_is_the_instant_and_the_bike() {
+        let at = "2022-07-06T23:29:35.435798Z".parse().unwrap();
+        let id = ride_id("SN0000", at);
+        assert_eq!(id.get_version_num(), 7);
+        assert_eq!(id, ride_id("SN0000", at));
+        assert_ne!(id, ride_id("SN0001", at));
+        assert_eq!(&id.to_string()[..13], "0181d5ba-438b");
+    }
+}

@@ -1,0 +1,101 @@
+//! What the scheduler hands to a job and what it gets back.
+
+use std::{collections::BTreeMap, fmt};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a run is about: the business day it produces, or the instant it was due at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Window {
+    /// A business day.
+    Day(NaiveDate),
+    /// An instant, for jobs that run more often than daily.
+    Instant(DateTime<Utc>),
+}
+
+impl Window {
+    /// The day, where the window is one.
+    #[must_use]
+    pub fn day(self) -> Option<NaiveDate> {
+        match self {
+            Window::Day(day) => Some(day),
+            Window::Instant(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    /// The ledger's key: `2026-11-21`, or an RFC 3339 instant to the second.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Window::Day(day) => write!(f, "{day}"),
+            Window::Instant(instant) => write!(f, "{}", instant.format("%Y-%m-%dT%H:%M:%SZ")),
+        }
+    }
+}
+
+impl std::str::FromStr for Window {
+    type Err = chrono::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == 10 { text.parse().map(Window::Day) } else { text.parse().map(Window::Instant) }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Under way.
+    Running,
+    /// Did what it was for.
+    Succeeded,
+    /// Ended in an error.
+    Failed,
+    /// The process ended while it ran; due again.
+    Abandoned,
+}
+
+impl Outcome {
+    /// The name used in the ledger and the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Running => "running",
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// What a job answers: what it did, in counts. An empty one did nothing because there was nothing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct JobStatus {
+    /// Counts by name, e.g. `rides`, `readings`, `files_changed`.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Nothing was due: such runs of sub-day jobs are counted, not stored.
+    pub nothing_to_do: bool,
+}
+
+impl JobStatus {
+    /// A status with nothing in it yet.
+    #[must_use]
+    pub fn done() -> Self {
+        JobStatus::default()
+    }
+
+    /// The status of a run that found nothing to do.
+    #[must_use]
+    pub fn idle() -> Self {
+        JobStatus { nothing_to_do: true, ..JobStatus::default() }
+    }
+
+    /// The same with `name` counted.
+    #[must_use]
+    pub fn count(mut self, name: &'static str, value: u64) -> Self {
+        self.counts.insert(name, value);
+        self
+    }
+}

@@ -1,0 +1,47 @@
+//! The schema's versions: a new file gets the newest; an older one is migrated, after a copy of it was put aside; a
+//! newer one is refused.
+
+use std::path::Path;
+
+use duckdb::Connection;
+
+use super::{Doing, Result, StoreError};
+use crate::clock::Clock;
+
+/// The migrations, oldest first; the schema's version is how many of them a file has seen.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+
+/// The schema version this program reads and writes.
+#[must_use]
+pub fn known_version() -> i32 {
+    i32::try_from(MIGRATIONS.len()).expect("migrations are few")
+}
+
+/// Brings the database to the newest version.
+pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Result<()> {
+    let display = || path.display().to_string();
+    connection
+        .execute_batch(
+            "create table if not exists main.schema_version (version integer not null, migrated_at timestamptz not null)",
+        )
+        .map_err(|source| StoreError::Open { path: display(), source })?;
+    let found: i32 = connection
+        .query_row("select coalesce(max(version), 0) from main.schema_version", [], |row| row.get(0))
+        .doing(|| format!("cannot read the schema version of `{}`", display()))?;
+    if found > known_version() {
+        return Err(StoreError::Newer { path: display(), found, known: known_version() });
+    }
+    if found > 0 && found < known_version() {
+        let aside = path.with_extension(format!("before-version-{}.duckdb", known_version()));
+        connection.execute_batch("checkpoint").doing(|| format!("cannot checkpoint `{}`", display()))?;
+        std::fs::copy(path, &aside)
+            .doing(|| format!("cannot put a copy of `{}` aside before migrating it", display()))?;
+    }
+    for (version, sql) in (1..).zip(MIGRATIONS).filter(|&(version, _)| version > found) {
+        let record = format!("insert into main.schema_version values ({version}, '{}')", clock.now().to_rfc3339());
+        connection
+            .execute_batch(&format!("begin; {sql}; {record}; commit;"))
+            .doing(|| format!("cannot migrate `{}` to schema version {version}", display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The only code that knows DuckDB and Parquet.
+//!
+//! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
+
+pub mod migrate;
+
+use std::{
+    ops::{Deref, DerefMut},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use duckdb::{Config, Connection};
+
+use crate::clock::Clock;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the file open.
+    #[error(
+        "the database `{path}` is held by another process ({holder}); stop that one, or let it do the work: commands \
+         go through a running `deloton serve` of the same data folder"
+    )]
+    Held {
+        /// The file.
+        path: String,
+        /// Who holds it, in DuckDB's words.
+        holder: String,
+    },
+    /// The file is not a database, is damaged or cannot be read or written.
+    #[error("cannot open the database `{path}`; restore it with `deloton restore`, or move it away to start afresh")]
+    Open {
+        /// The file.
+        path: String,
+        /// Why.
+        source: duckdb::Error,
+    },
+    /// The file was written by a newer program.
+    #[error(
+        "the database `{path}` has schema version {found}, newer than the {known} this program knows; run the newer \
+         `deloton`, or restore a backup from before the upgrade"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i32,
+        /// The newest version known here.
+        known: i32,
+    },
+    /// A statement failed.
+    #[error("{doing}")]
+    Query {
+        /// What was being done, to what.
+        doing: String,
+        /// Why it failed.
+        source: duckdb::Error,
+    },
+    /// A file beside the database could not be read or written.
+    #[error("{doing}")]
+    Io {
+        /// What was being done, to what.
+        doing: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// What was read is not what had to be there.
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+/// Result of a store operation.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Says what was being done when a statement failed.
+pub trait Doing<T> {
+    /// Wraps the error in `doing`, e.g. "failed to seal 2026-11-21".
+    ///
+    /// # Errors
+    /// The wrapped one.
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Doing<T> for duckdb::Result<T> {
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| StoreError::Query { doing: doing(), source })
+    }
+}
+
+impl<T> Doing<T> for std::io::Result<T> {
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| StoreError::Io { doing: doing(), source })
+    }
+}
+
+/// The database of one data folder. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    data_dir: PathBuf,
+    clock: Clock,
+    /// Idle connections; the first is never handed out, so that the database stays open.
+    root: Mutex<Connection>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens the database of `data_dir`, creating or migrating it.
+    ///
+    /// # Errors
+    /// See [`StoreError`]: held by another process, damaged, newer, or not writable.
+    pub fn open(data_dir: &Path, clock: Clock) -> Result<Self> {
+        std::fs::create_dir_all(data_dir).doing(|| format!("cannot create the data folder `{}`", data_dir.display()))?;
+        let path = data_dir.join("deloton.duckdb");
+        let connection = open_file(&path)?;
+        migrate::migrate(&connection, &path, clock)?;
+        let inner = Inner { data_dir: data_dir.to_owned(), clock, root: Mutex::new(connection), idle: Mutex::default() };
+        Ok(Store { inner: Arc::new(inner) })
+    }
+
+    /// The folder everything is in.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.inner.data_dir
+    }
+
+    /// The clock this store stamps its rows by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    /// A connection of one's own; it returns to the pool when dropped.
+    ///
+    /// # Errors
+    /// When DuckDB cannot make another connection.
+    pub fn connection(&self) -> Result<Lease> {
+        let idle = lock(&self.inner.idle).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => lock(&self.inner.root).try_clone().doing(|| "cannot open another connection".to_owned())?,
+        };
+        Ok(Lease { connection: Some(connection), inner: Arc::clone(&self.inner) })
+    }
+}
+
+/// A connection on loan from the pool.
+pub struct Lease {
+    connection: Option<Connection>,
+    inner: Arc<Inner>,
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a lease holds its connection until it is dropped")
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("a lease holds its connection until it is dropped")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // A lease dropped in the middle of a transaction must not hand that transaction to the next.
+            if connection.is_autocommit() || connection.execute_batch("rollback").is_ok() {
+                lock(&self.inner.idle).push(connection);
+            }
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<Connection> {
+    let display = || path.display().to_string();
+    let config = || -> duckdb::Result<Config> {
+        Config::default().with("autoinstall_known_extensions", "false")?.with("autoload_known_extensions", "false")
+    };
+    let failed = |source: duckdb::Error| {
+        let text = source.to_string();
+        match text.split_once("Conflicting lock is held in ") {
+            Some((_, holder)) => {
+                let holder = holder.split_once(". See").map_or(holder, |(holder, _)| holder);
+                StoreError::Held { path: display(), holder: holder.trim().to_owned() }
+            }
+            None => StoreError::Open { path: display(), source },
+        }
+    };
+    let connection = Connection::open_with_flags(path, config().map_err(failed)?).map_err(failed)?;
+    connection.execute_batch("set TimeZone = 'UTC'; set preserve_insertion_order = true;").map_err(failed)?;
+    Ok(connection)
+}
+
+/// A panic in another thread leaves nothing half done in what these locks protect.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
