@@ -1,6 +1,7 @@
 //! What things are and what the numbers mean: pure types and functions, no I/O, nothing of how they are stored.
 
 pub mod artifact;
+pub mod batch;
 pub mod day;
 pub mod event;
 pub mod heart_rate;

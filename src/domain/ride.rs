@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::event::LogInstant;
+
 /// Why a ride is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,8 +43,7 @@ pub fn ride_id(bike_serial: &str, started_at: DateTime<Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-/// One row per ride, in `daily.ride`, `historical.ride`, the lake and the API. Means are over the readings that have
-/// the value; heart-rate figures are over readings with contact.
+/// One ride: a row of `daily.ride` while it is in the buffer, of `historical.ride` afterwards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ride {
     /// See [`ride_id`].
@@ -61,34 +62,8 @@ pub struct Ride {
     pub end_reason: Option<EndReason>,
     /// Joined midway: the header was never seen.
     pub is_partial: bool,
-    /// The largest second of the bike's own counter.
-    pub duration_seconds: i32,
-    /// Distinct seconds received.
-    pub reading_count: i32,
-    /// Sum of watts over seconds, divided by 1000.
-    pub energy_kilojoules: f64,
-    /// Watts.
-    pub power_watts_mean: Option<f64>,
-    /// Watts.
-    pub power_watts_max: Option<f64>,
-    /// Beats a minute, readings with contact.
-    pub heart_rate_bpm_mean: Option<f64>,
-    /// Beats a minute, readings with contact.
-    pub heart_rate_bpm_min: Option<i32>,
-    /// Beats a minute, readings with contact.
-    pub heart_rate_bpm_max: Option<i32>,
-    /// Readings without hand contact.
-    pub dropout_seconds: i32,
-    /// Revolutions a minute.
-    pub cadence_rpm_mean: Option<f64>,
-    /// Revolutions a minute.
-    pub cadence_rpm_max: Option<i32>,
-    /// Bike units, not a percentage.
-    pub resistance_mean: Option<f64>,
-    /// Bike units, not a percentage.
-    pub resistance_max: Option<i32>,
-    /// Readings outside the plausible bounds: kept and counted, never deleted.
-    pub flagged_readings: i32,
+    /// What its readings add up to.
+    pub totals: Totals,
     /// Heart-rate alerts raised.
     pub alert_count: i32,
 }
@@ -101,7 +76,7 @@ pub struct Reading {
     /// The bike's own counter, 1-based.
     pub second: i32,
     /// The Ride line's stamp, else the Telemetry line's.
-    pub at: DateTime<Utc>,
+    pub at: LogInstant,
     /// Bike units; none where the Ride line or its value was missing.
     pub resistance: Option<i32>,
     /// Beats a minute; none without contact and where the Telemetry line was missing.
@@ -114,6 +89,10 @@ pub struct Reading {
     pub power_watts: Option<f64>,
     /// Outside the plausible bounds.
     pub is_flagged: bool,
+    /// Which of its two lines arrived: the Ride line.
+    pub has_ride_line: bool,
+    /// Which of its two lines arrived: the Telemetry line.
+    pub has_telemetry_line: bool,
 }
 
 /// Bounds above which a reading is flagged. Sprints of 400 to 1500 W are normal riding.
@@ -127,9 +106,118 @@ pub struct PlausibleBounds {
     pub heart_rate_bpm: i32,
 }
 
+impl PlausibleBounds {
+    /// Whether any value lies above its bound.
+    #[must_use]
+    pub fn are_exceeded(
+        &self,
+        power_watts: Option<f64>,
+        cadence_rpm: Option<i32>,
+        heart_rate_bpm: Option<i32>,
+    ) -> bool {
+        power_watts.is_some_and(|watts| watts > self.power_watts)
+            || cadence_rpm.is_some_and(|rpm| rpm > self.cadence_rpm)
+            || heart_rate_bpm.is_some_and(|bpm| bpm > self.heart_rate_bpm)
+    }
+}
+
 impl Default for PlausibleBounds {
     fn default() -> Self {
-        PlausibleBounds { power_watts: 2000.0, cadence_rpm: 150, heart_rate_bpm: 230 }
+        PlausibleBounds {
+            power_watts: 2000.0,
+            cadence_rpm: 150,
+            heart_rate_bpm: 230,
+        }
+    }
+}
+
+/// Sum, count and extremes of one value over a ride's readings that have it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    sum: f64,
+    count: u32,
+    min: f64,
+    max: f64,
+}
+
+impl Series {
+    fn add(&mut self, value: f64) {
+        let is_first = self.count == 0;
+        self.min = if is_first { value } else { self.min.min(value) };
+        self.max = if is_first { value } else { self.max.max(value) };
+        self.sum += value;
+        self.count += 1;
+    }
+
+    /// Sum over the readings.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// Arithmetic mean; none without readings.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / f64::from(self.count))
+    }
+
+    /// Smallest value; none without readings.
+    #[must_use]
+    pub fn min(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.min)
+    }
+
+    /// Largest value; none without readings.
+    #[must_use]
+    pub fn max(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.max)
+    }
+}
+
+/// What a ride's readings add up to: the one definition of a ride's figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Largest second.
+    pub duration_seconds: i32,
+    /// Readings.
+    pub reading_count: i32,
+    /// Readings without contact.
+    pub dropout_seconds: i32,
+    /// Readings outside the plausible bounds.
+    pub flagged_readings: i32,
+    /// Watts.
+    pub power: Series,
+    /// Beats a minute, with contact.
+    pub heart_rate: Series,
+    /// Revolutions a minute.
+    pub cadence: Series,
+    /// Bike units.
+    pub resistance: Series,
+}
+
+impl Totals {
+    /// Adds one reading.
+    pub fn add(&mut self, reading: &Reading) {
+        self.duration_seconds = self.duration_seconds.max(reading.second);
+        self.reading_count += 1;
+        self.dropout_seconds += i32::from(reading.is_dropout);
+        self.flagged_readings += i32::from(reading.is_flagged);
+        for (series, value) in [
+            (&mut self.power, reading.power_watts),
+            (&mut self.heart_rate, reading.heart_rate_bpm.map(f64::from)),
+            (&mut self.cadence, reading.cadence_rpm.map(f64::from)),
+            (&mut self.resistance, reading.resistance.map(f64::from)),
+        ] {
+            if let Some(value) = value {
+                series.add(value);
+            }
+        }
+    }
+
+    /// Sum of watts over seconds, divided by 1000.
+    #[must_use]
+    pub fn energy_kilojoules(&self) -> f64 {
+        self.power.sum() / 1000.0
     }
 }
 

@@ -1,0 +1,9 @@
+//! From messages to rows: the long-running consumer.
+
+pub mod file;
+pub mod open_ride;
+pub mod parse;
+pub mod pipeline;
+pub mod sessionize;
+pub mod source;
+pub mod writer;

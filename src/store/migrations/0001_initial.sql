@@ -16,16 +16,17 @@ create table daily.ride (
 );
 
 create table daily.reading (
-    ride_id uuid not null, second integer not null, at timestamptz not null,
+    ride_id uuid not null, second integer not null, recorded_at timestamptz not null,
     resistance integer, heart_rate_bpm integer, is_dropout boolean not null,
     cadence_rpm integer, power_watts double, is_flagged boolean not null
 );
 
 -- One row each time a header says something new of a rider.
 create table daily.rider (
-    rider_id bigint not null, seen_at timestamptz not null, name varchar, gender varchar not null, address varchar,
-    date_of_birth date, email_address varchar, height_cm integer, weight_kg integer,
-    account_created_on date, original_source varchar
+    rider_id bigint not null, seen_at timestamptz not null, name varchar, forename varchar, surname varchar,
+    gender varchar not null, address varchar, street varchar, town varchar, postcode varchar, postcode_area varchar,
+    date_of_birth date, email_address varchar, height_cm integer, weight_kg integer, account_created_on date,
+    original_source varchar
 );
 
 create table daily.alert (
@@ -46,11 +47,8 @@ create table historical.ride as from daily.ride;
 create table historical.alert as select null::date as business_day, alert.* from daily.alert;
 
 -- A rider as they were from one header to the next: `valid_to` is null for what holds now.
-create table historical.rider (
-    rider_id bigint not null, valid_from timestamptz not null, valid_to timestamptz, name varchar,
-    gender varchar not null, address varchar, date_of_birth date, email_address varchar, height_cm integer,
-    weight_kg integer, account_created_on date, original_source varchar
-);
+create table historical.rider as
+select null::timestamptz as valid_to, rider.* rename (seen_at as valid_from) from daily.rider as rider;
 
 -- ── ops: offsets, ledgers, files ────────────────────────────────────────────────────────────────────────────────
 
@@ -65,9 +63,10 @@ create table ops.stream (
 );
 
 -- What the open rides of a partition looked like at `next_offset`: a restart loads it and replays the rest silently.
+-- `replay_from` is the offset of the oldest open header, from where the state can be made again.
 create table ops.checkpoint (
     source varchar not null, topic varchar not null, partition integer not null,
-    next_offset bigint not null, written_at timestamptz not null, state blob not null
+    next_offset bigint not null, replay_from bigint not null, written_at timestamptz not null, state blob not null
 );
 
 create table ops.sealed_day (

@@ -1,0 +1,136 @@
+//! What one flush writes: collected by the sessioniser, stored in one transaction.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::{
+    event::LogInstant,
+    heart_rate::Alert,
+    ride::{Reading, Ride},
+    rider::Rider,
+};
+
+/// A stream that has offsets: a topic of a cluster, or a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamId {
+    /// The cluster's id, a fresh id per start of the embedded broker, or the hash of a file.
+    pub source: String,
+    /// The topic, or `file`.
+    pub topic: String,
+}
+
+/// How the messages of a partition were accounted for. `messages` is the sum of the kinds of line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages received.
+    pub messages: i64,
+    /// Ride lines of distinct seconds.
+    pub ride_lines: i64,
+    /// Telemetry lines of distinct seconds.
+    pub telemetry_lines: i64,
+    /// `Getting user data` lines.
+    pub user_data_lines: i64,
+    /// `[SYSTEM]` lines.
+    pub system_lines: i64,
+    /// Markers.
+    pub marker_lines: i64,
+    /// Lines of a second that was there already.
+    pub duplicate_lines: i64,
+    /// Lines of rides or riders that were deleted.
+    pub tombstoned_lines: i64,
+    /// Messages set aside with a reason.
+    pub rejected_lines: i64,
+    /// Readings, distinct.
+    pub readings: i64,
+    /// Readings of a second that was there already.
+    pub duplicate_readings: i64,
+}
+
+impl Counts {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Counts) {
+        self.messages += other.messages;
+        self.ride_lines += other.ride_lines;
+        self.telemetry_lines += other.telemetry_lines;
+        self.user_data_lines += other.user_data_lines;
+        self.system_lines += other.system_lines;
+        self.marker_lines += other.marker_lines;
+        self.duplicate_lines += other.duplicate_lines;
+        self.tombstoned_lines += other.tombstoned_lines;
+        self.rejected_lines += other.rejected_lines;
+        self.readings += other.readings;
+        self.duplicate_readings += other.duplicate_readings;
+    }
+}
+
+/// Where a partition stands after a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Offset of the next message to be applied.
+    pub next_offset: i64,
+    /// The newest stamp seen.
+    pub log_clock: Option<LogInstant>,
+    /// What this batch adds to the partition's counts.
+    pub counts: Counts,
+}
+
+/// A message that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedLine {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its bytes, whole.
+    pub raw: Vec<u8>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The state of a partition's open rides, to be restored after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The partition.
+    pub partition: i32,
+    /// The state holds every message before this offset.
+    pub next_offset: i64,
+    /// Offset of the oldest open ride's header.
+    pub replay_from: i64,
+    /// The state, in the sessioniser's own form.
+    pub state: Vec<u8>,
+}
+
+/// Rows and offsets that belong together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// New readings, in order of arrival.
+    pub readings: Vec<Reading>,
+    /// Rides as they now stand; of several rows of one ride the last holds.
+    pub rides: Vec<Ride>,
+    /// Rides that began in this batch, as far as memory knows: the store may know some of them from another source.
+    pub begun: Vec<Uuid>,
+    /// Riders as headers described them, with the header's instant.
+    pub riders: Vec<(Rider, LogInstant)>,
+    /// Alerts raised.
+    pub alerts: Vec<Alert>,
+    /// Messages set aside.
+    pub rejected: Vec<RejectedLine>,
+    /// Where each partition stands.
+    pub positions: BTreeMap<i32, Position>,
+    /// State of open rides, when it is time to write it.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty() && self.rides.is_empty() && self.checkpoints.is_empty()
+    }
+
+    /// The position of `partition`, made if needed.
+    pub fn position(&mut self, partition: i32) -> &mut Position {
+        self.positions.entry(partition).or_default()
+    }
+}

@@ -1,0 +1,221 @@
+//! One ride while its readings come in, and for as long afterwards as it may still be reopened.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::sessionize::instant;
+use crate::domain::{
+    day::DayRule,
+    event::LogInstant,
+    heart_rate::{Alert, AlertRule, Limits, Monitor},
+    ride::{EndReason, Reading, Ride, Totals},
+    rider::Rider,
+};
+
+/// A ride's state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpenRide {
+    /// Its id.
+    pub ride_id: Uuid,
+    /// Its bike.
+    pub bike_serial: String,
+    /// None until a header names the rider.
+    pub rider_id: Option<i64>,
+    /// The header's instant, else the first line's.
+    pub started_at: LogInstant,
+    /// Offset of the header's first line.
+    pub header_offset: i64,
+    /// None while it is open.
+    pub end_reason: Option<EndReason>,
+    /// Where the bike's counter stands since the last header, and when it got there.
+    pub last_second: i32,
+    last_second_at: LogInstant,
+    /// The newest reading's instant.
+    pub last_reading_at: LogInstant,
+    /// What the readings add up to.
+    pub totals: Totals,
+    /// Alerts recorded.
+    pub alert_count: i32,
+    /// The newest reading's values, for the live dashboard.
+    pub last: LastValues,
+    /// The store holds readings of this ride that are not in `totals`: its row is made from the store's readings.
+    pub overlaps_store: bool,
+    /// Stamp of the `[SYSTEM]` line that named the rider.
+    pub system_at: Option<LogInstant>,
+    lower_bpm: Option<i32>,
+    upper_bpm: Option<i32>,
+    monitor: Monitor,
+    /// One bit a second.
+    seen: Vec<u64>,
+}
+
+/// The newest reading's values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LastValues {
+    /// Beats a minute.
+    pub heart_rate_bpm: Option<i32>,
+    /// Watts.
+    pub power_watts: Option<f64>,
+    /// Revolutions a minute.
+    pub cadence_rpm: Option<i32>,
+    /// Bike units.
+    pub resistance: Option<i32>,
+}
+
+impl OpenRide {
+    /// A ride that has just begun, its rider not known yet.
+    #[must_use]
+    pub fn new(ride_id: Uuid, bike_serial: &str, started_at: LogInstant, header_offset: i64) -> Self {
+        OpenRide {
+            ride_id,
+            bike_serial: bike_serial.to_owned(),
+            rider_id: None,
+            started_at,
+            header_offset,
+            end_reason: None,
+            last_second: 0,
+            last_second_at: started_at,
+            last_reading_at: started_at,
+            totals: Totals::default(),
+            alert_count: 0,
+            last: LastValues::default(),
+            overlaps_store: false,
+            system_at: None,
+            lower_bpm: None,
+            upper_bpm: None,
+            monitor: Monitor::default(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Whether it is under way.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.end_reason.is_none()
+    }
+
+    /// The heart-rate limits of its rider.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            lower_bpm: self.lower_bpm,
+            upper_bpm: self.upper_bpm,
+        }
+    }
+
+    /// A header named the rider: the counter begins anew, and a ride that was over is not.
+    pub fn identify(&mut self, rider: &Rider, limits: Limits, system_at: LogInstant) {
+        self.system_at = Some(system_at);
+        self.rider_id = Some(rider.rider_id);
+        (self.lower_bpm, self.upper_bpm) = (limits.lower_bpm, limits.upper_bpm);
+        (self.last_second, self.last_second_at) = (0, self.started_at);
+        self.reopen();
+    }
+
+    /// The counter was seen at `second`; it never goes back but by a header.
+    pub fn advance(&mut self, second: i32, at: LogInstant) {
+        if second > self.last_second {
+            (self.last_second, self.last_second_at) = (second, at);
+        }
+    }
+
+    /// The end was provisional.
+    pub fn reopen(&mut self) {
+        self.end_reason = None;
+    }
+
+    /// Whether `second` is there already.
+    #[must_use]
+    pub fn has_seen(&self, second: i32) -> bool {
+        let (word, bit) = position(second);
+        self.seen.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// Whether the counter went down although the clock went on: the header of a new ride was missed. A repeated or
+    /// late line has the stamp that its second should have.
+    #[must_use]
+    pub fn counter_restarted(&self, at: LogInstant, second: Option<i32>, drift: LogInstant) -> bool {
+        match second {
+            Some(second) if second <= self.last_second => {
+                at > self.last_second_at && (at - self.expected_at(second)).abs() > drift
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a line after the end is this ride's: its counter's next second, or where the counter would be by now.
+    #[must_use]
+    pub fn continues(&self, at: LogInstant, second: Option<i32>, drift: LogInstant) -> bool {
+        match second {
+            Some(second) => second == self.last_second + 1 || (at - self.expected_at(second)).abs() <= drift,
+            None => true,
+        }
+    }
+
+    /// Where the log's clock should be at `second`: a second of riding is close to one of wall time.
+    fn expected_at(&self, second: i32) -> LogInstant {
+        self.last_second_at + i64::from(second - self.last_second) * 1_000_000
+    }
+
+    /// Adds a reading; answers the alert it raises, if it is recent enough to raise one.
+    pub fn add(&mut self, reading: &Reading, rule: &AlertRule, is_recent: bool) -> Option<Alert> {
+        let (word, bit) = position(reading.second);
+        if self.seen.len() <= word {
+            self.seen.resize(word + 1, 0);
+        }
+        self.seen[word] |= bit;
+        self.totals.add(reading);
+        self.advance(reading.second, reading.at);
+        self.last_reading_at = if self.totals.reading_count == 1 {
+            reading.at
+        } else {
+            self.last_reading_at.max(reading.at)
+        };
+        self.last = LastValues {
+            heart_rate_bpm: reading.heart_rate_bpm,
+            power_watts: reading.power_watts,
+            cadence_rpm: reading.cadence_rpm,
+            resistance: reading.resistance.or(self.last.resistance),
+        };
+        let raised = self
+            .monitor
+            .observe(rule, self.limits(), reading.second, reading.heart_rate_bpm)?;
+        let rider_id = self.rider_id.filter(|_| is_recent)?;
+        self.alert_count += 1;
+        let limit_source = match raised.direction {
+            crate::domain::heart_rate::Direction::High => rule.formula.name(),
+            crate::domain::heart_rate::Direction::Low => "age and gender",
+        };
+        Some(Alert {
+            ride_id: self.ride_id,
+            rider_id,
+            raised_at: reading.at,
+            second: reading.second,
+            raised,
+            limit_source,
+        })
+    }
+
+    /// The ride's row as it now stands.
+    #[must_use]
+    pub fn row(&self, day: &DayRule) -> Ride {
+        let ended_at = self.end_reason.map(|_| instant(self.last_reading_at));
+        Ride {
+            ride_id: self.ride_id,
+            business_day: ended_at.map(|at| day.day_of(at)),
+            bike_serial: self.bike_serial.clone(),
+            rider_id: self.rider_id,
+            started_at: instant(self.started_at),
+            ended_at,
+            end_reason: self.end_reason,
+            is_partial: self.rider_id.is_none(),
+            totals: self.totals,
+            alert_count: self.alert_count,
+        }
+    }
+}
+
+fn position(second: i32) -> (usize, u64) {
+    let second = usize::try_from(second).unwrap_or(0);
+    (second / 64, 1 << (second % 64))
+}

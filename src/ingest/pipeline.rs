@@ -1,0 +1,259 @@
+//! From raw messages to batches: envelope, line, state machine. One thread; no I/O.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+
+use super::{
+    parse::{ParseError, Parser, open_envelope, parse_user_data},
+    sessionize::{Arrival, Rules, Sessions},
+    source::RawMessage,
+};
+use crate::domain::{
+    batch::{Batch, Checkpoint, RejectedLine},
+    event::{Event, LogInstant},
+};
+
+/// A stamp further than this from when the line was written is a broken clock.
+const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
+
+/// 1900-01-01, the oldest stamp that is believed.
+const OLDEST: LogInstant = -2_208_988_800_000_000;
+
+/// Version of the checkpoint's form. One of another version is made again by a replay.
+const STATE_VERSION: u8 = 1;
+
+/// Everything between a source and the store.
+pub struct Pipeline {
+    parser: Parser,
+    rules: Rules,
+    partitions: BTreeMap<i32, Partition>,
+    batch: Batch,
+}
+
+struct Partition {
+    sessions: Sessions,
+    next_offset: i64,
+    /// Messages before this are stored already: they only bring the state back.
+    silent_until: i64,
+}
+
+impl Pipeline {
+    /// A pipeline without partitions, for stamps written in `log_timezone`.
+    #[must_use]
+    pub fn new(rules: Rules, log_timezone: Tz) -> Self {
+        Pipeline {
+            parser: Parser::new(log_timezone),
+            rules,
+            partitions: BTreeMap::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Takes a partition on; answers the offset to read from. `stored` is the offset that the store has got to.
+    ///
+    /// # Errors
+    /// When the checkpoint is damaged.
+    pub fn assign(&mut self, partition: i32, stored: i64, checkpoint: Option<&Checkpoint>) -> anyhow::Result<i64> {
+        let fresh = || Sessions::new(partition);
+        let (sessions, from) = match checkpoint {
+            Some(checkpoint) if checkpoint.state.first() == Some(&STATE_VERSION) => {
+                let sessions = postcard::from_bytes(&checkpoint.state[1..])
+                    .with_context(|| format!("the checkpoint of partition {partition} is damaged"))?;
+                (sessions, checkpoint.next_offset)
+            }
+            Some(checkpoint) => (fresh(), checkpoint.replay_from),
+            None => (fresh(), stored),
+        };
+        self.partitions.insert(
+            partition,
+            Partition {
+                sessions,
+                next_offset: from,
+                silent_until: stored,
+            },
+        );
+        Ok(from)
+    }
+
+    /// Gives a partition up. What was collected of it must have been flushed.
+    pub fn revoke(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
+    }
+
+    /// The partitions taken on.
+    pub fn partitions(&self) -> impl Iterator<Item = i32> {
+        self.partitions.keys().copied()
+    }
+
+    /// The state of a partition's bikes.
+    #[must_use]
+    pub fn sessions(&self, partition: i32) -> Option<&Sessions> {
+        self.partitions.get(&partition).map(|partition| &partition.sessions)
+    }
+
+    /// The state of a partition's bikes, to be corrected by what the store knows.
+    pub fn sessions_mut(&mut self, partition: i32) -> Option<&mut Sessions> {
+        self.partitions
+            .get_mut(&partition)
+            .map(|partition| &mut partition.sessions)
+    }
+
+    /// Offset of the next message expected of a partition.
+    #[must_use]
+    pub fn next_offset(&self, partition: i32) -> Option<i64> {
+        self.partitions.get(&partition).map(|partition| partition.next_offset)
+    }
+
+    /// Whether a partition is still reading what the store has already.
+    #[must_use]
+    pub fn is_replaying(&self, partition: i32) -> bool {
+        self.partitions
+            .get(&partition)
+            .is_some_and(|partition| partition.next_offset < partition.silent_until)
+    }
+
+    /// Takes one message in. One of a partition that is not assigned, or from before the next expected offset, is
+    /// another owner's or was seen: it is passed over.
+    pub fn message(&mut self, raw: RawMessage<'_>, now: DateTime<Utc>) {
+        let Some(partition) = self.partitions.get_mut(&raw.partition) else {
+            return;
+        };
+        if raw.offset < partition.next_offset {
+            return;
+        }
+        let is_silent = raw.offset < partition.silent_until;
+        let mut discarded = Batch::default();
+        let batch = if is_silent { &mut discarded } else { &mut self.batch };
+        batch.position(raw.partition).counts.messages += 1;
+        let written_at = raw
+            .timestamp_millis
+            .map_or_else(|| now.timestamp_micros(), |millis| millis * 1000);
+        if let Err(reason) = apply(
+            &mut self.parser,
+            &self.rules,
+            &mut partition.sessions,
+            raw,
+            written_at,
+            batch,
+        ) {
+            batch.position(raw.partition).counts.rejected_lines += 1;
+            batch.rejected.push(RejectedLine {
+                partition: raw.partition,
+                offset: raw.offset,
+                raw: raw.payload.to_vec(),
+                reason: reason.to_string(),
+            });
+        }
+        partition.next_offset = raw.offset + 1;
+        batch.position(raw.partition).next_offset = raw.offset + 1;
+    }
+
+    /// Closes every ride of a partition: at the end of a file, or when nothing arrives any more.
+    pub fn close_all(&mut self, partition: i32) {
+        if let Some(state) = self.partitions.get_mut(&partition) {
+            state.sessions.close_all(&self.rules, &mut self.batch);
+            let position = self.batch.position(partition);
+            position.next_offset = state.next_offset;
+        }
+    }
+
+    /// Readings collected since the last batch was taken.
+    #[must_use]
+    pub fn pending_readings(&self) -> usize {
+        self.batch.readings.len()
+    }
+
+    /// Messages set aside since the last batch was taken.
+    #[must_use]
+    pub fn pending_rejected(&self) -> usize {
+        self.batch.rejected.len()
+    }
+
+    /// Whether there is anything to write.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    /// Takes what was collected, with the state of the open rides if `with_checkpoint`, and with their rows as they
+    /// stand then.
+    ///
+    /// # Errors
+    /// When the state cannot be written down.
+    pub fn take_batch(&mut self, with_checkpoint: bool) -> anyhow::Result<Batch> {
+        if with_checkpoint {
+            for (&id, partition) in self
+                .partitions
+                .iter()
+                .filter(|(_, partition)| partition.next_offset >= partition.silent_until)
+            {
+                let mut state = vec![STATE_VERSION];
+                state.extend(postcard::to_allocvec(&partition.sessions).context("cannot write down the open rides")?);
+                self.batch.checkpoints.push(Checkpoint {
+                    partition: id,
+                    next_offset: partition.next_offset,
+                    replay_from: partition.sessions.replay_from(partition.next_offset),
+                    state,
+                });
+                self.batch
+                    .rides
+                    .extend(partition.sessions.open_rides().map(|ride| ride.row(&self.rules.day)));
+            }
+        }
+        let capacity = self.batch.readings.capacity();
+        let mut batch = std::mem::take(&mut self.batch);
+        self.batch.readings.reserve(capacity.min(1 << 17));
+        batch.readings.shrink_to(0);
+        Ok(batch)
+    }
+}
+
+fn apply(
+    parser: &mut Parser,
+    rules: &Rules,
+    sessions: &mut Sessions,
+    raw: RawMessage<'_>,
+    written_at: LogInstant,
+    batch: &mut Batch,
+) -> Result<(), ParseError> {
+    let envelope = open_envelope(raw.payload)?;
+    let event = parser.parse(&envelope.line)?;
+    let mut user = None;
+    if let Event::GettingUserData { at }
+    | Event::System { at, .. }
+    | Event::Ride { at, .. }
+    | Event::Telemetry { at, .. } = event
+    {
+        // A file says nothing of when it was written, only that it is not from the future.
+        let is_too_old = if raw.timestamp_millis.is_some() {
+            written_at - at > MAX_SKEW
+        } else {
+            at < OLDEST
+        };
+        if is_too_old || at - written_at > MAX_SKEW {
+            return Err(ParseError::StampOutOfRange);
+        }
+    }
+    if let Event::System { json, .. } = event {
+        user = Some(parse_user_data(json)?);
+    }
+    let key = raw
+        .key
+        .or(envelope.key.as_deref().map(str::as_bytes))
+        .unwrap_or_default();
+    sessions.apply(
+        rules,
+        &event,
+        user,
+        Arrival {
+            key,
+            offset: raw.offset,
+            written_at,
+        },
+        batch,
+    );
+    Ok(())
+}

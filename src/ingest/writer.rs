@@ -1,0 +1,124 @@
+//! The thread that writes batches, so that parsing goes on meanwhile.
+
+use std::{
+    collections::HashSet,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow};
+use uuid::Uuid;
+
+use crate::{
+    domain::batch::{Batch, StreamId},
+    store::Store,
+};
+
+/// Writes batches in order, each in one transaction.
+pub struct Writer {
+    batches: Option<SyncSender<(Batch, HashSet<Uuid>)>>,
+    written: Receiver<Written>,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+/// A batch that is in the store now.
+#[derive(Debug)]
+pub struct Written {
+    /// Rides of it that the store held before.
+    pub overlapping: Vec<Uuid>,
+    /// Where each partition stands now: (partition, next offset).
+    pub offsets: Vec<(i32, i64)>,
+    /// Readings of it.
+    pub readings: usize,
+    /// Messages of it that were set aside.
+    pub rejected: usize,
+    /// How long the transaction took.
+    pub took: Duration,
+}
+
+impl Writer {
+    /// Starts the thread for one stream.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(store: Store, stream: StreamId) -> anyhow::Result<Self> {
+        let (batches, received) = sync_channel::<(Batch, HashSet<Uuid>)>(1);
+        let (report, written) = std::sync::mpsc::channel();
+        let write = move || {
+            let mut overlapping = HashSet::new();
+            for (batch, known) in received {
+                overlapping.extend(known);
+                let started = Instant::now();
+                let flushed = store.flush(&stream, &batch, &overlapping)?;
+                overlapping.extend(&flushed.overlapping);
+                let written = Written {
+                    overlapping: flushed.overlapping,
+                    offsets: batch
+                        .positions
+                        .iter()
+                        .map(|(&partition, position)| (partition, position.next_offset))
+                        .collect(),
+                    readings: batch.readings.len(),
+                    rejected: batch.rejected.len(),
+                    took: started.elapsed(),
+                };
+                // Nobody listens any more when the program ends; the batch is in the store all the same.
+                if report.send(written).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let thread = thread::Builder::new()
+            .name("flush".to_owned())
+            .spawn(write)
+            .context("cannot start the writing thread")?;
+        Ok(Writer {
+            batches: Some(batches),
+            written,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands a batch over; waits while the one before is being written and another waits.
+    ///
+    /// # Errors
+    /// Why an earlier batch could not be written.
+    pub fn write(&mut self, batch: Batch, overlapping: HashSet<Uuid>) -> anyhow::Result<()> {
+        match self.batches.as_ref().map(|batches| batches.send((batch, overlapping))) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.failure()),
+        }
+    }
+
+    /// What was written since the last call.
+    pub fn written(&self) -> impl Iterator<Item = Written> {
+        self.written.try_iter()
+    }
+
+    /// Waits until everything handed over is in the store.
+    ///
+    /// # Errors
+    /// Why a batch could not be written.
+    pub fn finish(mut self) -> anyhow::Result<Vec<Written>> {
+        drop(self.batches.take());
+        self.join()?;
+        Ok(self.written.try_iter().collect())
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(anyhow!("the writing thread panicked")),
+            None => Ok(()),
+        }
+    }
+
+    fn failure(&mut self) -> anyhow::Error {
+        drop(self.batches.take());
+        self.join()
+            .err()
+            .unwrap_or_else(|| anyhow!("the writing thread ended early"))
+    }
+}

@@ -1,0 +1,286 @@
+//! Sealing a finished day, and pruning the buffer of what history holds.
+
+use std::{fs, path::Path};
+
+use chrono::NaiveDate;
+use duckdb::{Connection, params};
+
+use super::{
+    Doing, Result, Store, StoreError,
+    lake::{self, LakeFile},
+    value,
+    views::quoted,
+};
+
+/// What sealing a day came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Rides of the day.
+    pub rides: i64,
+    /// Readings of the day.
+    pub readings: i64,
+    /// Whether history holds something else than before.
+    pub has_changed: bool,
+    /// How often the day was sealed with a change; more than once means restated.
+    pub seal_count: i64,
+}
+
+/// What pruning removed from the buffer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Days.
+    pub days: u64,
+    /// Rides.
+    pub rides: u64,
+    /// Readings.
+    pub readings: u64,
+}
+
+impl Store {
+    /// Seals `day`: its rides, from the buffer and from an earlier sealing, become history, and their readings one
+    /// sorted Parquet file of the lake. Sealing again what was sealed changes nothing.
+    ///
+    /// # Errors
+    /// When the rides' counts and the readings written do not agree, or something cannot be read or written; the day is
+    /// then as it was.
+    pub fn seal(&self, day: NaiveDate) -> Result<Sealed> {
+        let connection = self.connection()?;
+        connection
+            .execute_batch("begin")
+            .doing(|| format!("cannot begin to seal {day}"))?;
+        let seal = Seal {
+            connection: &connection,
+            data_dir: self.data_dir(),
+            day,
+        };
+        let files = seal.write_lake()?;
+        let [rides, readings] = &files;
+        let before = seal.recorded_hashes()?;
+        let has_changed = before.as_ref() != Some(&[rides.content_hash.clone(), readings.content_hash.clone()]);
+        if has_changed {
+            seal.write_history()?;
+            files.iter().try_for_each(|file| file.record(&connection))?;
+            seal.record(
+                rides.row_count,
+                readings.row_count,
+                value::timestamp(self.clock().now()),
+            )?;
+            connection
+                .execute_batch("commit")
+                .doing(|| format!("cannot seal {day}"))?;
+            files
+                .iter()
+                .try_for_each(|file| lake::rename(self.data_dir(), file.table, day))?;
+            self.refresh_views()?;
+        } else {
+            connection
+                .execute_batch("rollback")
+                .doing(|| format!("cannot leave {day} as it was"))?;
+            for file in &files {
+                let aside = lake::aside(self.data_dir(), file.table, day);
+                fs::remove_file(&aside).doing(|| format!("cannot remove `{}`", aside.display()))?;
+            }
+        }
+        let seal_count = connection
+            .query_row(
+                "select seal_count from ops.sealed_day where business_day = ?",
+                [day.to_string()],
+                |row| row.get(0),
+            )
+            .doing(|| format!("cannot read back the sealing of {day}"))?;
+        Ok(Sealed {
+            rides: rides.row_count,
+            readings: readings.row_count,
+            has_changed,
+            seal_count,
+        })
+    }
+
+    /// Removes from the buffer what belongs to sealed days up to `last`, as far as history verifiably holds it: every
+    /// ride with its number of readings, and the lake's file with all its rows.
+    ///
+    /// # Errors
+    /// When a lake file does not hold what was recorded of it; nothing of that day is removed then.
+    pub fn prune(&self, last: NaiveDate) -> Result<Pruned> {
+        let connection = self.connection()?;
+        let doing = || "cannot prune the buffer".to_owned();
+        let mut statement = connection.prepare(include_str!("sql/prunable_days.sql")).doing(doing)?;
+        let days = statement
+            .query_map([last.to_string()], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, i64>(2)?,
+                ))
+            })
+            .doing(doing)?
+            .collect::<duckdb::Result<Vec<_>>>()
+            .doing(doing)?;
+        let mut pruned = Pruned::default();
+        for (day, path, recorded) in days {
+            let found = lake::count_rows(&connection, &self.data_dir().join(&path))?;
+            if found != recorded {
+                return Err(StoreError::Inconsistent(format!(
+                    "`{path}` holds {found} readings where {recorded} were recorded; restore it from a backup, or \
+                     compact {day} again while the buffer still holds it"
+                )));
+            }
+            connection.execute_batch("begin").doing(doing)?;
+            connection
+                .execute(include_str!("sql/stage_prunable_rides.sql"), [&day])
+                .doing(doing)?;
+            let removed = |sql: &str| connection.execute(sql, []).doing(doing).map(|rows| rows as u64);
+            pruned.readings +=
+                removed("delete from daily.reading where ride_id in (select ride_id from temp.prunable_ride)")?;
+            pruned.rides +=
+                removed("delete from daily.ride where ride_id in (select ride_id from temp.prunable_ride)")?;
+            removed("delete from daily.alert where ride_id in (select ride_id from temp.prunable_ride)")?;
+            removed(include_str!("sql/prune_riders.sql"))?;
+            connection.execute_batch("commit").doing(doing)?;
+            pruned.days += 1;
+        }
+        if pruned.days > 0 {
+            connection.execute_batch("checkpoint").doing(doing)?;
+        }
+        Ok(pruned)
+    }
+}
+
+struct Seal<'a> {
+    connection: &'a Connection,
+    data_dir: &'a Path,
+    day: NaiveDate,
+}
+
+impl Seal<'_> {
+    /// Writes the day's rides and readings aside, and verifies that they agree.
+    fn write_lake(&self) -> Result<[LakeFile; 2]> {
+        let day = self.day;
+        self.connection
+            .execute(include_str!("sql/stage_sealed_rides.sql"), [day.to_string()])
+            .doing(|| format!("cannot gather the rides of {day}"))?;
+        let rides = self.copy(
+            "ride",
+            "select * exclude (business_day) from temp.sealed_ride order by ride_id",
+        )?;
+        let sealed_before: bool = self
+            .connection
+            .query_row(
+                "select count(*) > 0 from ops.lake_file where table_name = 'reading' and business_day = ?",
+                [day.to_string()],
+                |row| row.get(0),
+            )
+            .doing(|| format!("cannot read whether {day} was sealed before"))?;
+        let readings = if sealed_before {
+            self.copy(
+                "reading",
+                &include_str!("sql/sealed_readings_again.sql").replace(":day", &quoted(&day.to_string())),
+            )?
+        } else {
+            self.copy("reading", include_str!("sql/sealed_readings.sql"))?
+        };
+        let expected: i64 = self
+            .connection
+            .query_row(
+                "select coalesce(sum(reading_count), 0)::bigint from temp.sealed_ride",
+                [],
+                |row| row.get(0),
+            )
+            .doing(|| format!("cannot add up the readings of {day}"))?;
+        if expected != readings.row_count {
+            return Err(StoreError::Inconsistent(format!(
+                "the rides of {day} count {expected} readings, but {} were found; the day is left as it was",
+                readings.row_count
+            )));
+        }
+        Ok([rides, readings])
+    }
+
+    fn copy(&self, table: &'static str, select: &str) -> Result<LakeFile> {
+        let path = lake::aside(self.data_dir, table, self.day);
+        let doing = || format!("cannot write `{}`; is the disk full?", path.display());
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).doing(doing)?;
+        }
+        let target = quoted(&path.to_string_lossy());
+        self.connection
+            .execute_batch(&format!(
+                "copy ({select}) to {target} (format parquet, compression zstd)"
+            ))
+            .doing(doing)?;
+        Ok(LakeFile {
+            table,
+            day: self.day,
+            content_hash: lake::hash_file(&path).doing(doing)?,
+            size_bytes: i64::try_from(fs::metadata(&path).doing(doing)?.len()).unwrap_or(i64::MAX),
+            row_count: lake::count_rows(self.connection, &path)?,
+        })
+    }
+
+    /// Hashes of the ride file and the reading file of an earlier sealing.
+    fn recorded_hashes(&self) -> Result<Option<[String; 2]>> {
+        let hash = |table: &str| -> Result<Option<String>> {
+            self.connection
+                .query_row(
+                    "select max(content_hash) from ops.lake_file where table_name = ? and business_day = ?",
+                    params![table, self.day.to_string()],
+                    |row| row.get(0),
+                )
+                .doing(|| format!("cannot read the lake files of {}", self.day))
+        };
+        Ok(hash("ride")?
+            .zip(hash("reading")?)
+            .map(|(ride, reading)| [ride, reading]))
+    }
+
+    fn write_history(&self) -> Result<()> {
+        let doing = || format!("cannot write the history of {}", self.day);
+        let day = self.day.to_string();
+        self.connection
+            .execute("delete from historical.ride where business_day = ?", [&day])
+            .doing(doing)?;
+        self.connection
+            .execute(
+                "insert into historical.ride select * from temp.sealed_ride order by ride_id",
+                [],
+            )
+            .doing(doing)?;
+        self.connection
+            .execute(include_str!("sql/stage_sealed_alerts.sql"), [&day])
+            .doing(doing)?;
+        self.connection
+            .execute("delete from historical.alert where business_day = ?", [&day])
+            .doing(doing)?;
+        self.connection
+            .execute("insert into historical.alert select * from temp.sealed_alert", [])
+            .doing(doing)?;
+        self.connection
+            .execute_batch(include_str!("sql/fold_riders.sql"))
+            .doing(doing)
+    }
+
+    fn record(&self, rides: i64, readings: i64, now: duckdb::types::Value) -> Result<()> {
+        let doing = || format!("cannot record that {} is sealed", self.day);
+        let count: i64 = self
+            .connection
+            .query_row(
+                "select coalesce(max(seal_count), 0)::bigint from ops.sealed_day where business_day = ?",
+                [self.day.to_string()],
+                |row| row.get(0),
+            )
+            .doing(doing)?;
+        self.connection
+            .execute(
+                "delete from ops.sealed_day where business_day = ?",
+                [self.day.to_string()],
+            )
+            .doing(doing)?;
+        self.connection
+            .execute(
+                "insert into ops.sealed_day values (?, ?, ?, ?, ?)",
+                params![self.day.to_string(), now, rides, readings, count + 1],
+            )
+            .doing(doing)?;
+        Ok(())
+    }
+}

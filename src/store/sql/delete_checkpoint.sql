@@ -1,0 +1,1 @@
+delete from ops.checkpoint where source = ? and topic = ? and partition = ?

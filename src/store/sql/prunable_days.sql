@@ -1,0 +1,7 @@
+-- Sealed days of which the buffer still holds rides, with the lake's file and its rows.
+select cast(sealed.business_day as varchar), file.path, file.row_count
+from ops.sealed_day as sealed
+inner join ops.lake_file as file on file.business_day = sealed.business_day and file.table_name = 'reading'
+where sealed.business_day <= cast($1 as date)
+    and sealed.business_day in (select business_day from daily.ride)
+order by sealed.business_day

@@ -1,0 +1,8 @@
+select stream.partition, stream.next_offset, checkpoint.next_offset, checkpoint.replay_from, checkpoint.state
+from ops.stream as stream
+left join ops.checkpoint as checkpoint
+    on checkpoint.source = stream.source
+    and checkpoint.topic = stream.topic
+    and checkpoint.partition = stream.partition
+where stream.source = ? and stream.topic = ?
+order by stream.partition

@@ -1,0 +1,49 @@
+begin;
+
+-- The lake's readings; `date` is the folder they are in. The text in this select is replaced by the list of files.
+create or replace view ops.lake_reading as select * from lake_files;
+
+-- Every reading that is stored anywhere; those of a sealed day that was not pruned yet are there twice.
+create or replace view ops.stored_reading as
+select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
+from daily.reading
+union all
+select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
+from ops.lake_reading;
+
+-- One row per ride. `business_day` is null while the ride is open.
+create or replace view main.ride as
+select * from daily.ride
+where business_day is null or business_day not in (select business_day from ops.sealed_day)
+union all
+select * from historical.ride;
+
+-- One row per ride and second.
+create or replace view main.reading as
+select
+    ride.business_day, reading.ride_id, reading.second, reading.recorded_at, reading.resistance, reading.heart_rate_bpm,
+    reading.is_dropout, reading.cadence_rpm, reading.power_watts, reading.is_flagged
+from daily.reading as reading
+inner join daily.ride as ride on ride.ride_id = reading.ride_id
+where ride.business_day is null or ride.business_day not in (select business_day from ops.sealed_day)
+union all
+select
+    date as business_day, ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts,
+    is_flagged
+from ops.lake_reading;
+
+-- One row per rider, as the newest header described them.
+create or replace view main.rider as
+with versions as (
+    select * from daily.rider
+    union all by name
+    select * exclude (valid_from, valid_to), valid_from as seen_at from historical.rider where valid_to is null
+),
+
+numbered as (
+    select *, row_number() over (partition by rider_id order by seen_at desc) as version from versions
+)
+
+select * exclude (seen_at, version) from numbered where version = 1;
+
+commit;

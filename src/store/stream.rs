@@ -1,0 +1,76 @@
+//! What became of a stream's messages, and how big the buffer is.
+
+use chrono::NaiveDate;
+use duckdb::params;
+
+use super::{Doing, Result, Store};
+use crate::domain::batch::{Counts, StreamId};
+
+/// Rides in the buffer by business day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BufferedRides {
+    /// (day, rides, readings), oldest day first, of rides that are over.
+    pub days: Vec<(NaiveDate, i64, i64)>,
+    /// Rides without a header.
+    pub partial: i64,
+}
+
+impl Store {
+    /// Everything a stream's messages were counted as, over its partitions.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn stream_counts(&self, stream: &StreamId) -> Result<Counts> {
+        self.connection()?
+            .query_row(
+                include_str!("sql/stream_counts.sql"),
+                params![stream.source, stream.topic],
+                |row| {
+                    Ok(Counts {
+                        messages: row.get(0)?,
+                        ride_lines: row.get(1)?,
+                        telemetry_lines: row.get(2)?,
+                        user_data_lines: row.get(3)?,
+                        system_lines: row.get(4)?,
+                        marker_lines: row.get(5)?,
+                        duplicate_lines: row.get(6)?,
+                        tombstoned_lines: row.get(7)?,
+                        rejected_lines: row.get(8)?,
+                        readings: row.get(9)?,
+                        duplicate_readings: row.get(10)?,
+                    })
+                },
+            )
+            .doing(|| format!("cannot read the counts of `{}`", stream.topic))
+    }
+
+    /// The rides in the buffer.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn stream_rides(&self) -> Result<BufferedRides> {
+        let doing = || "cannot read the buffered rides".to_owned();
+        let connection = self.connection()?;
+        let mut statement = connection
+            .prepare(include_str!("sql/buffered_rides.sql"))
+            .doing(doing)?;
+        let rows = statement
+            .query_map([], |row| {
+                let day: Option<String> = row.get(0)?;
+                Ok((
+                    day.and_then(|day| day.parse().ok()),
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get::<_, i64>(3)?,
+                ))
+            })
+            .doing(doing)?;
+        let mut rides = BufferedRides::default();
+        for row in rows {
+            let (day, count, readings, partial) = row.doing(doing)?;
+            rides.partial += partial;
+            rides.days.extend(day.map(|day: NaiveDate| (day, count, readings)));
+        }
+        Ok(rides)
+    }
+}

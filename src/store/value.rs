@@ -1,0 +1,78 @@
+//! From the program's values to DuckDB's.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use duckdb::types::{TimeUnit, Value};
+
+use crate::domain::{
+    event::LogInstant,
+    ride::{Ride, Totals},
+};
+
+pub(super) fn instant(at: LogInstant) -> Value {
+    Value::Timestamp(TimeUnit::Microsecond, at)
+}
+
+pub(super) fn optional_instant(at: Option<LogInstant>) -> Value {
+    at.map_or(Value::Null, instant)
+}
+
+pub(super) fn timestamp(at: DateTime<Utc>) -> Value {
+    instant(at.timestamp_micros())
+}
+
+pub(super) fn date(date: Option<NaiveDate>) -> Value {
+    date.map_or(Value::Null, |date| Value::Date32(days_since_1970(date)))
+}
+
+fn days_since_1970(date: NaiveDate) -> i32 {
+    i32::try_from((date - NaiveDate::default()).num_days()).unwrap_or(i32::MAX)
+}
+
+fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
+    value.map_or(Value::Null, of)
+}
+
+/// `ride` with figures made from all its stored readings.
+pub(super) fn ride_with(ride: &Ride, totals: Totals, last_reading_at: LogInstant) -> Ride {
+    let ended_at = ride
+        .ended_at
+        .and_then(|_| DateTime::from_timestamp_micros(last_reading_at));
+    Ride {
+        totals,
+        ended_at,
+        ..ride.clone()
+    }
+}
+
+/// A row of `daily.ride`.
+pub(super) fn ride(ride: &Ride) -> [Value; 23] {
+    let totals = &ride.totals;
+    #[expect(clippy::cast_possible_truncation, reason = "these series hold small whole numbers")]
+    let whole = |value: Option<f64>| optional(value, |value| Value::Int(value as i32));
+    let double = |value: Option<f64>| optional(value, Value::Double);
+    [
+        Value::Text(ride.ride_id.to_string()),
+        date(ride.business_day),
+        Value::Text(ride.bike_serial.clone()),
+        optional(ride.rider_id, Value::BigInt),
+        timestamp(ride.started_at),
+        optional(ride.ended_at, timestamp),
+        optional(ride.end_reason, |reason| Value::Text(reason.name().to_owned())),
+        Value::Boolean(ride.is_partial),
+        Value::Int(totals.duration_seconds),
+        Value::Int(totals.reading_count),
+        Value::Double(totals.energy_kilojoules()),
+        double(totals.power.mean()),
+        double(totals.power.max()),
+        double(totals.heart_rate.mean()),
+        whole(totals.heart_rate.min()),
+        whole(totals.heart_rate.max()),
+        Value::Int(totals.dropout_seconds),
+        double(totals.cadence.mean()),
+        whole(totals.cadence.max()),
+        double(totals.resistance.mean()),
+        whole(totals.resistance.max()),
+        Value::Int(totals.flagged_readings),
+        Value::Int(ride.alert_count),
+    ]
+}

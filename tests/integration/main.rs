@@ -1,0 +1,3 @@
+//! One binary for all integration tests: linking DuckDB takes seconds each time.
+
+mod captures;
