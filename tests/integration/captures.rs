@@ -66,7 +66,29 @@ fn the_ride_of_rider_100_has_its_known_figures() {
         round(heart_rate_bpm_mean, 2) as bpm_mean, heart_rate_bpm_min as bpm_min, heart_rate_bpm_max as bpm_max,
         dropout_seconds, round(cadence_rpm_mean, 2) as rpm_mean, flagged_readings, alert_count
         from ride inner join rider using (rider_id)";
-    insta::assert_snapshot!(rows(&taken.store, figures).join("\n").replace(',', "\n"), @"");
+    insta::assert_snapshot!(rows(&taken.store, figures).join("\n").replace(',', "\n"), @r#"
+    {"business_day":"2022-07-07"
+    "bike_serial":"SN0000"
+    "rider_id":100
+    "forename":"Steven"
+    "surname":"Pearce"
+    "started_at":"2022-07-06 23:29:35.435798+00"
+    "ended_at":"2022-07-06 23:37:53.444906+00"
+    "end_reason":"idle"
+    "is_partial":false
+    "seconds":498
+    "readings":498
+    "kilojoules":29.088
+    "watts_mean":58.41
+    "watts_max":792.06
+    "bpm_mean":109.17
+    "bpm_min":55
+    "bpm_max":155
+    "dropout_seconds":10
+    "rpm_mean":50.64
+    "flagged_readings":0
+    "alert_count":0}
+    "#);
     let sealed = taken.store.seal("2022-07-07".parse().unwrap()).unwrap();
     assert_eq!((sealed.rides, sealed.readings, sealed.seal_count), (1, 498, 1));
     let again = taken.store.seal("2022-07-07".parse().unwrap()).unwrap();
