@@ -257,3 +257,7 @@ fn apply(
     );
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;

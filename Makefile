@@ -1,0 +1,29 @@
+# Every target does its own set-up.
+
+CARGO_FLAGS = $$(cat .duckdb/cargo-flags)
+LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
+
+.PHONY: build run test bench lint setup
+
+build: setup ## leaves target/release/deloton, with the DuckDB library beside it
+	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
+	cargo build --release --locked $(CARGO_FLAGS)
+	@for library in $(LIBRARY_DIR)/libduckdb.*; do [ ! -e "$$library" ] || cp -u "$$library" target/release/; done
+
+run: build ## starts deloton with simulated bikes; everything is in data/
+	@target/release/deloton serve
+
+test: setup ## every test
+	@[ -d target/debug/deps ] || echo "building the tests and everything they stand on: about 8 minutes on two cores, once"
+	cargo test --locked $(CARGO_FLAGS)
+
+bench: setup ## the benchmarks, each with its yardstick
+	cargo bench --locked $(CARGO_FLAGS)
+
+lint: setup ## format, clippy, docs
+	cargo fmt --check
+	cargo clippy --locked --all-targets $(CARGO_FLAGS) -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items $(CARGO_FLAGS)
+
+setup:
+	@tools/setup
