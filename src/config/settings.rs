@@ -18,7 +18,13 @@ use crate::clock::Clock;
 #[command(next_help_heading = "Settings")]
 pub struct Settings {
     /// Folder for everything at rest on this machine.
-    #[arg(long, global = true, env = "DELOTON_DATA_DIR", default_value = "data", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_DATA_DIR",
+        default_value = "data",
+        value_name = "DIR"
+    )]
     pub data_dir: PathBuf,
 
     /// Where lines come from. Default: `kafka` when brokers are given, else `simulated`.
@@ -30,11 +36,23 @@ pub struct Settings {
     pub kafka_brokers: Option<String>,
 
     /// Kafka topic.
-    #[arg(long, global = true, env = "DELOTON_KAFKA_TOPIC", default_value = "deloton", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_KAFKA_TOPIC",
+        default_value = "deloton",
+        value_name = "NAME"
+    )]
     pub kafka_topic: String,
 
     /// Kafka consumer group.
-    #[arg(long, global = true, env = "DELOTON_KAFKA_GROUP", default_value = "deloton", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_KAFKA_GROUP",
+        default_value = "deloton",
+        value_name = "NAME"
+    )]
     pub kafka_group: String,
 
     /// Any other librdkafka property, as `key=value`; repeatable. Give secrets in DELOTON_KAFKA_PROPERTIES, separated
@@ -52,11 +70,23 @@ pub struct Settings {
 
     /// Where a first start begins: `lookback` (at the headers of the rides under way), `earliest`, `latest`, or an
     /// RFC 3339 time.
-    #[arg(long, global = true, env = "DELOTON_START", default_value = "lookback", value_name = "WHERE")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_START",
+        default_value = "lookback",
+        value_name = "WHERE"
+    )]
     pub start: StartAt,
 
     /// Address the server listens on.
-    #[arg(long, global = true, env = "DELOTON_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR"
+    )]
     pub listen: SocketAddr,
 
     /// The schedule. Default: `cron.toml` here, else the one compiled in.
@@ -88,11 +118,23 @@ pub struct Settings {
     pub mail: MailKind,
 
     /// Sender of every mail.
-    #[arg(long, global = true, env = "DELOTON_MAIL_FROM", default_value = "Deloton <reports@deloton.example>", value_name = "ADDR")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_MAIL_FROM",
+        default_value = "Deloton <reports@deloton.example>",
+        value_name = "ADDR"
+    )]
     pub mail_from: String,
 
     /// Recipient of the daily report; repeatable.
-    #[arg(long = "mail-to", global = true, env = "DELOTON_MAIL_TO", value_delimiter = ',', value_name = "ADDR")]
+    #[arg(
+        long = "mail-to",
+        global = true,
+        env = "DELOTON_MAIL_TO",
+        value_delimiter = ',',
+        value_name = "ADDR"
+    )]
     pub mail_to: Vec<String>,
 
     /// Send every mail to this address instead, for test set-ups.
@@ -108,7 +150,13 @@ pub struct Settings {
     pub now: Option<DateTime<Utc>>,
 
     /// Zone of the log's stamps, which carry none.
-    #[arg(long, global = true, env = "DELOTON_LOG_TIMEZONE", default_value = "UTC", value_name = "ZONE")]
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_LOG_TIMEZONE",
+        default_value = "UTC",
+        value_name = "ZONE"
+    )]
     pub log_timezone: chrono_tz::Tz,
 
     /// How logs are written.
@@ -126,13 +174,19 @@ impl Settings {
     /// Where lines come from.
     #[must_use]
     pub fn source(&self) -> SourceKind {
-        self.source.unwrap_or(if self.kafka_brokers.is_some() { SourceKind::Kafka } else { SourceKind::Simulated })
+        self.source.unwrap_or(if self.kafka_brokers.is_some() {
+            SourceKind::Kafka
+        } else {
+            SourceKind::Simulated
+        })
     }
 
     /// Where the report site is published.
     #[must_use]
     pub fn site(&self) -> Location {
-        self.site.clone().unwrap_or_else(|| Location::Directory(self.data_dir.join("site")))
+        self.site
+            .clone()
+            .unwrap_or_else(|| Location::Directory(self.data_dir.join("site")))
     }
 
     /// The database file.
@@ -185,9 +239,10 @@ impl FromStr for KafkaProperty {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => {
-                Ok(KafkaProperty { key: key.trim().to_owned(), value: value.to_owned() })
-            }
+            Some((key, value)) if !key.trim().is_empty() => Ok(KafkaProperty {
+                key: key.trim().to_owned(),
+                value: value.to_owned(),
+            }),
             _ => Err("expected `key=value`, e.g. `security.protocol=SASL_SSL`".to_owned()),
         }
     }
@@ -245,7 +300,10 @@ impl FromStr for Location {
                 if bucket.is_empty() {
                     return Err("expected `s3://bucket/prefix`".to_owned());
                 }
-                Ok(Location::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+                Ok(Location::S3 {
+                    bucket: bucket.to_owned(),
+                    prefix: prefix.trim_matches('/').to_owned(),
+                })
             }
             None => Ok(Location::Directory(Path::new(text).to_owned())),
         }

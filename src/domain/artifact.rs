@@ -15,7 +15,11 @@ impl Artifact {
     /// An artifact from text.
     #[must_use]
     pub fn text(path: impl Into<String>, media_type: &'static str, text: impl Into<String>) -> Self {
-        Artifact { path: path.into(), media_type, bytes: text.into().into_bytes() }
+        Artifact {
+            path: path.into(),
+            media_type,
+            bytes: text.into().into_bytes(),
+        }
     }
 }
 

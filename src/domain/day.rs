@@ -18,7 +18,11 @@ pub struct DayRule {
 
 impl Default for DayRule {
     fn default() -> Self {
-        DayRule { timezone: Tz::Europe__London, ends_at: NaiveTime::MIN, lateness: TimeDelta::minutes(15) }
+        DayRule {
+            timezone: Tz::Europe__London,
+            ends_at: NaiveTime::MIN,
+            lateness: TimeDelta::minutes(15),
+        }
     }
 }
 
@@ -61,8 +65,15 @@ impl DayRule {
     /// The span of business day `day`: 23, 24 or 25 hours.
     #[must_use]
     pub fn span(&self, day: NaiveDate) -> Span {
-        let starts_on = if self.ends_at == NaiveTime::MIN { day } else { day - Days::new(1) };
-        Span { start: self.boundary(starts_on), end: self.boundary(starts_on + Days::new(1)) }
+        let starts_on = if self.ends_at == NaiveTime::MIN {
+            day
+        } else {
+            day - Days::new(1)
+        };
+        Span {
+            start: self.boundary(starts_on),
+            end: self.boundary(starts_on + Days::new(1)),
+        }
     }
 
     /// The instant from which `day` may be sealed, if ingest has caught up.
@@ -131,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_day_that_ends_in_the_afternoon_takes_the_evening_before() {
-        let rule = DayRule { ends_at: NaiveTime::from_hms_opt(16, 45, 0).unwrap(), ..DayRule::default() };
+        let rule = DayRule {
+            ends_at: NaiveTime::from_hms_opt(16, 45, 0).unwrap(),
+            ..DayRule::default()
+        };
         assert_eq!(rule.day_of(at("2026-01-05T16:44:59Z")), date("2026-01-05"));
         assert_eq!(rule.day_of(at("2026-01-05T16:45:00Z")), date("2026-01-06"));
     }
@@ -139,7 +153,10 @@ mod tests {
     #[test]
     fn a_boundary_inside_a_gap_or_an_overlap_still_belongs_to_one_day() {
         // Clocks go 01:00 -> 02:00 on 2026-03-29 and 02:00 -> 01:00 on 2026-10-25.
-        let rule = DayRule { ends_at: NaiveTime::from_hms_opt(1, 30, 0).unwrap(), ..DayRule::default() };
+        let rule = DayRule {
+            ends_at: NaiveTime::from_hms_opt(1, 30, 0).unwrap(),
+            ..DayRule::default()
+        };
         for text in ["2026-03-29T01:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"] {
             let day = rule.day_of(at(text));
             assert!(rule.span(day).contains(at(text)), "{text}");

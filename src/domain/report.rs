@@ -52,8 +52,13 @@ impl DailyReport {
     /// Rides on the day.
     #[must_use]
     pub fn rides(&self) -> i64 {
-        #[expect(clippy::cast_possible_truncation, reason = "a count of rides is a whole number far below 2^53")]
-        self.headline(HeadlineKey::Rides).and_then(|headline| headline.value).map_or(0, |value| value as i64)
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a count of rides is a whole number far below 2^53"
+        )]
+        self.headline(HeadlineKey::Rides)
+            .and_then(|headline| headline.value)
+            .map_or(0, |value| value as i64)
     }
 }
 

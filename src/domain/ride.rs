@@ -129,7 +129,11 @@ pub struct PlausibleBounds {
 
 impl Default for PlausibleBounds {
     fn default() -> Self {
-        PlausibleBounds { power_watts: 2000.0, cadence_rpm: 150, heart_rate_bpm: 230 }
+        PlausibleBounds {
+            power_watts: 2000.0,
+            cadence_rpm: 150,
+            heart_rate_bpm: 230,
+        }
     }
 }
 

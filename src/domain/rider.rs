@@ -123,7 +123,12 @@ pub fn split_address(address: &str) -> AddressParts<'_> {
 /// The postcode area: the letters a postcode begins with (`E` of `E68 8SH`), upper case.
 #[must_use]
 pub fn postcode_area(postcode: &str) -> Option<String> {
-    let letters: String = postcode.trim().chars().take_while(char::is_ascii_alphabetic).take(2).collect();
+    let letters: String = postcode
+        .trim()
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .take(2)
+        .collect();
     Some(letters.to_ascii_uppercase()).filter(|area| !area.is_empty())
 }
 
@@ -145,7 +150,10 @@ mod tests {
     fn names_lose_their_titles_and_keep_their_hyphens() {
         assert_eq!(split_name("Steven Pearce"), (Some("Steven"), Some("Pearce")));
         assert_eq!(split_name("Mr Stuart Austin"), (Some("Stuart"), Some("Austin")));
-        assert_eq!(split_name("Dr. Ann Mary Parker-Bruce"), (Some("Ann Mary"), Some("Parker-Bruce")));
+        assert_eq!(
+            split_name("Dr. Ann Mary Parker-Bruce"),
+            (Some("Ann Mary"), Some("Parker-Bruce"))
+        );
         assert_eq!(split_name("Cher"), (Some("Cher"), None));
         assert_eq!(split_name("  "), (None, None));
     }
@@ -155,7 +163,11 @@ mod tests {
         let parts = split_address("Flat 98y,Carolyn haven,East Valeriemouth,S5T 0TT");
         assert_eq!(
             (parts.street, parts.town, parts.postcode),
-            (Some("Flat 98y,Carolyn haven"), Some("East Valeriemouth"), Some("S5T 0TT"))
+            (
+                Some("Flat 98y,Carolyn haven"),
+                Some("East Valeriemouth"),
+                Some("S5T 0TT")
+            )
         );
         let parts = split_address("0 Simpson locks,Wilkinsonshire,E68 8SH");
         assert_eq!(
@@ -168,7 +180,12 @@ mod tests {
 
     #[test]
     fn an_area_is_the_letters_a_postcode_begins_with() {
-        for (postcode, area) in [("E68 8SH", "E"), ("wr4v 7ta", "WR"), ("L0J 7ED", "L"), ("EC2E 7QP", "EC")] {
+        for (postcode, area) in [
+            ("E68 8SH", "E"),
+            ("wr4v 7ta", "WR"),
+            ("L0J 7ED", "L"),
+            ("EC2E 7QP", "EC"),
+        ] {
             assert_eq!(postcode_area(postcode).as_deref(), Some(area));
         }
         assert_eq!(postcode_area("12 34"), None);

@@ -39,7 +39,11 @@ impl std::str::FromStr for Window {
     type Err = chrono::ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == 10 { text.parse().map(Window::Day) } else { text.parse().map(Window::Instant) }
+        if text.len() == 10 {
+            text.parse().map(Window::Day)
+        } else {
+            text.parse().map(Window::Instant)
+        }
     }
 }
 
@@ -89,7 +93,10 @@ impl JobStatus {
     /// The status of a run that found nothing to do.
     #[must_use]
     pub fn idle() -> Self {
-        JobStatus { nothing_to_do: true, ..JobStatus::default() }
+        JobStatus {
+            nothing_to_do: true,
+            ..JobStatus::default()
+        }
     }
 
     /// The same with `name` counted.

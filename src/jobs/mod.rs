@@ -1,0 +1,2 @@
+pub mod sql_files;
+pub mod transform;

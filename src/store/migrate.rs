@@ -26,19 +26,30 @@ pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Res
         )
         .map_err(|source| StoreError::Open { path: display(), source })?;
     let found: i32 = connection
-        .query_row("select coalesce(max(version), 0) from main.schema_version", [], |row| row.get(0))
+        .query_row("select coalesce(max(version), 0) from main.schema_version", [], |row| {
+            row.get(0)
+        })
         .doing(|| format!("cannot read the schema version of `{}`", display()))?;
     if found > known_version() {
-        return Err(StoreError::Newer { path: display(), found, known: known_version() });
+        return Err(StoreError::Newer {
+            path: display(),
+            found,
+            known: known_version(),
+        });
     }
     if found > 0 && found < known_version() {
         let aside = path.with_extension(format!("before-version-{}.duckdb", known_version()));
-        connection.execute_batch("checkpoint").doing(|| format!("cannot checkpoint `{}`", display()))?;
+        connection
+            .execute_batch("checkpoint")
+            .doing(|| format!("cannot checkpoint `{}`", display()))?;
         std::fs::copy(path, &aside)
             .doing(|| format!("cannot put a copy of `{}` aside before migrating it", display()))?;
     }
     for (version, sql) in (1..).zip(MIGRATIONS).filter(|&(version, _)| version > found) {
-        let record = format!("insert into main.schema_version values ({version}, '{}')", clock.now().to_rfc3339());
+        let record = format!(
+            "insert into main.schema_version values ({version}, '{}')",
+            clock.now().to_rfc3339()
+        );
         connection
             .execute_batch(&format!("begin; {sql}; {record}; commit;"))
             .doing(|| format!("cannot migrate `{}` to schema version {version}", display()))?;

@@ -2,7 +2,9 @@
 //!
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
+pub mod daily_table;
 pub mod migrate;
+pub mod sql_file;
 
 use std::{
     ops::{Deref, DerefMut},
@@ -114,11 +116,17 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]: held by another process, damaged, newer, or not writable.
     pub fn open(data_dir: &Path, clock: Clock) -> Result<Self> {
-        std::fs::create_dir_all(data_dir).doing(|| format!("cannot create the data folder `{}`", data_dir.display()))?;
+        std::fs::create_dir_all(data_dir)
+            .doing(|| format!("cannot create the data folder `{}`", data_dir.display()))?;
         let path = data_dir.join("deloton.duckdb");
         let connection = open_file(&path)?;
         migrate::migrate(&connection, &path, clock)?;
-        let inner = Inner { data_dir: data_dir.to_owned(), clock, root: Mutex::new(connection), idle: Mutex::default() };
+        let inner = Inner {
+            data_dir: data_dir.to_owned(),
+            clock,
+            root: Mutex::new(connection),
+            idle: Mutex::default(),
+        };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -142,9 +150,14 @@ impl Store {
         let idle = lock(&self.inner.idle).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => lock(&self.inner.root).try_clone().doing(|| "cannot open another connection".to_owned())?,
+            None => lock(&self.inner.root)
+                .try_clone()
+                .doing(|| "cannot open another connection".to_owned())?,
         };
-        Ok(Lease { connection: Some(connection), inner: Arc::clone(&self.inner) })
+        Ok(Lease {
+            connection: Some(connection),
+            inner: Arc::clone(&self.inner),
+        })
     }
 }
 
@@ -158,13 +171,17 @@ impl Deref for Lease {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.connection.as_ref().expect("a lease holds its connection until it is dropped")
+        self.connection
+            .as_ref()
+            .expect("a lease holds its connection until it is dropped")
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("a lease holds its connection until it is dropped")
+        self.connection
+            .as_mut()
+            .expect("a lease holds its connection until it is dropped")
     }
 }
 
@@ -182,20 +199,30 @@ impl Drop for Lease {
 fn open_file(path: &Path) -> Result<Connection> {
     let display = || path.display().to_string();
     let config = || -> duckdb::Result<Config> {
-        Config::default().with("autoinstall_known_extensions", "false")?.with("autoload_known_extensions", "false")
+        Config::default()
+            .with("autoinstall_known_extensions", "false")?
+            .with("autoload_known_extensions", "false")
     };
     let failed = |source: duckdb::Error| {
         let text = source.to_string();
         match text.split_once("Conflicting lock is held in ") {
             Some((_, holder)) => {
                 let holder = holder.split_once(". See").map_or(holder, |(holder, _)| holder);
-                StoreError::Held { path: display(), holder: holder.trim().to_owned() }
+                StoreError::Held {
+                    path: display(),
+                    holder: holder.trim().to_owned(),
+                }
             }
-            None => StoreError::Open { path: display(), source },
+            None => StoreError::Open {
+                path: display(),
+                source,
+            },
         }
     };
     let connection = Connection::open_with_flags(path, config().map_err(failed)?).map_err(failed)?;
-    connection.execute_batch("set TimeZone = 'UTC'; set preserve_insertion_order = true;").map_err(failed)?;
+    connection
+        .execute_batch("set TimeZone = 'UTC'; set preserve_insertion_order = true;")
+        .map_err(failed)?;
     Ok(connection)
 }
 
