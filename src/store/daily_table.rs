@@ -64,7 +64,7 @@ struct Column {
 /// # Errors
 /// [`DailyTableError::Sql`] with the file's line where the database does not understand it.
 pub fn check(store: &Store, file: &SqlFile) -> Result<(), DailyTableError> {
-    let connection = connection(store)?;
+    let connection = store.connection()?;
     columns_of_select(&connection, file, NaiveDate::default()).map(drop)
 }
 
@@ -80,7 +80,7 @@ pub fn materialise(
     day: NaiveDate,
     changed_types: ChangedTypes,
 ) -> Result<u64, DailyTableError> {
-    let connection = connection(store)?;
+    let connection = store.connection()?;
     let columns = columns_of_select(&connection, file, day)?;
     let doing = |what: &str| format!("failed to {what} `historical.{}` for {day}", file.name());
     connection.execute_batch("begin").doing(|| doing("begin filling"))?;
@@ -97,15 +97,6 @@ pub fn materialise(
             Err(error)
         }
     }
-}
-
-/// A connection whose hours and dates are UTC, as jobs expect: the setting belongs to each connection by itself.
-fn connection(store: &Store) -> Result<super::Lease, StoreError> {
-    let connection = store.connection()?;
-    connection
-        .execute_batch("set TimeZone = 'UTC'")
-        .doing(|| "cannot set the connection to UTC".to_owned())?;
-    Ok(connection)
 }
 
 /// The columns the table has to have, `business_day` first unless the SELECT gives it.
@@ -246,7 +237,9 @@ fn replace(
     if of_the_day != inserted {
         let others = inserted - of_the_day;
         return Err(file
-            .error(&format!("run for {day}, it gives rows of another `business_day` ({others})"))
+            .error(&format!(
+                "run for {day}, it gives rows of another `business_day` ({others})"
+            ))
             .into());
     }
     Ok(inserted as u64)
