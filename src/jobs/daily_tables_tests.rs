@@ -21,11 +21,12 @@ const RIDERS: &str = "create view rider as select * from (values
 /// Columns: day, rider, start, seconds, readings, kJ, W mean, W max, bpm mean, bpm max, dropouts, end reason, partial.
 /// Rider 1 rides twice on 2026-01-02, the first time across midnight; rider 2 never touches the sensor; one ride has
 /// no rider; one is still open. Rider 3 rode the day before.
-const RIDES: &str = "create view ride as select t.*, 80.0 as cadence_rpm_mean, 100 as cadence_rpm_max,
-    30.0 as resistance_mean, 170 as resistance_max,
+const RIDES: &str = "create view ride as select t.*, 80e0 as cadence_rpm_mean, 100 as cadence_rpm_max,
+    30e0 as resistance_mean, 170 as resistance_max,
     case when watts_max > 2000 then 1 else 0 end as flagged_readings, case when bpm_max > 190 then 1 else 0 end as alert_count,
-    watts_mean as power_watts_mean, watts_max as power_watts_max,
-    bpm_mean as heart_rate_bpm_mean, bpm_max as heart_rate_bpm_max
+    kilojoules::double as energy_kilojoules,
+    watts_mean::double as power_watts_mean, watts_max::double as power_watts_max,
+    bpm_mean::double as heart_rate_bpm_mean, bpm_max as heart_rate_bpm_max
 from (values
     (date '2026-01-02', 1, timestamptz '2026-01-01 23:55:00Z', 600, 600, 30.0, 50.0, 700.0, 120.0, 150, 10, 'marker', false),
     (date '2026-01-02', 1, timestamptz '2026-01-02 08:14:59Z', 500, 498, 35.0, 70.0, 800.0, 140.0, 160, 0, 'marker', false),
@@ -38,7 +39,7 @@ from (values
     (date '2026-01-02', null, timestamptz '2026-01-02 11:00:00Z', 520, 220, 11.0, 50.0, 300.0, 105.0, 120, 0, 'marker', true),
     (date '2026-01-01', 3, timestamptz '2026-01-01 12:00:00Z', 900, 900, 99.0, 110.0, 1500.0, 150.0, 180, 0, 'marker', false),
     (null, 4, timestamptz '2026-01-02 23:59:00Z', 30, 30, 1.0, 33.0, 50.0, 90.0, 95, 0, null, false)
-) as t(business_day, rider_id, started_at, duration_seconds, reading_count, energy_kilojoules, watts_mean, watts_max,
+) as t(business_day, rider_id, started_at, duration_seconds, reading_count, kilojoules, watts_mean, watts_max,
     bpm_mean, bpm_max, dropout_seconds, end_reason, is_partial)";
 
 struct Fixture {

@@ -14,30 +14,35 @@ pub enum DailyTableError {
     /// The SELECT is wrong, or fails on the day's rows.
     #[error(transparent)]
     Sql(#[from] SqlFileError),
-    /// A column of the table has rows of another type than the SELECT gives now.
-    #[error(
-        "`historical.{table}` has {from} in `{column}`, but `{path}` now gives {to}; convert the table with `deloton \
-         backfill {table} --from {first} --to {last}`, or give the new column another name"
-    )]
-    ChangedType {
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
-        /// Its type in the table.
-        from: String,
-        /// Its type in the SELECT.
-        to: String,
-        /// The file with the SELECT.
-        path: String,
-        /// The first day in the table.
-        first: NaiveDate,
-        /// The last day in the table.
-        last: NaiveDate,
-    },
+    /// See [`ChangedType`].
+    #[error(transparent)]
+    ChangedType(Box<ChangedType>),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A column of a table has rows of another type than its SELECT gives now.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`historical.{table}` has {from} in `{column}`, but `{path}` now gives {to}; convert the table with `deloton \
+     backfill {table} --from {first} --to {last}`, or give the new column another name"
+)]
+pub struct ChangedType {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Its type in the table.
+    pub from: String,
+    /// Its type in the SELECT.
+    pub to: String,
+    /// The file with the SELECT.
+    pub path: String,
+    /// The first day in the table.
+    pub first: NaiveDate,
+    /// The last day in the table.
+    pub last: NaiveDate,
 }
 
 /// What to do where the SELECT gives a column another type than the table has.
@@ -162,7 +167,7 @@ fn reshape(
             Some((_, found)) if found == data_type => {}
             Some((_, found)) => match (changed_types, days_of_table(connection, file)?) {
                 (ChangedTypes::Refuse, Some((first, last))) => {
-                    return Err(DailyTableError::ChangedType {
+                    return Err(DailyTableError::ChangedType(Box::new(ChangedType {
                         table: file.name().to_owned(),
                         column: name.clone(),
                         from: found.clone(),
@@ -170,7 +175,7 @@ fn reshape(
                         path: file.path().to_owned(),
                         first,
                         last,
-                    });
+                    })));
                 }
                 _ => run(format!(
                     "alter table {table} alter column {column} type {data_type} using try_cast({column} as {data_type})"
