@@ -232,6 +232,6 @@ mod tests {
         assert_eq!(id.get_version_num(), 7);
         assert_eq!(id, ride_id("SN0000", at));
         assert_ne!(id, ride_id("SN0001", at));
-        assert_eq!(&id.to_string()[..13], "0181d5ba-438b");
+        assert_eq!(&id.to_string()[..13], "0181d5d8-f8cb");
     }
 }

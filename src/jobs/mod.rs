@@ -1,1 +1,4 @@
-
+#[cfg(test)]
+mod daily_tables_tests;
+pub mod sql_files;
+pub mod transform;

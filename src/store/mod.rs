@@ -3,9 +3,12 @@
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
 pub mod compact;
+pub mod daily_table;
 pub mod flush;
 mod lake;
 pub mod migrate;
+pub mod report;
+pub mod sql_file;
 pub mod stream;
 mod value;
 mod views;
@@ -194,10 +197,10 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // A lease dropped in the middle of a transaction must not hand that transaction to the next.
-            if connection.is_autocommit() || connection.execute_batch("rollback").is_ok() {
-                lock(&self.inner.idle).push(connection);
-            }
+            // A lease dropped in the middle of a transaction must not hand that transaction to the next. The crate
+            // does not tell whether there is one; where there is none this fails and changes nothing.
+            drop(connection.execute_batch("rollback"));
+            lock(&self.inner.idle).push(connection);
         }
     }
 }
@@ -227,7 +230,7 @@ fn open_file(path: &Path) -> Result<Connection> {
     };
     let connection = Connection::open_with_flags(path, config().map_err(failed)?).map_err(failed)?;
     connection
-        .execute_batch("set TimeZone = 'UTC'; set preserve_insertion_order = true;")
+        .execute_batch("set global TimeZone = 'UTC'; set preserve_insertion_order = true;")
         .map_err(failed)?;
     Ok(connection)
 }
@@ -235,4 +238,31 @@ fn open_file(path: &Path) -> Result<Connection> {
 /// A panic in another thread leaves nothing half done in what these locks protect.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_is_in_utc_and_in_no_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::System).unwrap();
+        let first = store.connection().unwrap();
+        first.execute_batch("begin; create table t (x integer)").unwrap();
+        drop(first);
+        let second = store.connection().unwrap();
+        let zone = |connection: &Connection| -> String {
+            connection
+                .query_row("select current_setting('TimeZone')", [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(
+            (zone(&second), zone(&store.connection().unwrap())),
+            ("UTC".to_owned(), "UTC".to_owned())
+        );
+        second
+            .execute_batch("begin; create table t (x integer); commit")
+            .unwrap();
+    }
 }

@@ -1,0 +1,332 @@
+//! Rides in, report out: the daily tables between them are filled by the files of `jobs/`.
+
+use super::*;
+use crate::{
+    clock::Clock,
+    store::{
+        daily_table::{ChangedTypes, materialise},
+        sql_file::SqlFile,
+    },
+};
+
+const JOBS: [(&str, &str); 8] = [
+    ("daily_totals", include_str!("../../../jobs/daily_totals.sql")),
+    ("daily_by_hour", include_str!("../../../jobs/daily_by_hour.sql")),
+    ("daily_by_gender", include_str!("../../../jobs/daily_by_gender.sql")),
+    ("daily_by_age_band", include_str!("../../../jobs/daily_by_age_band.sql")),
+    ("daily_by_city", include_str!("../../../jobs/daily_by_city.sql")),
+    (
+        "daily_power_histogram",
+        include_str!("../../../jobs/daily_power_histogram.sql"),
+    ),
+    (
+        "daily_heart_rate_histogram",
+        include_str!("../../../jobs/daily_heart_rate_histogram.sql"),
+    ),
+    ("daily_quality", include_str!("../../../jobs/daily_quality.sql")),
+];
+
+struct Fixture {
+    store: Store,
+    day_rule: DayRule,
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    /// Riders 1 to 20: odd ones are women of 30 from Bethan, even ones men of 40 from Norton, but 20 is neither and
+    /// of unknown age and town.
+    fn new(timezone: chrono_tz::Tz) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::Fixed("2026-12-01T06:00:00Z".parse().unwrap())).unwrap();
+        let fixture = Fixture {
+            store,
+            day_rule: DayRule {
+                timezone,
+                ..DayRule::default()
+            },
+            _folder: folder,
+        };
+        fixture.execute(
+            "drop view ride; create table ride as from daily.ride;
+             create or replace view rider as
+             select
+                id as rider_id,
+                case when id = 20 then 'other' when id % 2 = 1 then 'female' else 'male' end as gender,
+                case when id % 2 = 1 then date '1996-01-01' when id < 20 then date '1986-01-01' end as date_of_birth,
+                case when id % 2 = 1 then 'Bethan' when id < 20 then 'Norton' end as town
+             from range(1, 21) as t(id)",
+        );
+        fixture
+    }
+
+    fn execute(&self, sql: &str) {
+        self.store.connection().unwrap().execute_batch(sql).unwrap();
+    }
+
+    /// A ride of 500 s and 25 kJ for each of `riders`, begun at `start`, of `watts` and 100 bpm more than the rider's number.
+    fn ride(&self, start: &str, riders: std::ops::RangeInclusive<i64>, watts: f64) {
+        let ended_at = start.parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(500);
+        let day = self.day_rule.day_of(ended_at);
+        self.execute(&format!(
+            "insert into ride by name
+             select
+                uuid() as ride_id, date '{day}' as business_day, 'SN0000' as bike_serial, id as rider_id,
+                timestamptz '{start}' as started_at, timestamptz '{ended_at}' as ended_at, 'marker' as end_reason,
+                false as is_partial, 500 as duration_seconds, 499 as reading_count, 25.0 as energy_kilojoules,
+                {watts} as power_watts_mean, {watts} * 10 as power_watts_max, 100.0 + id as heart_rate_bpm_mean,
+                100 as heart_rate_bpm_min, 150 as heart_rate_bpm_max, 5 as dropout_seconds, 0 as flagged_readings,
+                0 as alert_count
+             from range({}, {}) as t(id)",
+            riders.start(),
+            riders.end() + 1
+        ));
+    }
+
+    /// Fills the daily tables of `days`.
+    fn run(&self, days: &[&str]) {
+        for day in days {
+            for (name, text) in JOBS {
+                self.run_one(name, text, day);
+            }
+        }
+    }
+
+    fn run_one(&self, name: &str, text: &str, day: &str) {
+        let file = SqlFile::new(name, name, text).unwrap();
+        materialise(&self.store, &file, day.parse().unwrap(), ChangedTypes::Refuse).unwrap();
+    }
+
+    fn build(&self, day: &str) -> DailyReport {
+        build(&self.store, &self.day_rule, day.parse().unwrap()).unwrap()
+    }
+}
+
+fn london() -> Fixture {
+    Fixture::new(chrono_tz::Europe::London)
+}
+
+fn hours_with_rides(report: &DailyReport) -> Vec<(usize, u32, i64)> {
+    let hours = report.rides_per_hour.iter().enumerate();
+    hours
+        .filter(|(_, hour)| hour.rides > 0)
+        .map(|(index, hour)| (index, hour.hour, hour.rides))
+        .collect()
+}
+
+#[test]
+fn a_report_of_a_day_with_history() {
+    let fixture = london();
+    fixture.ride("2026-01-26T09:00:00Z", 1..=4, 40.0);
+    fixture.ride("2026-02-01T18:00:00Z", 1..=6, 50.0);
+    fixture.ride("2026-02-02T09:10:00Z", 1..=20, 60.0);
+    fixture.ride("2026-02-02T18:59:00Z", 1..=7, 105.0);
+    fixture.run(&["2026-01-26", "2026-01-31", "2026-02-01", "2026-02-02"]);
+    fixture.execute(
+        "insert into ops.sealed_day values ('2026-02-02', '2026-02-03 00:20:00Z', 27, 13473, 2),
+            ('2026-02-01', '2026-02-02 00:20:00Z', 6, 2994, 1);
+         insert into daily.rejected_line
+         select 's', 't', 0, 1, received_at, 'x'::blob, 'no such line'
+         from (values (timestamptz '2026-02-01 23:59:59Z'), (timestamptz '2026-02-02 00:00:00Z'),
+            (timestamptz '2026-02-02 23:59:59Z'), (timestamptz '2026-02-03 00:00:00Z')) as t(received_at)",
+    );
+    let report = fixture.build("2026-02-02");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
+    assert_eq!(
+        days(&fixture.store).unwrap(),
+        ["2026-02-01", "2026-02-02"].map(|day| day.parse().unwrap())
+    );
+}
+
+#[test]
+fn headlines_are_compared_with_days_that_had_rides() {
+    let fixture = london();
+    fixture.ride("2026-01-26T09:00:00Z", 1..=4, 40.0);
+    fixture.ride("2026-02-01T18:00:00Z", 1..=6, 50.0);
+    fixture.ride("2026-02-02T09:10:00Z", 1..=20, 60.0);
+    fixture.run(&["2026-01-26", "2026-01-31", "2026-02-01", "2026-02-02"]);
+    let report = fixture.build("2026-02-02");
+    let rides = report.headline(HeadlineKey::Rides).unwrap();
+    assert_eq!(
+        (rides.value, rides.day_before, rides.week_before),
+        (Some(20.0), Some(6.0), Some(4.0))
+    );
+    // The 31st had no rides: it is on the sparkline as zero, and in no mean.
+    assert_eq!((rides.seven_day_mean, rides.mean_28_days), (Some(5.0), Some(5.0)));
+    assert_eq!(rides.stddev_28_days, Some(2.0_f64.sqrt()));
+    assert_eq!(rides.last_28_days.len(), 28);
+    assert_eq!(rides.last_28_days[24..], [None, Some(0.0), Some(6.0), Some(20.0)]);
+    let power = report.headline(HeadlineKey::PowerWattsMean).unwrap();
+    assert_eq!((power.value, power.seven_day_mean), (Some(60.0), Some(45.0)));
+    assert_eq!(power.last_28_days[24..], [None, None, Some(50.0), Some(60.0)]);
+    assert_eq!(report.headline(HeadlineKey::NewRiders).unwrap().value, Some(14.0));
+    assert_eq!(
+        report.headline(HeadlineKey::EnergyKilojoules).unwrap().value,
+        Some(500.0)
+    );
+}
+
+#[test]
+fn a_first_day_has_nothing_to_be_compared_with() {
+    let fixture = london();
+    fixture.ride("2026-02-02T09:10:00Z", 1..=20, 60.0);
+    fixture.run(&["2026-02-02"]);
+    let report = fixture.build("2026-02-02");
+    assert_eq!(report.seal_count, 0);
+    for headline in &report.headlines {
+        assert!(headline.value.is_some());
+        let compared = [
+            headline.day_before,
+            headline.week_before,
+            headline.seven_day_mean,
+            headline.mean_28_days,
+        ];
+        assert_eq!((compared, headline.stddev_28_days), ([None; 4], None));
+    }
+    assert!(report.rides_per_hour.iter().all(|hour| hour.usual.is_none()));
+    assert!(report.rides_per_day[..27].iter().all(|day| day.rides.is_none()));
+}
+
+#[test]
+fn a_day_without_rides_has_a_report() {
+    let fixture = london();
+    fixture.ride("2026-02-01T18:00:00Z", 1..=6, 50.0);
+    fixture.run(&["2026-02-01", "2026-02-02"]);
+    let report = fixture.build("2026-02-02");
+    assert_eq!(report.rides(), 0);
+    assert_eq!(report.headline(HeadlineKey::PowerWattsMean).unwrap().value, None);
+    assert_eq!(report.headline(HeadlineKey::Rides).unwrap().day_before, Some(6.0));
+    assert_eq!(
+        (report.by_gender.len(), report.by_age_band.len(), report.by_city.len()),
+        (0, 0, 0)
+    );
+    assert_eq!(
+        report.power_per_ride,
+        Histogram {
+            bin_width: 20.0,
+            ..Histogram::default()
+        }
+    );
+    assert_eq!(report.rides_per_hour.len(), 24);
+    assert_eq!(report.rides_per_hour[18].usual, Some(6.0));
+    assert_eq!(report.rides_per_hour[17].usual, Some(0.0));
+}
+
+#[test]
+fn what_was_not_filled_is_named_with_the_run_that_fills_it() {
+    let fixture = london();
+    fixture.ride("2026-02-02T09:10:00Z", 1..=20, 60.0);
+    let error = || {
+        build(&fixture.store, &fixture.day_rule, "2026-02-02".parse().unwrap())
+            .unwrap_err()
+            .to_string()
+    };
+    for (name, text) in JOBS {
+        let message = error();
+        assert!(
+            message.contains(&format!("`deloton run {name} --day 2026-02-02`")),
+            "{message}"
+        );
+        // A table that is there but has nothing of the day is no better than none.
+        fixture.run_one(name, text, "2026-02-01");
+        assert_eq!(error(), message);
+        fixture.run_one(name, text, "2026-02-02");
+    }
+    assert_eq!(fixture.build("2026-02-02").rides(), 20);
+}
+
+#[test]
+fn a_day_of_23_hours_lacks_one_and_a_day_of_25_has_one_twice() {
+    let fixture = london();
+    // 00:30 and 02:30 in London on the day the clocks go forward: the hours follow each other.
+    fixture.ride("2026-03-29T00:30:00Z", 1..=1, 50.0);
+    fixture.ride("2026-03-29T01:30:00Z", 1..=2, 50.0);
+    fixture.ride("2026-03-29T22:30:00Z", 1..=3, 50.0);
+    // 01:30 twice on the day they go back; the first of them is the hour before in UTC.
+    fixture.ride("2026-10-25T00:30:00Z", 1..=1, 50.0);
+    fixture.ride("2026-10-25T01:30:00Z", 1..=3, 50.0);
+    fixture.ride("2026-10-25T23:30:00Z", 1..=5, 50.0);
+    fixture.ride("2026-10-26T01:30:00Z", 1..=2, 50.0);
+    fixture.run(&["2026-03-29", "2026-10-25", "2026-10-26"]);
+    let spring = fixture.build("2026-03-29");
+    assert_eq!((spring.hours_in_day, spring.rides_per_hour.len()), (23, 23));
+    assert_eq!(hours_with_rides(&spring), [(0, 0, 1), (1, 2, 2), (22, 23, 3)]);
+    let autumn = fixture.build("2026-10-25");
+    assert_eq!((autumn.hours_in_day, autumn.rides_per_hour.len()), (25, 25));
+    assert_eq!(hours_with_rides(&autumn), [(1, 1, 1), (2, 1, 3), (24, 23, 5)]);
+    assert_eq!(
+        fixture.build("2026-10-26").rides_per_hour[1].usual,
+        Some(2.0),
+        "the mean of both hours called 01"
+    );
+}
+
+#[test]
+fn a_ride_across_midnight_counts_in_the_first_hour_of_its_day() {
+    let fixture = london();
+    fixture.ride("2026-02-01T23:55:00Z", 1..=1, 50.0);
+    fixture.ride("2026-02-02T23:50:00Z", 1..=1, 50.0);
+    fixture.run(&["2026-02-02"]);
+    let report = fixture.build("2026-02-02");
+    assert_eq!(report.rides(), 2);
+    assert_eq!(hours_with_rides(&report), [(0, 0, 1), (23, 23, 1)]);
+}
+
+#[test]
+fn hours_count_from_the_start_of_the_day_in_zones_off_the_hour() {
+    let fixture = Fixture::new(chrono_tz::Asia::Kolkata);
+    // The day is 18:30 to 18:30 UTC; 19:29 is 00:59 and 19:30 is 01:00 in Kolkata.
+    fixture.ride("2026-02-01T18:30:00Z", 1..=1, 50.0);
+    fixture.ride("2026-02-01T19:29:00Z", 1..=2, 50.0);
+    fixture.ride("2026-02-01T19:30:00Z", 1..=4, 50.0);
+    fixture.run(&["2026-02-02"]);
+    assert_eq!(hours_with_rides(&fixture.build("2026-02-02")), [(0, 0, 3), (1, 1, 4)]);
+
+    let mut fixture = london();
+    fixture.day_rule.ends_at = chrono::NaiveTime::from_hms_opt(16, 45, 0).unwrap();
+    fixture.ride("2026-02-01T16:50:00Z", 1..=1, 50.0);
+    fixture.ride("2026-02-01T17:44:00Z", 1..=2, 50.0);
+    fixture.ride("2026-02-02T16:30:00Z", 1..=4, 50.0);
+    fixture.run(&["2026-02-02"]);
+    assert_eq!(
+        hours_with_rides(&fixture.build("2026-02-02")),
+        [(0, 16, 3), (23, 15, 4)]
+    );
+}
+
+#[test]
+fn histograms_fill_the_bins_between_and_have_the_true_median() {
+    let fixture = london();
+    fixture.ride("2026-02-02T09:00:00Z", 1..=3, 45.0);
+    fixture.ride("2026-02-02T10:00:00Z", 1..=2, 59.9);
+    fixture.ride("2026-02-02T11:00:00Z", 1..=1, 100.0);
+    fixture.run(&["2026-02-02"]);
+    let power = fixture.build("2026-02-02").power_per_ride;
+    let bins: Vec<_> = power.bins.iter().map(|bin| (bin.from, bin.rides)).collect();
+    assert_eq!(bins, [(40.0, 5), (60.0, 0), (80.0, 0), (100.0, 1)]);
+    assert_eq!((power.bin_width, power.rides, power.median), (20.0, 6, Some(52.45)));
+}
+
+#[test]
+fn nothing_of_a_small_group_can_be_worked_out() {
+    let fixture = london();
+    fixture.ride("2026-02-02T09:00:00Z", 1..=20, 45.0);
+    fixture.run(&["2026-02-02"]);
+    let report = fixture.build("2026-02-02");
+    let of = |groups: &[crate::domain::report::Group]| -> Vec<(String, Option<i64>)> {
+        groups.iter().map(|group| (group.name.clone(), group.riders)).collect()
+    };
+    // Ten women, nine men, one other: the men go with the one.
+    let expected = [("female", Some(10)), ("male", None), ("other", None), ("unknown", None)];
+    assert_eq!(
+        of(&report.by_gender),
+        expected.map(|(name, riders)| (name.to_owned(), riders))
+    );
+    assert_eq!(of(&report.by_city), [("Bethan".to_owned(), Some(10))]);
+    let bands: Vec<_> = report.by_age_band.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(bands, AGE_BANDS);
+    assert_eq!(
+        report.headline(HeadlineKey::Riders).unwrap().value,
+        Some(20.0),
+        "headlines are never suppressed"
+    );
+}

@@ -1,0 +1,292 @@
+//! What the report reads: rows of the daily tables, as they are.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use duckdb::{Params, Row};
+
+use super::{Doing, Lease, Result, Store, StoreError, daily_table::date};
+use crate::domain::{day::Span, report::Quality};
+
+/// One row of `historical.daily_totals`. Units are in the names; means and medians are over rides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Totals {
+    /// The business day.
+    pub day: NaiveDate,
+    /// Rides that ended in it.
+    pub rides: i64,
+    /// Distinct riders.
+    pub riders: i64,
+    /// Riders whose first ride ever is among them.
+    pub new_riders: i64,
+    /// Sum over rides.
+    pub duration_seconds: i64,
+    /// Sum over rides.
+    pub energy_kilojoules: f64,
+    /// Mean over rides of the ride's mean.
+    pub power_watts_mean: Option<f64>,
+    /// Mean over rides of the ride's mean.
+    pub heart_rate_bpm_mean: Option<f64>,
+    /// The longest ride.
+    pub longest_ride_seconds: Option<i64>,
+    /// The highest of any second.
+    pub power_watts_max: Option<f64>,
+    /// Median over rides of the ride's mean.
+    pub power_watts_median: Option<f64>,
+    /// Median over rides of the ride's mean.
+    pub heart_rate_bpm_median: Option<f64>,
+    /// Rides that have a mean power.
+    pub rides_with_power: i64,
+    /// Rides that have a mean heart rate.
+    pub rides_with_heart_rate: i64,
+}
+
+/// One row of `historical.daily_by_hour`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BegunInHour {
+    /// The business day, which is the one the rides ended in.
+    pub day: NaiveDate,
+    /// First instant of the UTC hour.
+    pub starts_at: DateTime<Utc>,
+    /// Rides by the quarter of that hour in which they began.
+    pub rides: [i64; 4],
+}
+
+/// One group of the day, before any is suppressed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupTotals {
+    /// Its name.
+    pub name: String,
+    /// Rides.
+    pub rides: i64,
+    /// Distinct riders.
+    pub riders: i64,
+    /// Sum over rides.
+    pub duration_seconds: i64,
+    /// Sum over rides.
+    pub energy_kilojoules: f64,
+}
+
+/// The breakdowns of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breakdown {
+    /// By gender.
+    Gender,
+    /// By age band.
+    AgeBand,
+    /// By town.
+    City,
+}
+
+/// What rides are counted by in bins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binned {
+    /// Mean power, 20 W a bin.
+    Power,
+    /// Mean heart rate, 5 bpm a bin.
+    HeartRate,
+}
+
+impl Breakdown {
+    fn table_and_sql(self) -> (&'static str, &'static str) {
+        match self {
+            Breakdown::Gender => ("daily_by_gender", include_str!("sql/report_by_gender.sql")),
+            Breakdown::AgeBand => ("daily_by_age_band", include_str!("sql/report_by_age_band.sql")),
+            Breakdown::City => ("daily_by_city", include_str!("sql/report_by_city.sql")),
+        }
+    }
+}
+
+impl Binned {
+    fn table_and_sql(self) -> (&'static str, &'static str) {
+        match self {
+            Binned::Power => ("daily_power_histogram", include_str!("sql/report_power_histogram.sql")),
+            Binned::HeartRate => (
+                "daily_heart_rate_histogram",
+                include_str!("sql/report_heart_rate_histogram.sql"),
+            ),
+        }
+    }
+}
+
+/// Reads daily tables for the report of one day, all as of the same instant.
+pub struct ReportReader {
+    connection: Lease,
+    day: NaiveDate,
+    tables: Vec<String>,
+}
+
+impl ReportReader {
+    /// A reader for the report of `day`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn new(store: &Store, day: NaiveDate) -> Result<Self> {
+        let connection = store.connection()?;
+        // Ended by the lease: a run that fills a table meanwhile is in the report as a whole or not at all.
+        connection
+            .execute_batch("begin")
+            .doing(|| format!("failed to begin reading for the report of {day}"))?;
+        let mut reader = ReportReader {
+            connection,
+            day,
+            tables: Vec::new(),
+        };
+        reader.tables = reader.rows(
+            "tables of `historical`",
+            include_str!("sql/report_tables.sql"),
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(reader)
+    }
+
+    /// The totals of every day from `first` to `last` that has some, oldest first.
+    ///
+    /// # Errors
+    /// The table is not there, or lacks a column; none of the following is repeated below.
+    pub fn totals(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<Totals>> {
+        let sql = include_str!("sql/report_totals.sql");
+        self.rows_of("daily_totals", sql, [date(first), date(last)], |row| {
+            Ok(Totals {
+                day: day_at(row, 0)?,
+                rides: row.get(1)?,
+                riders: row.get(2)?,
+                new_riders: row.get(3)?,
+                duration_seconds: row.get(4)?,
+                energy_kilojoules: row.get(5)?,
+                power_watts_mean: row.get(6)?,
+                heart_rate_bpm_mean: row.get(7)?,
+                longest_ride_seconds: row.get(8)?,
+                power_watts_max: row.get(9)?,
+                power_watts_median: row.get(10)?,
+                heart_rate_bpm_median: row.get(11)?,
+                rides_with_power: row.get(12)?,
+                rides_with_heart_rate: row.get(13)?,
+            })
+        })
+    }
+
+    /// The hours in which rides of the days from `first` to `last` began, in order.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`].
+    pub fn hours(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<BegunInHour>> {
+        let sql = include_str!("sql/report_hours.sql");
+        self.rows_of("daily_by_hour", sql, [date(first), date(last)], |row| {
+            let micros = row.get(1)?;
+            Ok(BegunInHour {
+                day: day_at(row, 0)?,
+                starts_at: DateTime::from_timestamp_micros(micros)
+                    .ok_or(duckdb::Error::IntegralValueOutOfRange(1, i128::from(micros)))?,
+                rides: [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?],
+            })
+        })
+    }
+
+    /// The groups of the day that have rides, most rides first.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`].
+    pub fn groups(&self, breakdown: Breakdown) -> Result<Vec<GroupTotals>> {
+        let (table, sql) = breakdown.table_and_sql();
+        self.rows_of(table, sql, [date(self.day)], |row| {
+            Ok(GroupTotals {
+                name: row.get(0)?,
+                rides: row.get(1)?,
+                riders: row.get(2)?,
+                duration_seconds: row.get(3)?,
+                energy_kilojoules: row.get(4)?,
+            })
+        })
+    }
+
+    /// The day's bins that have rides: lower edge and rides, lowest first.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`].
+    pub fn bins(&self, binned: Binned) -> Result<Vec<(i64, i64)>> {
+        let (table, sql) = binned.table_and_sql();
+        self.rows_of(table, sql, [date(self.day)], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// The day's quality, with the lines rejected in `span`.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`]; also when the table was not filled for the day.
+    pub fn quality(&self, span: Span) -> Result<Quality> {
+        let sql = include_str!("sql/report_quality.sql");
+        let parameters = duckdb::params![
+            span.start.timestamp_micros(),
+            span.end.timestamp_micros(),
+            date(self.day)
+        ];
+        let rows = self.rows_of("daily_quality", sql, parameters, |row| {
+            Ok(Quality {
+                readings: row.get(0)?,
+                dropout_seconds: row.get(1)?,
+                flagged_readings: row.get(2)?,
+                partial_rides: row.get(3)?,
+                idle_rides: row.get(4)?,
+                alerts: row.get(5)?,
+                rejected_lines: row.get(6)?,
+            })
+        })?;
+        rows.into_iter().next().ok_or_else(|| self.missing("daily_quality"))
+    }
+
+    /// What to say where `table` has nothing of the day although it should.
+    #[must_use]
+    pub fn missing(&self, table: &str) -> StoreError {
+        let day = self.day;
+        StoreError::Inconsistent(format!(
+            "the report of {day} needs `historical.{table}`, which has nothing for that day; fill it with `deloton run \
+             {table} --day {day}`"
+        ))
+    }
+
+    fn rows_of<T>(
+        &self,
+        table: &str,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>> {
+        if !self.tables.iter().any(|existing| existing == table) {
+            return Err(self.missing(table));
+        }
+        self.rows(&format!("`historical.{table}`"), sql, parameters, read)
+    }
+
+    fn rows<T>(
+        &self,
+        what: &str,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<T>> {
+        let rows =
+            || -> duckdb::Result<Vec<T>> { self.connection.prepare(sql)?.query_map(parameters, read)?.collect() };
+        rows().doing(|| format!("failed to read {what} for the report of {}", self.day))
+    }
+}
+
+/// The sealed days and how often each was sealed.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn sealed_days(store: &Store) -> Result<BTreeMap<NaiveDate, i64>> {
+    let connection = store.connection()?;
+    let days = || -> duckdb::Result<_> {
+        let mut statement = connection.prepare(include_str!("sql/report_sealed_days.sql"))?;
+        statement
+            .query_map([], |row| Ok((day_at(row, 0)?, row.get(1)?)))?
+            .collect()
+    };
+    days().doing(|| "failed to read the sealed days".to_owned())
+}
+
+fn day_at(row: &Row<'_>, column: usize) -> duckdb::Result<NaiveDate> {
+    let days = row.get(column)?;
+    NaiveDate::from_epoch_days(days).ok_or(duckdb::Error::IntegralValueOutOfRange(column, i128::from(days)))
+}
