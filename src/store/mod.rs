@@ -2,6 +2,7 @@
 //!
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
+pub mod ledger;
 pub mod migrate;
 
 use std::{
