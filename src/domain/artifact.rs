@@ -1,5 +1,7 @@
 //! Something rendered and ready to be put somewhere.
 
+use sha2::{Digest, Sha256};
+
 /// One file of the report site or of an extract. Renderers return artifacts; they never write files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
@@ -17,6 +19,28 @@ impl Artifact {
     pub fn text(path: impl Into<String>, media_type: &'static str, text: impl Into<String>) -> Self {
         Artifact { path: path.into(), media_type, bytes: text.into().into_bytes() }
     }
+
+    /// What identifies the content: see [`content_hash`].
+    #[must_use]
+    pub fn content_hash(&self) -> String {
+        content_hash([self.bytes.as_slice()])
+    }
+}
+
+/// SHA-256 of the parts, each preceded by its length, so that no two lists of parts have one hash; in hex.
+#[must_use]
+pub fn content_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    use std::fmt::Write as _;
+
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
+        hex
+    })
 }
 
 /// The media type for a file name, by its ending.
