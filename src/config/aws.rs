@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig,
-};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig};
 
 /// The region that services other than AWS's are told, where none is set: their protocol needs one, they do not.
 const REGION_OF_OTHER_SERVICES: &str = "eu-west-2";
@@ -15,7 +13,10 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// The configuration that every client starts from. `endpoint_url` names a service other than AWS's own.
 pub async fn load(endpoint_url: Option<&str>) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .build();
     let loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
     match endpoint_url {
         Some(url) => {

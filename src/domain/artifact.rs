@@ -20,21 +20,20 @@ impl Artifact {
         Artifact { path: path.into(), media_type, bytes: text.into().into_bytes() }
     }
 
-    /// What identifies the content: see [`content_hash`].
+    /// What identifies the content: its SHA-256, as `sha256sum` prints it.
     #[must_use]
     pub fn content_hash(&self) -> String {
-        content_hash([self.bytes.as_slice()])
+        sha256_hex([self.bytes.as_slice()])
     }
 }
 
-/// SHA-256 of the parts, each preceded by its length, so that no two lists of parts have one hash; in hex.
+/// SHA-256 of the parts one after the other, in hex.
 #[must_use]
-pub fn content_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+pub fn sha256_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     use std::fmt::Write as _;
 
     let mut hasher = Sha256::new();
     for part in parts {
-        hasher.update(part.len().to_le_bytes());
         hasher.update(part);
     }
     hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {

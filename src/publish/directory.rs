@@ -78,7 +78,11 @@ impl DirectoryPublisher {
     }
 
     fn io<T>(&self, doing: &str, result: std::io::Result<T>) -> Result<T> {
-        result.map_err(|source| PublishError::Io { target: self.name(), doing: doing.to_owned(), source })
+        result.map_err(|source| PublishError::Io {
+            target: self.name(),
+            doing: doing.to_owned(),
+            source,
+        })
     }
 }
 
@@ -95,8 +99,10 @@ impl Target for DirectoryPublisher {
     async fn read_manifest(&self) -> Result<(Manifest, Version)> {
         match fs::read(self.root.join(MANIFEST)) {
             Ok(bytes) => {
-                let manifest = serde_json::from_slice(&bytes)
-                    .map_err(|source| PublishError::BadManifest { target: self.name(), source })?;
+                let manifest = serde_json::from_slice(&bytes).map_err(|source| PublishError::BadManifest {
+                    target: self.name(),
+                    source,
+                })?;
                 Ok((manifest, None))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok((Manifest::default(), None)),
@@ -111,7 +117,10 @@ impl Target for DirectoryPublisher {
     }
 
     async fn put(&self, artifact: &Artifact) -> Result<()> {
-        self.io(&format!("writing `{}`", artifact.path), self.write(&artifact.path, &artifact.bytes))
+        self.io(
+            &format!("writing `{}`", artifact.path),
+            self.write(&artifact.path, &artifact.bytes),
+        )
     }
 
     async fn delete(&self, path: &str) -> Result<()> {

@@ -52,11 +52,7 @@ pub(super) trait Target: Sync {
     fn read_manifest(&self) -> impl Future<Output = Result<(Manifest, Version)>> + Send;
 
     /// Replaces the manifest, only if it still has `version`; [`PublishError::Busy`] if not.
-    fn write_manifest(
-        &self,
-        manifest: &Manifest,
-        version: &Version,
-    ) -> impl Future<Output = Result<Version>> + Send;
+    fn write_manifest(&self, manifest: &Manifest, version: &Version) -> impl Future<Output = Result<Version>> + Send;
 
     /// Writes one artifact, whole or not at all.
     fn put(&self, artifact: &Artifact) -> impl Future<Output = Result<()>> + Send;
@@ -79,8 +75,17 @@ impl Plan<'_> {
     }
 
     fn status(&self) -> PublishStatus {
-        let written = self.write.iter().flatten().map(|(artifact, _)| artifact.path.clone()).collect();
-        PublishStatus { written, unchanged: self.unchanged, deleted: self.delete.clone() }
+        let written = self
+            .write
+            .iter()
+            .flatten()
+            .map(|(artifact, _)| artifact.path.clone())
+            .collect();
+        PublishStatus {
+            written,
+            unchanged: self.unchanged,
+            deleted: self.delete.clone(),
+        }
     }
 }
 
@@ -93,8 +98,17 @@ pub(super) async fn publish<T: Target>(target: &T, artifacts: &[Artifact], mode:
     }
 
     let mut locked = manifest;
-    locked.lock = Some(Lock { holder: Uuid::from_bytes(rand::random()), beat: 0 });
-    for path in plan.write.iter().flatten().map(|(artifact, _)| &artifact.path).chain(&plan.delete) {
+    locked.lock = Some(Lock {
+        holder: Uuid::from_bytes(rand::random()),
+        beat: 0,
+    });
+    for path in plan
+        .write
+        .iter()
+        .flatten()
+        .map(|(artifact, _)| &artifact.path)
+        .chain(&plan.delete)
+    {
         locked.files.insert(path.clone(), None);
     }
     let version = target.write_manifest(&locked, &version).await?;
@@ -152,13 +166,27 @@ fn plan<'a>(
     let mut delete = Vec::new();
     if mode.unlisted != Unlisted::Keep {
         let listed: BTreeSet<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
-        delete.extend(manifest.files.keys().filter(|path| !listed.contains(path.as_str())).cloned());
+        delete.extend(
+            manifest
+                .files
+                .keys()
+                .filter(|path| !listed.contains(path.as_str()))
+                .cloned(),
+        );
         if mode.unlisted == Unlisted::Delete && delete.len() * 2 > manifest.files.len() {
             let (deleted, published) = (delete.len(), manifest.files.len());
-            return Err(PublishError::TooManyDeletions { target: name(), deleted, published });
+            return Err(PublishError::TooManyDeletions {
+                target: name(),
+                deleted,
+                published,
+            });
         }
     }
-    Ok(Plan { write: by_rank.into_values().collect(), unchanged, delete })
+    Ok(Plan {
+        write: by_rank.into_values().collect(),
+        unchanged,
+        delete,
+    })
 }
 
 /// Carries out the plan; `done` says at any moment how far it got. Deletions come last: by then nothing links to them.

@@ -191,7 +191,9 @@ impl Publisher {
             Location::Directory(path) => Publisher::directory(path),
             Location::S3 { bucket, prefix } => {
                 let shared = aws::load(endpoint_url).await;
-                let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(endpoint_url.is_some()).build();
+                let config = aws_sdk_s3::config::Builder::from(&shared)
+                    .force_path_style(endpoint_url.is_some())
+                    .build();
                 Publisher::S3(S3Publisher::new(aws_sdk_s3::Client::from_conf(config), bucket, prefix))
             }
         }
@@ -231,7 +233,12 @@ impl Publisher {
 fn check_paths(artifacts: &[Artifact]) -> Result<()> {
     let mut seen = HashSet::new();
     for Artifact { path, .. } in artifacts {
-        let bad = |reason| Err(PublishError::BadPath { path: path.clone(), reason });
+        let bad = |reason| {
+            Err(PublishError::BadPath {
+                path: path.clone(),
+                reason,
+            })
+        };
         if path.starts_with('_') {
             return bad("names that begin with `_` are the publisher's own");
         }
@@ -250,14 +257,20 @@ fn check_paths(artifacts: &[Artifact]) -> Result<()> {
 
 /// How long a browser or a cache may keep `path` without asking again.
 fn cache_control(path: &str) -> &'static str {
-    if is_hashed(path) { "public, max-age=31536000, immutable" } else { "public, max-age=60" }
+    if is_hashed(path) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, max-age=60"
+    }
 }
 
 /// Whether the file name itself carries a hash of the content: `static/report-3f9a01bc.css`, `static/app.3f9a01bc.js`.
 fn is_hashed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     path.starts_with("static/")
-        && name.split(['.', '-']).any(|part| part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && name
+            .split(['.', '-'])
+            .any(|part| part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// When in a publish call a path is written: what others link to before what links to it.
@@ -286,11 +299,23 @@ mod tests {
 
     #[test]
     fn paths_that_leave_the_root_or_are_ours_are_refused() {
-        for path in ["/etc/passwd", "../x", "a//b", "a/./b", "", "_manifest.json", "a\\b", "a\nb"] {
+        for path in [
+            "/etc/passwd",
+            "../x",
+            "a//b",
+            "a/./b",
+            "",
+            "_manifest.json",
+            "a\\b",
+            "a\nb",
+        ] {
             let error = check_paths(&[Artifact::text(path, "text/plain", "")]).unwrap_err();
             assert!(matches!(error, PublishError::BadPath { .. }), "{path}");
         }
-        let twice = [Artifact::text("a", "text/plain", ""), Artifact::text("a", "text/plain", "")];
+        let twice = [
+            Artifact::text("a", "text/plain", ""),
+            Artifact::text("a", "text/plain", ""),
+        ];
         assert!(check_paths(&twice).unwrap_err().to_string().contains("two artifacts"));
     }
 }

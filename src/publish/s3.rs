@@ -30,7 +30,12 @@ impl S3Publisher {
     /// A publisher into `bucket`, every key beginning with `prefix` and a slash, unless the prefix is empty.
     #[must_use]
     pub fn new(client: Client, bucket: &str, prefix: &str) -> Self {
-        S3Publisher { client, bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned(), lease: LEASE }
+        S3Publisher {
+            client,
+            bucket: bucket.to_owned(),
+            prefix: prefix.trim_matches('/').to_owned(),
+            lease: LEASE,
+        }
     }
 
     /// The same with another patience for a publisher that died; for tests.
@@ -41,7 +46,11 @@ impl S3Publisher {
     }
 
     fn key(&self, path: &str) -> String {
-        if self.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.prefix) }
+        if self.prefix.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.prefix)
+        }
     }
 
     /// A bucket that is not there says so only when asked for itself: some services answer "no such key".
@@ -77,17 +86,28 @@ impl S3Publisher {
 
     async fn get_manifest(&self) -> Result<Option<(Vec<u8>, Version)>> {
         let doing = format!("reading `{MANIFEST}`");
-        let output = match self.client.get_object().bucket(&self.bucket).key(self.key(MANIFEST)).send().await {
+        let output = match self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.key(MANIFEST))
+            .send()
+            .await
+        {
             Ok(output) => output,
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => return Ok(None),
             Err(error) => return Err(self.classify(error, &doing)),
         };
         let version = output.e_tag;
-        let bytes = output.body.collect().await.map_err(|source| PublishError::Unreachable {
-            target: self.name(),
-            doing,
-            source: source.into(),
-        })?;
+        let bytes = output
+            .body
+            .collect()
+            .await
+            .map_err(|source| PublishError::Unreachable {
+                target: self.name(),
+                doing,
+                source: source.into(),
+            })?;
         Ok(Some((bytes.to_vec(), version)))
     }
 
@@ -110,9 +130,17 @@ impl S3Publisher {
             _ if is_about_credentials(&error) => PublishError::NoCredentials { target },
             _ => match error {
                 SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
-                    PublishError::Unreachable { target, doing, source: error.into() }
+                    PublishError::Unreachable {
+                        target,
+                        doing,
+                        source: error.into(),
+                    }
                 }
-                _ => PublishError::Service { target, doing, source: error.into() },
+                _ => PublishError::Service {
+                    target,
+                    doing,
+                    source: error.into(),
+                },
             },
         }
     }
@@ -147,8 +175,10 @@ impl Target for S3Publisher {
     async fn read_manifest(&self) -> Result<(Manifest, Version)> {
         match self.get_manifest().await? {
             Some((bytes, version)) => {
-                let manifest = serde_json::from_slice(&bytes)
-                    .map_err(|source| PublishError::BadManifest { target: self.name(), source })?;
+                let manifest = serde_json::from_slice(&bytes).map_err(|source| PublishError::BadManifest {
+                    target: self.name(),
+                    source,
+                })?;
                 Ok((manifest, version))
             }
             None => {
@@ -186,7 +216,14 @@ impl Target for S3Publisher {
     }
 
     async fn delete(&self, path: &str) -> Result<()> {
-        match self.client.delete_object().bucket(&self.bucket).key(self.key(path)).send().await {
+        match self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(self.key(path))
+            .send()
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) => Err(self.classify(error, &format!("deleting `{path}`"))),
         }

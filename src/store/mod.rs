@@ -3,6 +3,8 @@
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
 pub mod migrate;
+pub mod outbox;
+pub mod publication;
 
 use std::{
     ops::{Deref, DerefMut},

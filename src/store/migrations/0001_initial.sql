@@ -16,7 +16,7 @@ create table daily.ride (
 );
 
 create table daily.reading (
-    ride_id uuid not null, second integer not null, at timestamptz not null,
+    ride_id uuid not null, second integer not null, "at" timestamptz not null,
     resistance integer, heart_rate_bpm integer, is_dropout boolean not null,
     cadence_rpm integer, power_watts double, is_flagged boolean not null
 );
