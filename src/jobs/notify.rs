@@ -9,7 +9,10 @@ use tokio::runtime::Handle;
 
 use super::send::drain;
 use crate::{
-    domain::{message::MessageKind, run::JobStatus},
+    domain::{
+        message::{Message, MessageKind},
+        run::JobStatus,
+    },
     notify::{
         Notifier, mime,
         render::{self, DailyMail},
@@ -58,17 +61,25 @@ pub fn notify(
 }
 
 fn queue(store: &Store, templates: &Templates, mail: &DailyMail<'_>, addresses: Addresses<'_>) -> Result<(u64, u64)> {
-    let connection = store.connection()?;
-    let now = store.clock().now();
     let (mut queued, mut known) = (0, 0);
     for recipient in addresses.to {
         let message = render::daily_report(templates, mail, recipient)?;
-        match outbox::enqueue(&connection, &mime::seal(&message, addresses.from, now)?, now)? {
+        match queue_message(store, &message, addresses.from)? {
             Enqueued::Queued => queued += 1,
             Enqueued::AlreadyThere => known += 1,
         }
     }
     Ok((queued, known))
+}
+
+/// Queues one mail, unless it was queued before. It leaves with the next run that sends.
+///
+/// # Errors
+/// When an address is not one, or the ledger cannot be written.
+pub fn queue_message(store: &Store, message: &Message, from: &str) -> Result<Enqueued> {
+    let now = store.clock().now();
+    let envelope = mime::seal(message, from, now)?;
+    Ok(outbox::enqueue(&*store.connection()?, &envelope, now)?)
 }
 
 /// A run that delivered nothing must not look like one that did.

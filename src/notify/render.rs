@@ -24,8 +24,12 @@ const TILES: [HeadlineKey; 4] = [
 ];
 
 /// The figures listed below its chart.
-const MORE: [HeadlineKey; 4] =
-    [HeadlineKey::NewRiders, HeadlineKey::EnergyKilojoules, HeadlineKey::LongestRideSeconds, HeadlineKey::PowerWattsMax];
+const MORE: [HeadlineKey; 4] = [
+    HeadlineKey::NewRiders,
+    HeadlineKey::EnergyKilojoules,
+    HeadlineKey::LongestRideSeconds,
+    HeadlineKey::PowerWattsMax,
+];
 
 /// The daily mail's chart, as the template names it.
 const CHART: &str = "chart";
@@ -261,7 +265,11 @@ mod tests {
             by_city: Vec::new(),
             power_per_ride: Histogram::default(),
             heart_rate_per_ride: Histogram::default(),
-            quality: Quality { alerts: 2, rejected_lines: 12, ..Quality::default() },
+            quality: Quality {
+                alerts: 2,
+                rejected_lines: 12,
+                ..Quality::default()
+            },
         }
     }
 
@@ -285,12 +293,23 @@ mod tests {
     #[test]
     fn a_day_without_rides_or_history_says_so() {
         let mut empty = report();
-        empty.headlines = vec![Headline { value: Some(0.0), week_before: None, ..headline(HeadlineKey::Rides, 0.0, 0.0) }];
+        empty.headlines = vec![Headline {
+            value: Some(0.0),
+            week_before: None,
+            ..headline(HeadlineKey::Rides, 0.0, 0.0)
+        }];
         let mail = daily(&empty, None);
         assert_eq!(mail.subject, "Deloton, Tue 4 Mar: no rides");
-        assert!(mail.text.contains("No rides were recorded on Tuesday 4 March 2025."), "{}", mail.text);
+        assert!(
+            mail.text.contains("No rides were recorded on Tuesday 4 March 2025."),
+            "{}",
+            mail.text
+        );
         let mut first = report();
-        first.headlines = vec![Headline { week_before: None, ..headline(HeadlineKey::Rides, 1.0, 0.0) }];
+        first.headlines = vec![Headline {
+            week_before: None,
+            ..headline(HeadlineKey::Rides, 1.0, 0.0)
+        }];
         assert_eq!(daily(&first, None).subject, "Deloton, Tue 4 Mar: 1 ride");
     }
 
@@ -298,7 +317,13 @@ mod tests {
     fn text_and_html_carry_the_same_figures_and_the_links() {
         let mail = daily(&report(), Some("https://site.example/2025-03-04/index.html"));
         for part in [&mail.text, &mail.html] {
-            for expected in ["3,412", "187\u{202f}W", "Rides were high", "2025-03-04/index.html", "site.example/index.html"] {
+            for expected in [
+                "3,412",
+                "187\u{202f}W",
+                "Rides were high",
+                "2025-03-04/index.html",
+                "site.example/index.html",
+            ] {
                 assert!(part.contains(expected), "{expected} is missing in {part}");
             }
         }
@@ -311,7 +336,16 @@ mod tests {
     #[test]
     fn what_mail_readers_do_not_show_is_not_used() {
         let mail = daily(&report(), Some("https://site.example/2025-03-04/index.html"));
-        for forbidden in ["<svg", "<style", "<link", "<script", "flex", "grid", "background-image", "data:"] {
+        for forbidden in [
+            "<svg",
+            "<style",
+            "<link",
+            "<script",
+            "flex",
+            "grid",
+            "background-image",
+            "data:",
+        ] {
             assert!(!mail.html.contains(forbidden), "{forbidden}");
         }
     }
@@ -336,13 +370,23 @@ mod tests {
         let mail = alert("Ann");
         for part in [&mail.text, &mail.html] {
             for expected in [
-                "Hello Ann,", "184\u{202f}bpm", "12\u{202f}s", "178\u{202f}bpm", "208 − 0.7 × age, at 43 years", "18:00",
-                "What to do", "not medical advice", "wrong by about 10",
+                "Hello Ann,",
+                "184\u{202f}bpm",
+                "12\u{202f}s",
+                "178\u{202f}bpm",
+                "208 − 0.7 × age, at 43 years",
+                "18:00",
+                "What to do",
+                "not medical advice",
+                "wrong by about 10",
             ] {
                 assert!(part.contains(expected), "{expected} is missing in {part}");
             }
         }
-        assert!(!mail.subject.contains("Ann") && !mail.subject.contains("184"), "lock screens show subjects");
+        assert!(
+            !mail.subject.contains("Ann") && !mail.subject.contains("184"),
+            "lock screens show subjects"
+        );
     }
 
     #[test]

@@ -237,3 +237,205 @@ async fn hold_lock_while<T: Target>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        fs,
+        path::Path,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+    use crate::publish::{DirectoryPublisher, MANIFEST, Publisher};
+
+    /// A folder whose publisher is killed after so many writes: from then on nothing it does has any effect.
+    struct Killed {
+        folder: DirectoryPublisher,
+        writes_left: AtomicUsize,
+    }
+
+    impl Killed {
+        fn step(&self) -> Result<()> {
+            let left = self
+                .writes_left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            left.map(drop).map_err(|_| PublishError::Busy {
+                target: "killed".to_owned(),
+            })
+        }
+    }
+
+    impl Target for Killed {
+        fn name(&self) -> String {
+            self.folder.name()
+        }
+
+        fn lease(&self) -> Duration {
+            self.folder.lease()
+        }
+
+        async fn read_manifest(&self) -> Result<(Manifest, Version)> {
+            self.folder.read_manifest().await
+        }
+
+        async fn write_manifest(&self, manifest: &Manifest, version: &Version) -> Result<Version> {
+            self.step()?;
+            self.folder.write_manifest(manifest, version).await
+        }
+
+        async fn put(&self, artifact: &Artifact) -> Result<()> {
+            self.step()?;
+            self.folder.put(artifact).await
+        }
+
+        async fn delete(&self, path: &str) -> Result<()> {
+            self.step()?;
+            self.folder.delete(path).await
+        }
+    }
+
+    fn site(version: u32) -> Vec<Artifact> {
+        let paths = [
+            "index.html",
+            "sitemap.xml",
+            "2026-11-21/index.html",
+            "2026-11-21/rides.csv",
+            "2026-11-21/a.pdf",
+        ];
+        paths
+            .map(|path| Artifact::text(path, "text/plain", format!("{path} {version}")))
+            .to_vec()
+    }
+
+    fn files(root: &Path) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                    found.insert(name, fs::read_to_string(&path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    fn pages(root: &Path) -> BTreeMap<String, String> {
+        let mut found = files(root);
+        found.retain(|path, _| !path.starts_with('_'));
+        found
+    }
+
+    fn expected(version: u32) -> BTreeMap<String, String> {
+        let pair = |artifact: Artifact| (artifact.path, String::from_utf8(artifact.bytes).unwrap());
+        site(version).into_iter().map(pair).collect()
+    }
+
+    #[tokio::test]
+    async fn killed_anywhere_a_folder_has_no_link_to_nothing_and_the_next_call_completes_it() {
+        for writes in 0..8 {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().join("site");
+            let killed = Killed {
+                folder: DirectoryPublisher::new(root.clone()),
+                writes_left: writes.into(),
+            };
+            fs::create_dir(&root).unwrap();
+            let result = publish(&killed, &site(1), PublishMode::default()).await;
+            assert_eq!(result.is_ok(), writes == 7, "two manifests and five files");
+            let found = pages(&root);
+            let has = |path: &str| found.contains_key(path);
+            assert!(!has("index.html") || has("sitemap.xml"));
+            assert!(!has("sitemap.xml") || has("2026-11-21/index.html"));
+            assert!(!has("2026-11-21/index.html") || (has("2026-11-21/rides.csv") && has("2026-11-21/a.pdf")));
+
+            let again = Publisher::directory(&root);
+            again.publish(&site(1), PublishMode::default()).await.unwrap();
+            assert_eq!(pages(&root), expected(1), "after {writes} writes");
+        }
+    }
+
+    #[tokio::test]
+    async fn content_that_goes_back_after_a_crash_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let publisher = Publisher::directory(folder.path());
+        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        let killed = Killed {
+            folder: DirectoryPublisher::new(folder.path().to_owned()),
+            writes_left: 4.into(),
+        };
+        publish(&killed, &site(2), PublishMode::default()).await.unwrap_err();
+        assert_ne!(pages(folder.path()), expected(1));
+        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        assert_eq!(pages(folder.path()), expected(1));
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_published_by_one_at_a_time_and_untouched_when_nothing_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let publisher = Publisher::directory(folder.path());
+        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        let stamps = || {
+            let stamp = |path: &String| fs::metadata(folder.path().join(path)).unwrap().modified().unwrap();
+            files(folder.path())
+                .keys()
+                .filter(|path| *path != "_lock")
+                .map(|path| (path.clone(), stamp(path)))
+                .collect::<Vec<_>>()
+        };
+        let before = stamps();
+        let status = publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        assert_eq!((status.written.len(), status.unchanged), (0, 5));
+        assert_eq!(stamps(), before);
+
+        let held = fs::File::open(folder.path().join("_lock")).unwrap();
+        held.lock().unwrap();
+        let error = publisher.publish(&site(2), PublishMode::default()).await.unwrap_err();
+        assert!(matches!(error, PublishError::Busy { .. }), "{error}");
+        assert_eq!(pages(folder.path()), expected(1));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_goes_takes_its_empty_folder_along_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let publisher = Publisher::directory(folder.path());
+        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        fs::write(folder.path().join("mine.txt"), "mine").unwrap();
+        let mode = PublishMode {
+            unlisted: Unlisted::DeleteForced,
+            ..PublishMode::default()
+        };
+        let status = publisher.publish(&site(1)[..2], mode).await.unwrap();
+        assert_eq!(status.deleted.len(), 3);
+        assert!(!folder.path().join("2026-11-21").exists());
+        assert_eq!(
+            pages(folder.path()).into_keys().collect::<Vec<_>>(),
+            ["index.html", "mine.txt", "sitemap.xml"]
+        );
+        let manifest = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
+        let index = site(1)[0].content_hash();
+        assert!(manifest.contains(&index) && !manifest.contains("2026-11-21") && !manifest.contains("lock"));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_web_server_may_read_what_is_published() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        Publisher::directory(folder.path())
+            .publish(&site(1), PublishMode::default())
+            .await
+            .unwrap();
+        let usual = folder.path().join("usual");
+        fs::write(&usual, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&folder.path().join("index.html")), mode(&usual));
+    }
+}
