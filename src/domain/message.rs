@@ -70,7 +70,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The id of the mail: a UUIDv8 made of its kind, topic and recipient. The same mail has the same id wherever and
+    /// The id of the mail: a UUID (version 8) made of its kind, topic and recipient. The same mail has the same id wherever and
     /// whenever it is made.
     #[must_use]
     pub fn id(&self) -> Uuid {

@@ -84,6 +84,12 @@ pub enum PublishError {
         /// Where the site goes.
         target: String,
     },
+    /// Nobody said which region.
+    #[error("no AWS region is set for `{target}`; set AWS_REGION to the bucket's")]
+    NoRegion {
+        /// Where the site goes.
+        target: String,
+    },
     /// The caller may not do this.
     #[error(
         "access to `{target}` was denied while {doing}; the credentials need s3:ListBucket on the bucket and \

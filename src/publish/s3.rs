@@ -127,7 +127,8 @@ impl S3Publisher {
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
             | (_, 429 | 503) => PublishError::Throttled { target, doing },
             (_, 401 | 403) => PublishError::Denied { target, doing },
-            _ if is_about_credentials(&error) => PublishError::NoCredentials { target },
+            _ if never_sent_for("credentials", &error) => PublishError::NoCredentials { target },
+            _ if never_sent_for("region must be set", &error) => PublishError::NoRegion { target },
             _ => match error {
                 SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
                     PublishError::Unreachable {
@@ -146,17 +147,12 @@ impl S3Publisher {
     }
 }
 
-/// Whether a request was never sent because there was nothing to sign it with. The SDK has no type for it.
-fn is_about_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {
-    let mut source = matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
+/// Whether a request was never sent for a reason whose text contains `words`: for what is missing in the set-up the SDK
+/// has no types.
+fn never_sent_for<E: std::error::Error + 'static>(words: &str, error: &SdkError<E>) -> bool {
+    let first = matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
         .then_some(error as &dyn std::error::Error);
-    while let Some(error) = source {
-        if error.to_string().contains("credentials") {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+    std::iter::successors(first, |error| error.source()).any(|error| error.to_string().contains(words))
 }
 
 impl Target for S3Publisher {

@@ -482,6 +482,17 @@ async fn what_is_wrong_is_said_in_words() {
         "{down}"
     );
     assert!(server.site().is_empty());
+
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(&server.url)
+        .build();
+    let nowhere = Publisher::S3(S3Publisher::new(Client::from_conf(config), "site", ""));
+    let nowhere = nowhere.publish(&site(1), mode()).await.unwrap_err();
+    assert!(
+        nowhere.to_string().contains("no AWS region is set for `s3://site`"),
+        "{nowhere:?}"
+    );
 }
 
 #[test]
