@@ -13,6 +13,8 @@ pub mod sql_file;
 pub mod stream;
 mod value;
 mod views;
+pub mod outbox;
+pub mod publication;
 
 use std::{
     ops::{Deref, DerefMut},
