@@ -1,6 +1,7 @@
 //! Templates: compiled in, replaceable by a folder, with filters that write units, dates and changes the same way
 //! everywhere.
 
+pub mod assets;
 pub mod format;
 pub mod words;
 
