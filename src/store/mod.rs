@@ -6,6 +6,7 @@ pub mod compact;
 pub mod flush;
 mod lake;
 pub mod migrate;
+pub mod query;
 pub mod stream;
 mod value;
 mod views;
