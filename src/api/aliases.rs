@@ -44,7 +44,7 @@ pub(super) fn rewrite(mut request: Request) -> Request {
         let mut parts = request.uri().clone().into_parts();
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
-            request.set_uri(uri);
+            *request.uri_mut() = uri;
         }
     }
     request

@@ -11,7 +11,6 @@ use poem::{
     http::{HeaderValue, StatusCode, Uri, header},
 };
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::problem::{Problem, Raised, kind_of};
 use crate::clock::Clock;
@@ -126,7 +125,7 @@ impl<E> RequestIdsEndpoint<E> {
         let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
         let mut rest = [0_u8; 10];
         rest[2..].copy_from_slice(&self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        Uuid::from(uuid::Builder::from_unix_timestamp_millis(millis, &rest)).to_string()
+        uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid().to_string()
     }
 }
 

@@ -97,8 +97,8 @@ pub struct Ride {
     pub alert_count: i32,
 }
 
-impl From<domain::ride::Ride> for Ride {
-    fn from(ride: domain::ride::Ride) -> Self {
+impl From<query::RideRow> for Ride {
+    fn from(ride: query::RideRow) -> Self {
         Ride {
             ride_id: ride.ride_id,
             business_day: ride.business_day,
@@ -106,7 +106,7 @@ impl From<domain::ride::Ride> for Ride {
             rider_id: ride.rider_id,
             started_at: ride.started_at,
             ended_at: ride.ended_at,
-            end_reason: ride.end_reason.map(|reason| reason.name().to_owned()),
+            end_reason: ride.end_reason,
             is_partial: ride.is_partial,
             duration_seconds: ride.duration_seconds,
             reading_count: ride.reading_count,
@@ -165,7 +165,7 @@ pub struct Reading {
     /// The bike's own counter, from 1.
     pub second: i32,
     /// When, on the log's clock.
-    pub at: DateTime<Utc>,
+    pub recorded_at: DateTime<Utc>,
     /// Beats a minute; null without hand contact.
     pub heart_rate_bpm: Option<i32>,
     /// The sensor had no hand contact.
@@ -180,11 +180,11 @@ pub struct Reading {
     pub is_flagged: bool,
 }
 
-impl From<domain::ride::Reading> for Reading {
-    fn from(reading: domain::ride::Reading) -> Self {
+impl From<query::ReadingRow> for Reading {
+    fn from(reading: query::ReadingRow) -> Self {
         Reading {
             second: reading.second,
-            at: reading.at,
+            recorded_at: reading.recorded_at,
             heart_rate_bpm: reading.heart_rate_bpm,
             is_dropout: reading.is_dropout,
             power_watts: reading.power_watts,
@@ -382,8 +382,17 @@ pub struct Report {
     pub sealed_at: DateTime<Utc>,
     /// More than once: its figures moved after late lines or a deletion.
     pub seal_count: i32,
-    /// Links by format: `html`, `pdf`, `json`, `csv`. Only what is published; empty before it is.
-    pub links: std::collections::BTreeMap<String, String>,
+    /// What is published of it; empty before anything is.
+    pub links: Vec<Link>,
+}
+
+/// Where something is published.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+pub struct Link {
+    /// `html`, `pdf`, `json`, `csv`, …
+    pub format: String,
+    /// Its address.
+    pub href: String,
 }
 
 /// A job of the schedule.

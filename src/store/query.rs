@@ -2,16 +2,15 @@
 //! `ride`, `reading` and `rider`, which join the buffer and history.
 
 pub mod ledger;
+mod row;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Row, ToSql, named_params};
 use uuid::Uuid;
 
 use super::{Doing, Result, Store, StoreError};
-use crate::domain::{
-    ride::{EndReason, Reading, Ride},
-    rider::Gender,
-};
+use crate::domain::rider::Gender;
+pub use row::{ReadingRow, RideRow};
 
 /// Which rides, newest first. The default is all of them.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +110,7 @@ pub struct City {
 ///
 /// # Errors
 /// When the database cannot be read; so for every function here.
-pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<Ride>> {
+pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<RideRow>> {
     rows(
         store,
         include_str!("sql/api_rides.sql"),
@@ -124,18 +123,18 @@ pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<Ride>
             "limit": limit,
         },
         "cannot read rides",
-        ride,
+        row::ride,
     )
 }
 
 /// One ride.
-pub fn ride_by_id(store: &Store, ride_id: Uuid) -> Result<Option<Ride>> {
+pub fn ride_by_id(store: &Store, ride_id: Uuid) -> Result<Option<RideRow>> {
     let filter = RideFilter { ride_id: Some(ride_id), ..RideFilter::default() };
     Ok(rides(store, &filter, 1)?.pop())
 }
 
 /// One page of a ride's readings: those after second `after`, in order.
-pub fn readings(store: &Store, ride: &Ride, after: i32, limit: u32) -> Result<Vec<Reading>> {
+pub fn readings(store: &Store, ride: &RideRow, after: i32, limit: u32) -> Result<Vec<ReadingRow>> {
     rows(
         store,
         include_str!("sql/api_readings.sql"),
@@ -146,19 +145,7 @@ pub fn readings(store: &Store, ride: &Ride, after: i32, limit: u32) -> Result<Ve
             "limit": limit,
         },
         "cannot read the readings of a ride",
-        |row| {
-            Ok(Reading {
-                ride_id: uuid(row, 0)?,
-                second: row.get(1)?,
-                at: instant(row, 2)?,
-                resistance: row.get(3)?,
-                heart_rate_bpm: row.get(4)?,
-                is_dropout: row.get(5)?,
-                cadence_rpm: row.get(6)?,
-                power_watts: row.get(7)?,
-                is_flagged: row.get(8)?,
-            })
-        },
+        row::reading,
     )
 }
 
@@ -260,38 +247,6 @@ fn one_row<T>(
 ) -> Result<T> {
     let found = rows(store, sql, &[], doing, read)?.pop();
     found.ok_or_else(|| StoreError::Inconsistent(format!("{doing}: nothing was answered")))
-}
-
-fn ride(row: &Row<'_>) -> duckdb::Result<Ride> {
-    Ok(Ride {
-        ride_id: uuid(row, 0)?,
-        business_day: parsed(row, 1)?,
-        bike_serial: row.get(2)?,
-        rider_id: row.get(3)?,
-        started_at: instant(row, 4)?,
-        ended_at: maybe_instant(row, 5)?,
-        end_reason: row.get::<_, Option<String>>(6)?.as_deref().and_then(end_reason),
-        is_partial: row.get(7)?,
-        duration_seconds: row.get(8)?,
-        reading_count: row.get(9)?,
-        energy_kilojoules: row.get(10)?,
-        power_watts_mean: row.get(11)?,
-        power_watts_max: row.get(12)?,
-        heart_rate_bpm_mean: row.get(13)?,
-        heart_rate_bpm_min: row.get(14)?,
-        heart_rate_bpm_max: row.get(15)?,
-        dropout_seconds: row.get(16)?,
-        cadence_rpm_mean: row.get(17)?,
-        cadence_rpm_max: row.get(18)?,
-        resistance_mean: row.get(19)?,
-        resistance_max: row.get(20)?,
-        flagged_readings: row.get(21)?,
-        alert_count: row.get(22)?,
-    })
-}
-
-fn end_reason(name: &str) -> Option<EndReason> {
-    [EndReason::Marker, EndReason::NextRide, EndReason::Idle].into_iter().find(|reason| reason.name() == name)
 }
 
 fn uuid(row: &Row<'_>, column: usize) -> duckdb::Result<Uuid> {
