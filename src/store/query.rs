@@ -1,6 +1,8 @@
 //! What people ask of the store: rides, readings, riders, and the ledgers ([`ledger`]). Reads only, over the views
 //! `ride`, `reading` and `rider`, which join the buffer and history.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod ledger;
 mod row;
 
