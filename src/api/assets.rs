@@ -29,12 +29,12 @@ pub(super) fn statics(request: &Request) -> Response {
 /// The published site.
 #[handler]
 pub(super) async fn reports(request: &Request, context: Data<&ApiContext>) -> poem::Result<Response> {
-    let original = request.original_uri().path();
-    if !original.ends_with('/') && !last_part(original).contains('.') {
+    let path = request.uri().path();
+    if !path.ends_with('/') && !last_part(path).contains('.') {
         // Links on the site are relative: without the slash they would point beside it.
-        return Ok(moved(&format!("{original}/")));
+        return Ok(moved(&format!("{path}/")));
     }
-    let wanted = request.uri().path().trim_start_matches('/').to_owned();
+    let wanted = path.trim_start_matches("/reports").trim_start_matches('/').to_owned();
     let Some(folder) = &context.site_directory else {
         return Ok(match &context.site_url {
             Some(url) => moved(&format!("{}/{wanted}", url.trim_end_matches('/'))),

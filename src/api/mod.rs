@@ -190,7 +190,7 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
         .at("/metrics", get(health::metrics))
-        .nest("/reports", get(assets::reports))
+        .nest_no_strip("/reports", get(assets::reports))
         .nest("/static", get(assets::statics))
         .with(Etags)
         .with(Compression::new().algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR]));

@@ -17,19 +17,11 @@ pub(crate) fn store() -> (TempDir, Store) {
 }
 
 const ROWS: &str = "
-create view if not exists main.ride as select * from daily.ride;
-create view if not exists main.reading as
-    select reading.*, ride.business_day from daily.reading join daily.ride using (ride_id);
-create view if not exists main.rider as
-    select * exclude (seen_at), split_part(name, ' ', 1) as forename, split_part(name, ' ', 2) as surname,
-        trim(split_part(address, ',', 1)) as street, trim(split_part(address, ',', 2)) as town,
-        trim(split_part(address, ',', 3)) as postcode, regexp_extract(address, ', ([A-Z]+)[0-9]', 1) as postcode_area
-    from daily.rider;
-
 insert into daily.rider
-select i, timestamptz '2026-11-20 06:00:00+00', format('Rider{} Number{}', i, i), if(i % 2 = 0, 'female', 'male'),
-    format('{} High Street, {}, LS{} 1AA', i, if(i <= 4, 'New Leeds', 'York'), i), date '1980-01-01' + i::integer * 400,
-    format('rider{}@example.org', i), 170, 70, date '2020-01-01', 'direct'
+select i, timestamptz '2026-11-20 06:00:00+00', format('Rider{} Number{}', i, i), format('Rider{}', i),
+    format('Number{}', i), if(i % 2 = 0, 'female', 'male'), 'personal', 'personal', if(i <= 4, 'New Leeds', 'York'),
+    'LS1 1AA', 'LS', date '1980-01-01' + i::integer * 400, format('rider{}@example.org', i), 170, 70,
+    date '2020-01-01', 'direct'
 from range(1, 13) as rider (i);
 
 insert into daily.ride
@@ -45,7 +37,10 @@ insert into daily.reading
 select ride_id, second, started_at + interval (second) second, 40, if(second % 60 = 0, null, 90 + (second % 60)::integer),
     second % 60 = 0, 60, 55.5, false
 from daily.ride, range(1, 301) as reading (second)
-where ride_id = '019a9064-0000-7000-8000-000000000002';
+where ride_id = '019a90c8-0000-7000-8000-000000000004';
+
+insert into historical.ride select * from daily.ride where business_day < '2026-11-22';
+delete from daily.ride where business_day < '2026-11-22';
 
 insert into ops.stream values ('file', 'deloton', 0, 1000, '2026-11-22 14:59:58+00', '2026-11-22 14:59:59+00',
     1000, 498, 498, 1, 1, 1, 0, 0, 1, 498, 0);
