@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod migrate;
 pub mod report;
 pub mod sql_file;
+pub mod query;
 pub mod stream;
 mod value;
 mod views;
