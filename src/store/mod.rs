@@ -292,6 +292,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod opening_tests;
+#[cfg(test)]
 mod sealing_tests;
 
 #[cfg(test)]
