@@ -215,7 +215,8 @@ fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "mail and room")?;
     let states: Vec<String> =
         status.outbox.iter().map(|(state, count)| format!("{} {}", grouped(*count), state.name())).collect();
-    field(out, "outbox", if states.is_empty() { "empty" } else { &states.join(", ") })?;
+    let outbox = if states.is_empty() { "empty".to_owned() } else { states.join(", ") };
+    field(out, "outbox", &outbox)?;
     field(out, "database", &size(status.database_bytes))?;
     field(out, "lake", &size(status.lake_bytes))?;
     field(out, "disk free", &status.disk_free_bytes.map_or("not known".to_owned(), size))?;
