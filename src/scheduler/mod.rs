@@ -1,1 +1,7 @@
+//! When jobs run, without knowing what they do: cron.toml → plan → run ledger → run.
+//!
+//! A tick only wakes us. [`plan`] compares the schedule with what the ledger says has been done and lists what is
+//! due; [`runner`] runs it and writes the ledger; [`ticker`] wakes the runner.
 
+pub mod firing;
+pub mod plan;

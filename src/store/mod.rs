@@ -6,6 +6,7 @@ pub mod compact;
 pub mod daily_table;
 pub mod flush;
 mod lake;
+pub mod ledger;
 pub mod migrate;
 pub mod report;
 pub mod sql_file;

@@ -1,0 +1,289 @@
+//! `cron.toml`: the company's day, and what runs when. Text in, a validated [`Schedule`] out; every mistake at once.
+
+mod cron;
+mod read;
+
+use std::{fmt, path::Path, time::Duration};
+
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+
+pub use self::cron::CronText;
+use crate::domain::day::DayRule;
+
+/// The schedule the program was built with: the file `cron.toml` of the source tree.
+pub const DEFAULT: &str = include_str!("../../../cron.toml");
+
+/// What `cron.toml` says.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Where the company's days end.
+    pub day: DayRule,
+    /// The jobs, in the file's order. Names are unique, `after` names exist and have no cycle.
+    pub jobs: Vec<JobConfig>,
+}
+
+/// One `[[job]]`.
+#[derive(Debug, Clone)]
+pub struct JobConfig {
+    /// Unique; what the ledger and the command line call it.
+    pub name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// When it is due; without, as soon as everything in `after` has the window.
+    pub cron: Option<CronText>,
+    /// Jobs that must have succeeded for the same window first.
+    pub after: Vec<String>,
+    /// The zone `cron` is read in.
+    pub timezone: Tz,
+    /// How long a run may take before it is cancelled and counts as failed.
+    pub timeout: Duration,
+    /// How often a failed run is tried again.
+    pub retries: u32,
+    /// How long to wait between tries.
+    pub backoff: Backoff,
+    /// What happens with firings that nobody was there for.
+    pub catch_up: CatchUp,
+    /// Firings older than this are not made good.
+    pub catch_up_window: TimeDelta,
+    /// What happens with a firing while the job still runs.
+    pub overlap: Overlap,
+    /// A disabled job never runs by itself.
+    pub enabled: bool,
+}
+
+/// What a job does, with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Seals a day.
+    Compact,
+    /// Makes one daily table from `jobs/<sql>.sql`.
+    Transform {
+        /// File name without `.sql`; the job's name unless set.
+        sql: String,
+    },
+    /// Renders the day's report.
+    Report {
+        /// More heart-rate alerts than this in a day put a banner on top.
+        alert_banner: u32,
+    },
+    /// Brings the site to where it is read.
+    Publish,
+    /// Puts the day's mail into the outbox.
+    Notify,
+    /// Sends what waits in the outbox.
+    Send,
+    /// Deletes from the buffer what history holds.
+    Prune {
+        /// Sealed days that stay in the buffer.
+        keep_days: u32,
+    },
+    /// Copies the database.
+    Backup {
+        /// How many backups stay.
+        keep: u32,
+    },
+}
+
+impl Kind {
+    /// The names accepted in `cron.toml`.
+    pub const NAMES: [&str; 8] = ["compact", "transform", "report", "publish", "notify", "send", "prune", "backup"];
+
+    /// Its name in `cron.toml`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Compact => "compact",
+            Kind::Transform { .. } => "transform",
+            Kind::Report { .. } => "report",
+            Kind::Publish => "publish",
+            Kind::Notify => "notify",
+            Kind::Send => "send",
+            Kind::Prune { .. } => "prune",
+            Kind::Backup { .. } => "backup",
+        }
+    }
+
+    /// Whether a run of it is about one business day and nothing else.
+    #[must_use]
+    pub fn needs_day(&self) -> bool {
+        !matches!(self, Kind::Send | Kind::Prune { .. } | Kind::Backup { .. })
+    }
+}
+
+impl JobConfig {
+    /// Whether its window is an instant: `send`, and whatever fires more often than daily.
+    #[must_use]
+    pub fn is_sub_day(&self) -> bool {
+        matches!(self.kind, Kind::Send) || self.cron.as_ref().is_some_and(CronText::is_sub_day)
+    }
+
+    /// When it is due, for people: its cron text, its `after`, or both.
+    #[must_use]
+    pub fn when(&self) -> String {
+        let after = || format!("after {}", self.after.join(", "));
+        match &self.cron {
+            Some(cron) if self.after.is_empty() => cron.text().to_owned(),
+            Some(cron) => format!("{} and {}", cron.text(), after()),
+            None => after(),
+        }
+    }
+}
+
+/// Waits between tries: a random time up to `initial` × 2ⁿ, at most `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Upper bound of the first wait.
+    pub initial: TimeDelta,
+    /// Upper bound of every wait.
+    pub max: TimeDelta,
+}
+
+/// What happens with firings that were missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    /// Every one is made good.
+    All,
+    /// Only the newest counts.
+    Last,
+    /// Only firings that the program was up for count.
+    None,
+}
+
+/// What happens with a firing while an earlier run of the job goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It is dropped.
+    Skip,
+    /// It runs afterwards.
+    Queue,
+    /// The earlier run is cancelled; then it runs.
+    Cancel,
+}
+
+impl Schedule {
+    /// Reads `text`; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ScheduleError> {
+        read::read(text).map_err(|problems| ScheduleError { file: file.to_owned(), problems })
+    }
+
+    /// Reads the file at `path`, or the schedule compiled in when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or something in it is wrong.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Schedule::parse(DEFAULT, "cron.toml (compiled in)")?) };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            anyhow::Error::new(error).context(format!(
+                "cannot read the schedule `{}`; name another with --cron, or leave --cron out to use the one compiled in",
+                path.display()
+            ))
+        })?;
+        Ok(Schedule::parse(&text, &path.display().to_string())?)
+    }
+
+    /// The job called `name`.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&JobConfig> {
+        self.jobs.iter().find(|job| job.name == name)
+    }
+
+    /// The job called `name`, or a message that names the nearest one.
+    ///
+    /// # Errors
+    /// When there is no such job.
+    pub fn require(&self, name: &str) -> Result<&JobConfig, UnknownJob> {
+        self.job(name).ok_or_else(|| UnknownJob {
+            name: name.to_owned(),
+            hint: nearest(name, self.jobs.iter().map(|job| job.name.as_str())).map(str::to_owned),
+            known: self.jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Everything that must have a window before `name` does, nearest to the source first; `name` itself is last.
+    #[must_use]
+    pub fn upstream_first(&self, name: &str) -> Vec<&JobConfig> {
+        fn visit<'s>(schedule: &'s Schedule, name: &str, order: &mut Vec<&'s JobConfig>) {
+            if order.iter().any(|job| job.name == name) {
+                return;
+            }
+            if let Some(job) = schedule.job(name) {
+                for upstream in &job.after {
+                    visit(schedule, upstream, order);
+                }
+                order.push(job);
+            }
+        }
+        let mut order = Vec::new();
+        visit(self, name, &mut order);
+        order
+    }
+}
+
+/// A job that `cron.toml` does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownJob {
+    name: String,
+    hint: Option<String>,
+    known: String,
+}
+
+impl std::error::Error for UnknownJob {}
+
+impl fmt::Display for UnknownJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cron.toml has no job `{}`", self.name)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; did you mean `{hint}`?"),
+            None => write!(f, "; it has {}", self.known),
+        }
+    }
+}
+
+/// Everything that is wrong with a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleError {
+    file: String,
+    /// In the file's order.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl std::error::Error for ScheduleError {}
+
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let things = if self.problems.len() == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{} has {} {things}:", self.file, self.problems.len())?;
+        for Problem { line, column, message } in &self.problems {
+            write!(f, "\n  {}:{line}:{column}: {message}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// The known spelling that `text` probably was meant to be.
+fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&text.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|&(likeness, _)| likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests;

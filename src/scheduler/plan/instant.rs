@@ -1,0 +1,74 @@
+//! Jobs that run more often than daily: their window is the firing itself.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Due, LedgerView, Plan, Reason, Waiting, WaitingOn, try_again};
+use crate::{
+    config::schedule::{CatchUp, JobConfig, Overlap},
+    domain::run::{Outcome, Window},
+    scheduler::firing::{latest_at, next_after},
+};
+
+/// No more firings than this are made good at once; the rest follows when they are done.
+const AT_ONCE: usize = 1_000;
+
+pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan: &mut Plan) {
+    let (Some(cron), Some(history), true) = (&job.cron, view.jobs.get(&job.name), job.enabled) else { return };
+    let running = history.running();
+    if let Some((window, last)) = running {
+        let on = WaitingOn::Running { since: last.started_at };
+        plan.waiting.push(Waiting { job: job.name.clone(), window, on });
+        if job.overlap != Overlap::Cancel {
+            return;
+        }
+    }
+    // After a clock was set back, what was answered "later" than now does not hold up what comes.
+    let answered = history.newest_instant().filter(|&newest| newest <= now);
+    let after = answered.map_or(history.first_seen_at.min(now), |newest| newest.max(history.first_seen_at.min(now)));
+    let newest = latest_at(cron, job.timezone, now).filter(|&newest| newest > after);
+    let firings = match (job.catch_up, newest) {
+        (_, None) => Vec::new(),
+        (CatchUp::All, Some(newest)) => {
+            // A firing that was due now is not too old, however short the window.
+            let from = after.max((now - job.catch_up_window).min(newest - TimeDelta::seconds(1)));
+            let next = |&at: &DateTime<Utc>| next_after(cron, job.timezone, at);
+            std::iter::successors(next(&from), next).take_while(|&at| at <= now).take(AT_ONCE).collect()
+        }
+        (CatchUp::Last, Some(newest)) => {
+            Vec::from_iter((newest >= now - job.catch_up_window || newest >= view.up_since).then_some(newest))
+        }
+        (CatchUp::None, Some(newest)) => Vec::from_iter((newest >= view.up_since).then_some(newest)),
+    };
+    let dropped = |at: DateTime<Utc>| job.overlap == Overlap::Skip && history.was_running_at(at);
+    let mut firings: Vec<_> = firings.into_iter().filter(|&at| !dropped(at)).collect();
+    if firings.is_empty() && running.is_none() {
+        // Nothing newer has come: a run that failed may be tried again.
+        let last = history.windows.iter().next_back();
+        if let Some((&window, last)) = last.filter(|(_, last)| is_open(last.outcome)) {
+            let due = |reason| Due {
+                job: job.name.clone(),
+                window,
+                scheduled_at: last.scheduled_at,
+                attempt: last.attempt + 1,
+                reason,
+            };
+            match try_again(job, window, last, now) {
+                Ok(reason) => plan.due.push(due(reason)),
+                Err(on) => plan.waiting.push(Waiting { job: job.name.clone(), window, on }),
+            }
+        }
+        return;
+    }
+    firings.sort_unstable();
+    plan.due.extend(firings.into_iter().map(|at| Due {
+        job: job.name.clone(),
+        window: Window::Instant(at),
+        scheduled_at: at,
+        attempt: 1,
+        reason: if at < view.up_since { Reason::CatchUp } else { Reason::Schedule },
+    }));
+}
+
+fn is_open(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failed | Outcome::Abandoned)
+}

@@ -1,0 +1,18 @@
+-- Grain: one row per job and window: its latest run, and when its latest success began and ended.
+with
+latest as (
+    select *
+    from ops.job_run
+    qualify row_number() over (partition by job, "window" order by started_at desc, attempt desc, run_id desc) = 1
+),
+done as (
+    select job, "window", max(started_at) as started_at, arg_max(finished_at, started_at) as finished_at
+    from ops.job_run
+    where outcome = 'succeeded'
+    group by job, "window"
+)
+select
+    latest.job, latest."window", latest.attempt, latest.outcome, latest.scheduled_at, latest.started_at,
+    latest.finished_at, done.started_at, done.finished_at
+from latest
+left join done using (job, "window")

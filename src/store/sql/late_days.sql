@@ -1,0 +1,9 @@
+-- Sealed days for which the buffer holds a finished ride that history lacks, or has with another number of readings.
+select distinct buffered.business_day::varchar
+from daily.ride as buffered
+semi join ops.sealed_day using (business_day)
+anti join historical.ride as kept
+    on kept.ride_id = buffered.ride_id
+    and kept.business_day = buffered.business_day
+    and kept.reading_count = buffered.reading_count
+where buffered.ended_at is not null
