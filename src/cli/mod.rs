@@ -1,1 +1,6 @@
+//! One file per command.
 
+pub mod backfill;
+pub mod check;
+pub mod plan;
+pub mod run;

@@ -4,4 +4,13 @@
 //! due; [`runner`] runs it and writes the ledger; [`ticker`] wakes the runner.
 
 pub mod firing;
+pub mod job;
 pub mod plan;
+pub mod runner;
+pub mod ticker;
+
+pub use self::{
+    job::{Cancel, Job, Run},
+    runner::{Options, Runner},
+    ticker::Ticker,
+};

@@ -178,7 +178,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down how a run ended: with a status, or with the text of its error.
+    /// Writes down how a run ended: with a status, or as `Failed` or `Abandoned` with the text of its error.
     ///
     /// # Errors
     /// When the database fails.
@@ -186,14 +186,14 @@ impl Store {
         &self,
         run_id: Uuid,
         finished_at: DateTime<Utc>,
-        result: Result<&JobStatus, &str>,
+        result: Result<&JobStatus, (Outcome, &str)>,
     ) -> Result<()> {
         let (outcome, counts, error) = match result {
             Ok(status) => {
                 let counts = serde_json::to_string(&status.counts).expect("names and numbers are JSON");
                 (Outcome::Succeeded, Some(counts), None)
             }
-            Err(error) => (Outcome::Failed, None, Some(error)),
+            Err((outcome, error)) => (outcome, None, Some(error)),
         };
         self.connection()?
             .execute(
@@ -201,17 +201,6 @@ impl Store {
                 params![text(finished_at), outcome.name(), counts, error, run_id.to_string()],
             )
             .doing(|| format!("cannot write down the end of run {run_id}"))?;
-        Ok(())
-    }
-
-    /// Takes back that a run has begun: it found nothing to do, which is counted and not stored.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn forget_run(&self, run_id: Uuid) -> Result<()> {
-        self.connection()?
-            .execute("delete from ops.job_run where run_id = ?::uuid", params![run_id.to_string()])
-            .doing(|| format!("cannot take back run {run_id}"))?;
         Ok(())
     }
 

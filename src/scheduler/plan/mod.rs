@@ -198,7 +198,8 @@ fn try_again(job: &JobConfig, window: Window, last: &Last, now: DateTime<Utc>) -
         _ => (Reason::Retry, backoff(job, window, last.attempt)),
     };
     let at = ended_at + wait;
-    if at <= now { Ok(reason) } else { Err(WaitingOn::Retry { at, attempts: last.attempt }) }
+    // An end that lies in the future was stamped by a clock that has been set back since.
+    if at <= now || ended_at > now { Ok(reason) } else { Err(WaitingOn::Retry { at, attempts: last.attempt }) }
 }
 
 /// Exponential with full jitter: anything up to `initial` × 2ⁿ⁻¹, at most `max`. The dice are a hash, so that the

@@ -78,7 +78,11 @@ impl LedgerView {
     #[must_use]
     pub fn new(jobs: Vec<JobRow>, last_runs: Vec<LastRun>, up_since: DateTime<Utc>) -> Self {
         let mut view = LedgerView {
-            jobs: jobs.into_iter().map(|row| (row.job, History::new(row.first_seen_at, row.last_idle_at))).collect(),
+            // A first sight in the future was stamped by a clock that has been set back since.
+            jobs: jobs
+                .into_iter()
+                .map(|row| (row.job, History::new(row.first_seen_at.min(up_since), row.last_idle_at)))
+                .collect(),
             days_with_rows: BTreeSet::new(),
             late_days: BTreeSet::new(),
             up_since,

@@ -1,0 +1,127 @@
+//! `deloton backfill JOB --from A --to B`: one job for a range of days.
+
+use std::io::Write;
+
+use anyhow::bail;
+use chrono::NaiveDate;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use super::run::tell;
+use crate::{
+    config::schedule::Kind,
+    domain::run::{Outcome, Window},
+    scheduler::{
+        plan::Reason,
+        runner::{Asked, Runner},
+    },
+};
+
+/// Run one job for a range of days. Interrupted, the same command carries on where it was. Never mails unless told.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct BackfillArgs {
+    /// The job's name in cron.toml.
+    pub job: String,
+
+    /// The first day.
+    #[arg(long, value_name = "DATE")]
+    pub from: NaiveDate,
+
+    /// The last day.
+    #[arg(long, value_name = "DATE")]
+    pub to: NaiveDate,
+
+    /// Which of the days.
+    #[arg(long, value_enum, default_value = "missing")]
+    pub only: Only,
+
+    /// Say what would be run, and run nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// The newest day first.
+    #[arg(long)]
+    pub reverse: bool,
+
+    /// Let mails go out.
+    #[arg(long)]
+    pub mail: bool,
+}
+
+/// Which days of the range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// Those that were never done.
+    Missing,
+    /// Those whose latest run failed or was cut short.
+    Failed,
+    /// All of them.
+    All,
+}
+
+/// Runs them, one day after the other; a day that fails does not keep the others from being run.
+///
+/// # Errors
+/// When there is no such job, it would mail unasked, the range is empty or reaches beyond the last day that is over, or
+/// a day fails.
+pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
+    let job = runner.schedule().require(&args.job)?;
+    if job.is_sub_day() {
+        bail!("`{}` runs by the instant: it has no days to fill in", job.name);
+    }
+    if matches!(job.kind, Kind::Notify) && !args.mail {
+        bail!("a backfill of `{}` would send mails about old days; say --mail if that is what you want", job.name);
+    }
+    if args.to < args.from {
+        bail!("the range is empty: --to {} is before --from {}", args.to, args.from);
+    }
+    let newest = runner.schedule().day.last_finished(runner.clock().now());
+    if args.to > newest {
+        bail!("the last finished day is {newest}: --to {} is not over yet", args.to);
+    }
+    let view = runner.view()?;
+    let is_chosen = |&day: &NaiveDate| {
+        let last = view.last(&job.name, Window::Day(day));
+        match args.only {
+            Only::All => true,
+            Only::Missing => last.is_none_or(|last| last.done.is_none()),
+            Only::Failed => last.is_some_and(|last| matches!(last.outcome, Outcome::Failed | Outcome::Abandoned)),
+        }
+    };
+    let mut days: Vec<_> = args.from.iter_days().take_while(|&day| day <= args.to).filter(is_chosen).collect();
+    if args.reverse {
+        days.reverse();
+    }
+    if args.dry_run {
+        for day in &days {
+            writeln!(out, "{:<28} {day:<20} would run", job.name)?;
+        }
+        writeln!(out, "{} days", days.len())?;
+        return Ok(());
+    }
+    let mut failed = Vec::new();
+    for &day in &days {
+        let asked = Asked { reason: Reason::Backfill, mail: args.mail };
+        let ended = runner.run_asked(&job.name, Window::Day(day), asked)?;
+        for run in &ended {
+            tell(run, out)?;
+        }
+        if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
+            failed.push(day.to_string());
+        }
+    }
+    if failed.is_empty() {
+        writeln!(out, "{} days", days.len())?;
+        return Ok(());
+    }
+    bail!(
+        "{} of {} days failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
+        failed.len(),
+        days.len(),
+        failed.join(", "),
+        job.name,
+        args.from,
+        args.to
+    )
+}

@@ -1,0 +1,113 @@
+//! `deloton check`: everything that people edit, looked over before it runs.
+
+use std::{fmt::Display, io::Write};
+
+use anyhow::bail;
+use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::schedule::{CronText, JobConfig, Schedule},
+    scheduler::firing::{Change, changes, instant_of},
+};
+
+/// How far ahead the clock changes are looked at.
+const YEARS: i32 = 3;
+
+/// Check cron.toml, every SQL file and every template.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct CheckArgs {}
+
+/// Another thing to check. It answers how many there were of it, or what is wrong with them, a line each.
+pub struct Check<'c> {
+    /// What is checked, in the plural: `SQL files`.
+    pub what: &'c str,
+    /// Checks it against the schedule.
+    pub run: &'c dyn Fn(&Schedule) -> Result<usize, Vec<String>>,
+}
+
+/// Checks the schedule as it was loaded, then the rest, and prints what the clocks will do to each job.
+///
+/// # Errors
+/// When anything is wrong; everything that is has been written to `out` by then.
+pub fn check(
+    _: &CheckArgs,
+    schedule: anyhow::Result<Schedule>,
+    now: DateTime<Utc>,
+    more: &[Check<'_>],
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let schedule = schedule?;
+    writeln!(out, "schedule: {} jobs, fine", schedule.jobs.len())?;
+    let mut wrong = 0;
+    for check in more {
+        match (check.run)(&schedule) {
+            Ok(count) => writeln!(out, "{}: {count}, fine", check.what)?,
+            Err(problems) => {
+                wrong += problems.len();
+                writeln!(out, "{}: {} wrong", check.what, problems.len())?;
+                for problem in problems {
+                    writeln!(out, "  {problem}")?;
+                }
+            }
+        }
+    }
+    let surprises = clock_changes(&schedule, now);
+    if surprises.is_empty() {
+        writeln!(out, "clock changes until {}: no job's time falls into one", now.year() + YEARS)?;
+    } else {
+        writeln!(out, "clock changes until {}:", now.year() + YEARS)?;
+    }
+    for line in surprises {
+        writeln!(out, "  {line}")?;
+    }
+    if wrong > 0 {
+        bail!("{wrong} things are wrong; they are listed above");
+    }
+    Ok(())
+}
+
+/// Every gap and overlap of the next three years that a job's time, or the end of the company's day, falls into, and
+/// what happens then. Jobs that fire every hour go by elapsed time and are not surprised.
+fn clock_changes(schedule: &Schedule, now: DateTime<Utc>) -> Vec<String> {
+    let until = now + TimeDelta::days(i64::from(YEARS) * 366);
+    let mut lines = Vec::new();
+    for change in changes(schedule.day.timezone, now, until) {
+        let (from, to) = stretch(change);
+        let ends_at = from.date().and_time(schedule.day.ends_at);
+        if ends_at >= from && ends_at < to {
+            let at = instant_of(schedule.day.timezone, ends_at).with_timezone(&schedule.day.timezone);
+            let what = if change.to > change.from { "is skipped" } else { "occurs twice" };
+            lines.push(format!("the day's end {ends_at} {what} in {}: the day ends at {at}", schedule.day.timezone));
+        }
+    }
+    for job in schedule.jobs.iter().filter(|job| job.enabled) {
+        let Some(cron) = job.cron.as_ref().filter(|cron| !cron.is_every_hour()) else { continue };
+        for change in changes(job.timezone, now, until) {
+            lines.extend(surprise(job, cron, change));
+        }
+    }
+    lines
+}
+
+fn surprise(job: &JobConfig, cron: &CronText, change: Change) -> Option<String> {
+    let (from, to) = stretch(change);
+    let local = cron.next(from, true).filter(|&local| local < to)?;
+    let at = instant_of(job.timezone, local).with_timezone(&job.timezone);
+    let name = &job.name;
+    Some(if change.to > change.from {
+        line(name, local, job, "is skipped", format!("runs once, at {at}"))
+    } else {
+        line(name, local, job, "occurs twice", format!("runs once, the first time, at {at}"))
+    })
+}
+
+/// The wall-clock times that are skipped or doubled.
+fn stretch(change: Change) -> (NaiveDateTime, NaiveDateTime) {
+    (change.from.min(change.to), change.from.max(change.to))
+}
+
+fn line(name: &str, local: NaiveDateTime, job: &JobConfig, what: &str, then: impl Display) -> String {
+    format!("`{name}`: {local} {what} in {}: {then}", job.timezone)
+}

@@ -1,0 +1,69 @@
+//! `deloton run JOB`: one job, now, after what is missing upstream.
+
+use std::io::Write;
+
+use anyhow::bail;
+use chrono::NaiveDate;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::run::{Outcome, Window},
+    scheduler::runner::{Asked, Ended, Runner},
+    scheduler::plan::Reason,
+};
+
+/// Run one job now, after what is missing upstream for that day; never what comes after it.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct RunArgs {
+    /// The job's name in cron.toml.
+    pub job: String,
+
+    /// The business day to produce. Default: the last finished one.
+    #[arg(long, value_name = "DATE")]
+    pub day: Option<NaiveDate>,
+
+    /// Let a mail go out that this comes after and that has not gone out yet.
+    #[arg(long)]
+    pub mail: bool,
+}
+
+/// Runs it and says how it went.
+///
+/// # Errors
+/// When there is no such job, or a run fails.
+pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
+    let window = match args.day {
+        Some(day) => Window::Day(day),
+        None => runner.default_window(&args.job)?,
+    };
+    let ended = runner.run_asked(&args.job, window, Asked { reason: Reason::Manual, mail: args.mail })?;
+    for run in &ended {
+        tell(run, out)?;
+    }
+    match ended.last() {
+        Some(last) if last.outcome != Outcome::Succeeded => match last.error.as_deref() {
+            _ if last.job != args.job => {
+                bail!("`{}` was not run for {window}: `{}`, which it comes after, failed", args.job, last.job)
+            }
+            error => bail!("`{}` failed for {window}: {}", last.job, error.unwrap_or("no reason was written down")),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// One line for one run.
+pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
+    let counts = run.counts.as_object().into_iter().flatten().map(|(name, count)| format!("{count} {name}"));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let outcome = match run.outcome {
+        Outcome::Succeeded => "done",
+        other => other.name(),
+    };
+    write!(out, "{:<28} {:<20} {outcome}", run.job, run.window)?;
+    match &run.error {
+        Some(error) => writeln!(out, ": {error}"),
+        None if counts.is_empty() => writeln!(out),
+        None => writeln!(out, ": {counts}"),
+    }
+}

@@ -1,0 +1,331 @@
+//! One run, from its claim to its last line in the ledger.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    super::{
+        job::{Cancel, Run, Why},
+        plan::{Done, Last, Reason},
+    },
+    Runner,
+    state::{Idle, Running, new_run_id},
+};
+use crate::{
+    config::schedule::JobConfig,
+    domain::run::{JobStatus, Outcome, Window},
+    store::ledger::{JobRun, NewRun},
+};
+
+/// A run that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ended {
+    /// Its id in the ledger.
+    pub run_id: Uuid,
+    /// The job.
+    pub job: String,
+    /// The window's key.
+    pub window: String,
+    /// Which try it was.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it did, in counts by name.
+    pub counts: serde_json::Value,
+    /// Why it failed, the whole chain.
+    pub error: Option<String>,
+}
+
+impl From<JobRun> for Ended {
+    fn from(run: JobRun) -> Self {
+        Ended {
+            run_id: run.run_id,
+            job: run.job,
+            window: run.window,
+            attempt: run.attempt,
+            outcome: run.outcome,
+            counts: run.counts.unwrap_or_else(|| serde_json::json!({})),
+            error: run.error,
+        }
+    }
+}
+
+/// The right to run a job for a window; nobody else runs the job meanwhile.
+pub(super) struct Claim {
+    run_id: Uuid,
+    window: Window,
+    cancel: Cancel,
+}
+
+/// Who has the job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Busy {
+    pub(super) run_id: Uuid,
+    pub(super) window: Window,
+}
+
+impl Runner {
+    /// Takes the job, unless it runs, or unless its window was run since `planned_at`.
+    pub(super) fn claim(&self, job: &JobConfig, window: Window, planned_at: Option<u64>) -> Result<Claim, Busy> {
+        let mut state = self.lock();
+        if let Some(running) = state.running.get(&job.name) {
+            return Err(Busy { run_id: running.run_id, window: running.window });
+        }
+        let run_id = new_run_id(self.inner.clock.now());
+        let begun = state.begun.get(&(job.name.clone(), window)).copied().unwrap_or_default();
+        if planned_at.is_some_and(|planned_at| begun > planned_at) {
+            return Err(Busy { run_id, window });
+        }
+        state.version += 1;
+        let version = state.version;
+        state.begun.insert((job.name.clone(), window), version);
+        let cancel = Cancel::default();
+        let running = Running { run_id, window, cancel: cancel.clone(), is_stuck: false };
+        state.running.insert(job.name.clone(), running);
+        Ok(Claim { run_id, window, cancel })
+    }
+
+    /// Runs the job and writes down that it began and how it ended. A run by the instant is written down when it is
+    /// over, and not at all if there was nothing to do.
+    pub(super) fn execute(
+        &self,
+        job: &JobConfig,
+        claim: Claim,
+        scheduled_at: DateTime<Utc>,
+        attempt: u32,
+        reason: Reason,
+    ) -> anyhow::Result<Ended> {
+        let result = self.execute_claimed(job, &claim, scheduled_at, attempt, reason);
+        let mut state = self.lock();
+        if state.running.get(&job.name).is_some_and(|running| running.run_id == claim.run_id && !running.is_stuck) {
+            state.running.remove(&job.name);
+        }
+        drop(state);
+        self.inner.ended.notify_all();
+        result
+    }
+
+    fn execute_claimed(
+        &self,
+        job: &JobConfig,
+        claim: &Claim,
+        scheduled_at: DateTime<Utc>,
+        attempt: u32,
+        reason: Reason,
+    ) -> anyhow::Result<Ended> {
+        let Claim { run_id, window, .. } = *claim;
+        let by_instant = window.day().is_none();
+        let (started_at, before) = {
+            let mut state = self.lock();
+            let started_at = state.stamp(self.inner.clock.now());
+            let windows = &mut state.history(&job.name, started_at).windows;
+            let before = windows.get(&window).cloned();
+            let done = before.as_ref().and_then(|last| last.done);
+            let outcome = Outcome::Running;
+            windows.insert(window, Last { attempt, outcome, scheduled_at, started_at, finished_at: None, done });
+            (started_at, before)
+        };
+        let new = NewRun {
+            run_id,
+            job: &job.name,
+            window,
+            attempt,
+            reason: reason.name(),
+            scheduled_at,
+            started_at,
+        };
+        if by_instant {
+            tracing::debug!(job.name, job.window = %window, run.id = %run_id, "`{}` started", job.name);
+        } else {
+            tracing::info!(
+                job.name, job.window = %window, run.id = %run_id, run.attempt = attempt, run.reason = reason.name(),
+                "`{}` started for {window}", job.name
+            );
+            if let Err(error) = self.inner.store.start_run(new) {
+                self.take_back(job, window, before);
+                return Err(error.into());
+            }
+        }
+
+        let clock = Instant::now();
+        let result = self.call(job, Run { window, run_id, attempt, cancel: claim.cancel.clone() });
+        let took = clock.elapsed();
+
+        let idle = by_instant && result.as_ref().is_ok_and(|status| status.nothing_to_do);
+        let finished_at = self.lock().stamp(self.inner.clock.now());
+        let (outcome, counts, error) = match &result {
+            Ok(status) => (Outcome::Succeeded, serde_json::json!(status.counts), None),
+            Err(error) if claim.cancel.why() == Some(Why::Shutdown) => {
+                (Outcome::Abandoned, serde_json::json!({}), Some(format!("stopped as the program ends: {error:#}")))
+            }
+            Err(error) => (Outcome::Failed, serde_json::json!({}), Some(format!("{error:#}"))),
+        };
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if idle {
+            tracing::debug!(job.name, job.window = %window, "`{}` found nothing to do", job.name);
+        } else if let Some(error) = &error {
+            tracing::error!(
+                job.name, job.window = %window, run.id = %run_id, run.attempt = attempt, duration_ms,
+                "`{}` failed for {window}: {error}", job.name
+            );
+        } else {
+            tracing::info!(
+                job.name, job.window = %window, run.id = %run_id, duration_ms, counts = %counts,
+                "`{}` done for {window}", job.name
+            );
+        }
+
+        // The ledger first: what the view says must have been written.
+        let mut written = Ok(());
+        if !idle {
+            if by_instant {
+                written = self.inner.store.start_run(new);
+            }
+            let line = result.as_ref().map_err(|_| (outcome, error.as_deref().unwrap_or_default()));
+            written = written.and_then(|()| self.inner.store.finish_run(run_id, finished_at, line));
+        }
+        let mut state = self.lock();
+        let last_idle_at = idle.then(|| window_instant(window));
+        let history = state.history(&job.name, started_at);
+        if let Some(at) = last_idle_at {
+            history.windows.remove(&window);
+            history.last_idle_at = history.last_idle_at.max(at);
+        } else if let Some(last) = history.windows.get_mut(&window) {
+            last.outcome = outcome;
+            last.finished_at = Some(finished_at);
+            if outcome == Outcome::Succeeded {
+                last.done = Some(Done { started_at, finished_at });
+            }
+        }
+        if let Some(last_at) = last_idle_at.flatten() {
+            state.begun.remove(&(job.name.clone(), window));
+            let fresh = || Idle { runs: 0, last_at, written_at: finished_at };
+            let count = state.idle.entry(job.name.clone()).or_insert_with(fresh);
+            count.runs += 1;
+            count.last_at = count.last_at.max(last_at);
+        }
+        drop(state);
+        written?;
+        Ok(Ended { run_id, job: job.name.clone(), window: window.to_string(), attempt, outcome, counts, error })
+    }
+
+    /// The job's answer; a panic and a run that takes too long are failures.
+    fn call(&self, job: &JobConfig, run: Run) -> anyhow::Result<JobStatus> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let work = Arc::clone(&self.inner.jobs[&job.name]);
+        let (cancel, run_id, name) = (run.cancel.clone(), run.run_id, job.name.clone());
+        let runner = self.clone();
+        let spawned = thread::Builder::new().name(job.name.clone()).spawn(move || {
+            let answer = catch_unwind(AssertUnwindSafe(|| work.run(&run)));
+            let answer = answer.unwrap_or_else(|panic| Err(anyhow::anyhow!("the job panicked: {}", panic_text(&*panic))));
+            // The receiver is gone when the run was given up; the answer is of no use then.
+            sender.send(answer).ok();
+            runner.free_if_stuck(&name, run_id);
+        });
+        spawned.map_err(|error| anyhow::Error::new(error).context("cannot start a thread for the job"))?;
+
+        let mut timed_out = false;
+        let mut patience = Instant::now() + job.timeout;
+        let answer = loop {
+            // Woken now and then, as someone else may cancel the run.
+            let slice = patience.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));
+            match receiver.recv_timeout(slice) {
+                Ok(answer) => break Some(answer),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break None,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if !timed_out && cancel.is_raised() {
+                timed_out = true;
+                patience = Instant::now() + self.inner.options.cancel_grace;
+            } else if Instant::now() >= patience && !timed_out {
+                cancel.raise(Why::TimedOut);
+                timed_out = true;
+                patience = Instant::now() + self.inner.options.cancel_grace;
+            } else if Instant::now() >= patience {
+                break self.give_up(&job.name, run_id, &receiver);
+            }
+        };
+        let why = match cancel.why() {
+            Some(Why::TimedOut) => format!("took longer than its timeout of {}", duration_text(job.timeout)),
+            Some(Why::Superseded) => "cancelled: its next firing came".to_owned(),
+            Some(Why::Shutdown) => "cancelled at shutdown".to_owned(),
+            None => String::new(),
+        };
+        match answer {
+            Some(Err(error)) if !why.is_empty() => Err(error.context(why)),
+            Some(answer) => answer,
+            None => Err(anyhow::anyhow!("{why} and did not stop when told to; not started again before it ends")),
+        }
+    }
+
+    /// Stops waiting for a run that does not end, unless its answer has just come.
+    fn give_up(
+        &self,
+        job: &str,
+        run_id: Uuid,
+        receiver: &mpsc::Receiver<anyhow::Result<JobStatus>>,
+    ) -> Option<anyhow::Result<JobStatus>> {
+        let mut state = self.lock();
+        let answer = receiver.try_recv().ok();
+        if answer.is_none()
+            && let Some(running) = state.running.get_mut(job).filter(|running| running.run_id == run_id)
+        {
+            running.is_stuck = true;
+        }
+        answer
+    }
+
+    /// The job is free again when a run that was given up has ended after all.
+    fn free_if_stuck(&self, job: &str, run_id: Uuid) {
+        let mut state = self.lock();
+        if state.running.get(job).is_some_and(|running| running.run_id == run_id && running.is_stuck) {
+            state.running.remove(job);
+            drop(state);
+            if !self.inner.stopping.load(Ordering::Acquire) {
+                tracing::warn!(job.name = job, run.id = %run_id, "`{job}` has ended at last; it was given up before");
+            }
+            self.inner.ended.notify_all();
+        }
+    }
+
+    /// The window's state before a run that could not even begin.
+    fn take_back(&self, job: &JobConfig, window: Window, before: Option<Last>) {
+        let mut state = self.lock();
+        if let Some(history) = state.view.jobs.get_mut(&job.name) {
+            match before {
+                Some(last) => history.windows.insert(window, last),
+                None => history.windows.remove(&window),
+            };
+        }
+    }
+}
+
+fn window_instant(window: Window) -> Option<DateTime<Utc>> {
+    match window {
+        Window::Instant(at) => Some(at),
+        Window::Day(_) => None,
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+fn duration_text(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        _ if seconds % 3600 == 0 => format!("{} h", seconds / 3600),
+        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}

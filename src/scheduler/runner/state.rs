@@ -1,0 +1,92 @@
+//! What the runner remembers between ticks: the ledger's latest rows, and what runs now.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasher, RandomState},
+};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::super::{
+    job::Cancel,
+    plan::{History, Last, LedgerView},
+};
+use crate::domain::run::Window;
+
+pub(super) struct State {
+    /// What the ledger says; kept in step with it, so that a tick with nothing due reads no ledger.
+    pub(super) view: LedgerView,
+    /// By job name: one run of a job at a time.
+    pub(super) running: BTreeMap<String, Running>,
+    /// Runs that found nothing to do and are not counted in the store yet.
+    pub(super) idle: BTreeMap<String, Idle>,
+    /// When the clock was last looked at.
+    pub(super) woken_at: DateTime<Utc>,
+    /// Grows with every run that begins.
+    pub(super) version: u64,
+    /// The version at which a window's latest run of this process began.
+    pub(super) begun: HashMap<(String, Window), u64>,
+    /// The newest stamp given: stamps never go back, as what came after what is told by them.
+    stamped_at: DateTime<Utc>,
+}
+
+pub(super) struct Running {
+    pub(super) run_id: Uuid,
+    pub(super) window: Window,
+    pub(super) cancel: Cancel,
+    /// It did not end when it was told to; it has failed in the ledger, but goes on.
+    pub(super) is_stuck: bool,
+}
+
+pub(super) struct Idle {
+    pub(super) runs: u64,
+    pub(super) last_at: DateTime<Utc>,
+    pub(super) written_at: DateTime<Utc>,
+}
+
+impl State {
+    pub(super) fn new(view: LedgerView, now: DateTime<Utc>) -> Self {
+        let stamps = |last: &Last| last.finished_at.unwrap_or(last.started_at);
+        let newest = view.jobs.values().flat_map(|history| history.windows.values().map(stamps)).max();
+        State {
+            view,
+            running: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            woken_at: now,
+            version: 0,
+            begun: HashMap::new(),
+            stamped_at: newest.map_or(now, |newest| newest.max(now)),
+        }
+    }
+
+    /// The stamp for something that happens now.
+    pub(super) fn stamp(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.stamped_at = self.stamped_at.max(now);
+        self.stamped_at
+    }
+
+    pub(super) fn history(&mut self, job: &str, now: DateTime<Utc>) -> &mut History {
+        self.view.jobs.entry(job.to_owned()).or_insert_with(|| History::new(now, None))
+    }
+
+    /// The idle runs since they were last counted in the store.
+    pub(super) fn take_idle_counts(&mut self, now: DateTime<Utc>) -> Vec<(String, u64, DateTime<Utc>)> {
+        let take = |(job, idle): (&String, &mut Idle)| {
+            idle.written_at = now;
+            let runs = std::mem::take(&mut idle.runs);
+            (runs > 0).then(|| (job.clone(), runs, idle.last_at))
+        };
+        self.idle.iter_mut().filter_map(take).collect()
+    }
+}
+
+/// A UUIDv7: sorts by the time the run began.
+pub(super) fn new_run_id(now: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    let (first, second) = (RandomState::new().hash_one(millis), RandomState::new().hash_one(millis));
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&first.to_le_bytes());
+    random[8..].copy_from_slice(&second.to_le_bytes()[..2]);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
