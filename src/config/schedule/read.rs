@@ -43,10 +43,14 @@ struct Draft {
 /// Reads the file; every mistake, in the file's order.
 pub(super) fn read(text: &str) -> Result<Schedule, Vec<Problem>> {
     let (document, syntax) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader { text, problems: Vec::new(), names: Vec::new() };
     for error in syntax {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         reader.note(&error.span().unwrap_or(0..0), message);
+    }
+    if !reader.problems.is_empty() {
+        // What a file that is not TOML means is a guess; guesses are no help.
+        return Err(reader.finish());
     }
     let schedule = reader.schedule(document.get_ref());
     if reader.problems.is_empty() { Ok(schedule) } else { Err(reader.finish()) }
@@ -55,6 +59,8 @@ pub(super) fn read(text: &str) -> Result<Schedule, Vec<Problem>> {
 struct Reader<'t> {
     text: &'t str,
     problems: Vec<(usize, String)>,
+    /// Of all jobs, also those with another mistake: what comes after one of them is not to blame.
+    names: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -171,6 +177,7 @@ impl Reader<'_> {
         let cron = self.take(table, "cron", |value| CronText::parse(string(value)?));
         let enabled = self.take(table, "enabled", boolean).unwrap_or(true);
         let (after, after_at) = self.after(table);
+        self.names.extend(name.clone());
         // Whatever follows needs to know what the job is; its own keys have been looked at by now.
         let (name, kind_name) = (name?, kind_name?);
         let kind = self.kind(table, kind_name, &name);
@@ -274,8 +281,9 @@ impl Reader<'_> {
                         format!("`{name}` runs by the instant and never makes a day: nothing can come `after` it"),
                     ),
                     Some(_) => {}
+                    None if self.names.contains(name) => {}
                     None => {
-                        let hint = suggestion(name, seen.keys().copied());
+                        let hint = suggestion(name, self.names.iter().map(String::as_str));
                         self.note(at, format!("there is no job `{name}` to come after{hint}"));
                     }
                 }

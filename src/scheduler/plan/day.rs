@@ -222,10 +222,13 @@ impl<'p> Days<'p> {
             return Standing::Waiting(WaitingOn::Running { since });
         }
         let restate = done.is_some_and(|done| made_from_newer(done.started_at)) || is_late;
-        if done.is_some() && (once || (!restate && !is_open)) {
+        // Something upstream is about to be made again: this will be, too.
+        let is_passing = done.is_some()
+            && job.after.iter().any(|name| self.found.get(name.as_str()).is_some_and(|found| found.open.contains(&day)));
+        if done.is_some() && (once || (!restate && !is_open && !is_passing)) {
             return Standing::Settled;
         }
-        if !job.enabled || (wanted.is_none() && !is_open && !restate) {
+        if !job.enabled || (wanted.is_none() && !is_open && !restate && !is_passing) {
             return Standing::Nothing;
         }
         if self.now < finished_at {

@@ -128,6 +128,14 @@ impl History {
         run.max(self.last_idle_at)
     }
 
+    /// Keeps the newest few instants: older ones decide nothing any more.
+    pub fn forget_old_instants(&mut self) {
+        const KEPT: usize = 50;
+        while self.windows.len() > KEPT && matches!(self.windows.first_key_value(), Some((Window::Instant(_), _))) {
+            self.windows.pop_first();
+        }
+    }
+
     /// The window it is running now, and since when.
     #[must_use]
     pub fn running(&self) -> Option<(Window, &Last)> {

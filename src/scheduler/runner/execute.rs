@@ -204,6 +204,7 @@ impl Runner {
             if outcome == Outcome::Succeeded {
                 last.done = Some(Done { started_at, finished_at });
             }
+            history.forget_old_instants();
         }
         if let Some(last_at) = last_idle_at.flatten() {
             state.begun.remove(&(job.name.clone(), window));
