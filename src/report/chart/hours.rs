@@ -97,7 +97,10 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
             )?;
         }
         if let Some(usual) = hour.usual {
-            canvas.line(&[(from, y(usual)), (from + step, y(usual))], 2.0, colour::TEXT)?;
+            // On a line of the background's colour, so that it stands out from the column too.
+            let ends = [(from + gap / 4.0, y(usual)), (from + step - gap / 4.0, y(usual))];
+            canvas.line(&ends, 4.0, colour::SURFACE)?;
+            canvas.line(&ends, 2.0, colour::TEXT)?;
         }
         let is_repeat = place > 0 && hours[place - 1].hour == hour.hour;
         if hour.hour % apart == 0 && !is_repeat {
