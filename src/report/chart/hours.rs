@@ -119,6 +119,10 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
         if peak == Some(place) {
             let above = y(whole(hour.rides).max(hour.usual.unwrap_or(0.0))) - 0.8 * em;
             let label = format::count(whole(hour.rides));
+            // A grid line may run there.
+            let width = canvas.text_width(&label, Weight::SemiBold) + 0.4 * em;
+            let left = from + (step - width) / 2.0;
+            canvas.rect(left, above - 0.6 * em, width, 1.2 * em, colour::SURFACE)?;
             canvas.text(
                 from + step / 2.0,
                 above,
