@@ -365,7 +365,11 @@ pub struct City {
 
 impl From<query::City> for City {
     fn from(city: query::City) -> Self {
-        City { name: city.name, riders: city.riders, rides: city.rides }
+        City {
+            name: city.name,
+            riders: city.riders,
+            rides: city.rides,
+        }
     }
 }
 
@@ -412,7 +416,12 @@ impl Job {
     /// A job and its newest run.
     #[must_use]
     pub fn of(job: JobOverview, last_run: Option<ledger::JobRun>) -> Self {
-        Job { name: job.name, kind: job.kind, next_run_at: job.next_run_at, last_run: last_run.map(JobRun::from) }
+        Job {
+            name: job.name,
+            kind: job.kind,
+            next_run_at: job.next_run_at,
+            last_run: last_run.map(JobRun::from),
+        }
     }
 }
 
