@@ -76,11 +76,11 @@ pub(super) fn published(context: &ApiContext, day: NaiveDate) -> Vec<Link> {
         return url
             .map(|url| Link {
                 format: "html".to_owned(),
-                href: format!("{url}/{day}/index.html"),
+                href: format!("{url}/daily/{day}/index.html"),
             })
             .collect();
     };
-    let entries = std::fs::read_dir(folder.join(day.to_string()))
+    let entries = std::fs::read_dir(folder.join(format!("daily/{day}")))
         .into_iter()
         .flatten()
         .flatten();
@@ -93,7 +93,7 @@ pub(super) fn published(context: &ApiContext, day: NaiveDate) -> Vec<Link> {
         let is_format = ["html", "pdf", "json", "csv"].contains(&format) && !name.starts_with('.');
         is_format.then(|| Link {
             format: format.to_owned(),
-            href: format!("/reports/{day}/{name}"),
+            href: format!("/reports/daily/{day}/{name}"),
         })
     };
     names.into_iter().filter_map(link).collect()

@@ -221,10 +221,11 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 fn mail_values(mail: &ledger::OutboxMessage, rule: DayRule) -> serde_json::Value {
-    let (icon, class) = match (mail.state.as_str(), mail.settled_at) {
-        ("sent" | "delivered", _) => ("✓", "succeeded"),
-        ("failed" | "dead", _) => ("!", "failed"),
-        ("unknown", _) => ("△", "unknown"),
+    let (icon, class) = match mail.state.as_str() {
+        "sent" => ("✓", "succeeded"),
+        "dead" => ("!", "failed"),
+        "unknown" => ("△", "unknown"),
+        "discarded" => ("–", "abandoned"),
         _ => ("…", "running"),
     };
     json!({

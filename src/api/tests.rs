@@ -365,7 +365,7 @@ async fn older_paths_answer_like_the_present_ones() {
 #[tokio::test]
 async fn reports_cities_and_status_say_what_the_store_has() {
     let (client, _, folder) = server();
-    let day = folder.path().join("site/2026-11-21");
+    let day = folder.path().join("site/daily/2026-11-21");
     std::fs::create_dir_all(&day).unwrap();
     std::fs::write(day.join("index.html"), "<h1>21 November</h1>").unwrap();
     std::fs::write(day.join("report.pdf"), "%PDF").unwrap();
@@ -373,7 +373,7 @@ async fn reports_cities_and_status_say_what_the_store_has() {
     assert_eq!(reports["items"][0]["day"], "2026-11-21");
     assert_eq!(
         reports["items"][0]["links"][0]["href"],
-        "/reports/2026-11-21/index.html"
+        "/reports/daily/2026-11-21/index.html"
     );
     assert_eq!(reports["items"][0]["links"][1]["format"], "pdf");
     let older = ok(
@@ -639,7 +639,7 @@ async fn the_site_is_served_and_nothing_beside_it() {
     assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
     assert!(text(nothing).await.contains("Nothing is published yet"));
 
-    let day = folder.path().join("site/2026-11-21");
+    let day = folder.path().join("site/daily/2026-11-21");
     std::fs::create_dir_all(&day).unwrap();
     std::fs::write(folder.path().join("site/index.html"), "<h1>All days</h1>").unwrap();
     std::fs::write(day.join("index.html"), "<h1>21 November</h1>").unwrap();
@@ -648,17 +648,17 @@ async fn the_site_is_served_and_nothing_beside_it() {
         ("/reports/", "text/html; charset=utf-8", "<h1>All days</h1>"),
         ("/reports/index.html", "text/html; charset=utf-8", "<h1>All days</h1>"),
         (
-            "/reports/2026-11-21/",
+            "/reports/daily/2026-11-21/",
             "text/html; charset=utf-8",
             "<h1>21 November</h1>",
         ),
-        ("/reports/2026-11-21/report.pdf", "application/pdf", "%PDF"),
+        ("/reports/daily/2026-11-21/report.pdf", "application/pdf", "%PDF"),
     ] {
         let response = client.get(path).send().await;
         assert_eq!(response.content_type(), Some(media_type), "{path}");
         assert_eq!(text(response).await, body, "{path}");
     }
-    for path in ["/reports", "/reports/2026-11-21"] {
+    for path in ["/reports", "/reports/daily/2026-11-21"] {
         let response = client.get(path).send().await;
         assert_eq!(response.header("location"), Some(format!("{path}/").as_str()));
     }
@@ -666,7 +666,7 @@ async fn the_site_is_served_and_nothing_beside_it() {
         "../secret.txt",
         "%2e%2e/secret.txt",
         "..%2fsecret.txt",
-        "2026-11-21/../../secret.txt",
+        "daily/../../secret.txt",
         "..%5csecret.txt",
         "%2e%2e%2f%2e%2e%2fetc/passwd.txt",
         ".hidden.txt",
@@ -684,15 +684,15 @@ async fn a_site_that_is_elsewhere_is_led_to() {
     context.site_directory = None;
     context.site_url = Some("https://reports.example.org/site/".to_owned());
     let client = TestClient::new(routes(context).unwrap()).host("localhost");
-    let response = client.get("/reports/2026-11-21/index.html").send().await;
+    let response = client.get("/reports/daily/2026-11-21/index.html").send().await;
     assert_eq!(
         response.header("location"),
-        Some("https://reports.example.org/site/2026-11-21/index.html")
+        Some("https://reports.example.org/site/daily/2026-11-21/index.html")
     );
     let reports = ok(&client, "/api/v1/reports?limit=1").await;
     assert_eq!(
         reports["items"][0]["links"][0]["href"],
-        "https://reports.example.org/site/2026-11-21/index.html"
+        "https://reports.example.org/site/daily/2026-11-21/index.html"
     );
 }
 
