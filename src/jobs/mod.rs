@@ -2,8 +2,11 @@
 
 #[cfg(test)]
 mod daily_tables_tests;
+pub mod compact;
 pub mod notify;
+pub mod prune;
 pub mod publish;
+pub mod report;
 pub mod send;
 pub mod sql_files;
 pub mod transform;

@@ -8,6 +8,7 @@ pub mod flush;
 mod lake;
 pub mod ledger;
 pub mod migrate;
+pub mod rejected;
 pub mod report;
 pub mod sql_file;
 pub mod query;
