@@ -4,3 +4,6 @@ pub mod backfill;
 pub mod check;
 pub mod plan;
 pub mod run;
+
+#[cfg(test)]
+mod schedule_tests;
