@@ -6,6 +6,9 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
     println!("cargo::rerun-if-changed=build.rs");
+    // Compiled into the binary: a file added there must reach it.
+    println!("cargo::rerun-if-changed=templates");
+    println!("cargo::rerun-if-changed=site/static");
     if env::var_os("CARGO_FEATURE_BUNDLED").is_none() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN");
         if let Ok(directory) = env::var("DUCKDB_LIB_DIR") {

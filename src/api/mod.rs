@@ -1,1 +1,209 @@
+//! What people reach over HTTP: the documented API, the live dashboard, the report site, health and metrics. Reads the
+//! store; never renders a report or publishes one.
 
+mod aliases;
+mod assets;
+mod contract;
+mod days;
+mod guard;
+mod health;
+mod live;
+mod operations;
+mod pages;
+pub mod problem;
+mod riders;
+mod rides;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, marker::PhantomData, path::PathBuf, sync::Arc};
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, Response, Route,
+    endpoint::{BoxEndpoint, make_sync},
+    get,
+    http::Method,
+    middleware::Compression,
+    web::CompressionAlgo,
+};
+use poem_openapi::{
+    OpenApi, OpenApiService, Tags,
+    registry::{MetaApi, Registry},
+};
+
+use contract::Contract;
+pub use guard::check_bind;
+use guard::{Etags, Hosts, RequestIds};
+use problem::{Problems, Refusal};
+
+use crate::{
+    clock::Clock,
+    domain::{day::DayRule, live::LiveBoard, run::JobsHandle},
+    store::{self, Store},
+    template::Templates,
+};
+
+/// Everything the API needs, handed in by the composition root.
+#[derive(Clone)]
+pub struct ApiContext {
+    /// Where rides are.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Clock,
+    /// Which day it is.
+    pub day_rule: DayRule,
+    /// What is being ridden.
+    pub live: Arc<LiveBoard>,
+    /// The schedule.
+    pub jobs: Arc<dyn JobsHandle>,
+    /// The pages' templates.
+    pub templates: Arc<Templates>,
+    /// The published site, where it is a folder of this machine.
+    pub site_directory: Option<PathBuf>,
+    /// The address of the published site, where people open it elsewhere.
+    pub site_url: Option<String>,
+    /// The address at which people reach this server.
+    pub public_url: Option<String>,
+    /// The metrics, in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What is not ready, in words a person can act on; empty when all is well.
+    pub troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl ApiContext {
+    /// Runs a read of the store off the threads that serve requests.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> store::Result<T> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let store = self.store.clone();
+        let answer = tokio::task::spawn_blocking(move || read(&store)).await;
+        answer
+            .context("a read of the store did not come to its end")
+            .and_then(|answer| answer.map_err(anyhow::Error::from))
+            .map_err(|error| Refusal::internal(&error))
+    }
+
+    fn today(&self) -> NaiveDate {
+        self.day_rule.day_of(self.clock.now())
+    }
+}
+
+#[derive(Tags)]
+enum Tag {
+    /// From a bike's header to its end, and every second between.
+    Rides,
+    /// The people who ride.
+    Riders,
+    /// Business days, leaderboards, towns and published reports.
+    Reports,
+    /// What is going on right now, and how the machinery stands.
+    Operations,
+}
+
+/// One page, when the caller does not say how much they want.
+fn default_limit() -> u32 {
+    100
+}
+
+/// Every operation of the document.
+type Operations = (rides::Rides, riders::Riders, days::Days, operations::Operations);
+
+/// The document's half of an API: what it says without what it needs.
+struct Described<T>(PhantomData<T>);
+
+impl<T: OpenApi> OpenApi for Described<T> {
+    fn meta() -> Vec<MetaApi> {
+        T::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
+fn service<T: OpenApi>(api: T) -> OpenApiService<T, ()> {
+    OpenApiService::new(api, "Deloton", env!("CARGO_PKG_VERSION")).description(DESCRIPTION)
+}
+
+const DESCRIPTION: &str = "\
+Rides, riders and reports of Deloton's bikes.
+
+**Conventions.** Times are RFC 3339 in UTC; units are in names; what has no value is null, never 0. \
+A list is `{\"items\": […], \"next\": cursor}`: give `next` back as `cursor` for the next page, until it is null. \
+Errors are RFC 9457 problems (`application/problem+json`); their `type` is the address of a page that says what to do. \
+A query parameter that is not known is refused by name. Answers carry an `ETag`; send it back as `If-None-Match`.
+
+**A ride** belongs to the business day it ended in, in the company's zone. A heart rate of 0 is *no hand contact*: \
+such seconds count as dropouts and in no statistic.
+
+**Older paths** (`/ride/{id}`, `/rider/{id}`, `/daily`, `/leaderboard`, `/city/{city}`, `/user/{id}`, …) answer as \
+these do, with or without a slash at the end.";
+
+/// The OpenAPI document, as `openapi/openapi.json` has it: the same bytes on every machine.
+#[must_use]
+pub fn openapi_document() -> String {
+    let mut text = service(Described::<Operations>(PhantomData)).spec();
+    text.push('\n');
+    text
+}
+
+/// The whole HTTP side.
+///
+/// # Errors
+/// When the OpenAPI document cannot be read back, which a test rules out.
+pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 'static> {
+    let api = service((
+        rides::Rides { context: context.clone() },
+        riders::Riders { context: context.clone() },
+        days::Days { context: context.clone() },
+        operations::Operations { context: context.clone() },
+    ));
+    let document = openapi_document();
+    let contract = Contract::of(&serde_json::from_str(&document).context("cannot read the OpenAPI document")?)?;
+    let hosts = Hosts::new(context.public_url.as_deref());
+    let clock = context.clock;
+    let docs = api.swagger_ui();
+    let api = api.into_endpoint().before(move |request| {
+        let verdict = contract.check(&request);
+        async move { verdict.map(|()| request) }
+    });
+
+    let pages = Route::new()
+        .nest_no_strip("/api/v1", api)
+        .at("/openapi.json", get(make_sync(move |_| {
+            Response::builder().content_type("application/json").body(document.clone())
+        })))
+        .nest("/docs", docs)
+        .at("/", get(pages::landing_page))
+        .at("/live", get(pages::live_page))
+        .at("/jobs", get(pages::jobs_page))
+        .at("/outbox", get(pages::outbox_page))
+        .at("/outbox/:message_id", get(pages::mail_page))
+        .at("/outbox/:message_id/body", get(pages::mail_body))
+        .at("/problems/:slug", get(pages::problem_page))
+        .at("/healthz", get(health::healthz))
+        .at("/readyz", get(health::readyz))
+        .at("/metrics", get(health::metrics))
+        .nest_no_strip("/reports", get(assets::reports))
+        .nest("/static", get(assets::statics))
+        .with(Etags)
+        .with(Compression::new().algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR]));
+    let feed = Arc::new(live::Feed::new(&context));
+    Ok(Route::new()
+        // Not compressed: a compressor would hold events back until it has enough of them.
+        .at("/live/events", get(live::events).data(feed))
+        .nest_no_strip("/", pages)
+        .data(context)
+        .before(move |request| {
+            let verdict = hosts.check(&request).and_then(|()| guard::check_size(&request));
+            async move { verdict.map(|()| aliases::rewrite(request)) }
+        })
+        .with(Problems)
+        .with(RequestIds { clock }))
+}

@@ -1,5 +1,7 @@
 //! Something rendered and ready to be put somewhere.
 
+use sha2::{Digest, Sha256};
+
 /// One file of the report site or of an extract. Renderers return artifacts; they never write files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
@@ -21,6 +23,27 @@ impl Artifact {
             bytes: text.into().into_bytes(),
         }
     }
+
+    /// What identifies the content: its SHA-256, as `sha256sum` prints it.
+    #[must_use]
+    pub fn content_hash(&self) -> String {
+        sha256_hex([self.bytes.as_slice()])
+    }
+}
+
+/// SHA-256 of the parts one after the other, in hex.
+#[must_use]
+pub fn sha256_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    use std::fmt::Write as _;
+
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
+        hex
+    })
 }
 
 /// The media type for a file name, by its ending.

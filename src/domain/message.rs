@@ -1,4 +1,8 @@
-//! A mail before it is MIME.
+//! A mail before it is MIME, and in its envelope.
+
+use uuid::Uuid;
+
+use super::artifact::sha256_hex;
 
 /// What a mail is about. One mail per (kind, topic, recipient) is ever sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,24 @@ impl MessageKind {
             MessageKind::Restatement => "restatement",
         }
     }
+
+    /// The kind called `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            MessageKind::DailyReport,
+            MessageKind::HeartRateAlert,
+            MessageKind::JobFailure,
+            MessageKind::Restatement,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether a mail of this kind may go out twice rather than not at all.
+    #[must_use]
+    pub fn is_urgent(self) -> bool {
+        self == MessageKind::HeartRateAlert
+    }
 }
 
 /// A mail to one recipient.
@@ -45,6 +67,55 @@ pub struct Message {
     pub images: Vec<InlineImage>,
     /// Files attached.
     pub attachments: Vec<Attachment>,
+}
+
+impl Message {
+    /// The id of the mail: a UUID (version 8) made of its kind, topic and recipient. The same mail has the same id wherever and
+    /// whenever it is made.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        let hash = hash_of(&[self.kind.name().as_bytes(), self.topic.as_bytes(), self.recipient.as_bytes()]);
+        let first = u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal");
+        uuid::Builder::from_custom_bytes(first.to_be_bytes()).into_uuid()
+    }
+
+    /// What the mail says, as a hash: every part a reader sees, nothing of who it goes to.
+    #[must_use]
+    pub fn content_hash(&self) -> String {
+        let mut parts = vec![self.subject.as_bytes(), self.text.as_bytes(), self.html.as_bytes()];
+        for image in &self.images {
+            parts.extend([image.content_id.as_bytes(), &image.png]);
+        }
+        for file in &self.attachments {
+            parts.extend([file.name.as_bytes(), &file.bytes]);
+        }
+        hash_of(&parts)
+    }
+}
+
+/// SHA-256 of the parts, each behind its length, so that no two lists of parts run together into one.
+fn hash_of(parts: &[&[u8]]) -> String {
+    let lengths: Vec<_> = parts.iter().map(|part| part.len().to_le_bytes()).collect();
+    sha256_hex(lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]))
+}
+
+/// A mail ready to leave: what the send ledger keeps and a notifier sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// See [`Message::id`].
+    pub message_id: Uuid,
+    /// What it is about.
+    pub kind: MessageKind,
+    /// What makes it the only one of its kind for this recipient.
+    pub topic: String,
+    /// The address it goes to.
+    pub recipient: String,
+    /// Subject line, for lists.
+    pub subject: String,
+    /// See [`Message::content_hash`].
+    pub content_hash: String,
+    /// The mail as RFC 5322 has it.
+    pub mime: Vec<u8>,
 }
 
 /// An image shown inside the HTML part.

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod day;
 pub mod event;
 pub mod heart_rate;
+pub mod live;
 pub mod message;
 pub mod report;
 pub mod ride;

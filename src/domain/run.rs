@@ -106,3 +106,20 @@ impl JobStatus {
         self
     }
 }
+
+/// A job as the schedule has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobOverview {
+    /// The job's name in `cron.toml`.
+    pub name: String,
+    /// Its kind, e.g. `compact`, `transform`.
+    pub kind: String,
+    /// When it will next be due by the clock; none where it only follows other jobs.
+    pub next_run_at: Option<DateTime<Utc>>,
+}
+
+/// What the scheduler offers to those who watch it.
+pub trait JobsHandle: Send + Sync {
+    /// Every job of the schedule, in its order.
+    fn overview(&self) -> Vec<JobOverview>;
+}

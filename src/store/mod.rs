@@ -10,9 +10,12 @@ pub mod ledger;
 pub mod migrate;
 pub mod report;
 pub mod sql_file;
+pub mod query;
 pub mod stream;
 mod value;
 mod views;
+pub mod outbox;
+pub mod publication;
 
 use std::{
     ops::{Deref, DerefMut},

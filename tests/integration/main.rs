@@ -1,3 +1,6 @@
-//! One binary for all integration tests: linking DuckDB takes seconds each time.
+//! Wider tests in one binary: linking the database is slow.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is a test that failed")]
 
 mod captures;
+mod mail;
+mod publish;

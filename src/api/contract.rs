@@ -1,0 +1,83 @@
+//! The OpenAPI document as the rule: a request under `/api/v1` is let through only if the document has its path, its
+//! method and every one of its query parameters.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use poem::{
+    Request,
+    http::{Method, StatusCode, header},
+};
+use serde_json::Value;
+
+use super::problem::{KINDS, Problem, Raised, kind_of};
+
+/// Operations by path, as the document has them.
+pub struct Contract {
+    paths: Vec<(Vec<String>, BTreeMap<String, Vec<String>>)>,
+}
+
+impl Contract {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When it is no OpenAPI document.
+    pub fn of(document: &Value) -> Result<Self> {
+        let paths = document["paths"].as_object().context("the OpenAPI document has no `paths`")?;
+        let operation = |operation: &Value| -> Vec<String> {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let names = parameters.filter(|parameter| parameter["in"] == "query");
+            names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
+        };
+        let paths = paths.iter().map(|(path, methods)| {
+            let methods = methods.as_object().into_iter().flatten();
+            let methods = methods.map(|(method, found)| (method.to_ascii_uppercase(), operation(found))).collect();
+            (path.split('/').map(str::to_owned).collect(), methods)
+        });
+        Ok(Contract { paths: paths.collect() })
+    }
+
+    /// Whether the request keeps to the document.
+    ///
+    /// # Errors
+    /// 404, 405 or 400, as a problem.
+    pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
+        let path = request.uri().path();
+        let segments: Vec<&str> = path.split('/').collect();
+        let fits = |template: &[String]| {
+            template.len() == segments.len()
+                && template.iter().zip(&segments).all(|(known, found)| known.starts_with('{') || known == found)
+        };
+        let Some((_, methods)) = self.paths.iter().find(|(template, _)| fits(template)) else {
+            return Err(Raised(Problem::new(
+                kind_of(StatusCode::NOT_FOUND),
+                format!("there is nothing at `{path}`; /docs lists every path"),
+            ))
+            .into());
+        };
+        let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+        let Some(known) = methods.get(method) else {
+            let allow = methods.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let detail = format!("`{path}` takes {allow}, not {}", request.method());
+            let mut response = Problem::new(kind_of(status), detail).response(status);
+            if let Ok(allow) = allow.parse() {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+            return Err(poem::Error::from_response(response));
+        };
+        let kind = |slug: &str| KINDS.into_iter().find(|kind| kind.slug == slug).unwrap_or(KINDS[0]);
+        let given = request.params::<Vec<(String, String)>>()?;
+        for (position, (name, _)) in given.iter().enumerate() {
+            if !known.contains(name) {
+                let known = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
+                let detail = format!("`{name}` is not a query parameter of `{path}`; known: {known}");
+                return Err(Raised(Problem::new(kind("unknown-parameter"), detail)).into());
+            }
+            if given[..position].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Raised(Problem::new(kind("bad-request"), format!("`{name}` is given twice"))).into());
+            }
+        }
+        Ok(())
+    }
+}

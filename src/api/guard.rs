@@ -1,0 +1,213 @@
+//! What every request passes before anything looks at it: its name, its size, and whether it was meant for us.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use anyhow::{Result, bail};
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response,
+    http::{HeaderValue, StatusCode, Uri, header},
+};
+use sha2::{Digest, Sha256};
+
+use super::problem::{Problem, Raised, kind_of};
+use crate::clock::Clock;
+
+/// Largest request body, in bytes.
+const BODY_BYTES_MAX: u64 = 1 << 20;
+
+/// Whether the server may listen on `address`: without keys everyone who reaches it is an administrator.
+///
+/// # Errors
+/// Says why not and what to do.
+pub fn check_bind(address: SocketAddr) -> Result<()> {
+    if !address.ip().to_canonical().is_loopback() {
+        bail!(
+            "refusing to listen on {address}: there are no API keys, so everyone who can reach that address could read \
+             riders' personal data; listen on 127.0.0.1:{} and put a proxy that authenticates in front",
+            address.port()
+        );
+    }
+    Ok(())
+}
+
+/// The host names this server answers to.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    public: Option<String>,
+}
+
+impl Hosts {
+    /// The loopback names, and the host of the public address.
+    #[must_use]
+    pub fn new(public_url: Option<&str>) -> Self {
+        let host = |url: &str| url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase));
+        Hosts { public: public_url.and_then(host) }
+    }
+
+    /// Refuses a request for another host: a page of someone else's that rebinds its name to 127.0.0.1 would
+    /// otherwise read everything through the visitor's browser.
+    pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
+        let named = match request.headers().get(header::HOST) {
+            Some(host) => host.to_str().unwrap_or_default().to_owned(),
+            None => request.uri().authority().map(ToString::to_string).unwrap_or_default(),
+        };
+        let host = without_port(&named).to_ascii_lowercase();
+        if ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str()) || self.public.as_deref() == Some(&host) {
+            return Ok(());
+        }
+        let kind = kind_of(StatusCode::MISDIRECTED_REQUEST);
+        Err(Raised(Problem::new(kind, "the `Host` header names another server than this one")).into())
+    }
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+/// Refuses a body that is too large before any of it is read.
+pub(super) fn check_size(request: &Request) -> poem::Result<()> {
+    let length = request.header(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    if length > BODY_BYTES_MAX {
+        let detail = format!("the body has {length} bytes; at most {BODY_BYTES_MAX} are taken");
+        return Err(Raised(Problem::new(kind_of(StatusCode::PAYLOAD_TOO_LARGE), detail)).into());
+    }
+    Ok(())
+}
+
+/// Gives every request an id, the caller's own where it is sane, and says it in the answer and in the log.
+pub struct RequestIds {
+    /// Stamps the ids.
+    pub clock: Clock,
+}
+
+impl<E: Endpoint> Middleware<E> for RequestIds {
+    type Output = RequestIdsEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        RequestIdsEndpoint { inner, clock: self.clock, next: AtomicU64::new(0) }
+    }
+}
+
+/// See [`RequestIds`].
+pub struct RequestIdsEndpoint<E> {
+    inner: E,
+    clock: Clock,
+    next: AtomicU64,
+}
+
+impl<E: Endpoint> Endpoint for RequestIdsEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        use tracing::Instrument;
+        let given = request.header("x-request-id").filter(|id| is_sane(id)).map(str::to_owned);
+        let id = given.unwrap_or_else(|| self.fresh());
+        let span = tracing::info_span!("request", request.id = %id, request.method = %request.method());
+        let mut response = self.inner.call(request).instrument(span).await?.into_response();
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert("x-request-id", value);
+        }
+        for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")] {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        Ok(response)
+    }
+}
+
+impl<E> RequestIdsEndpoint<E> {
+    fn fresh(&self) -> String {
+        let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
+        let mut rest = [0_u8; 10];
+        rest[2..].copy_from_slice(&self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid().to_string()
+    }
+}
+
+fn is_sane(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// Tags JSON answers with what they say, and answers 304 to those who have it already.
+pub struct Etags;
+
+impl<E: Endpoint> Middleware<E> for Etags {
+    type Output = EtagsEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        EtagsEndpoint { inner }
+    }
+}
+
+/// See [`Etags`].
+pub struct EtagsEndpoint<E> {
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let is_read = request.method().is_safe();
+        let known = request.header(header::IF_NONE_MATCH).map(str::to_owned);
+        let mut response = self.inner.call(request).await?.into_response();
+        let is_json = response.content_type().is_some_and(|media_type| media_type.starts_with("application/json"));
+        if !(is_read && is_json && response.status() == StatusCode::OK) {
+            return Ok(response);
+        }
+        let body = response.take_body().into_vec().await?;
+        // Weak, because the same answer may leave compressed or not.
+        let digest = Sha256::digest(&body);
+        let tag = format!("W/\"{}\"", digest[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let opaque = tag.trim_start_matches("W/");
+        let is_known = known.is_some_and(|known| {
+            known.split(',').map(str::trim).any(|found| found == "*" || found.trim_start_matches("W/") == opaque)
+        });
+        if is_known {
+            response.set_status(StatusCode::NOT_MODIFIED);
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        } else {
+            response.set_body(body);
+        }
+        if let Ok(value) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(header::ETAG, value);
+        }
+        // Shown again only after asking whether it is still so: the data moves every second.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_keys_only_loopback_is_listened_on() {
+        assert!(check_bind("127.0.0.1:8080".parse().unwrap()).is_ok());
+        assert!(check_bind("[::1]:8080".parse().unwrap()).is_ok());
+        let refusal = check_bind("0.0.0.0:8080".parse().unwrap()).unwrap_err().to_string();
+        assert!(refusal.contains("no API keys") && refusal.contains("127.0.0.1:8080"), "{refusal}");
+    }
+
+    #[test]
+    fn a_host_may_have_a_port_and_brackets() {
+        assert_eq!(without_port("localhost:8080"), "localhost");
+        assert_eq!(without_port("[::1]:8080"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+        assert_eq!(without_port("127.0.0.1"), "127.0.0.1");
+    }
+
+    #[test]
+    fn request_ids_of_others_are_taken_only_when_they_cannot_break_a_log() {
+        assert!(is_sane("abc-123_x.y"));
+        assert!(!is_sane("a\nb"));
+        assert!(!is_sane(""));
+        assert!(!is_sane(&"a".repeat(65)));
+    }
+}

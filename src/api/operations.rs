@@ -1,0 +1,134 @@
+//! What is going on right now, and how the machinery stands.
+
+use std::collections::BTreeMap;
+
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+    payload::Json,
+};
+
+use super::{
+    ApiContext, Tag, default_limit, live,
+    problem::Refusal,
+    rides::{cut, parse_cursor},
+    schema::{Job, JobList, JobRun, JobRunList, RidingList, RidingTrace, Status},
+};
+use crate::store::query::ledger;
+
+/// The operations on the machinery.
+pub struct Operations {
+    /// What they need.
+    pub context: ApiContext,
+}
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Operations")]
+impl Operations {
+    /// List the bikes being ridden
+    ///
+    /// Each with its newest reading. The page `/live` shows the same, pushed every second as server-sent events from
+    /// `/live/events`.
+    #[oai(path = "/live", method = "get", operation_id = "list_riding")]
+    async fn live(&self) -> Json<RidingList> {
+        Json(live::riding(&self.context))
+    }
+
+    /// Get one bike being ridden
+    ///
+    /// With the last ten minutes of its ride, for a chart.
+    #[oai(path = "/live/:bike_serial", method = "get", operation_id = "get_riding")]
+    async fn live_bike(
+        &self,
+        /// The bike.
+        bike_serial: Path<String>,
+    ) -> Result<Json<RidingTrace>, Refusal> {
+        let trace = live::trace(&self.context, &bike_serial.0);
+        trace.map(Json).ok_or_else(|| Refusal::not_found("nobody is riding that bike"))
+    }
+
+    /// Get where the pipeline stands
+    ///
+    /// From the bikes to the people: stream, buffer, history, report and mail.
+    #[oai(path = "/status", method = "get", operation_id = "get_status")]
+    async fn status(&self) -> Result<Json<Status>, Refusal> {
+        status(&self.context).await.map(Json)
+    }
+
+    /// List jobs
+    ///
+    /// In the order of the schedule, each with its newest run.
+    #[oai(path = "/jobs", method = "get", operation_id = "list_jobs")]
+    async fn jobs(&self) -> Result<Json<JobList>, Refusal> {
+        let runs = self.context.read(ledger::latest_runs).await?;
+        let mut runs: BTreeMap<_, _> = runs.into_iter().map(|run| (run.job.clone(), run)).collect();
+        let jobs = self.context.jobs.overview().into_iter().map(|job| {
+            let last_run = runs.remove(&job.name);
+            Job::of(job, last_run)
+        });
+        Ok(Json(JobList { items: jobs.collect(), next: None }))
+    }
+
+    /// List a job's runs
+    ///
+    /// Newest first. Runs that found nothing to do are counted, not kept.
+    #[oai(path = "/jobs/:name/runs", method = "get", operation_id = "list_job_runs")]
+    async fn job_runs(
+        &self,
+        /// The job's name in `cron.toml`.
+        name: Path<String>,
+        /// Most items in the answer.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<u32>,
+        /// `next` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<JobRunList>, Refusal> {
+        let before = match cursor.0.as_deref().map(|text| text.split_once('_').unwrap_or((text, ""))) {
+            None => None,
+            Some((at, id)) => Some((parse_cursor(at)?, parse_cursor(id)?)),
+        };
+        let is_known = self.context.jobs.overview().iter().any(|job| job.name == name.0);
+        let (job, limit) = (name.0.clone(), limit.0);
+        let mut runs =
+            self.context.read(move |store| ledger::job_runs(store, Some(&job), before, limit + 1)).await?;
+        if runs.is_empty() && before.is_none() && !is_known {
+            return Err(Refusal::not_found("there is no such job; /api/v1/jobs lists them"));
+        }
+        let stamp = |run: &ledger::JobRun| {
+            let at = run.started_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            format!("{at}_{}", run.run_id)
+        };
+        let next = cut(&mut runs, limit).map(stamp);
+        Ok(Json(JobRunList { items: runs.into_iter().map(JobRun::from).collect(), next }))
+    }
+}
+
+/// Where the pipeline stands.
+pub(super) async fn status(context: &ApiContext) -> Result<Status, Refusal> {
+    let standing = context.read(ledger::standing).await?;
+    let stream = context.live.stream();
+    let newest_live = context.live.snapshot().into_iter().map(|(_, bike)| bike.at).max();
+    Ok(Status {
+        now: context.clock.now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        today: context.today(),
+        riding: context.live.riding() as u64,
+        stream_is_connected: stream.is_connected,
+        stream_trouble: stream.trouble,
+        lag_messages: stream.lag_messages,
+        messages: standing.messages,
+        partitions: standing.partitions,
+        newest_reading_at: newest_live.max(standing.log_clock),
+        flushed_at: standing.flushed_at,
+        buffer_rides: standing.buffer_rides,
+        open_rides: standing.open_rides,
+        buffer_readings: standing.buffer_readings,
+        rejected_lines: standing.rejected_lines,
+        sealed_days: standing.sealed_days,
+        last_sealed_day: standing.last_sealed_day,
+        sealed_rides: standing.sealed_rides,
+        published_at: standing.published_at,
+        mails_waiting: standing.messages_waiting,
+        mails: standing.messages_total,
+        jobs_running: standing.jobs_running,
+    })
+}

@@ -1,0 +1,250 @@
+//! The pages for people: what is going on, the live wall, the jobs, the outbox, and what a problem means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use mail_parser::{MessageParser, MimeHeaders};
+use poem::{
+    IntoResponse, Response, handler,
+    http::{HeaderValue, StatusCode, header},
+    web::{Data, Path},
+};
+use poem_openapi::types::ToJSON;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{ApiContext, live, operations, problem};
+use crate::{domain::day::DayRule, store::query::ledger};
+
+/// Days on the grid of jobs.
+const GRID_DAYS: u64 = 21;
+/// Mails on the outbox page.
+const MAILS: u32 = 200;
+/// Pages load what this server has and nothing else, and nobody frames them.
+const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                           form-action 'self'; frame-ancestors 'none'";
+/// A mail's HTML came through templates from data: it may show its own pictures and style, and do nothing.
+const MAIL_POLICY: &str = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
+
+/// What is going on, as a picture of the flow.
+#[handler]
+pub(super) async fn landing_page(context: Data<&ApiContext>) -> poem::Result<Response> {
+    let status = operations::status(&context).await?;
+    let rule = context.day_rule;
+    let written = json!({
+        "newest_reading": status.newest_reading_at.map(|at| moment(at, rule)),
+        "published": status.published_at.map(|at| moment(at, rule)),
+        "seconds_behind": status.newest_reading_at.map(|at| (status.now - at).num_seconds().max(0)),
+    });
+    let troubles = (context.troubles)();
+    let has_reports = context.site_directory.is_some() || context.site_url.is_some();
+    let values = json!({
+        "status": status.to_json(), "written": written, "troubles": troubles, "has_reports": has_reports,
+    });
+    page(&context, "web/landing.html", &values)
+}
+
+/// The wall of bikes being ridden.
+#[handler]
+pub(super) fn live_page(context: Data<&ApiContext>) -> poem::Result<Response> {
+    page(&context, "live/wall.html", &json!({ "riding": live::riding(&context).items.to_json() }))
+}
+
+/// What a cell of the grid shows: icon, word and, by its class, colour.
+#[derive(Serialize)]
+struct Cell {
+    day: NaiveDate,
+    outcome: String,
+    icon: &'static str,
+    word: &'static str,
+    attempts: i32,
+}
+
+/// The grid of jobs and days.
+#[handler]
+pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Response> {
+    let today = context.today();
+    let first_day = today - Days::new(GRID_DAYS - 1);
+    let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
+    let (cells, latest) =
+        context.read(move |store| Ok((ledger::job_grid(store, first_day)?, ledger::latest_runs(store)?))).await?;
+    let rule = context.day_rule;
+    let latest: BTreeMap<_, _> = latest.into_iter().map(|run| (run.job.clone(), run)).collect();
+    let failures: Vec<_> = cells
+        .iter()
+        .filter(|cell| cell.outcome == "failed")
+        .map(|cell| json!({ "job": cell.job, "day": cell.day, "attempts": cell.attempts, "error": cell.error }))
+        .collect();
+    let schedule = context.jobs.overview();
+    let known: BTreeSet<_> = schedule.iter().map(|job| job.name.clone()).collect();
+    let gone = latest.keys().filter(|name| !known.contains(*name)).map(|name| (name.clone(), None, None));
+    let jobs = schedule.into_iter().map(|job| (job.name, Some(job.kind), job.next_run_at)).chain(gone);
+    let mut by_cell: BTreeMap<(String, String), ledger::GridCell> =
+        cells.into_iter().map(|cell| ((cell.job.clone(), cell.day.clone()), cell)).collect();
+    let rows: Vec<_> = jobs
+        .map(|(name, kind, next_run_at)| {
+            let cells: Vec<_> = days
+                .iter()
+                .map(|&day| by_cell.remove(&(name.clone(), day.to_string())).map(|cell| shown(day, &cell)))
+                .collect();
+            let last = latest.get(&name).map(|run| {
+                let (icon, word) = outcome(&run.outcome);
+                json!({
+                    "icon": icon, "word": word, "outcome": run.outcome, "at": moment(run.started_at, rule),
+                    "window": run.window,
+                })
+            });
+            json!({
+                "name": name, "kind": kind, "next": next_run_at.map(|at| moment(at, rule)), "last": last,
+                "cells": cells,
+            })
+        })
+        .collect();
+    let values = json!({ "days": days, "rows": rows, "failures": failures, "timezone": rule.timezone.name() });
+    page(&context, "web/jobs.html", &values)
+}
+
+fn shown(day: NaiveDate, cell: &ledger::GridCell) -> Cell {
+    let (icon, word) = outcome(&cell.outcome);
+    Cell { day, outcome: cell.outcome.clone(), icon, word, attempts: cell.attempts }
+}
+
+/// An outcome of the ledger as an icon and a word.
+fn outcome(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "succeeded" => ("✓", "ok"),
+        "failed" => ("!", "failed"),
+        "running" => ("…", "running"),
+        _ => ("–", "abandoned"),
+    }
+}
+
+/// The mails, newest first.
+#[handler]
+pub(super) async fn outbox_page(context: Data<&ApiContext>) -> poem::Result<Response> {
+    let mails = context.read(|store| ledger::outbox(store, MAILS)).await?;
+    let mails: Vec<_> = mails.iter().map(|mail| mail_values(mail, context.day_rule)).collect();
+    page(&context, "web/outbox.html", &json!({ "mails": mails, "limit": MAILS }))
+}
+
+/// One mail: its envelope, and its body in a frame that can do nothing.
+#[handler]
+pub(super) async fn mail_page(context: Data<&ApiContext>, message_id: Path<String>) -> poem::Result<Response> {
+    let Ok(id) = message_id.parse::<Uuid>() else { return Ok(StatusCode::NOT_FOUND.into()) };
+    let mails = context.read(|store| ledger::outbox(store, MAILS)).await?;
+    let Some(mail) = mails.iter().find(|mail| mail.message_id == id) else { return Ok(StatusCode::NOT_FOUND.into()) };
+    page(&context, "web/mail.html", &json!({ "mail": mail_values(mail, context.day_rule) }))
+}
+
+/// The HTML body of a mail, its inline images included.
+#[handler]
+pub(super) async fn mail_body(context: Data<&ApiContext>, message_id: Path<String>) -> poem::Result<Response> {
+    let Ok(id) = message_id.parse::<Uuid>() else { return Ok(StatusCode::NOT_FOUND.into()) };
+    let Some(payload) = context.read(move |store| ledger::outbox_payload(store, id)).await? else {
+        return Ok(StatusCode::NOT_FOUND.into());
+    };
+    let html = html_body(&payload).unwrap_or_else(|| "<p>This mail has no body that can be shown.</p>".to_owned());
+    Ok(html_response(html, MAIL_POLICY))
+}
+
+/// The HTML part of a mail with its `cid:` images put in their places. A text part alone is shown as text.
+fn html_body(payload: &[u8]) -> Option<String> {
+    let message = MessageParser::default().parse(payload)?;
+    let mut html = message.body_html(0)?.into_owned();
+    for part in message.attachments() {
+        let (Some(id), Some(kind)) = (part.content_id(), part.content_type()) else { continue };
+        let media_type = format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("octet-stream"));
+        if media_type.starts_with("image/") {
+            html = html.replace(&format!("cid:{id}"), &format!("data:{media_type};base64,{}", base64(part.contents())));
+        }
+    }
+    Some(html)
+}
+
+/// RFC 4648, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for position in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * position) & 63) as usize];
+            text.push(if position <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+fn mail_values(mail: &ledger::OutboxMessage, rule: DayRule) -> serde_json::Value {
+    let (icon, class) = match (mail.state.as_str(), mail.settled_at) {
+        ("sent" | "delivered", _) => ("✓", "succeeded"),
+        ("failed" | "dead", _) => ("!", "failed"),
+        ("unknown", _) => ("△", "unknown"),
+        _ => ("…", "running"),
+    };
+    json!({
+        "message_id": mail.message_id, "kind": mail.kind.replace('_', " "), "topic": mail.topic,
+        "recipient": mail.recipient, "state": mail.state, "icon": icon, "class": class, "subject": mail.subject,
+        "created": moment(mail.created_at, rule), "attempts": mail.attempts,
+        "settled": mail.settled_at.map(|at| moment(at, rule)), "detail": mail.detail,
+    })
+}
+
+/// What a problem's `type` means and what to do about it.
+#[handler]
+pub(super) fn problem_page(context: Data<&ApiContext>, slug: Path<String>) -> poem::Result<Response> {
+    let Some(kind) = problem::KINDS.into_iter().find(|kind| kind.slug == slug.0) else {
+        return Ok(StatusCode::NOT_FOUND.into());
+    };
+    let values = json!({ "title": kind.title, "status": kind.status, "advice": kind.advice });
+    page(&context, "web/problem.html", &values)
+}
+
+/// In place of a site that nobody published yet.
+pub(super) fn nothing_published(context: &ApiContext) -> poem::Result<Response> {
+    let mut response = page(context, "web/nothing_published.html", &json!({}))?;
+    response.set_status(StatusCode::NOT_FOUND);
+    Ok(response)
+}
+
+/// An instant on the company's clock, to the minute: `22 Nov 09:51`.
+fn moment(at: DateTime<Utc>, rule: DayRule) -> String {
+    at.with_timezone(&rule.timezone).format("%-d %b %H:%M").to_string()
+}
+
+fn page(context: &ApiContext, template: &str, values: &impl Serialize) -> poem::Result<Response> {
+    let html = context.templates.render(template, values).with_context(|| format!("cannot render `{template}`"));
+    let html = html.map_err(|error| problem::Refusal::internal(&error))?;
+    Ok(html_response(html, PAGE_POLICY))
+}
+
+fn html_response(html: String, policy: &'static str) -> Response {
+    let mut response = html.with_content_type("text/html; charset=utf-8").into_response();
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn a_mail_is_shown_with_its_images_inside() {
+        let mail = "MIME-Version: 1.0\r\nSubject: x\r\nContent-Type: multipart/related; boundary=b\r\n\r\n\
+                    --b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Hello</p><img src=\"cid:chart\">\r\n\
+                    --b\r\nContent-Type: image/png\r\nContent-ID: <chart>\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+                    Zm9v\r\n--b--\r\n";
+        let html = html_body(mail.as_bytes()).unwrap();
+        assert!(html.contains("<p>Hello</p>") && html.contains("data:image/png;base64,Zm9v"), "{html}");
+    }
+}

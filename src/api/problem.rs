@@ -1,0 +1,248 @@
+//! Errors as RFC 9457 problems, whoever raised them: a handler, a parameter, the router, or a panic.
+
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, error::ResponseError, http::StatusCode};
+use poem_openapi::{ApiResponse, Object, payload::Json};
+
+/// A kind of problem: the page `/problems/{slug}` says what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// The last part of `type`.
+    pub slug: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// A short summary, the same for every occurrence.
+    pub title: &'static str,
+    /// What the caller can do.
+    pub advice: &'static str,
+}
+
+/// Every kind there is.
+pub const KINDS: [Kind; 9] = [
+    Kind {
+        slug: "bad-request",
+        status: 400,
+        title: "The request cannot be understood",
+        advice: "The detail names the parameter and says what was expected. /docs shows every parameter with an example.",
+    },
+    Kind {
+        slug: "unknown-parameter",
+        status: 400,
+        title: "A query parameter is not known here",
+        advice: "The detail names the parameter and lists those that are known. Nothing is ignored silently, so that a \
+                 misspelt filter cannot answer with everything.",
+    },
+    Kind {
+        slug: "not-found",
+        status: 404,
+        title: "There is nothing at this address",
+        advice: "Check the id. Rides, riders and days appear as soon as the first line about them was stored; /docs \
+                 lists every path.",
+    },
+    Kind {
+        slug: "method-not-allowed",
+        status: 405,
+        title: "This address does not take that method",
+        advice: "The `Allow` header of the answer lists the methods that are taken.",
+    },
+    Kind {
+        slug: "payload-too-large",
+        status: 413,
+        title: "The request body is too large",
+        advice: "Send at most 1 MiB.",
+    },
+    Kind {
+        slug: "unsupported-media-type",
+        status: 415,
+        title: "The request body has a media type that is not taken here",
+        advice: "Send `Content-Type: application/json`.",
+    },
+    Kind {
+        slug: "misdirected-request",
+        status: 421,
+        title: "This server does not answer to that host name",
+        advice: "Open it as localhost or 127.0.0.1, or start it with --public-url and the address you use. The check \
+                 keeps web pages of others from reading this server through your browser.",
+    },
+    Kind {
+        slug: "internal-error",
+        status: 500,
+        title: "Something went wrong on the server",
+        advice: "The server's log has the cause beside the request id of the `X-Request-Id` header. Trying again is safe.",
+    },
+    Kind {
+        slug: "unavailable",
+        status: 503,
+        title: "Not ready yet",
+        advice: "Try again in a moment; /readyz says what is being waited for.",
+    },
+];
+
+/// The kind that stands for an HTTP status.
+#[must_use]
+pub fn kind_of(status: StatusCode) -> Kind {
+    let same = KINDS.into_iter().find(|kind| kind.status == status.as_u16() && kind.slug != "unknown-parameter");
+    let family = if status.is_server_error() { 500 } else { 400 };
+    same.or_else(|| KINDS.into_iter().find(|kind| kind.status == family)).unwrap_or(KINDS[0])
+}
+
+/// What went wrong, after RFC 9457.
+#[derive(Debug, Clone, PartialEq, Eq, Object)]
+#[oai(example)]
+pub struct Problem {
+    /// Address of a page that says what to do, e.g. `/problems/not-found`. Stable: branch on it.
+    #[oai(rename = "type")]
+    pub kind: String,
+    /// A short summary, the same for every occurrence.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong this time.
+    pub detail: String,
+}
+
+impl poem_openapi::types::Example for Problem {
+    fn example() -> Self {
+        Problem::new(kind_of(StatusCode::NOT_FOUND), "there is no ride `0181d5ba-438b-7000-8000-000000000000`")
+    }
+}
+
+impl Problem {
+    /// A problem of a kind.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Problem {
+            kind: format!("/problems/{}", kind.slug),
+            title: kind.title.to_owned(),
+            status: kind.status,
+            detail: detail.into(),
+        }
+    }
+
+    /// As an HTTP response with the status `status`, which may be finer than its kind's.
+    #[must_use]
+    pub fn response(mut self, status: StatusCode) -> Response {
+        self.status = status.as_u16();
+        let body = serde_json::json!({
+            "type": self.kind, "title": self.title, "status": self.status, "detail": self.detail,
+        });
+        Response::builder().status(status).content_type("application/problem+json").body(body.to_string())
+    }
+}
+
+/// How an operation refuses.
+#[derive(Debug, ApiResponse)]
+pub enum Refusal {
+    /// A parameter cannot be understood, or is not known here.
+    #[oai(status = 400, content_type = "application/problem+json")]
+    BadRequest(Json<Problem>),
+    /// There is nothing at this address.
+    #[oai(status = 404, content_type = "application/problem+json")]
+    NotFound(Json<Problem>),
+    /// Something went wrong on the server; its log has the cause.
+    #[oai(status = 500, content_type = "application/problem+json")]
+    Internal(Json<Problem>),
+}
+
+impl Refusal {
+    /// The request says something that cannot be.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Refusal::BadRequest(Json(Problem::new(kind_of(StatusCode::BAD_REQUEST), detail)))
+    }
+
+    /// What was asked for does not exist.
+    #[must_use]
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Refusal::NotFound(Json(Problem::new(kind_of(StatusCode::NOT_FOUND), detail)))
+    }
+
+    /// The server failed. The cause goes to its log, never to the caller.
+    #[must_use]
+    pub fn internal(cause: &anyhow::Error) -> Self {
+        tracing::error!("a request failed: {cause:#}");
+        let kind = kind_of(StatusCode::INTERNAL_SERVER_ERROR);
+        Refusal::Internal(Json(Problem::new(kind, "the request could not be answered; the server's log says why")))
+    }
+}
+
+/// Turns whatever is not a success into a problem.
+pub struct Problems;
+
+impl<E: Endpoint> Middleware<E> for Problems {
+    type Output = ProblemsEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        ProblemsEndpoint { inner }
+    }
+}
+
+/// See [`Problems`].
+pub struct ProblemsEndpoint<E> {
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let path = request.uri().path().to_owned();
+        match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => Ok(as_problem(response.into_response(), None, &path)),
+            Ok(Err(error)) => {
+                let detail = (!error.is_from_response()).then(|| error.to_string());
+                Ok(as_problem(error.into_response(), detail, &path))
+            }
+            Err(panic) => {
+                tracing::error!("a request handler panicked: {}", panic_text(panic.as_ref()));
+                let kind = kind_of(StatusCode::INTERNAL_SERVER_ERROR);
+                let problem = Problem::new(kind, "the request could not be answered; the server's log says why");
+                Ok(problem.response(StatusCode::INTERNAL_SERVER_ERROR))
+            }
+        }
+    }
+}
+
+/// A response that is an error in other words becomes a problem; pages for people and problems stay as they are.
+fn as_problem(response: Response, detail: Option<String>, path: &str) -> Response {
+    let status = response.status();
+    let media_type = response.content_type().unwrap_or_default();
+    let is_worded = media_type == "application/problem+json" || media_type.starts_with("text/html");
+    if !(status.is_client_error() || status.is_server_error()) || is_worded {
+        return response;
+    }
+    let allow = response.headers().get("allow").cloned();
+    let detail = match status {
+        StatusCode::NOT_FOUND => format!("there is nothing at `{path}`"),
+        StatusCode::METHOD_NOT_ALLOWED => format!("`{path}` does not take this method"),
+        _ if status.is_server_error() => "the request could not be answered; the server's log says why".to_owned(),
+        _ => detail.unwrap_or_else(|| kind_of(status).title.to_owned()),
+    };
+    let mut problem = Problem::new(kind_of(status), detail).response(status);
+    if let Some(allow) = allow {
+        problem.headers_mut().insert("allow", allow);
+    }
+    problem
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// A problem raised before any handler runs.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.detail)]
+pub struct Raised(pub Problem);
+
+impl ResponseError for Raised {
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::BAD_REQUEST)
+    }
+
+    fn as_response(&self) -> Response {
+        self.0.clone().response(self.status())
+    }
+}

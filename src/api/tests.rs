@@ -1,0 +1,608 @@
+//! The API as its callers see it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use poem::{
+    Endpoint, EndpointExt, Request, RequestBuilder, Response, Route,
+    error::ResponseError,
+    get, handler,
+    http::{Method, StatusCode},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{ApiContext, openapi_document, problem::Problems, routes};
+use crate::{
+    clock::Clock,
+    domain::{
+        day::DayRule,
+        live::{LiveBike, LiveBoard},
+        run::{JobOverview, JobsHandle},
+    },
+    store::query::fixture,
+    template::Templates,
+};
+
+/// A client without a network: calls the server's endpoint. Poem's own would need a feature of Poem's that the shipped
+/// program does not have, and so a second build of it.
+struct TestClient<E> {
+    server: E,
+    host: Option<&'static str>,
+}
+
+impl<E: Endpoint> TestClient<E> {
+    fn new(server: E) -> Self {
+        TestClient { server, host: None }
+    }
+
+    fn host(self, host: &'static str) -> Self {
+        TestClient { host: Some(host), ..self }
+    }
+
+    fn request(&self, method: Method, path: impl AsRef<str>) -> TestRequest<'_, E> {
+        let mut request = Request::builder().method(method).uri_str(path.as_ref());
+        if let Some(host) = self.host {
+            request = request.header("host", host);
+        }
+        TestRequest { server: &self.server, request }
+    }
+
+    fn get(&self, path: impl AsRef<str>) -> TestRequest<'_, E> {
+        self.request(Method::GET, path)
+    }
+}
+
+struct TestRequest<'a, E> {
+    server: &'a E,
+    request: RequestBuilder,
+}
+
+impl<E: Endpoint> TestRequest<'_, E> {
+    fn header(self, name: &'static str, value: &str) -> Self {
+        TestRequest { request: self.request.header(name, value), ..self }
+    }
+
+    async fn send(self) -> Response {
+        self.server.get_response(self.request.finish()).await
+    }
+}
+
+struct Jobs;
+
+impl JobsHandle for Jobs {
+    fn overview(&self) -> Vec<JobOverview> {
+        ["compact", "report", "publish"]
+            .map(|name| JobOverview {
+                name: name.to_owned(),
+                kind: name.to_owned(),
+                next_run_at: (name == "compact").then(|| "2026-11-23T00:15:00Z".parse().unwrap()),
+            })
+            .to_vec()
+    }
+}
+
+/// A ride in the fixture that has readings.
+const RIDE: &str = "019a9064-0000-7000-8000-000000000002";
+
+fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
+    ApiContext {
+        store: store.clone(),
+        clock: Clock::Fixed(fixture::NOW.parse().unwrap()),
+        day_rule: DayRule::default(),
+        live: Arc::new(LiveBoard::new()),
+        jobs: Arc::new(Jobs),
+        templates: Arc::new(Templates::load(None).unwrap()),
+        site_directory: Some(folder.path().join("site")),
+        site_url: None,
+        public_url: Some("https://bikes.example.org/".to_owned()),
+        metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
+        troubles: Arc::new(Vec::new),
+    }
+}
+
+/// A client of a server on the fixture, what it stands on, and its folder's guard.
+fn server() -> (TestClient<impl Endpoint>, ApiContext, TempDir) {
+    let (folder, store) = fixture::store();
+    let context = context(&folder, &store);
+    let client = TestClient::new(routes(context.clone()).unwrap()).host("localhost:8080");
+    (client, context, folder)
+}
+
+fn riding(second: i32) -> LiveBike {
+    LiveBike {
+        ride_id: RIDE.parse().unwrap(),
+        rider_id: Some(1),
+        forename: Some("Ann".to_owned()),
+        age: Some(43),
+        started_at: "2026-11-22T14:50:00Z".parse().unwrap(),
+        at: "2026-11-22T14:59:57Z".parse().unwrap(),
+        second,
+        heart_rate_bpm: Some(140),
+        heart_rate_limit_bpm: Some(178),
+        power_watts: Some(187.4),
+        cadence_rpm: Some(80),
+        resistance: Some(45),
+        energy_kilojoules: 29.1,
+    }
+}
+
+async fn ok(client: &TestClient<impl Endpoint>, path: &str) -> Value {
+    let response = client.get(path).send().await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    json(response).await
+}
+
+async fn json(response: Response) -> Value {
+    serde_json::from_str(&text(response).await).unwrap()
+}
+
+async fn text(response: Response) -> String {
+    response.into_body().into_string().await.unwrap()
+}
+
+/// Asserts a problem of that status and kind, and gives its detail.
+async fn problem(response: Response, status: u16, slug: &str) -> String {
+    assert_eq!(response.status().as_u16(), status);
+    assert_eq!(response.content_type(), Some("application/problem+json"));
+    let problem = json(response).await;
+    assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
+    assert_eq!(problem["status"], status);
+    problem["detail"].as_str().unwrap().to_owned()
+}
+
+fn ids(list: &Value) -> Vec<String> {
+    list["items"].as_array().unwrap().iter().map(|ride| ride["ride_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_ride_is_met_exactly_once_by_following_next() {
+    let (client, ..) = server();
+    for (limit, pages) in [(1000, 1), (250, 1), (83, 4), (125, 2)] {
+        let mut seen = Vec::new();
+        let mut path = format!("/api/v1/rides?limit={limit}");
+        let mut turned = 0;
+        loop {
+            let page = ok(&client, &path).await;
+            seen.extend(ids(&page));
+            turned += 1;
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/api/v1/rides?limit={limit}&cursor={next}");
+        }
+        assert_eq!((seen.len(), turned), (250, pages), "limit {limit}");
+        assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first, none twice");
+    }
+}
+
+#[tokio::test]
+async fn rides_are_filtered_by_day_and_rider() {
+    let (client, ..) = server();
+    let day = ok(&client, "/api/v1/rides?day=2026-11-21&limit=1000").await;
+    assert_eq!(day["items"].as_array().unwrap().len(), 100);
+    assert!(day["items"].as_array().unwrap().iter().all(|ride| ride["business_day"] == "2026-11-21"));
+    let both = ok(&client, "/api/v1/rides?day=21-11-2026&rider_id=5").await;
+    let both = both["items"].as_array().unwrap();
+    assert!(!both.is_empty() && both.iter().all(|ride| ride["rider_id"] == 5 && ride["business_day"] == "2026-11-21"));
+}
+
+#[tokio::test]
+async fn a_ride_is_numbers_times_in_utc_and_nulls() {
+    let (client, ..) = server();
+    let ride = ok(&client, &format!("/api/v1/rides/{RIDE}")).await;
+    assert_eq!(ride["started_at"], "2026-11-21T03:00:00+00:00");
+    assert_eq!(ride["duration_seconds"], 308);
+    assert_eq!(ride["energy_kilojoules"], 120.5);
+    assert_eq!(ride["heart_rate_bpm_mean"], Value::Null);
+    let open = ok(&client, "/api/v1/rides?limit=1").await;
+    assert_eq!(open["items"][0]["ended_at"], Value::Null);
+    assert_eq!(open["items"][0]["business_day"], Value::Null);
+}
+
+#[tokio::test]
+async fn readings_come_in_order_and_in_pages() {
+    let (client, ..) = server();
+    let path = format!("/api/v1/rides/{RIDE}/readings");
+    let first = ok(&client, &format!("{path}?limit=200")).await;
+    let second = ok(&client, &format!("{path}?limit=200&cursor={}", first["next"].as_str().unwrap())).await;
+    let seconds: Vec<i64> = [&first, &second]
+        .iter()
+        .flat_map(|page| page["items"].as_array().unwrap())
+        .map(|reading| reading["second"].as_i64().unwrap())
+        .collect();
+    assert_eq!(seconds, (1..=300).collect::<Vec<_>>());
+    assert_eq!(second["next"], Value::Null);
+    assert_eq!(first["items"][59]["heart_rate_bpm"], Value::Null);
+    assert_eq!(first["items"][59]["is_dropout"], true);
+}
+
+#[tokio::test]
+async fn a_rider_has_an_age_and_totals() {
+    let (client, ..) = server();
+    let rider = ok(&client, "/api/v1/riders/5").await;
+    assert_eq!(rider["forename"], "Rider5");
+    assert_eq!(rider["age"], 41);
+    assert_eq!(rider["gender"], "male");
+    assert_eq!(rider["rides"], 21);
+    assert_eq!(rider["heart_rate_bpm_mean"], 120.0);
+    assert_eq!(rider["longest_ride_seconds"], 320);
+    let rides = ok(&client, "/api/v1/riders/5/rides").await;
+    assert_eq!(rides["items"].as_array().unwrap().len(), 21);
+    let durations = ok(&client, "/api/v1/riders/5/durations?limit=2").await;
+    assert_eq!(durations["items"][0]["duration_seconds"], 320);
+    let more = ok(&client, "/api/v1/riders/5/durations?limit=2&cursor=2").await;
+    assert_eq!(more["items"][0]["duration_seconds"], 318);
+}
+
+#[tokio::test]
+async fn a_day_is_today_or_the_one_named_either_way_and_may_be_empty() {
+    let (client, ..) = server();
+    let count = async |path: &str| ok(&client, path).await["items"].as_array().unwrap().len();
+    assert_eq!(count("/api/v1/daily").await, 49);
+    assert_eq!(count("/api/v1/daily?date=2026-11-20").await, 100);
+    assert_eq!(count("/api/v1/daily?date=20-11-2026").await, 100);
+    assert_eq!(count("/api/v1/daily?date=01-01-2020").await, 0);
+    for date in ["2026-13-01", "31-02-2026", "today", "1-1-2020", "+10000-01-01", ""] {
+        let response = client.get(format!("/api/v1/daily?date={}", date.replace('+', "%2B"))).send().await;
+        let detail = problem(response, 400, "bad-request").await;
+        assert!(detail.contains("`date`") && detail.contains("07-07-2022"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn equal_figures_share_a_rank_and_the_next_is_skipped() {
+    let (client, ..) = server();
+    let ranks = |board: &Value| -> Vec<(i64, i64, f64)> {
+        let place = |place: &Value| {
+            (place["rank"].as_i64().unwrap(), place["rider_id"].as_i64().unwrap(), place["value"].as_f64().unwrap())
+        };
+        board["items"].as_array().unwrap().iter().map(place).collect()
+    };
+    let board = ok(&client, "/api/v1/leaderboard?limit=12").await;
+    let board = ranks(&board);
+    assert!(board[..8].iter().all(|place| (place.0, place.2) == (1, 21.0)), "{board:?}");
+    assert_eq!(board[8].0, 9);
+    let energy = ok(&client, "/api/v1/leaderboard?measure=energy&from=2026-11-20&to=2026-11-20&limit=1").await;
+    assert_eq!(energy["items"][0]["unit"], "kilojoules");
+    assert_eq!(ranks(&energy), [(1, 4, 9.0 * 20.5 + f64::from((0..9).map(|turn| 3 + 12 * turn).sum::<i32>()))]);
+    for measure in ["duration", "longest_ride", "power_mean", "power_max", "heart_rate_mean", "heart_rate_max", "cadence_mean", "cadence_max"] {
+        assert!(!ranks(&ok(&client, &format!("/api/v1/leaderboard?measure={measure}")).await).is_empty(), "{measure}");
+    }
+}
+
+#[tokio::test]
+async fn older_paths_answer_like_the_present_ones() {
+    let (client, ..) = server();
+    let ride = format!("/rides/{RIDE}");
+    for (older, present) in [
+        (format!("/ride/{RIDE}").as_str(), ride.as_str()),
+        (&ride, &ride),
+        ("/rides?limit=3", "/rides?limit=3"),
+        ("/rider/5", "/riders/5"),
+        ("/rider/5/rides", "/riders/5/rides"),
+        ("/rider/5/duration", "/riders/5/durations"),
+        ("/user/5", "/riders/5"),
+        ("/user/5/rides?limit=2", "/riders/5/rides?limit=2"),
+        ("/daily?date=20-11-2026", "/daily?date=2026-11-20"),
+        ("/leaderboard", "/leaderboard"),
+        ("/city/New%20Leeds", "/cities/New%20Leeds/rides"),
+        ("/city/new%20leeds", "/cities/New%20Leeds/rides"),
+    ] {
+        let expected = ok(&client, &format!("/api/v1{present}")).await;
+        assert_ne!(expected["items"], Value::Array(vec![]), "{present} shows nothing");
+        assert_eq!(ok(&client, older).await, expected, "{older}");
+        let slashed = match older.split_once('?') {
+            Some((path, query)) => format!("{path}/?{query}"),
+            None => format!("{older}/"),
+        };
+        assert_eq!(ok(&client, &slashed).await, expected, "{slashed}");
+    }
+}
+
+#[tokio::test]
+async fn reports_cities_and_status_say_what_the_store_has() {
+    let (client, _, folder) = server();
+    let day = folder.path().join("site/2026-11-21");
+    std::fs::create_dir_all(&day).unwrap();
+    std::fs::write(day.join("index.html"), "<h1>21 November</h1>").unwrap();
+    std::fs::write(day.join("report.pdf"), "%PDF").unwrap();
+    let reports = ok(&client, "/api/v1/reports?limit=1").await;
+    assert_eq!(reports["items"][0]["day"], "2026-11-21");
+    assert_eq!(reports["items"][0]["links"][0]["href"], "/reports/2026-11-21/index.html");
+    assert_eq!(reports["items"][0]["links"][1]["format"], "pdf");
+    let older = ok(&client, &format!("/api/v1/reports?cursor={}", reports["next"].as_str().unwrap())).await;
+    assert_eq!(older["items"][0]["day"], "2026-11-20");
+    assert_eq!(older["next"], Value::Null);
+
+    let cities = ok(&client, "/api/v1/cities").await;
+    assert_eq!(cities["items"][0]["name"], "York");
+    assert_eq!(cities["items"][0]["riders"], 8);
+
+    let status = ok(&client, "/api/v1/status").await;
+    assert_eq!(status["buffer_rides"], 250);
+    assert_eq!(status["open_rides"], 1);
+    assert_eq!(status["last_sealed_day"], "2026-11-21");
+    assert_eq!(status["mails_waiting"], 1);
+    assert_eq!(status["rejected_lines"], 1);
+    assert_eq!(status["newest_reading_at"], "2026-11-22T14:59:58+00:00");
+}
+
+#[tokio::test]
+async fn jobs_have_their_newest_run_and_runs_come_in_pages() {
+    let (client, ..) = server();
+    let jobs = ok(&client, "/api/v1/jobs").await;
+    assert_eq!(jobs["items"][0]["name"], "compact");
+    assert_eq!(jobs["items"][0]["last_run"]["window"], "2026-11-21");
+    assert_eq!(jobs["items"][0]["last_run"]["counts"]["rides"], 100);
+    assert_eq!(jobs["items"][2]["last_run"], Value::Null);
+    let mut windows = Vec::new();
+    let mut path = "/api/v1/jobs/report/runs?limit=3".to_owned();
+    loop {
+        let page = ok(&client, &path).await;
+        windows.extend(page["items"].as_array().unwrap().iter().map(|run| run["window"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/jobs/report/runs?limit=3&cursor={next}");
+    }
+    assert_eq!(windows, ["2026-11-21", "2026-11-20", "2026-11-19", "2026-11-18"]);
+    assert_eq!(ok(&client, "/api/v1/jobs/publish/runs").await["items"], Value::Array(vec![]));
+    problem(client.get("/api/v1/jobs/nonsense/runs").send().await, 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn bikes_being_ridden_are_listed_pushed_and_traced() {
+    let (client, context, _folder) = server();
+    assert_eq!(ok(&client, "/api/v1/live").await["items"], Value::Array(vec![]));
+    for second in 1..=3 {
+        context.live.update("SN 7", riding(second));
+    }
+    let bikes = ok(&client, "/api/v1/live").await;
+    assert_eq!(bikes["items"][0]["bike_serial"], "SN 7");
+    assert_eq!(bikes["items"][0]["age_of_reading_seconds"], 3);
+    let trace = ok(&client, "/api/v1/live/SN%207").await;
+    assert_eq!(trace["second"], serde_json::json!([1, 2, 3]));
+    assert_eq!(trace["riding"]["energy_kilojoules"], 29.1);
+    problem(client.get("/api/v1/live/SN8").send().await, 404, "not-found").await;
+
+    let response = client.get("/live/events").header("accept-encoding", "gzip").send().await;
+    assert_eq!(response.content_type(), Some("text/event-stream"));
+    let mut events = response.into_body().into_bytes_stream();
+    let first = futures_util::StreamExt::next(&mut events).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).contains(r#""bike_serial":"SN 7""#));
+    context.live.end("SN 7");
+    let mut rest = String::new();
+    while !rest.contains(r#""items":[]"#) {
+        rest.push_str(&String::from_utf8_lossy(&futures_util::StreamExt::next(&mut events).await.unwrap().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_is_a_problem_with_a_page() {
+    let (client, ..) = server();
+    let missing = "/api/v1/rides/019a9064-0000-7000-8000-00000000dead";
+    let detail = problem(client.get(missing).send().await, 404, "not-found").await;
+    assert!(detail.contains("there is no ride"), "{detail}");
+    problem(client.get("/api/v1/riders/999").send().await, 404, "not-found").await;
+    problem(client.get("/api/v1/riders/999/rides").send().await, 404, "not-found").await;
+    problem(client.get("/api/v1/nonsense").send().await, 404, "not-found").await;
+    problem(client.get("/nonsense").send().await, 404, "not-found").await;
+    problem(client.get("/api/v1/rides/seven").send().await, 400, "bad-request").await;
+    problem(client.get("/api/v1/riders/x").send().await, 400, "bad-request").await;
+    for query in ["limit=0", "limit=1001", "limit=x", "rider_id=x", "cursor=x", "day=x", "limit=1&limit=2"] {
+        problem(client.get(format!("/api/v1/rides?{query}")).send().await, 400, "bad-request").await;
+    }
+    problem(client.get("/api/v1/leaderboard?measure=beauty").send().await, 400, "bad-request").await;
+    let detail = problem(client.get("/api/v1/rides?riderid=5").send().await, 400, "unknown-parameter").await;
+    assert!(detail.contains("`riderid`") && detail.contains("`rider_id`"), "{detail}");
+    let body = client.get("/api/v1/rides").header("content-length", "2000000");
+    problem(body.send().await, 413, "payload-too-large").await;
+    for kind in super::problem::KINDS {
+        let page = text(client.get(format!("/problems/{}", kind.slug)).send().await).await;
+        assert!(page.contains(kind.title), "{}", kind.slug);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_offered_yet_is_refused_with_what_is() {
+    let (client, ..) = server();
+    for path in [format!("/api/v1/rides/{RIDE}"), format!("/ride/{RIDE}"), "/rider/5".to_owned(), "/user/5".to_owned()] {
+        let response = client.request(Method::DELETE, &path).send().await;
+        assert_eq!(response.header("allow"), Some("GET"), "{path}");
+        problem(response, 405, "method-not-allowed").await;
+    }
+    problem(client.request(Method::POST, "/live").send().await, 405, "method-not-allowed").await;
+    assert_eq!(client.request(Method::HEAD, "/api/v1/rides").send().await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn panics_and_foreign_errors_say_nothing_of_their_cause() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("{1}")]
+    struct Other(StatusCode, &'static str);
+    impl ResponseError for Other {
+        fn status(&self) -> StatusCode {
+            self.0
+        }
+    }
+    #[handler]
+    fn panics() {
+        panic!("the secret is ceo@deloton.example");
+    }
+    #[handler]
+    fn fails() -> poem::Result<Response> {
+        Err(Other(StatusCode::INTERNAL_SERVER_ERROR, "secret").into())
+    }
+    #[handler]
+    fn media_type() -> poem::Result<Response> {
+        Err(Other(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected `application/json`").into())
+    }
+    let app = Route::new().at("/panics", get(panics)).at("/fails", get(fails)).at("/media", get(media_type)).with(Problems);
+    let client = TestClient::new(app);
+    for path in ["/panics", "/fails"] {
+        let detail = problem(client.get(path).send().await, 500, "internal-error").await;
+        assert!(!detail.contains("secret"), "{detail}");
+    }
+    let detail = problem(client.get("/media").send().await, 415, "unsupported-media-type").await;
+    assert!(detail.contains("application/json"));
+}
+
+#[tokio::test]
+async fn only_its_own_names_are_answered_to() {
+    let (_, context, _folder) = server();
+    let client = TestClient::new(routes(context).unwrap());
+    for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "LOCALHOST", "bikes.example.org"] {
+        assert_eq!(client.get("/healthz").header("host", host).send().await.status(), StatusCode::OK, "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "evil.example:127", ""] {
+        problem(client.get("/api/v1/riders/5").header("host", host).send().await, 421, "misdirected-request").await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_tagged_compressed_and_named() {
+    let (client, ..) = server();
+    let path = "/api/v1/daily?date=2026-11-20";
+    let response = client.get(path).send().await;
+    let tag = response.header("etag").unwrap().to_owned();
+    assert!(response.header("x-request-id").unwrap().len() == 36);
+    let again = client.get(path).header("if-none-match", &tag).send().await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(text(again).await, "");
+    let other = client.get("/api/v1/daily?date=2026-11-21").header("if-none-match", &tag).send().await;
+    assert_eq!(other.status(), StatusCode::OK);
+    for coding in ["gzip", "br"] {
+        let packed = client.get(path).header("accept-encoding", coding).send().await;
+        assert_eq!(packed.header("content-encoding"), Some(coding));
+    }
+    let mine = client.get("/nonsense").header("x-request-id", "mine-1").send().await;
+    assert_eq!(mine.header("x-request-id"), Some("mine-1"));
+}
+
+#[tokio::test]
+async fn the_site_is_served_and_nothing_beside_it() {
+    let (client, _, folder) = server();
+    std::fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+    let nothing = client.get("/reports/").send().await;
+    assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
+    assert!(text(nothing).await.contains("Nothing is published yet"));
+
+    let day = folder.path().join("site/2026-11-21");
+    std::fs::create_dir_all(&day).unwrap();
+    std::fs::write(folder.path().join("site/index.html"), "<h1>All days</h1>").unwrap();
+    std::fs::write(day.join("index.html"), "<h1>21 November</h1>").unwrap();
+    std::fs::write(day.join("report.pdf"), "%PDF").unwrap();
+    for (path, media_type, body) in [
+        ("/reports/", "text/html; charset=utf-8", "<h1>All days</h1>"),
+        ("/reports/index.html", "text/html; charset=utf-8", "<h1>All days</h1>"),
+        ("/reports/2026-11-21/", "text/html; charset=utf-8", "<h1>21 November</h1>"),
+        ("/reports/2026-11-21/report.pdf", "application/pdf", "%PDF"),
+    ] {
+        let response = client.get(path).send().await;
+        assert_eq!(response.content_type(), Some(media_type), "{path}");
+        assert_eq!(text(response).await, body, "{path}");
+    }
+    for path in ["/reports", "/reports/2026-11-21"] {
+        let response = client.get(path).send().await;
+        assert_eq!(response.header("location"), Some(format!("{path}/").as_str()));
+    }
+    for path in ["../secret.txt", "%2e%2e/secret.txt", "..%2fsecret.txt", "2026-11-21/../../secret.txt", "..%5csecret.txt", "%2e%2e%2f%2e%2e%2fetc/passwd.txt", ".hidden.txt", "missing.txt", "%ff.txt"] {
+        let response = client.get(format!("/reports/{path}")).send().await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(!text(response).await.contains("secret\n"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_site_that_is_elsewhere_is_led_to() {
+    let (_, mut context, _folder) = server();
+    context.site_directory = None;
+    context.site_url = Some("https://reports.example.org/site/".to_owned());
+    let client = TestClient::new(routes(context).unwrap()).host("localhost");
+    let response = client.get("/reports/2026-11-21/index.html").send().await;
+    assert_eq!(response.header("location"), Some("https://reports.example.org/site/2026-11-21/index.html"));
+    let reports = ok(&client, "/api/v1/reports?limit=1").await;
+    assert_eq!(reports["items"][0]["links"][0]["href"], "https://reports.example.org/site/2026-11-21/index.html");
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics() {
+    let (_, mut context, _folder) = server();
+    context.troubles = Arc::new(|| vec!["the broker at localhost:9092 does not answer".to_owned()]);
+    let client = TestClient::new(routes(context.clone()).unwrap()).host("localhost");
+    assert_eq!(text(client.get("/healthz").send().await).await, "ok\n");
+    let detail = problem(client.get("/readyz").send().await, 503, "unavailable").await;
+    assert!(detail.contains("localhost:9092"), "{detail}");
+    context.troubles = Arc::new(Vec::new);
+    let client = TestClient::new(routes(context).unwrap()).host("localhost");
+    assert_eq!(text(client.get("/readyz").send().await).await, "ready\n");
+    assert!(text(client.get("/metrics").send().await).await.contains("deloton_readings_total 498"));
+}
+
+#[tokio::test]
+async fn pages_show_what_the_store_has_and_mask_who_is_written_to() {
+    let (client, context, _folder) = server();
+    context.live.update("SN0007", riding(597));
+    let page = async |path: &str| {
+        let response = client.get(path).send().await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert!(response.header("content-security-policy").unwrap().contains("default-src"), "{path}");
+        text(response).await
+    };
+    let landing = page("/").await;
+    for shown in ["250", "/docs/", "/live", "/reports/", "/jobs", "/outbox", "22 Nov 14:59"] {
+        assert!(landing.contains(shown), "{shown}");
+    }
+    assert!(page("/live").await.contains("<noscript>"));
+    assert!(page("/live").await.contains("SN0007"));
+    let jobs = page("/jobs").await;
+    assert_eq!(jobs.matches(r#"<td class="cell succeeded""#).count(), 7);
+    assert!(jobs.contains("cannot render `report&#x2F;day.html`") || jobs.contains("cannot render `report/day.html`"));
+    let outbox = page("/outbox").await;
+    assert!(outbox.contains("c…@deloton.example") && !outbox.contains("ceo@"), "{outbox}");
+    let id = "019a9000-0000-7000-8000-000000000001";
+    assert!(page(&format!("/outbox/{id}")).await.contains(r"<iframe"));
+    let body = client.get(format!("/outbox/{id}/body")).send().await;
+    assert!(body.header("content-security-policy").unwrap().starts_with("sandbox; default-src 'none'"));
+    assert!(text(body).await.contains("<h1>100 rides</h1>"));
+    problem(client.get("/outbox/nonsense").send().await, 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn swagger_ui_and_everything_the_pages_load_is_compiled_in() {
+    let (client, ..) = server();
+    let docs = text(client.get("/docs/").send().await).await;
+    assert!(docs.contains("SwaggerUIBundle") && docs.contains("list_rides"));
+    for (path, media_type) in [
+        ("app.css", "text/css; charset=utf-8"),
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("live.js", "text/javascript; charset=utf-8"),
+        ("fonts/InterVar-dtn.woff2", "font/woff2"),
+        ("vendor/uplot/uPlot.iife.min.js", "text/javascript; charset=utf-8"),
+        ("vendor/uplot/uPlot.min.css", "text/css; charset=utf-8"),
+    ] {
+        let response = client.get(format!("/static/{path}")).send().await;
+        assert_eq!(response.content_type(), Some(media_type), "{path}");
+    }
+    problem(client.get("/static/../Cargo.toml").send().await, 404, "not-found").await;
+}
+
+#[test]
+fn the_committed_document_is_the_one_this_code_makes() {
+    let committed = include_str!("../../openapi/openapi.json");
+    assert!(committed == openapi_document(), "openapi/openapi.json is old: write it anew with `deloton openapi`");
+}
+
+#[tokio::test]
+async fn the_document_is_what_is_served_and_every_operation_is_described() {
+    let (client, ..) = server();
+    let document = ok(&client, "/openapi.json").await;
+    let mut ids = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap_or_default();
+            assert!(ids.insert(id.to_owned()) && !id.is_empty(), "{method} {path}");
+            assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{path} {}", parameter["name"]);
+            }
+        }
+    }
+    assert!(ids.contains("get_ride") && ids.len() >= 17, "{ids:?}");
+}

@@ -1,0 +1,85 @@
+//! Sends what waits in the send ledger.
+//!
+//! 1. Claim the oldest mail that is due; from here on a crash shows.
+//! 2. Hand it to the notifier.
+//! 3. Record what became of it.
+//!
+//! Until nothing is due, or until the service cannot take more: then the rest waits for the next run.
+
+use anyhow::{Result, bail};
+use tokio::runtime::Handle;
+
+use crate::{
+    domain::run::JobStatus,
+    notify::{Notifier, SendError},
+    store::{
+        Store,
+        outbox::{self, MailState, Settlement},
+    },
+};
+
+/// What a drain did.
+#[derive(Debug, Default)]
+pub struct Drained {
+    /// Mails sent.
+    pub sent: u64,
+    /// Mails that were not, and where each stands now.
+    pub failed: Vec<MailState>,
+    /// Why the last of them was not.
+    pub reason: Option<String>,
+}
+
+/// Sends every mail that is due.
+///
+/// # Errors
+/// When a mail could not be sent or may not have been, saying why; all others were sent all the same. When the ledger
+/// cannot be read or written.
+pub fn send(store: &Store, notifier: &Notifier, runtime: &Handle) -> Result<JobStatus> {
+    let Drained { sent, failed, reason } = drain(store, notifier, runtime)?;
+    if let Some(reason) = reason {
+        let states: Vec<_> = failed.iter().map(|state| state.name()).collect();
+        bail!(
+            "{} of {} mails were not sent (now {}): {reason}",
+            failed.len(),
+            failed.len() as u64 + sent,
+            states.join(", ")
+        );
+    }
+    Ok(if sent == 0 {
+        JobStatus::idle()
+    } else {
+        JobStatus::done().count("mails_sent", sent)
+    })
+}
+
+/// Sends every mail that is due, and says what became of them.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn drain(store: &Store, notifier: &Notifier, runtime: &Handle) -> Result<Drained> {
+    let connection = store.connection()?;
+    let clock = store.clock();
+    let mut drained = Drained::default();
+    while let Some(envelope) = outbox::claim(&connection, clock.now())? {
+        let settlement = match runtime.block_on(notifier.send(&envelope, clock.now())) {
+            Ok(receipt) => Settlement::Sent(receipt.reference),
+            Err(SendError::Retry(reason)) => Settlement::Retry(reason),
+            Err(SendError::Dead(reason)) => Settlement::Dead(reason),
+            Err(SendError::Unknown(reason)) => Settlement::Unknown(reason),
+        };
+        let state = outbox::settle(&connection, &envelope, &settlement, clock.now())?;
+        match settlement {
+            Settlement::Sent(_) => drained.sent += 1,
+            Settlement::Retry(reason) | Settlement::Dead(reason) | Settlement::Unknown(reason) => {
+                let kind = envelope.kind.name();
+                tracing::warn!(message.id = %envelope.message_id, message.kind = kind, state = state.name(), reason, "a mail was not sent");
+                drained.failed.push(state);
+                drained.reason = Some(reason);
+            }
+        }
+        if state == MailState::Waiting {
+            break;
+        }
+    }
+    Ok(drained)
+}

@@ -1,0 +1,416 @@
+//! From numbers to the mail's words: one template folder a kind, `subject.txt`, `body.txt`, `body.html`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use crate::{
+    domain::{
+        message::{Attachment, InlineImage, Message, MessageKind},
+        report::{DailyReport, Headline, HeadlineKey},
+        run::Window,
+    },
+    template::{TemplateError, Templates},
+};
+
+/// The largest HTML part: Gmail cuts what is longer and hides the rest.
+pub const HTML_MAX_BYTES: usize = 90_000;
+
+/// The figures on the tiles of the daily mail.
+const TILES: [HeadlineKey; 4] = [
+    HeadlineKey::Rides,
+    HeadlineKey::Riders,
+    HeadlineKey::DurationSeconds,
+    HeadlineKey::PowerWattsMean,
+];
+
+/// The figures listed below its chart.
+const MORE: [HeadlineKey; 4] = [
+    HeadlineKey::NewRiders,
+    HeadlineKey::EnergyKilojoules,
+    HeadlineKey::LongestRideSeconds,
+    HeadlineKey::PowerWattsMax,
+];
+
+/// The daily mail's chart, as the template names it.
+const CHART: &str = "chart";
+
+/// What the daily mail is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct DailyMail<'a> {
+    /// The day's numbers.
+    pub report: &'a DailyReport,
+    /// The report as PDF.
+    pub pdf: &'a [u8],
+    /// Rides per day as PNG, 1200 px wide, opaque.
+    pub chart_png: &'a [u8],
+    /// Where the day's page is open to people; none without a site address.
+    pub page_url: Option<&'a str>,
+    /// Where the index is.
+    pub index_url: Option<&'a str>,
+}
+
+/// A heart-rate alert as its rider reads it.
+#[derive(Debug, Clone, Serialize)]
+pub struct HeartRateAlert {
+    /// The topic of the mail: ride, direction and level.
+    #[serde(skip)]
+    pub topic: String,
+    /// First name; none where unknown.
+    pub forename: Option<String>,
+    /// `high` or `low`.
+    pub direction: &'static str,
+    /// What was measured.
+    pub heart_rate_bpm: i32,
+    /// For how long.
+    pub sustained_seconds: i32,
+    /// The limit.
+    pub limit_bpm: i32,
+    /// Where the limit comes from, after "is": `208 − 0.7 × age at 43 years`, `the limit set for you`.
+    pub limit_source: String,
+    /// When, UTC.
+    pub raised_at: DateTime<Utc>,
+    /// The company's zone, e.g. `Europe/London`.
+    pub timezone: String,
+}
+
+/// A job that failed for good, as whoever keeps the system running reads it.
+#[derive(Debug, Clone)]
+pub struct JobFailure {
+    /// The job's name.
+    pub job: String,
+    /// The window it ran for.
+    pub window: Window,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it failed for the last time, UTC.
+    pub failed_at: DateTime<Utc>,
+    /// The company's zone.
+    pub timezone: String,
+    /// The error, with its causes.
+    pub error: String,
+    /// Where the jobs page is open to people; none without a public address.
+    pub jobs_url: Option<String>,
+}
+
+/// The daily report's mail to `recipient`.
+///
+/// # Errors
+/// A template that does not fit.
+pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        report: &'a DailyReport,
+        rides: Option<&'a Headline>,
+        tiles: Vec<&'a Headline>,
+        more: Vec<&'a Headline>,
+        page_url: Option<&'a str>,
+        index_url: Option<&'a str>,
+        has_chart: bool,
+    }
+    let DailyMail {
+        report,
+        pdf,
+        chart_png,
+        page_url,
+        index_url,
+    } = *mail;
+    let figures = |keys: [HeadlineKey; 4]| keys.into_iter().filter_map(|key| report.headline(key)).collect();
+    let values = Values {
+        report,
+        rides: report.headline(HeadlineKey::Rides),
+        tiles: figures(TILES),
+        more: figures(MORE),
+        page_url,
+        index_url,
+        has_chart: !chart_png.is_empty(),
+    };
+    let mut message = render(
+        templates,
+        MessageKind::DailyReport,
+        report.day.to_string(),
+        recipient,
+        &values,
+    )?;
+    if !chart_png.is_empty() {
+        message.images.push(InlineImage {
+            content_id: CHART.to_owned(),
+            png: chart_png.to_vec(),
+        });
+    }
+    message.attachments.push(Attachment {
+        name: format!("deloton-{}.pdf", report.day),
+        media_type: "application/pdf".to_owned(),
+        bytes: pdf.to_vec(),
+    });
+    Ok(message)
+}
+
+/// A heart-rate alert's mail to the rider's address.
+///
+/// # Errors
+/// A template that does not fit.
+pub fn heart_rate_alert(
+    templates: &Templates,
+    alert: &HeartRateAlert,
+    recipient: &str,
+) -> Result<Message, TemplateError> {
+    render(
+        templates,
+        MessageKind::HeartRateAlert,
+        alert.topic.clone(),
+        recipient,
+        alert,
+    )
+}
+
+/// A failed job's mail.
+///
+/// # Errors
+/// A template that does not fit.
+pub fn job_failure(templates: &Templates, failure: &JobFailure, recipient: &str) -> Result<Message, TemplateError> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        job: &'a str,
+        window: String,
+        day: Option<NaiveDate>,
+        attempts: u32,
+        failed_at: DateTime<Utc>,
+        timezone: &'a str,
+        error: &'a str,
+        jobs_url: Option<&'a str>,
+    }
+    let values = Values {
+        job: &failure.job,
+        window: failure.window.to_string(),
+        day: failure.window.day(),
+        attempts: failure.attempts,
+        failed_at: failure.failed_at,
+        timezone: &failure.timezone,
+        error: &failure.error,
+        jobs_url: failure.jobs_url.as_deref(),
+    };
+    let topic = format!("{} {}", failure.job, failure.window);
+    render(templates, MessageKind::JobFailure, topic, recipient, &values)
+}
+
+fn render(
+    templates: &Templates,
+    kind: MessageKind,
+    topic: String,
+    recipient: &str,
+    values: &impl Serialize,
+) -> Result<Message, TemplateError> {
+    let part = |file: &str| templates.render(&format!("email/{}/{file}", kind.name()), values);
+    let html = part("body.html")?;
+    if html.len() > HTML_MAX_BYTES {
+        let (size, name) = (html.len(), kind.name());
+        let text =
+            format!("`email/{name}/body.html` makes {size} bytes; mail readers cut what is over {HTML_MAX_BYTES}");
+        return Err(TemplateError::Other(text));
+    }
+    Ok(Message {
+        kind,
+        topic,
+        recipient: recipient.to_owned(),
+        subject: part("subject.txt")?.trim().to_owned(),
+        text: part("body.txt")?,
+        html,
+        images: Vec::new(),
+        attachments: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::report::{Histogram, Quality};
+
+    fn headline(key: HeadlineKey, value: f64, week_before: f64) -> Headline {
+        let mut last_28_days: Vec<_> = (0..27).map(|day| Some(week_before + f64::from(day % 3))).collect();
+        last_28_days.push(Some(value));
+        Headline {
+            key,
+            value: Some(value),
+            day_before: Some(week_before),
+            week_before: Some(week_before),
+            seven_day_mean: Some(week_before),
+            mean_28_days: Some(week_before),
+            stddev_28_days: Some(week_before * 0.03),
+            last_28_days,
+        }
+    }
+
+    fn report() -> DailyReport {
+        DailyReport {
+            day: "2025-03-04".parse().unwrap(),
+            starts_at: "2025-03-04T00:00:00Z".parse().unwrap(),
+            ends_at: "2025-03-05T00:00:00Z".parse().unwrap(),
+            timezone: "Europe/London".to_owned(),
+            hours_in_day: 24,
+            seal_count: 1,
+            headlines: vec![
+                headline(HeadlineKey::Rides, 3412.0, 3046.0),
+                headline(HeadlineKey::Riders, 2871.0, 2700.0),
+                headline(HeadlineKey::NewRiders, 41.0, 38.0),
+                headline(HeadlineKey::DurationSeconds, 5_240_000.0, 4_900_000.0),
+                headline(HeadlineKey::EnergyKilojoules, 990_000.0, 900_000.0),
+                headline(HeadlineKey::PowerWattsMean, 187.0, 190.0),
+                headline(HeadlineKey::LongestRideSeconds, 5040.0, 5100.0),
+                headline(HeadlineKey::PowerWattsMax, 1204.0, 1300.0),
+            ],
+            rides_per_day: Vec::new(),
+            rides_per_hour: Vec::new(),
+            by_gender: Vec::new(),
+            by_age_band: Vec::new(),
+            by_city: Vec::new(),
+            power_per_ride: Histogram::default(),
+            heart_rate_per_ride: Histogram::default(),
+            quality: Quality {
+                alerts: 2,
+                rejected_lines: 12,
+                ..Quality::default()
+            },
+        }
+    }
+
+    fn daily(report: &DailyReport, page_url: Option<&str>) -> Message {
+        let mail = DailyMail {
+            report,
+            pdf: b"%PDF",
+            chart_png: b"png",
+            page_url,
+            index_url: page_url.map(|_| "https://site.example/index.html"),
+        };
+        daily_report(&Templates::load(None).unwrap(), &mail, "ceo@deloton.example").unwrap()
+    }
+
+    #[test]
+    fn the_subject_says_the_day_and_the_one_thing_that_matters() {
+        let subject = daily(&report(), None).subject.replace('\u{202f}', " ");
+        assert_eq!(subject, "Deloton, Tue 4 Mar: 3,412 rides (▲ 12 %)");
+    }
+
+    #[test]
+    fn a_day_without_rides_or_history_says_so() {
+        let mut empty = report();
+        empty.headlines = vec![Headline {
+            value: Some(0.0),
+            week_before: None,
+            ..headline(HeadlineKey::Rides, 0.0, 0.0)
+        }];
+        let mail = daily(&empty, None);
+        assert_eq!(mail.subject, "Deloton, Tue 4 Mar: no rides");
+        assert!(
+            mail.text.contains("No rides were recorded on Tuesday 4 March 2025."),
+            "{}",
+            mail.text
+        );
+        let mut first = report();
+        first.headlines = vec![Headline {
+            week_before: None,
+            ..headline(HeadlineKey::Rides, 1.0, 0.0)
+        }];
+        assert_eq!(daily(&first, None).subject, "Deloton, Tue 4 Mar: 1 ride");
+    }
+
+    #[test]
+    fn text_and_html_carry_the_same_figures_and_the_links() {
+        let mail = daily(&report(), Some("https://site.example/2025-03-04/index.html"));
+        for part in [&mail.text, &mail.html] {
+            for expected in [
+                "3,412",
+                "187\u{202f}W",
+                "Rides were high",
+                "2025-03-04/index.html",
+                "site.example/index.html",
+            ] {
+                assert!(part.contains(expected), "{expected} is missing in {part}");
+            }
+        }
+        assert!(mail.html.contains("src=\"cid:chart\"") && mail.html.len() < HTML_MAX_BYTES);
+        assert_eq!(mail.images[0].content_id, "chart");
+        assert_eq!(mail.attachments[0].name, "deloton-2025-03-04.pdf");
+        assert!(!daily(&report(), None).html.contains("<a "), "no site, no links");
+    }
+
+    #[test]
+    fn what_mail_readers_do_not_show_is_not_used() {
+        let mail = daily(&report(), Some("https://site.example/2025-03-04/index.html"));
+        for forbidden in [
+            "<svg",
+            "<style",
+            "<link",
+            "<script",
+            "flex",
+            "grid",
+            "background-image",
+            "data:",
+        ] {
+            assert!(!mail.html.contains(forbidden), "{forbidden}");
+        }
+    }
+
+    fn alert(forename: &str) -> Message {
+        let alert = HeartRateAlert {
+            topic: "0181d5ba high 1".to_owned(),
+            forename: Some(forename.to_owned()),
+            direction: "high",
+            heart_rate_bpm: 184,
+            sustained_seconds: 12,
+            limit_bpm: 178,
+            limit_source: "208 − 0.7 × age, at 43 years".to_owned(),
+            raised_at: "2025-07-04T17:00:00Z".parse().unwrap(),
+            timezone: "Europe/London".to_owned(),
+        };
+        heart_rate_alert(&Templates::load(None).unwrap(), &alert, "r@x.example").unwrap()
+    }
+
+    #[test]
+    fn an_alert_says_what_was_measured_the_limit_its_source_and_what_to_do() {
+        let mail = alert("Ann");
+        for part in [&mail.text, &mail.html] {
+            for expected in [
+                "Hello Ann,",
+                "184\u{202f}bpm",
+                "12\u{202f}s",
+                "178\u{202f}bpm",
+                "208 − 0.7 × age, at 43 years",
+                "18:00",
+                "What to do",
+                "not medical advice",
+                "wrong by about 10",
+            ] {
+                assert!(part.contains(expected), "{expected} is missing in {part}");
+            }
+        }
+        assert!(
+            !mail.subject.contains("Ann") && !mail.subject.contains("184"),
+            "lock screens show subjects"
+        );
+    }
+
+    #[test]
+    fn a_hostile_name_stays_text() {
+        let mail = alert("<img src=x onerror=alert(1)>\"'&");
+        assert!(!mail.html.contains("<img"), "{}", mail.html);
+        assert!(mail.html.contains("&lt;img src=x"));
+        assert!(mail.text.contains("Hello <img src=x onerror=alert(1)>\"'&,"));
+    }
+
+    #[test]
+    fn a_failed_job_says_which_and_how_to_run_it_again() {
+        let failure = JobFailure {
+            job: "publish".to_owned(),
+            window: Window::Day("2025-03-04".parse().unwrap()),
+            attempts: 3,
+            failed_at: "2025-03-05T00:20:00Z".parse().unwrap(),
+            timezone: "Europe/London".to_owned(),
+            error: "the bucket of `s3://x` does not exist <b>".to_owned(),
+            jobs_url: None,
+        };
+        let mail = job_failure(&Templates::load(None).unwrap(), &failure, "ops@x.example").unwrap();
+        assert_eq!(mail.subject, "Deloton: job publish failed for 2025-03-04");
+        assert!(mail.text.contains("deloton run publish --day 2025-03-04"));
+        assert!(mail.text.contains("after 3 attempts") && mail.html.contains("does not exist &lt;b&gt;"));
+    }
+}

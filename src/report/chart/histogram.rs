@@ -1,0 +1,118 @@
+//! Rides by a measure in bins of equal width, with the median.
+
+use plotters::prelude::DrawingBackend;
+
+use super::{
+    canvas::{Align, Canvas, CountAxis, Drawn, colour},
+    whole,
+};
+use crate::{domain::report::Histogram, report::font::Weight, template::format};
+
+/// Fewer bins than this would be drawn as slabs.
+const MIN_BINS: f64 = 10.0;
+
+pub(super) fn describe(histogram: &Histogram, unit: &str) -> String {
+    let (Some(median), Some(first), Some(last)) = (histogram.median, histogram.bins.first(), histogram.bins.last())
+    else {
+        return "No ride of the day has this value.".to_owned();
+    };
+    format!(
+        "Histogram of rides: median {}, from {} to {}.",
+        format::with_unit(&format::count(median), unit),
+        format::count(first.from),
+        format::with_unit(&format::count(last.from + histogram.bin_width), unit),
+    )
+}
+
+pub(super) fn draw<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    histogram: &Histogram,
+    bin_width: f64,
+    unit: &str,
+) -> Drawn<DB> {
+    let (Some(first), Some(last)) = (histogram.bins.first(), histogram.bins.last()) else {
+        return canvas.nothing("No ride of the day has this value");
+    };
+    let width = if histogram.bin_width > 0.0 {
+        histogram.bin_width
+    } else {
+        bin_width
+    };
+    let missing = (MIN_BINS - (last.from - first.from) / width - 1.0).max(0.0);
+    let low = (first.from - (missing / 2.0).ceil() * width).max(0.0);
+    let high = (last.from + width).max(low + MIN_BINS * width);
+    let largest = histogram.bins.iter().map(|bin| bin.rides).max().unwrap_or(0);
+    let axis = CountAxis::holding(whole(largest));
+
+    let em = canvas.em;
+    let left = canvas.text_width(&format::count(axis.top), Weight::Regular) + 0.7 * em;
+    let right = canvas.width - 1.5 * em;
+    let (top, bottom) = (2.2 * em, canvas.height - 2.0 * em);
+    let y = |value: f64| bottom - (bottom - top) * value / axis.top;
+    let x = |value: f64| left + (right - left) * (value - low) / (high - low);
+
+    for tick in axis.ticks() {
+        let line = if tick == 0.0 { colour::CONTROL } else { colour::RULE };
+        canvas.line(&[(left, y(tick)), (right, y(tick))], 1.0, line)?;
+        canvas.text(
+            left - 0.6 * em,
+            y(tick),
+            &format::count(tick),
+            Align::End,
+            Weight::Regular,
+            colour::MUTED,
+        )?;
+    }
+    for bin in histogram.bins.iter().filter(|bin| bin.rides > 0) {
+        let (from, to) = (x(bin.from), x(bin.from + width));
+        let height = bottom - y(whole(bin.rides));
+        canvas.rect(
+            from + 0.5,
+            bottom - height,
+            (to - from - 1.0).max(1.0),
+            height,
+            colour::ACCENT,
+        )?;
+    }
+    let widest = canvas.text_width(&format::with_unit(&format::count(high), unit), Weight::Regular);
+    let mut apart = width;
+    for factor in [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0] {
+        apart = width * factor;
+        if (right - left) * apart / (high - low) > widest + 1.2 * em {
+            break;
+        }
+    }
+    let mut edge = (low / apart).ceil() * apart;
+    while edge <= high + 1e-9 {
+        let label = format::count(edge);
+        let is_last = edge + apart > high + 1e-9;
+        let label = if is_last {
+            format::with_unit(&label, unit)
+        } else {
+            label
+        };
+        canvas.line(
+            &[(x(edge), bottom), (x(edge), bottom + 0.35 * em)],
+            1.0,
+            colour::CONTROL,
+        )?;
+        canvas.text(
+            x(edge),
+            bottom + 1.15 * em,
+            &label,
+            Align::Middle,
+            Weight::Regular,
+            colour::MUTED,
+        )?;
+        edge += apart;
+    }
+    if let Some(median) = histogram.median {
+        let at = x(median.clamp(low, high));
+        canvas.line(&[(at, 1.7 * em), (at, bottom)], 2.0, colour::TEXT)?;
+        let label = format!("median {}", format::with_unit(&format::count(median), unit));
+        let half = canvas.text_width(&label, Weight::SemiBold) / 2.0;
+        let centre = at.clamp(left + half, (canvas.width - half).max(left + half));
+        canvas.text(centre, 0.9 * em, &label, Align::Middle, Weight::SemiBold, colour::TEXT)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! The report's charts, each drawn once over plotters' generic backend: inline SVG for the page, vector operations for
+//! the PDF, a PNG for the mail. Bars begin at zero, nothing is a pie, and every chart says in words what it shows.
+
+mod canvas;
+mod days;
+mod groups;
+mod histogram;
+mod hours;
+pub mod pdf_backend;
+mod spark;
+
+use anyhow::{Context, Result, anyhow};
+use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
+use printpdf::Op;
+
+use self::{
+    canvas::{Canvas, Drawn, Scale, colour},
+    pdf_backend::PdfBackend,
+};
+use crate::{
+    domain::report::{DailyReport, HeadlineKey},
+    template::{format, words},
+};
+
+pub use self::{
+    groups::{AGE_BAND_UNKNOWN, gender_name},
+    spark::sparkline,
+};
+
+/// SVG: four units a pixel keep strokes and positions fine although plotters only knows whole ones.
+const SVG: Scale = Scale {
+    units: 4.0,
+    text_drop: 0.091,
+};
+/// PDF: see [`pdf_backend::UNITS`]; text sits as in SVG.
+const PDF: Scale = Scale {
+    units: pdf_backend::UNITS,
+    text_drop: 0.091,
+};
+/// PNG: drawn at four times the size it is shown at, then halved, because plotters' bitmaps have rough edges.
+const PNG: Scale = Scale {
+    units: 4.0,
+    text_drop: 0.244,
+};
+
+/// One chart of the daily report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chart {
+    /// Rides a day over the last 28.
+    Days,
+    /// Rides by the hour they began in, with what is usual.
+    Hours,
+    /// Shares of rides and time by gender.
+    Gender,
+    /// Rides by age band.
+    Ages,
+    /// Rides by mean power.
+    Power,
+    /// Rides by mean heart rate.
+    HeartRate,
+}
+
+impl Chart {
+    /// Every chart, in the order they are read.
+    pub const ALL: [Chart; 6] = [
+        Chart::Days,
+        Chart::Hours,
+        Chart::Gender,
+        Chart::Ages,
+        Chart::Power,
+        Chart::HeartRate,
+    ];
+
+    /// Name in ids and file names.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Chart::Days => "rides-per-day",
+            Chart::Hours => "rides-per-hour",
+            Chart::Gender => "gender",
+            Chart::Ages => "age",
+            Chart::Power => "power",
+            Chart::HeartRate => "heart-rate",
+        }
+    }
+
+    /// What is measured.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Chart::Days => "Rides per day",
+            Chart::Hours => "Rides by hour",
+            Chart::Gender => "Rides and time by gender",
+            Chart::Ages => "Rides by age",
+            Chart::Power => "Mean power of a ride",
+            Chart::HeartRate => "Mean heart rate of a ride",
+        }
+    }
+
+    /// Measure, unit, period and how many rides it rests on.
+    #[must_use]
+    pub fn subtitle(self, report: &DailyReport) -> String {
+        let few = |rides: i64| if (1..30).contains(&rides) { ", few rides" } else { "" };
+        let over = |rides: i64| {
+            let noun = if rides == 1 { "ride" } else { "rides" };
+            format!("{} {noun}{}", format::count(whole(rides)), few(rides))
+        };
+        match self {
+            Chart::Days => format!(
+                "Rides, {} days to {}",
+                report.rides_per_day.len(),
+                format::date_short(report.day)
+            ),
+            Chart::Hours => format!(
+                "Rides begun in each hour, {}, {}",
+                local_zone(report),
+                over(report.rides())
+            ),
+            Chart::Gender => format!("Share of rides and of time ridden, {}", over(report.rides())),
+            Chart::Ages => format!("Rides by the rider's age, {}", over(report.rides())),
+            Chart::Power => format!(
+                "Rides in bins of 20{}W, {}",
+                format::THIN,
+                over(report.power_per_ride.rides)
+            ),
+            Chart::HeartRate => {
+                format!(
+                    "Rides in bins of 5{}bpm, {}",
+                    format::THIN,
+                    over(report.heart_rate_per_ride.rides)
+                )
+            }
+        }
+    }
+
+    /// What the chart shows, in a sentence, for those who do not see it.
+    #[must_use]
+    pub fn description(self, report: &DailyReport) -> String {
+        if self != Chart::Days && report.rides() == 0 {
+            return "No rides on this day.".to_owned();
+        }
+        match self {
+            Chart::Days => days::describe(report),
+            Chart::Hours => hours::describe(report),
+            Chart::Gender => groups::describe_gender(report),
+            Chart::Ages => groups::describe_ages(report),
+            Chart::Power => histogram::describe(&report.power_per_ride, "W"),
+            Chart::HeartRate => histogram::describe(&report.heart_rate_per_ride, "bpm"),
+        }
+    }
+
+    /// The chart as an inline SVG of `width` × `height` CSS pixels; `id` is unique in its document. Colours are those of
+    /// the light theme, as attributes that a style sheet overrides by value.
+    ///
+    /// # Errors
+    /// Plotters could not draw it.
+    pub fn svg(self, report: &DailyReport, id: &str, width: u32, height: u32) -> Result<String> {
+        let mut raw = String::new();
+        let backend = SVGBackend::with_string(&mut raw, units((width, height), SVG));
+        self.draw(report, backend, SVG, 12.0)
+            .with_context(|| format!("failed to draw `{}`", self.name()))?;
+        Ok(svg_document(
+            &raw,
+            id,
+            (width, height),
+            self.title(),
+            &self.description(report),
+        ))
+    }
+
+    /// The chart as PDF operations in the rectangle whose top left corner is (`left`, `top`), points from the bottom
+    /// left of the page, `width` × `height` points.
+    ///
+    /// # Errors
+    /// Plotters could not draw it.
+    pub fn pdf(self, report: &DailyReport, ops: &mut Vec<Op>, left: f64, top: f64, size: (u32, u32)) -> Result<()> {
+        ops.push(Op::SaveGraphicsState);
+        let backend = PdfBackend {
+            ops,
+            left,
+            top,
+            size: units(size, PDF),
+        };
+        self.draw(report, backend, PDF, 8.0)
+            .with_context(|| format!("failed to draw `{}`", self.name()))?;
+        ops.push(Op::RestoreGraphicsState);
+        Ok(())
+    }
+
+    /// The chart as a PNG for a mail: `width` × `height` CSS pixels at twice the density, opaque white with padding.
+    ///
+    /// # Errors
+    /// Plotters could not draw it, or the image could not be encoded.
+    pub fn png(self, report: &DailyReport, width: u32, height: u32) -> Result<Vec<u8>> {
+        const PADDING: u32 = 16;
+        let (columns, rows) = units((width, height), PNG);
+        let mut pixels = vec![0xFF; columns as usize * rows as usize * 3];
+        let backend = BitMapBackend::with_buffer(&mut pixels, (columns, rows));
+        let area = backend.into_drawing_area();
+        #[expect(clippy::cast_possible_truncation, reason = "four is a whole number")]
+        let padding = (f64::from(PADDING) * PNG.units) as i32;
+        area.fill(&colour::SURFACE).map_err(|error| anyhow!("{error}"))?;
+        let inner = area.margin(padding, padding, padding, padding);
+        self.draw_on(report, &Canvas::new(inner, PNG, 14.0))
+            .map_err(|error| anyhow!("{error}"))
+            .with_context(|| format!("failed to draw `{}`", self.name()))?;
+        area.present().map_err(|error| anyhow!("{error}"))?;
+        drop(area);
+        halved_png(&pixels, columns, rows).with_context(|| format!("failed to encode `{}` as PNG", self.name()))
+    }
+
+    fn draw<DB: DrawingBackend>(self, report: &DailyReport, backend: DB, scale: Scale, em: f64) -> Result<()> {
+        let area = backend.into_drawing_area();
+        self.draw_on(report, &Canvas::new(area.clone(), scale, em))
+            .map_err(|error| anyhow!("{error}"))?;
+        area.present().map_err(|error| anyhow!("{error}"))
+    }
+
+    fn draw_on<DB: DrawingBackend>(self, report: &DailyReport, canvas: &Canvas<DB>) -> Drawn<DB> {
+        if self != Chart::Days && report.rides() == 0 {
+            return canvas.nothing("No rides on this day");
+        }
+        match self {
+            Chart::Days => days::draw(canvas, report),
+            Chart::Hours => hours::draw(canvas, report),
+            Chart::Gender => groups::draw_gender(canvas, report),
+            Chart::Ages => groups::draw_ages(canvas, report),
+            Chart::Power => histogram::draw(canvas, &report.power_per_ride, 20.0, "W"),
+            Chart::HeartRate => histogram::draw(canvas, &report.heart_rate_per_ride, 5.0, "bpm"),
+        }
+    }
+}
+
+/// A count as a number to draw or write.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(crate) fn whole(count: i64) -> f64 {
+    count as f64
+}
+
+/// A place in a list as a number to draw.
+#[expect(clippy::cast_precision_loss, reason = "lists stay far below 2^53")]
+fn index(place: usize) -> f64 {
+    place as f64
+}
+
+/// What is usual for rides.
+fn usual_rides(report: &DailyReport) -> Option<words::Usual> {
+    words::usual(report.headline(HeadlineKey::Rides)?)
+}
+
+/// The zone's city, as people say it: `London time`.
+fn local_zone(report: &DailyReport) -> String {
+    let city = report
+        .timezone
+        .rsplit('/')
+        .next()
+        .unwrap_or(&report.timezone)
+        .replace('_', " ");
+    if city == "UTC" { city } else { format!("{city} time") }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a sheet is a few thousand units wide"
+)]
+fn units((width, height): (u32, u32), scale: Scale) -> (u32, u32) {
+    (
+        (f64::from(width) * scale.units) as u32,
+        (f64::from(height) * scale.units) as u32,
+    )
+}
+
+/// Makes plotters' SVG one of ours: named for assistive technology, sized in CSS pixels, without what every element
+/// repeats.
+fn svg_document(raw: &str, id: &str, (width, height): (u32, u32), title: &str, description: &str) -> String {
+    let shapes = raw.split_once('>').map_or("", |(_, rest)| rest);
+    let shapes = shapes
+        .replace(" opacity=\"1\"", "")
+        .replace(" stroke=\"none\"", "")
+        .replace(&format!(" font-family=\"{}\"", crate::report::font::FAMILY), "")
+        .replace("font-weight=\"bold\"", "font-weight=\"600\"")
+        .replace("\n</text>", "</text>")
+        .replace("/>\n", "/>")
+        .replace(" \"", "\"");
+    let (columns, rows) = units((width, height), SVG);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" \
+         width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {columns} {rows}\" font-family=\"Inter, Arial, sans-serif\">\
+         <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{}",
+        escaped(title),
+        escaped(description),
+        shapes.trim(),
+    )
+}
+
+/// Text inside an SVG element.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Halves an RGB image by averaging, and encodes it.
+fn halved_png(pixels: &[u8], columns: u32, rows: u32) -> Result<Vec<u8>> {
+    let (width, height) = (columns / 2, rows / 2);
+    let stride = columns as usize * 3;
+    let mut small = Vec::with_capacity(width as usize * height as usize * 3);
+    for y in 0..height as usize {
+        for x in 0..width as usize {
+            for channel in 0..3 {
+                let at = 2 * y * stride + 2 * x * 3 + channel;
+                let sum: u16 = [at, at + 3, at + stride, at + stride + 3]
+                    .iter()
+                    .map(|&i| u16::from(pixels[i]))
+                    .sum();
+                small.push(u8::try_from(sum / 4).expect("the mean of four bytes is a byte"));
+            }
+        }
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    encoder.write_header()?.write_image_data(&small)?;
+    Ok(bytes)
+}

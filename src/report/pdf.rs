@@ -1,0 +1,369 @@
+//! The report as a PDF: two A4 pages of real text and vector charts, the same figures as the page.
+
+use anyhow::{Result, anyhow};
+use printpdf::{
+    Line, LinePoint, Mm, OffsetDateTime, Op, PaintMode, PdfDocument, PdfFont, PdfPage, PdfSaveOptions, Polygon,
+    PolygonRing, Pt,
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    chart::{
+        Chart,
+        pdf_backend::{self, point, write_text},
+    },
+    font::{self, Weight},
+    html::{self, TILES},
+    quality::{self, Level},
+    table::{Table, tables},
+};
+use crate::{
+    domain::report::DailyReport,
+    template::{format, words},
+};
+
+const PAGE_WIDTH: f64 = 595.276;
+const PAGE_HEIGHT: f64 = 841.89;
+/// 15 mm.
+const MARGIN: f64 = 42.52;
+const LIVE: f64 = PAGE_WIDTH - 2.0 * MARGIN;
+const GUTTER: f64 = 18.0;
+const HALF: f64 = (LIVE - GUTTER) / 2.0;
+
+type Ink = (u8, u8, u8);
+const TEXT: Ink = (0x14, 0x18, 0x1F);
+const MUTED: Ink = (0x56, 0x60, 0x70);
+const RULE: Ink = (0xD9, 0xDE, 0xE5);
+const ACCENT: Ink = (0x0B, 0x6E, 0x75);
+const OK: Ink = (0x1B, 0x70, 0x44);
+const WARN: Ink = (0x87, 0x53, 0x00);
+const ALERT: Ink = (0xB3, 0x26, 0x1E);
+
+/// A page being written, from the top down.
+struct Sheet {
+    ops: Vec<Op>,
+    /// Points from the page's bottom to what was written last.
+    y: f64,
+}
+
+impl Sheet {
+    fn new() -> Sheet {
+        Sheet {
+            ops: Vec::new(),
+            y: PAGE_HEIGHT - MARGIN,
+        }
+    }
+
+    /// Text whose baseline begins at `x`, `down` points below [`Sheet::y`].
+    fn text(&mut self, x: f64, down: f64, text: &str, weight: Weight, size: f64, (r, g, b): Ink) {
+        write_text(
+            &mut self.ops,
+            x,
+            self.y - down,
+            text,
+            weight,
+            size,
+            pdf_backend::rgb(r, g, b),
+        );
+    }
+
+    /// Text that ends at `x`.
+    fn text_to(&mut self, x: f64, down: f64, text: &str, weight: Weight, size: f64, ink: Ink) {
+        let start = x - font::width(&font::showable(text), weight, size);
+        self.text(start, down, text, weight, size, ink);
+    }
+
+    fn rule(&mut self, x: f64, down: f64, width: f64) {
+        let (r, g, b) = RULE;
+        let points = [x, x + width]
+            .map(|x| LinePoint {
+                p: point(x, self.y - down),
+                bezier: false,
+            })
+            .to_vec();
+        self.ops.extend([
+            Op::SetOutlineColor {
+                col: pdf_backend::rgb(r, g, b),
+            },
+            Op::SetOutlineThickness { pt: Pt(0.75) },
+            Op::DrawLine {
+                line: Line {
+                    points,
+                    is_closed: false,
+                },
+            },
+        ]);
+    }
+
+    fn frame(&mut self, x: f64, width: f64, height: f64) {
+        let (r, g, b) = RULE;
+        let corners = [(x, 0.0), (x + width, 0.0), (x + width, height), (x, height)];
+        let points = corners
+            .map(|(x, down)| LinePoint {
+                p: point(x, self.y - down),
+                bezier: false,
+            })
+            .to_vec();
+        let polygon = Polygon {
+            rings: vec![PolygonRing { points }],
+            mode: PaintMode::Stroke,
+            ..Polygon::default()
+        };
+        self.ops.extend([
+            Op::SetOutlineColor {
+                col: pdf_backend::rgb(r, g, b),
+            },
+            Op::SetOutlineThickness { pt: Pt(0.75) },
+            Op::DrawPolygon { polygon },
+        ]);
+    }
+
+    /// A chart under its title and subtitle, its top left corner at `x`; moves nothing.
+    fn chart(&mut self, kind: Chart, report: &DailyReport, x: f64, size: (u32, u32)) -> Result<()> {
+        let width = f64::from(size.0);
+        self.text(x, 12.0, kind.title(), Weight::SemiBold, 12.0, TEXT);
+        let subtitle = font::fitted(&kind.subtitle(report), Weight::Regular, 8.0, width);
+        self.text(x, 23.0, &subtitle, Weight::Regular, 8.0, MUTED);
+        kind.pdf(report, &mut self.ops, x, self.y - CHART_HEAD, size)
+    }
+}
+
+/// Height of a chart's title and subtitle.
+const CHART_HEAD: f64 = 32.0;
+
+/// The report of one day as a PDF file.
+///
+/// # Errors
+/// A chart could not be drawn, or the document could not be written.
+pub fn render(report: &DailyReport) -> Result<Vec<u8>> {
+    let sheets = [first_page(report)?, second_page(report)?];
+    let count = sheets.len();
+    let pages = sheets.into_iter().enumerate().map(|(place, mut sheet)| {
+        footer(&mut sheet, report, place + 1, count);
+        PdfPage::new(Mm(210.0), Mm(297.0), sheet.ops)
+    });
+    let pages: Vec<PdfPage> = pages.collect();
+
+    let title = format!("Deloton daily report, {}", format::date_long(report.day));
+    let mut document = PdfDocument::new(&title);
+    for weight in [Weight::Regular, Weight::SemiBold] {
+        let font = PdfFont::new(weight.face().clone());
+        document.resources.fonts.map.insert(pdf_backend::font_id(weight), font);
+    }
+    // The day's end, not the time of rendering: the same report is the same file.
+    let date = OffsetDateTime::from_unix_timestamp(report.ends_at.timestamp())
+        .map_err(|error| anyhow!("the end of {} is no date for a PDF: {error}", report.day))?;
+    let info = &mut document.metadata.info;
+    info.author = "Deloton".to_owned();
+    info.creator = "Deloton".to_owned();
+    info.producer = "Deloton".to_owned();
+    info.subject = words::summary(report).join(" ");
+    (info.creation_date, info.modification_date, info.metadata_date) = (date, date, date);
+    document.with_pages(pages);
+    finish(&document)
+}
+
+/// Writes the document, with the language that printpdf knows nothing of and an id from the content where printpdf
+/// would draw a random one.
+fn finish(document: &PdfDocument) -> Result<Vec<u8>> {
+    let mut warnings = Vec::new();
+    let mut file = printpdf::to_lopdf_doc(document, &PdfSaveOptions::default(), &mut warnings);
+    let catalog = file
+        .catalog_mut()
+        .map_err(|error| anyhow!("the PDF has no catalog: {error}"))?;
+    catalog.set("Lang", "en-GB".to_owned());
+    let mut hash = Sha256::new();
+    for object in file.objects.values() {
+        hash.update(format!("{object:?}"));
+    }
+    let id: String = hash
+        .finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    file.trailer.set("ID", vec![id.clone().into(), id.into()]);
+    file.compress();
+    let mut bytes = Vec::new();
+    file.save_to(&mut bytes)
+        .map_err(|error| anyhow!("failed to write the PDF: {error}"))?;
+    Ok(bytes)
+}
+
+fn footer(sheet: &mut Sheet, report: &DailyReport, page: usize, of: usize) {
+    sheet.y = MARGIN;
+    sheet.rule(MARGIN, -4.0, LIVE);
+    let left = format!("Deloton daily report · {}", format::date_long(report.day));
+    sheet.text(MARGIN, 8.0, &left, Weight::Regular, 8.0, MUTED);
+    sheet.text_to(
+        MARGIN + LIVE,
+        8.0,
+        &format!("page {page} of {of}"),
+        Weight::Regular,
+        8.0,
+        MUTED,
+    );
+}
+
+fn first_page(report: &DailyReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new();
+    sheet.text(MARGIN, 12.0, "Deloton", Weight::SemiBold, 12.0, ACCENT);
+    let (badge, ink) = match quality::data_level(report) {
+        Level::Ok => ("✓ Data complete", OK),
+        Level::Warn | Level::Alert => ("! Check the data, page 2", WARN),
+    };
+    sheet.text_to(MARGIN + LIVE, 12.0, badge, Weight::SemiBold, 9.5, ink);
+    sheet.text(
+        MARGIN,
+        44.0,
+        &format::date_long(report.day),
+        Weight::SemiBold,
+        24.0,
+        TEXT,
+    );
+    sheet.y -= 62.0;
+
+    let sentences = words::summary(report).join(" ");
+    for line in wrapped(&sentences, Weight::Regular, 12.0, LIVE) {
+        sheet.text(MARGIN, 12.0, &line, Weight::Regular, 12.0, TEXT);
+        sheet.y -= 17.0;
+    }
+    let mut notes = html::notes(report);
+    if quality::has_many_alerts(report) {
+        notes.insert(0, format!("{} heart-rate alerts were raised.", report.quality.alerts));
+    }
+    for note in notes {
+        let ink = if note.contains("alerts") { ALERT } else { MUTED };
+        sheet.text(MARGIN, 10.0, &note, Weight::Regular, 9.5, ink);
+        sheet.y -= 13.0;
+    }
+    sheet.y -= 10.0;
+
+    tiles(&mut sheet, report)?;
+    sheet.y -= 18.0;
+    let size = (511, 170);
+    sheet.chart(Chart::Days, report, MARGIN, size)?;
+    sheet.y -= CHART_HEAD + f64::from(size.1) + 18.0;
+    sheet.chart(Chart::Hours, report, MARGIN, size)?;
+    Ok(sheet)
+}
+
+/// Four tiles, and the other figures in a row under them.
+fn tiles(sheet: &mut Sheet, report: &DailyReport) -> Result<()> {
+    const HEIGHT: f64 = 74.0;
+    let width = (LIVE - 3.0 * 10.0) / 4.0;
+    for (place, key) in (0u8..).zip(TILES) {
+        let Some(headline) = report.headline(key) else { continue };
+        let figure = html::figure(headline, report.day)?;
+        let x = MARGIN + f64::from(place) * (width + 10.0);
+        sheet.frame(x, width, HEIGHT);
+        let inner = width - 16.0;
+        sheet.text(x + 8.0, 15.0, figure.label, Weight::Regular, 9.5, MUTED);
+        sheet.text(x + 8.0, 38.0, &figure.value, Weight::SemiBold, 18.0, TEXT);
+        for (line, change) in (0u8..).zip(&figure.changes) {
+            let change = font::fitted(change, Weight::Regular, 8.0, inner);
+            sheet.text(
+                x + 8.0,
+                53.0 + 11.0 * f64::from(line),
+                &change,
+                Weight::Regular,
+                8.0,
+                MUTED,
+            );
+        }
+    }
+    sheet.y -= HEIGHT + 10.0;
+    let others: Vec<_> = report
+        .headlines
+        .iter()
+        .filter(|headline| !TILES.contains(&headline.key))
+        .collect();
+    let mut x = MARGIN;
+    for headline in others {
+        let figure = words::figure(headline.key, headline.value);
+        sheet.text(x, 8.0, words::label(headline.key), Weight::Regular, 8.0, MUTED);
+        sheet.text(x, 22.0, &figure, Weight::SemiBold, 12.0, TEXT);
+        x += LIVE / 5.0;
+    }
+    sheet.y -= 24.0;
+    Ok(())
+}
+
+fn second_page(report: &DailyReport) -> Result<Sheet> {
+    let mut sheet = Sheet::new();
+    let right = MARGIN + HALF + GUTTER;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few hundred points"
+    )]
+    let size = |height: u32| (HALF as u32, height);
+    for (left_chart, right_chart, height) in [(Chart::Gender, Chart::Ages, 150), (Chart::Power, Chart::HeartRate, 150)]
+    {
+        sheet.chart(left_chart, report, MARGIN, size(height))?;
+        sheet.chart(right_chart, report, right, size(height))?;
+        sheet.y -= CHART_HEAD + f64::from(height) + 20.0;
+    }
+    let all = tables(report);
+    let named = |name: &str| all.iter().find(|table| table.name == name);
+    if let Some(cities) = named("city") {
+        table(&mut sheet, "Towns with most rides", cities, &[0, 1, 2], MARGIN);
+    }
+    if let Some(quality) = named("data-quality") {
+        table(&mut sheet, "Data quality", quality, &[0, 1, 3], right);
+    }
+    Ok(sheet)
+}
+
+/// A table of the given columns in half the page's width; moves nothing.
+fn table(sheet: &mut Sheet, title: &str, table: &Table, columns: &[usize], x: f64) {
+    const ROW: f64 = 15.0;
+    let top = sheet.y;
+    sheet.text(x, 12.0, title, Weight::SemiBold, 12.0, TEXT);
+    sheet.y -= 18.0;
+    // The first column takes what the others leave.
+    let numbers = 52.0;
+    let edge = |place: usize| x + HALF - numbers * f64::from(u8::try_from(columns.len() - 1 - place).unwrap_or(0));
+    for (place, &column) in columns.iter().enumerate() {
+        let label = table.columns[column].label;
+        if place == 0 {
+            sheet.text(x, 11.0, label, Weight::Regular, 8.0, MUTED);
+        } else {
+            sheet.text_to(edge(place), 11.0, label, Weight::Regular, 8.0, MUTED);
+        }
+    }
+    sheet.y -= ROW;
+    for row in &table.rows {
+        sheet.rule(x, 0.0, HALF);
+        for (place, &column) in columns.iter().enumerate() {
+            let shown = &row[column].shown;
+            if place == 0 {
+                let room = edge(1) - numbers - x;
+                let shown = font::fitted(shown, Weight::Regular, 9.5, room + numbers - 40.0);
+                sheet.text(x, 11.0, &shown, Weight::Regular, 9.5, TEXT);
+            } else {
+                sheet.text_to(edge(place), 11.0, shown, Weight::Regular, 9.5, TEXT);
+            }
+        }
+        sheet.y -= ROW;
+    }
+    if table.rows.is_empty() {
+        sheet.text(x, 11.0, "No rides on this day", Weight::Regular, 9.5, MUTED);
+    }
+    sheet.y = top;
+}
+
+/// `text` in lines no wider than `width`.
+fn wrapped(text: &str, weight: Weight, size: f64, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if font::width(&format!("{line} {word}"), weight, size) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,143 @@
+//! How good a day's data is, check by check, and what the badge beside the date says.
+
+use serde::Serialize;
+
+use super::chart::whole;
+use crate::domain::report::DailyReport;
+
+/// Heart-rate alerts above which the page opens with a banner.
+const MANY_ALERTS: i64 = 5;
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Worth a look before quoting the day's figures.
+    Warn,
+    /// Someone should act.
+    Alert,
+}
+
+impl Level {
+    /// Its word; colour and sign only repeat it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Ok => "fine",
+            Level::Warn => "check",
+            Level::Alert => "act",
+        }
+    }
+
+    /// Its name for programs and for the style sheet.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Warn => "warn",
+            Level::Alert => "alert",
+        }
+    }
+}
+
+/// One check of the day's data.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// Its name for people.
+    pub name: &'static str,
+    /// Its name for programs.
+    pub key: &'static str,
+    /// How many.
+    pub count: i64,
+    /// Of how many, as a fraction; none where there is nothing to be a part of.
+    pub share: Option<f64>,
+    /// What that means.
+    pub level: Level,
+}
+
+/// The checks of a day.
+#[must_use]
+pub fn checks(report: &DailyReport) -> Vec<Check> {
+    let (quality, rides) = (&report.quality, report.rides());
+    let part = |name, key, count: i64, of: i64, warn_above: f64| {
+        let share = (of > 0).then(|| whole(count) / whole(of));
+        let is_much = share.map_or(count > 0, |share| share > warn_above);
+        Check {
+            name,
+            key,
+            count,
+            share,
+            level: if is_much { Level::Warn } else { Level::Ok },
+        }
+    };
+    // A reading is two lines.
+    let lines = quality.readings * 2 + quality.rejected_lines;
+    let alerts = if quality.alerts > MANY_ALERTS {
+        Level::Alert
+    } else {
+        Level::Ok
+    };
+    vec![
+        part(
+            "Lines that could not be read",
+            "rejected_lines",
+            quality.rejected_lines,
+            lines,
+            0.01,
+        ),
+        part(
+            "Seconds without hand contact",
+            "dropout_seconds",
+            quality.dropout_seconds,
+            quality.readings,
+            0.2,
+        ),
+        part(
+            "Readings outside plausible bounds",
+            "flagged_readings",
+            quality.flagged_readings,
+            quality.readings,
+            0.01,
+        ),
+        part(
+            "Rides joined midway",
+            "partial_rides",
+            quality.partial_rides,
+            rides,
+            0.05,
+        ),
+        part(
+            "Rides without an end marker",
+            "idle_rides",
+            quality.idle_rides,
+            rides,
+            0.2,
+        ),
+        Check {
+            name: "Heart-rate alerts",
+            key: "alerts",
+            count: quality.alerts,
+            share: None,
+            level: alerts,
+        },
+    ]
+}
+
+/// The worst of the checks on the data; alerts concern riders, not data.
+#[must_use]
+pub fn data_level(report: &DailyReport) -> Level {
+    checks(report)
+        .iter()
+        .filter(|check| check.key != "alerts")
+        .map(|check| check.level)
+        .max()
+        .unwrap_or(Level::Ok)
+}
+
+/// Whether the day had so many heart-rate alerts that the page says so first.
+#[must_use]
+pub fn has_many_alerts(report: &DailyReport) -> bool {
+    report.quality.alerts > MANY_ALERTS
+}

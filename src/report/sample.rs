@@ -1,0 +1,321 @@
+//! Reports to test with: an ordinary day, and the days that break reports.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::{
+    day::DayRule,
+    report::{Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Quality},
+};
+
+/// The day of the ordinary report: a Tuesday.
+pub(super) fn tuesday() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2025, 3, 4).unwrap()
+}
+
+fn headline(key: HeadlineKey, value: f64, earlier: impl Fn(u64) -> Option<f64>) -> Headline {
+    let before: Vec<Option<f64>> = (1..28).rev().map(&earlier).collect();
+    let mean = |values: &[Option<f64>]| {
+        let known: Vec<f64> = values.iter().flatten().copied().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    };
+    let mean_28 = mean(&before);
+    let stddev = mean_28.filter(|_| before.iter().flatten().count() > 1).map(|mean| {
+        let known: Vec<f64> = before.iter().flatten().copied().collect();
+        (known.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (known.len() as f64 - 1.0)).sqrt()
+    });
+    Headline {
+        key,
+        value: Some(value),
+        day_before: earlier(1),
+        week_before: earlier(7),
+        seven_day_mean: mean(&before[before.len() - 7..]),
+        mean_28_days: mean_28,
+        stddev_28_days: stddev,
+        last_28_days: before.into_iter().chain([Some(value)]).collect(),
+    }
+}
+
+fn group(name: &str, rides: i64) -> Group {
+    Group {
+        name: name.to_owned(),
+        is_suppressed: false,
+        rides: Some(rides),
+        riders: Some(rides * 4 / 5),
+        duration_seconds: Some(rides * 1_850),
+        energy_kilojoules: Some(rides as f64 * 312.5),
+    }
+}
+
+pub(super) fn suppressed(name: &str) -> Group {
+    Group {
+        name: name.to_owned(),
+        is_suppressed: true,
+        rides: None,
+        riders: None,
+        duration_seconds: None,
+        energy_kilojoules: None,
+    }
+}
+
+fn hours(day: NaiveDate, rides: impl Fn(u32) -> i64) -> (DateTime<Utc>, DateTime<Utc>, i64, Vec<HourCount>) {
+    let span = DayRule::default().span(day);
+    let hours = (0..span.hours()).map(|place| {
+        let starts_at = span.start + TimeDelta::hours(place);
+        let hour = starts_at
+            .with_timezone(&Tz::Europe__London)
+            .format("%H")
+            .to_string()
+            .parse()
+            .unwrap();
+        HourCount {
+            starts_at,
+            hour,
+            rides: rides(hour),
+            usual: Some(rides(hour) as f64 * 0.9 + 3.0),
+        }
+    });
+    (span.start, span.end, span.hours(), hours.collect())
+}
+
+fn normal_bins(from: f64, width: f64, count: i32, rides: f64) -> Vec<Bin> {
+    (0..count)
+        .map(|place| {
+            let z = (f64::from(place) - f64::from(count) * 0.45) / (f64::from(count) * 0.17);
+            Bin {
+                from: from + width * f64::from(place),
+                rides: (rides * (-z * z / 2.0).exp()).round() as i64,
+            }
+        })
+        .collect()
+}
+
+/// A busy Tuesday with four weeks of history.
+pub(super) fn ordinary() -> DailyReport {
+    let day = tuesday();
+    let wave = |back: u64, size: f64| {
+        let weekday = (day - Days::new(back)).format("%u").to_string().parse::<f64>().unwrap();
+        Some((size * (1.0 - 0.035 * (weekday - 3.0).abs() + 0.04 * ((back * 7 % 5) as f64 - 2.0) / 2.0)).round())
+    };
+    let (starts_at, ends_at, hours_in_day, rides_per_hour) = hours(day, |hour| match hour {
+        0..=4 => 12,
+        5 => 80,
+        6 => 290,
+        7 => 352,
+        8 => 210,
+        9..=11 => 110,
+        12 => 190,
+        13 => 150,
+        14..=15 => 84,
+        16 => 130,
+        17 => 260,
+        18 => 391,
+        19 => 370,
+        20 => 240,
+        21 => 120,
+        22 => 60,
+        _ => 25,
+    });
+    DailyReport {
+        day,
+        starts_at,
+        ends_at,
+        timezone: "Europe/London".to_owned(),
+        hours_in_day,
+        seal_count: 1,
+        headlines: vec![
+            headline(HeadlineKey::Rides, 3_412.0, |back| wave(back, 3_010.0)),
+            headline(HeadlineKey::Riders, 2_871.0, |back| wave(back, 2_540.0)),
+            headline(HeadlineKey::NewRiders, 41.0, |back| wave(back, 38.0)),
+            headline(HeadlineKey::DurationSeconds, 6_312_200.0, |back| {
+                wave(back, 5_600_000.0)
+            }),
+            headline(HeadlineKey::EnergyKilojoules, 1_066_250.0, |back| wave(back, 940_000.0)),
+            headline(HeadlineKey::PowerWattsMean, 186.6, |back| wave(back, 184.0)),
+            headline(HeadlineKey::HeartRateBpmMean, 142.4, |back| wave(back, 141.0)),
+            headline(HeadlineKey::LongestRideSeconds, 9_240.0, |back| wave(back, 8_900.0)),
+            headline(HeadlineKey::PowerWattsMax, 1_204.0, |back| wave(back, 1_150.0)),
+        ],
+        rides_per_day: (0..28)
+            .rev()
+            .map(|back| DayCount {
+                day: day - Days::new(back),
+                rides: if back == 0 {
+                    Some(3_412)
+                } else {
+                    wave(back, 3_010.0).map(|rides| rides as i64)
+                },
+            })
+            .collect(),
+        rides_per_hour,
+        by_gender: vec![
+            group("female", 1_622),
+            group("male", 1_702),
+            group("other", 41),
+            group("unknown", 47),
+        ],
+        by_age_band: vec![
+            group("under 18", 21),
+            group("18–24", 402),
+            group("25–34", 1_010),
+            group("35–44", 884),
+            group("45–54", 601),
+            group("55–64", 322),
+            group("65 and over", 131),
+            group("unknown", 41),
+        ],
+        by_city: [
+            "London",
+            "Manchester",
+            "Leeds",
+            "Glasgow",
+            "Birmingham",
+            "Bristol",
+            "Cardiff",
+            "York",
+            "Bath",
+            "Hull",
+        ]
+        .iter()
+        .enumerate()
+        .map(|(place, name)| group(name, 620 / (place as i64 + 1) + 20))
+        .collect(),
+        power_per_ride: Histogram {
+            bin_width: 20.0,
+            bins: normal_bins(60.0, 20.0, 16, 520.0),
+            median: Some(183.2),
+            rides: 3_412,
+        },
+        heart_rate_per_ride: Histogram {
+            bin_width: 5.0,
+            bins: normal_bins(85.0, 5.0, 22, 330.0),
+            median: Some(141.7),
+            rides: 3_398,
+        },
+        quality: Quality {
+            readings: 6_302_118,
+            dropout_seconds: 214_080,
+            flagged_readings: 312,
+            partial_rides: 6,
+            idle_rides: 118,
+            rejected_lines: 1_904,
+            alerts: 3,
+        },
+    }
+}
+
+/// A day on which nobody rode, in the middle of history.
+pub(super) fn empty() -> DailyReport {
+    let mut report = ordinary();
+    for headline in &mut report.headlines {
+        let counts = matches!(
+            headline.key,
+            HeadlineKey::Rides
+                | HeadlineKey::Riders
+                | HeadlineKey::NewRiders
+                | HeadlineKey::DurationSeconds
+                | HeadlineKey::EnergyKilojoules
+        );
+        headline.value = counts.then_some(0.0);
+        *headline.last_28_days.last_mut().unwrap() = headline.value;
+    }
+    report.rides_per_day.last_mut().unwrap().rides = Some(0);
+    report.rides_per_hour.iter_mut().for_each(|hour| hour.rides = 0);
+    report.by_gender.clear();
+    report.by_age_band.clear();
+    report.by_city.clear();
+    report.power_per_ride = Histogram {
+        bin_width: 20.0,
+        ..Histogram::default()
+    };
+    report.heart_rate_per_ride = Histogram {
+        bin_width: 5.0,
+        ..Histogram::default()
+    };
+    report.quality = Quality::default();
+    report
+}
+
+/// The first day of all, with one ride.
+pub(super) fn one_ride() -> DailyReport {
+    let mut report = ordinary();
+    for headline in &mut report.headlines {
+        *headline = Headline {
+            key: headline.key,
+            value: match headline.key {
+                HeadlineKey::Rides | HeadlineKey::Riders | HeadlineKey::NewRiders => Some(1.0),
+                HeadlineKey::DurationSeconds | HeadlineKey::LongestRideSeconds => Some(5_040.0),
+                HeadlineKey::HeartRateBpmMean => None,
+                _ => headline.value,
+            },
+            day_before: None,
+            week_before: None,
+            seven_day_mean: None,
+            mean_28_days: None,
+            stddev_28_days: None,
+            last_28_days: vec![None; 28],
+        };
+        *headline.last_28_days.last_mut().unwrap() = headline.value;
+    }
+    let last = report.rides_per_day.len() - 1;
+    for (place, count) in report.rides_per_day.iter_mut().enumerate() {
+        count.rides = (place == last).then_some(1);
+    }
+    for hour in &mut report.rides_per_hour {
+        hour.rides = i64::from(hour.hour == 18);
+        hour.usual = None;
+    }
+    report.by_gender = ["female", "male", "other", "unknown"].map(suppressed).to_vec();
+    report.by_age_band = ["18–24", "25–34", "unknown"].map(suppressed).to_vec();
+    report.by_city = vec![suppressed("Leeds")];
+    report.power_per_ride = Histogram {
+        bin_width: 20.0,
+        bins: vec![Bin { from: 180.0, rides: 1 }],
+        median: Some(186.6),
+        rides: 1,
+    };
+    report.heart_rate_per_ride = Histogram {
+        bin_width: 5.0,
+        ..Histogram::default()
+    };
+    report.quality = Quality {
+        readings: 5_040,
+        dropout_seconds: 5_040,
+        ..Quality::default()
+    };
+    report
+}
+
+/// An ordinary day of 25 hours.
+pub(super) fn long_day() -> DailyReport {
+    on(Utc.with_ymd_and_hms(2025, 10, 26, 12, 0, 0).unwrap().date_naive())
+}
+
+/// An ordinary day of 23 hours.
+pub(super) fn short_day() -> DailyReport {
+    on(Utc.with_ymd_and_hms(2025, 3, 30, 12, 0, 0).unwrap().date_naive())
+}
+
+/// The ordinary day's figures on another day.
+pub(super) fn on(day: NaiveDate) -> DailyReport {
+    let mut report = ordinary();
+    let (starts_at, ends_at, hours_in_day, rides_per_hour) = hours(day, |hour| i64::from(hour) * 12 + 5);
+    let moved = (0..28)
+        .rev()
+        .map(|back| day - Days::new(back))
+        .zip(&report.rides_per_day);
+    report.rides_per_day = moved
+        .map(|(day, count)| DayCount {
+            day,
+            rides: count.rides,
+        })
+        .collect();
+    DailyReport {
+        day,
+        starts_at,
+        ends_at,
+        hours_in_day,
+        rides_per_hour,
+        ..report
+    }
+}

@@ -1,0 +1,342 @@
+//! What is published: the files of a day, and the files of the site around them.
+
+use anyhow::{Context, Result};
+use chrono::{Datelike, Days, NaiveDate};
+use serde::Serialize;
+
+use super::{
+    chart::whole,
+    html::{self, Figure, Links, Neighbours, TILES},
+    pdf,
+    quality::{self, Level},
+    table::tables,
+};
+use crate::{
+    domain::{
+        artifact::{Artifact, media_type_of},
+        report::{DailyReport, HeadlineKey},
+    },
+    template::{
+        Templates, assets, format,
+        words::{self, Base},
+    },
+};
+
+/// Months of the index that are unfolded.
+const OPEN_MONTHS: usize = 2;
+
+/// The files of one day, below `daily/<day>/`: the page, the PDF, the report as JSON, a CSV file a table.
+///
+/// # Errors
+/// Something could not be rendered; the message says what.
+pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<Vec<Artifact>> {
+    let path = |name: &str| format!("daily/{}/{name}", report.day);
+    let artifact = |name: &str, bytes: Vec<u8>| Artifact {
+        path: path(name),
+        media_type: media_type_of(name),
+        bytes,
+    };
+    let mut json = serde_json::to_vec_pretty(report).context("failed to write the report as JSON")?;
+    json.push(b'\n');
+    let mut artifacts = vec![
+        artifact("index.html", html::page(report, neighbours, templates)?.into_bytes()),
+        artifact("report.pdf", pdf::render(report)?),
+        artifact("report.json", json),
+    ];
+    for table in tables(report) {
+        artifacts.push(artifact(&format!("{}.csv", table.name), table.csv().into_bytes()));
+    }
+    Ok(artifacts)
+}
+
+/// A day as the index lists it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayEntry {
+    /// The day.
+    pub day: NaiveDate,
+    rides: i64,
+    rides_shown: String,
+    change: String,
+    riders: String,
+    duration: String,
+    power: String,
+    level: &'static str,
+    is_restated: bool,
+}
+
+impl DayEntry {
+    /// The entry of `report`.
+    #[must_use]
+    pub fn of(report: &DailyReport) -> DayEntry {
+        let figure = |key| {
+            report.headline(key).map_or(format::NOTHING.to_owned(), |headline| {
+                words::figure(key, headline.value)
+            })
+        };
+        let change = report
+            .headline(HeadlineKey::Rides)
+            .and_then(|rides| words::change(rides, Base::DayBefore, report.day))
+            .map(|change| {
+                change
+                    .replace(" on the day before", "")
+                    .replace("as the day before", "same")
+            });
+        let level = if quality::has_many_alerts(report) {
+            Level::Alert
+        } else {
+            quality::data_level(report)
+        };
+        DayEntry {
+            day: report.day,
+            rides: report.rides(),
+            rides_shown: format::count(whole(report.rides())),
+            change: change.unwrap_or_default(),
+            riders: figure(HeadlineKey::Riders),
+            duration: figure(HeadlineKey::DurationSeconds),
+            power: figure(HeadlineKey::PowerWattsMean),
+            level: level.key(),
+            is_restated: report.seal_count > 1,
+        }
+    }
+}
+
+/// A row of the index: a day, with a report or without.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    day: NaiveDate,
+    entry: Option<&'a DayEntry>,
+    /// Rides as a share of the index's busiest day, in per cent.
+    bar: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Month<'a> {
+    first: NaiveDate,
+    rides: i64,
+    is_open: bool,
+    rows: Vec<Row<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Latest<'a> {
+    report: &'a DailyReport,
+    sentences: Vec<String>,
+    tiles: Vec<Figure>,
+}
+
+#[derive(Debug, Serialize)]
+struct IndexPage<'a> {
+    links: Links,
+    latest: Option<Latest<'a>>,
+    months: Vec<Month<'a>>,
+    day_count: usize,
+}
+
+/// The files around the days: `index.html` and everything below `static/`. `entries` are all days that have a report, in
+/// any order; `latest` is the newest of their reports.
+///
+/// # Errors
+/// The index could not be rendered; the message says why.
+pub fn site_artifacts(
+    entries: &[DayEntry],
+    latest: Option<&DailyReport>,
+    templates: &Templates,
+) -> Result<Vec<Artifact>> {
+    let mut artifacts: Vec<Artifact> = assets::all()
+        .iter()
+        .map(|asset| Artifact {
+            path: format!("static/{}", asset.hashed_name),
+            media_type: media_type_of(&asset.name),
+            bytes: asset.bytes.clone(),
+        })
+        .collect();
+    let page = IndexPage {
+        links: Links::from(""),
+        latest: latest.map(latest_card).transpose()?,
+        months: months(entries),
+        day_count: entries.len(),
+    };
+    let html = templates
+        .render("report/index.html", &page)
+        .context("failed to render the site's index")?;
+    artifacts.push(Artifact::text("index.html", media_type_of("index.html"), html));
+    Ok(artifacts)
+}
+
+fn latest_card(report: &DailyReport) -> Result<Latest<'_>> {
+    let tiles = TILES.iter().filter_map(|key| report.headline(*key));
+    Ok(Latest {
+        report,
+        sentences: words::summary(report),
+        tiles: tiles
+            .map(|headline| html::figure(headline, report.day))
+            .collect::<Result<_>>()?,
+    })
+}
+
+/// Every day from the newest to the oldest, by month; a day without a report is listed as such.
+fn months(entries: &[DayEntry]) -> Vec<Month<'_>> {
+    let mut sorted: Vec<&DayEntry> = entries.iter().collect();
+    sorted.sort_by_key(|entry| std::cmp::Reverse(entry.day));
+    let busiest = sorted.iter().map(|entry| entry.rides).max().unwrap_or(0).max(1);
+    let mut months: Vec<Month<'_>> = Vec::new();
+    let mut expected: Option<NaiveDate> = None;
+    for entry in sorted {
+        while let Some(day) = expected.filter(|day| *day > entry.day) {
+            push(
+                &mut months,
+                Row {
+                    day,
+                    entry: None,
+                    bar: 0.0,
+                },
+            );
+            expected = Some(day - Days::new(1));
+        }
+        let bar = (whole(entry.rides) / whole(busiest) * 1000.0).round() / 10.0;
+        push(
+            &mut months,
+            Row {
+                day: entry.day,
+                entry: Some(entry),
+                bar,
+            },
+        );
+        expected = Some(entry.day - Days::new(1));
+    }
+    months
+}
+
+fn push<'a>(months: &mut Vec<Month<'a>>, row: Row<'a>) {
+    let first = row.day.with_day(1).unwrap_or(row.day);
+    if months.last().is_none_or(|month| month.first != first) {
+        let is_open = months.len() < OPEN_MONTHS;
+        months.push(Month {
+            first,
+            rides: 0,
+            is_open,
+            rows: Vec::new(),
+        });
+    }
+    if let Some(month) = months.last_mut() {
+        month.rides += row.entry.map_or(0, |entry| entry.rides);
+        month.rows.push(row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::report::sample;
+
+    fn templates() -> Templates {
+        Templates::load(None).unwrap()
+    }
+
+    fn named<'a>(artifacts: &'a [Artifact], path: &str) -> &'a Artifact {
+        artifacts
+            .iter()
+            .find(|artifact| artifact.path == path)
+            .unwrap_or_else(|| panic!("no `{path}`"))
+    }
+
+    fn text(artifact: &Artifact) -> &str {
+        std::str::from_utf8(&artifact.bytes).unwrap()
+    }
+
+    #[test]
+    fn a_day_is_a_page_a_pdf_its_json_and_a_csv_file_a_table() {
+        let report = sample::ordinary();
+        let artifacts = daily_artifacts(&report, Neighbours::default(), &templates()).unwrap();
+        let json = named(&artifacts, "daily/2025-03-04/report.json");
+        let read: DailyReport = serde_json::from_slice(&json.bytes).unwrap();
+        assert_eq!((read.day, read.rides()), (report.day, 3_412));
+        assert_eq!(read.rides_per_hour, report.rides_per_hour);
+        assert_eq!(read.by_city, report.by_city);
+        let page = text(named(&artifacts, "daily/2025-03-04/index.html"));
+        // Every file beside the page is linked from it, and everything it links to beside it exists.
+        for artifact in artifacts
+            .iter()
+            .filter(|artifact| !artifact.path.ends_with("index.html"))
+        {
+            let name = artifact.path.rsplit('/').next().unwrap();
+            assert!(page.contains(&format!("href=\"{name}\"")), "{name} is not linked");
+        }
+        let csv = text(named(&artifacts, "daily/2025-03-04/rides-per-hour.csv"));
+        assert!(
+            csv.starts_with("starts_at,rides,usual_rides\r\n2025-03-04T00:00:00+00:00,12,13.8"),
+            "{csv}"
+        );
+        assert_eq!(csv.lines().count(), 25);
+        let csv = text(named(&artifacts, "daily/2025-03-04/headlines.csv"));
+        assert!(csv.contains("\r\nrides,3412,"), "{csv}");
+    }
+
+    #[test]
+    fn the_same_report_gives_the_same_bytes() {
+        let render = || daily_artifacts(&sample::ordinary(), Neighbours::default(), &templates()).unwrap();
+        let (first, second) = (render(), render());
+        for (first, second) in first.iter().zip(&second) {
+            assert_eq!(first.path, second.path);
+            assert!(first.bytes == second.bytes, "{} differs", first.path);
+        }
+    }
+
+    #[test]
+    fn suppressed_groups_have_no_figures_in_any_file() {
+        let mut report = sample::ordinary();
+        report.by_gender[2] = sample::suppressed("other");
+        report.by_gender[3] = sample::suppressed("unknown");
+        let artifacts = daily_artifacts(&report, Neighbours::default(), &templates()).unwrap();
+        let csv = text(named(&artifacts, "daily/2025-03-04/gender.csv"));
+        assert!(csv.contains("\r\nother,,,,,true\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn the_index_lists_every_day_newest_first_and_the_missing_ones() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let days = ["2025-02-27", "2025-03-04", "2025-03-02", "2025-03-01"];
+        let entries: Vec<DayEntry> = days.iter().map(|text| DayEntry::of(&sample::on(day(text)))).collect();
+        let latest = sample::on(day("2025-03-04"));
+        let artifacts = site_artifacts(&entries, Some(&latest), &templates()).unwrap();
+        let html = text(named(&artifacts, "index.html"));
+        let places: Vec<usize> = ["2025-03-04", "2025-03-02", "2025-03-01", "2025-02-27"]
+            .iter()
+            .map(|day| {
+                html.find(&format!(
+                    "<a href=\"daily/{day}/index.html\">{}",
+                    format::date_medium(day.parse().unwrap())
+                ))
+                .unwrap()
+            })
+            .collect();
+        assert!(places.is_sorted(), "{places:?}");
+        assert_eq!(html.matches("no report").count(), 2, "3 March and 28 February");
+        assert!(html.contains("March 2025") && html.contains("February 2025"));
+    }
+
+    #[test]
+    fn an_empty_site_still_opens() {
+        let artifacts = site_artifacts(&[], None, &templates()).unwrap();
+        assert!(text(named(&artifacts, "index.html")).contains("No report yet"));
+    }
+
+    #[test]
+    fn every_static_file_a_page_asks_for_is_published_under_its_hash() {
+        let entry = DayEntry::of(&sample::ordinary());
+        let artifacts = site_artifacts(&[entry], Some(&sample::ordinary()), &templates()).unwrap();
+        let paths: BTreeSet<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
+        let html = text(named(&artifacts, "index.html"));
+        let asked: Vec<&str> = html
+            .split("\"static/")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        assert!(asked.len() >= 2, "{asked:?}");
+        for name in asked {
+            assert!(paths.contains(format!("static/{name}").as_str()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! Publishing to an S3 server that runs in this process and speaks the protocol over TCP.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    future::Future,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_sdk_s3::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region},
+};
+use deloton::{
+    clock::Clock,
+    domain::artifact::{Artifact, media_type_of},
+    jobs,
+    publish::{PublishError, PublishMode, Publisher, S3Publisher, Unlisted},
+    store::Store,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use s3s::{
+    S3, S3Request, S3Response, S3Result,
+    access::{S3Access, S3AccessContext},
+    auth::SimpleAuth,
+    dto::{
+        DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+        HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput,
+    },
+    service::S3ServiceBuilder,
+};
+
+const LEASE: Duration = Duration::from_millis(400);
+
+/// What the server was asked and what it is to refuse.
+#[derive(Clone, Default)]
+struct Watch {
+    /// `PutObject index.html` and so on, reads left out.
+    writes: Arc<Mutex<Vec<String>>>,
+    /// Writes allowed before every further one is denied.
+    allowed: Arc<Mutex<Option<usize>>>,
+    /// A publisher that puts a manifest of its own just before this path is written.
+    intruder: Arc<Mutex<Option<(&'static str, Client)>>>,
+}
+
+impl S3Access for Watch {
+    fn check<'s, 'c, 'x, 'f>(
+        &'s self,
+        context: &'c mut S3AccessContext<'x>,
+    ) -> Pin<Box<dyn Future<Output = S3Result<()>> + Send + 'f>>
+    where
+        's: 'f,
+        'c: 'f,
+        'x: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move {
+            let operation = context.s3_op().name();
+            if !matches!(operation, "PutObject" | "DeleteObject") {
+                return Ok(());
+            }
+            let key = context.s3_path().as_object().map(|(_, key)| key).unwrap_or_default();
+            if let Some(allowed) = self.allowed.lock().unwrap().as_mut() {
+                if *allowed == 0 {
+                    return Err(s3s::s3_error!(AccessDenied));
+                }
+                *allowed -= 1;
+            }
+            let intruder = self.intruder.lock().unwrap().take_if(|(path, _)| key.ends_with(*path));
+            if let Some((_, client)) = intruder {
+                put_manifest(&client, r#"{"files":{}}"#).await;
+            }
+            self.writes.lock().unwrap().push(format!("{operation} {key}"));
+            Ok(())
+        })
+    }
+}
+
+/// The file system as S3 has it: what one request does, another sees whole or not at all.
+struct OneAtATime {
+    files: s3s_fs::FileSystem,
+    turn: tokio::sync::Mutex<()>,
+}
+
+macro_rules! one_at_a_time {
+    ($($operation:ident: $input:ident -> $output:ident),*) => {
+        impl S3 for OneAtATime {$(
+            fn $operation<'s, 'f>(
+                &'s self,
+                request: S3Request<$input>,
+            ) -> Pin<Box<dyn Future<Output = S3Result<S3Response<$output>>> + Send + 'f>>
+            where
+                's: 'f,
+                Self: 'f,
+            {
+                Box::pin(async move {
+                    let _turn = self.turn.lock().await;
+                    self.files.$operation(request).await
+                })
+            }
+        )*}
+    };
+}
+
+one_at_a_time! {
+    get_object: GetObjectInput -> GetObjectOutput,
+    put_object: PutObjectInput -> PutObjectOutput,
+    delete_object: DeleteObjectInput -> DeleteObjectOutput,
+    head_object: HeadObjectInput -> HeadObjectOutput,
+    head_bucket: HeadBucketInput -> HeadBucketOutput
+}
+
+/// A bucket called `site` and who asks for what in it.
+struct Server {
+    root: tempfile::TempDir,
+    url: String,
+    watch: Watch,
+}
+
+impl Server {
+    async fn start() -> Server {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("site")).unwrap();
+        let watch = Watch::default();
+        let files = s3s_fs::FileSystem::new(root.path()).unwrap();
+        let mut builder = S3ServiceBuilder::new(OneAtATime {
+            files,
+            turn: tokio::sync::Mutex::default(),
+        });
+        builder.set_auth(SimpleAuth::from_single("key", "secret"));
+        builder.set_access(watch.clone());
+        let service = builder.build();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let builder = Builder::new(TokioExecutor::new());
+                    drop(builder.serve_connection(TokioIo::new(socket), service).await);
+                });
+            }
+        });
+        Server { root, url, watch }
+    }
+
+    fn publisher(&self) -> Publisher {
+        publisher(&self.url, "site", "secret")
+    }
+
+    fn manifest(&self) -> PathBuf {
+        self.root.path().join("site/reports/_manifest.json")
+    }
+
+    /// The site without the manifest: path → content.
+    fn site(&self) -> BTreeMap<String, String> {
+        let mut site = files(&self.root.path().join("site/reports"));
+        site.remove("_manifest.json");
+        site
+    }
+
+    fn writes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.watch.writes.lock().unwrap())
+    }
+
+    fn allow(&self, writes: Option<usize>) {
+        *self.watch.allowed.lock().unwrap() = writes;
+    }
+}
+
+fn client(url: &str, secret: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-2"))
+        .endpoint_url(url)
+        .force_path_style(true)
+        .credentials_provider(Credentials::new("key", secret, None, None, "test"));
+    Client::from_conf(config.build())
+}
+
+async fn put_manifest(client: &Client, text: &str) {
+    let put = client.put_object().bucket("site").key("reports/_manifest.json");
+    put.body(text.as_bytes().to_vec().into()).send().await.unwrap();
+}
+
+fn publisher(url: &str, bucket: &str, secret: &str) -> Publisher {
+    Publisher::S3(S3Publisher::new(client(url, secret), bucket, "reports").with_lease(LEASE))
+}
+
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let artifacts = jobs::publish::artifacts_below(folder).unwrap();
+    artifacts
+        .into_iter()
+        .map(|artifact| (artifact.path, String::from_utf8(artifact.bytes).unwrap()))
+        .collect()
+}
+
+/// A small site; `version` is in the day's page, its data and the index, not in the asset.
+fn site(version: u32) -> Vec<Artifact> {
+    let text = |path: &str, text: String| Artifact::text(path, media_type_of(path), text);
+    vec![
+        text("index.html", format!("index {version}")),
+        text("2026-11-21/index.html", format!("page {version}")),
+        text("feed.xml", format!("feed {version}")),
+        text("2026-11-21/report.pdf", format!("pdf {version}")),
+        text("2026-11-21/rides.csv", format!("csv {version}")),
+        text("static/report-3f9a01bc.css", "css".to_owned()),
+    ]
+}
+
+fn contents(artifacts: &[Artifact]) -> BTreeMap<String, String> {
+    let pair = |artifact: &Artifact| {
+        (
+            artifact.path.clone(),
+            String::from_utf8(artifact.bytes.clone()).unwrap(),
+        )
+    };
+    artifacts.iter().map(pair).collect()
+}
+
+fn mode() -> PublishMode {
+    PublishMode::default()
+}
+
+#[tokio::test]
+async fn everything_arrives_leaves_first_and_the_index_last() {
+    let server = Server::start().await;
+    let status = server.publisher().publish(&site(1), mode()).await.unwrap();
+    assert_eq!(
+        (status.written.len(), status.unchanged, status.deleted.len()),
+        (6, 0, 0)
+    );
+    assert_eq!(server.site(), contents(&site(1)));
+
+    let writes = server.writes();
+    let order: Vec<_> = writes
+        .iter()
+        .map(|write| write.strip_prefix("PutObject reports/").unwrap())
+        .collect();
+    assert_eq!((order[0], order[7]), ("_manifest.json", "_manifest.json"));
+    assert_eq!(order[1], "static/report-3f9a01bc.css");
+    assert!(order[2].ends_with("pdf") || order[3].ends_with("pdf"), "{order:?}");
+    assert_eq!(order[4..7], ["2026-11-21/index.html", "feed.xml", "index.html"]);
+
+    let head = |path: &'static str| {
+        client(&server.url, "secret")
+            .head_object()
+            .bucket("site")
+            .key(path)
+            .send()
+    };
+    let page = head("reports/index.html").await.unwrap();
+    assert_eq!(page.content_type(), Some("text/html; charset=utf-8"));
+    assert_eq!(page.cache_control(), Some("public, max-age=60"));
+    let asset = head("reports/static/report-3f9a01bc.css").await.unwrap();
+    assert_eq!(asset.content_type(), Some("text/css; charset=utf-8"));
+    assert_eq!(asset.cache_control(), Some("public, max-age=31536000, immutable"));
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_not_written() {
+    let server = Server::start().await;
+    server.publisher().publish(&site(1), mode()).await.unwrap();
+    let manifest = fs::read(server.manifest()).unwrap();
+    server.writes();
+
+    let status = server.publisher().publish(&site(1), mode()).await.unwrap();
+    assert_eq!((status.written.len(), status.unchanged), (0, 6));
+    assert_eq!(server.writes(), Vec::<String>::new());
+    assert_eq!(fs::read(server.manifest()).unwrap(), manifest);
+
+    let mut changed = site(1);
+    changed[4].bytes = b"csv corrected".to_vec();
+    let plan = server
+        .publisher()
+        .publish(
+            &changed,
+            PublishMode {
+                dry_run: true,
+                ..mode()
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(plan.written, ["2026-11-21/rides.csv"]);
+    assert_eq!(server.writes(), Vec::<String>::new(), "a dry run writes nothing");
+    assert_eq!(server.publisher().publish(&changed, mode()).await.unwrap(), plan);
+    let expected = ["_manifest.json", "2026-11-21/rides.csv", "_manifest.json"];
+    assert_eq!(
+        server.writes(),
+        expected.map(|path| format!("PutObject reports/{path}"))
+    );
+    assert_eq!(server.site(), contents(&changed));
+
+    let everything = server
+        .publisher()
+        .publish(
+            &changed,
+            PublishMode {
+                rewrite: true,
+                ..mode()
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(everything.written.len(), 6);
+}
+
+#[tokio::test]
+async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_completes() {
+    for allowed in 0..8 {
+        let server = Server::start().await;
+        server.publisher().publish(&site(1), mode()).await.unwrap();
+        // From here on every write after the first few is refused, also the one that would let the lock go.
+        server.allow(Some(allowed));
+        let died = server.publisher().publish(&site(2), mode()).await;
+        assert_eq!(
+            died.is_err(),
+            allowed < 7,
+            "two manifests and five changed files are seven writes"
+        );
+        let found = server.site();
+        let is_new = |path: &str| found[path].ends_with('2');
+        assert!(
+            !is_new("2026-11-21/index.html") || (is_new("2026-11-21/report.pdf") && is_new("2026-11-21/rides.csv"))
+        );
+        assert!(!is_new("feed.xml") || is_new("2026-11-21/index.html"));
+        assert!(!is_new("index.html") || is_new("feed.xml"));
+
+        // Whatever comes next, also the old content again, ends up complete.
+        server.allow(None);
+        let next = site(if allowed % 2 == 0 { 2 } else { 1 });
+        server.publisher().publish(&next, mode()).await.unwrap();
+        assert_eq!(server.site(), contents(&next), "after {allowed} writes");
+        assert!(
+            server
+                .publisher()
+                .publish(&next, mode())
+                .await
+                .unwrap()
+                .written
+                .is_empty()
+        );
+        assert!(!fs::read_to_string(server.manifest()).unwrap().contains("lock"));
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_changed_meanwhile_stops_the_publisher() {
+    let server = Server::start().await;
+    server.publisher().publish(&site(1), mode()).await.unwrap();
+    *server.watch.intruder.lock().unwrap() = Some(("feed.xml", client(&server.url, "secret")));
+    let error = server.publisher().publish(&site(2), mode()).await.unwrap_err();
+    assert!(matches!(error, PublishError::Busy { .. }), "{error}");
+    assert_eq!(
+        fs::read_to_string(server.manifest()).unwrap(),
+        r#"{"files":{}}"#,
+        "the other's manifest stands"
+    );
+}
+
+#[tokio::test]
+async fn two_publishers_at_once_leave_one_whole_site() {
+    let server = Server::start().await;
+    let (one, two) = (server.publisher(), server.publisher());
+    let (site_one, site_two) = (site(1), site(2));
+    let (first, second) = tokio::join!(one.publish(&site_one, mode()), two.publish(&site_two, mode()));
+    for result in [&first, &second] {
+        assert!(matches!(result, Ok(_) | Err(PublishError::Busy { .. })), "{result:?}");
+    }
+    assert!(first.is_ok() || second.is_ok());
+    let found = server.site();
+    assert!(
+        found == contents(&site_one) || found == contents(&site_two),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_living_publisher_is_left_alone_and_a_dead_ones_lock_is_taken() {
+    let server = Server::start().await;
+    let lock = |beat: u32| {
+        format!(
+            r#"{{"files":{{}},"lock":{{"holder":"{}","beat":{beat}}}}}"#,
+            uuid::Uuid::nil()
+        )
+    };
+    let other = client(&server.url, "secret");
+    put_manifest(&other, &lock(1)).await;
+    let heart = async {
+        tokio::time::sleep(LEASE / 2).await;
+        put_manifest(&other, &lock(2)).await;
+    };
+    let publisher = server.publisher();
+    let site = site(1);
+    let (result, ()) = tokio::join!(publisher.publish(&site, mode()), heart);
+    let error = result.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("another publisher is at work on `s3://site/reports`"),
+        "{error}"
+    );
+    assert!(server.site().is_empty());
+
+    publisher.publish(&site, mode()).await.unwrap();
+    assert_eq!(server.site(), contents(&site));
+}
+
+#[tokio::test]
+async fn days_that_are_not_mentioned_stay_unless_they_are_to_go() {
+    let server = Server::start().await;
+    let publisher = server.publisher();
+    publisher.publish(&site(1), mode()).await.unwrap();
+    let foreign = server.root.path().join("site/reports/foreign.txt");
+    fs::write(&foreign, "not ours").unwrap();
+
+    let index = &site(2)[..1];
+    publisher.publish(index, mode()).await.unwrap();
+    assert_eq!(server.site().len(), 7);
+
+    let delete = PublishMode {
+        unlisted: Unlisted::Delete,
+        ..mode()
+    };
+    server.writes();
+    let error = publisher.publish(index, delete).await.unwrap_err();
+    assert!(error.to_string().contains("5 of the 6 published files"), "{error}");
+    assert!(server.writes().is_empty());
+
+    let status = publisher.publish(&site(2)[..4], delete).await.unwrap();
+    assert_eq!(status.deleted, ["2026-11-21/rides.csv", "static/report-3f9a01bc.css"]);
+    let forced = PublishMode {
+        unlisted: Unlisted::DeleteForced,
+        ..mode()
+    };
+    publisher.publish(index, forced).await.unwrap();
+    assert_eq!(
+        server.site().into_keys().collect::<Vec<_>>(),
+        ["foreign.txt", "index.html"]
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_words() {
+    let server = Server::start().await;
+    let missing = publisher(&server.url, "no-such-bucket", "secret")
+        .publish(&site(1), mode())
+        .await
+        .unwrap_err();
+    assert!(matches!(missing, PublishError::MissingBucket { .. }), "{missing:?}");
+    assert!(
+        missing
+            .to_string()
+            .contains("bucket of `s3://no-such-bucket/reports` does not exist"),
+        "{missing}"
+    );
+
+    let denied = publisher(&server.url, "site", "wrong")
+        .publish(&site(1), mode())
+        .await
+        .unwrap_err();
+    assert!(matches!(denied, PublishError::Denied { .. }), "{denied:?}");
+    assert!(denied.to_string().contains("s3:PutObject"), "{denied}");
+
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let down = publisher(&format!("http://{free}"), "site", "secret")
+        .publish(&site(1), mode())
+        .await
+        .unwrap_err();
+    assert!(matches!(down, PublishError::Unreachable { .. }), "{down:?}");
+    assert!(
+        down.to_string()
+            .contains("could not be reached while reading `_manifest.json`"),
+        "{down}"
+    );
+    assert!(server.site().is_empty());
+
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(&server.url)
+        .build();
+    let nowhere = Publisher::S3(S3Publisher::new(Client::from_conf(config), "site", ""));
+    let nowhere = nowhere.publish(&site(1), mode()).await.unwrap_err();
+    assert!(
+        nowhere.to_string().contains("no AWS region is set for `s3://site`"),
+        "{nowhere:?}"
+    );
+}
+
+#[test]
+fn the_job_publishes_and_records_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::Fixed("2026-11-22T01:00:00Z".parse().unwrap());
+    let store = Store::open(folder.path(), clock).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let publisher = Publisher::directory(folder.path().join("site"));
+    let publish = |mode| jobs::publish::publish(&store, &publisher, &site(1), mode, None, runtime.handle()).unwrap();
+    assert_eq!(publish(mode()).counts["files_written"], 6);
+    assert_eq!(publish(mode()).counts["files_unchanged"], 6);
+    assert_eq!(
+        publish(PublishMode {
+            dry_run: true,
+            ..mode()
+        })
+        .counts["files_written"],
+        0
+    );
+    let mut published = files(&folder.path().join("site"));
+    published.retain(|path, _| !path.starts_with('_'));
+    assert_eq!(published, contents(&site(1)));
+    let rows: i64 = store
+        .connection()
+        .unwrap()
+        .query_row(
+            "select count(*) from ops.publication where published_at = '2026-11-22 01:00:00+00'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(rows, 2);
+}
