@@ -152,12 +152,16 @@ impl Runner {
         let days = self.days()?;
         let mut state = self.lock();
         (state.view.days_with_rows, state.view.late_days) = days;
-        Ok(plan(
+        Ok(self.planned(&state))
+    }
+
+    fn planned(&self, state: &State) -> Plan {
+        plan(
             &self.inner.schedule,
             &state.view,
             (self.inner.stream)(),
             self.inner.clock.now(),
-        ))
+        )
     }
 
     /// How far ingest has read.

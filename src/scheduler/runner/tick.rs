@@ -75,7 +75,11 @@ impl Runner {
         if self.inner.stopping.load(Ordering::Acquire) {
             return Ok(Vec::new());
         }
-        let planned = self.plan()?;
+        let planned = match lane {
+            Lane::Day => self.plan()?,
+            // Which days have rows is nothing to a job by the instant: no need to ask the store each second.
+            Lane::Instant => self.planned(&self.lock()),
+        };
         let state = self.lock();
         let ours = |due: &Due| (due.window.day().is_some()) == (lane == Lane::Day);
         let mut batch = Vec::new();
