@@ -13,6 +13,8 @@ pub mod rejected;
 pub mod remote;
 //TEMP pub mod restore;
 pub mod run;
+#[cfg(test)]
+mod schedule_tests;
 pub mod serve;
 pub mod simulate;
 //TEMP pub mod status;

@@ -15,7 +15,15 @@ fn begin(store: &Store, job: &str, window: &str, attempt: u32, started_at: &str)
     let run_id = Uuid::from_u128(u128::from(attempt) << 64 | started_at.bytes().map(u128::from).sum::<u128>());
     let (window, started_at) = (window.parse().unwrap(), at(started_at));
     store
-        .start_run(NewRun { run_id, job, window, attempt, reason: "schedule", scheduled_at: started_at, started_at })
+        .start_run(NewRun {
+            run_id,
+            job,
+            window,
+            attempt,
+            reason: "schedule",
+            scheduled_at: started_at,
+            started_at,
+        })
         .unwrap();
     run_id
 }
@@ -24,9 +32,17 @@ fn begin(store: &Store, job: &str, window: &str, attempt: u32, started_at: &str)
 fn the_latest_run_of_a_window_is_told_with_its_latest_success() {
     let (_folder, store) = store();
     let first = begin(&store, "report", "2026-01-05", 1, "2026-01-06T00:20:00.123456Z");
-    store.finish_run(first, at("2026-01-06T00:21:00Z"), Ok(&JobStatus::done().count("pages", 3))).unwrap();
+    store
+        .finish_run(
+            first,
+            at("2026-01-06T00:21:00Z"),
+            Ok(&JobStatus::done().count("pages", 3)),
+        )
+        .unwrap();
     let second = begin(&store, "report", "2026-01-05", 2, "2026-01-06T09:00:00Z");
-    store.finish_run(second, at("2026-01-06T09:00:01Z"), Err((Outcome::Failed, "disk full"))).unwrap();
+    store
+        .finish_run(second, at("2026-01-06T09:00:01Z"), Err((Outcome::Failed, "disk full")))
+        .unwrap();
     begin(&store, "send", "2026-01-06T09:00:05Z", 1, "2026-01-06T09:00:05Z");
 
     let runs = store.last_runs().unwrap();
@@ -34,7 +50,10 @@ fn the_latest_run_of_a_window_is_told_with_its_latest_success() {
     assert_eq!((report.attempt, report.outcome), (2, Outcome::Failed));
     assert_eq!(report.done_started_at, Some(at("2026-01-06T00:20:00.123456Z")));
     assert_eq!(report.done_finished_at, Some(at("2026-01-06T00:21:00Z")));
-    assert_eq!(runs.iter().find(|run| run.job == "send").unwrap().window.to_string(), "2026-01-06T09:00:05Z");
+    assert_eq!(
+        runs.iter().find(|run| run.job == "send").unwrap().window.to_string(),
+        "2026-01-06T09:00:05Z"
+    );
 
     let history = store.job_runs(Some("report"), 10).unwrap();
     assert_eq!(history.iter().map(|run| run.attempt).collect::<Vec<_>>(), [2, 1]);
@@ -52,7 +71,10 @@ fn what_a_crash_cut_short_is_abandoned_once() {
     assert_eq!(store.abandon_runs(at("2026-01-06T08:00:00Z")).unwrap(), 1);
     assert_eq!(store.abandon_runs(at("2026-01-06T09:00:00Z")).unwrap(), 0);
     let run = store.job_run(run_id).unwrap().unwrap();
-    assert_eq!((run.outcome, run.finished_at), (Outcome::Abandoned, Some(at("2026-01-06T08:00:00Z"))));
+    assert_eq!(
+        (run.outcome, run.finished_at),
+        (Outcome::Abandoned, Some(at("2026-01-06T08:00:00Z")))
+    );
 }
 
 #[test]
@@ -63,13 +85,19 @@ fn a_job_keeps_its_first_sight_and_its_idle_runs_are_counted() {
     store.count_idle_runs("send", 12, at("2026-01-02T00:01:00Z")).unwrap();
     store.count_idle_runs("send", 3, at("2026-01-02T00:02:00Z")).unwrap();
     let rows = store.job_rows().unwrap();
-    assert_eq!(rows[0], JobRow {
-        job: "report".to_owned(),
-        first_seen_at: at("2026-01-02T00:00:00Z"),
-        idle_runs: 0,
-        last_idle_at: None
-    });
-    assert_eq!((rows[1].first_seen_at, rows[1].idle_runs), (at("2026-01-01T00:00:00Z"), 15));
+    assert_eq!(
+        rows[0],
+        JobRow {
+            job: "report".to_owned(),
+            first_seen_at: at("2026-01-02T00:00:00Z"),
+            idle_runs: 0,
+            last_idle_at: None
+        }
+    );
+    assert_eq!(
+        (rows[1].first_seen_at, rows[1].idle_runs),
+        (at("2026-01-01T00:00:00Z"), 15)
+    );
     assert_eq!(rows[1].last_idle_at, Some(at("2026-01-02T00:02:00Z")));
 }
 
@@ -83,7 +111,12 @@ fn only_the_newest_instants_are_loaded_but_every_day() {
         begin(&store, "backup", &day.date_naive().to_string(), second + 100, &instant);
     }
     let runs = store.last_runs().unwrap();
-    let of = |job: &str| runs.iter().filter(|run| run.job == job).map(|run| run.window).collect::<Vec<_>>();
+    let of = |job: &str| {
+        runs.iter()
+            .filter(|run| run.job == job)
+            .map(|run| run.window)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of("backup").len(), 60);
     assert_eq!(of("send").len(), 50);
     assert!(of("send").contains(&"2026-01-06T09:00:59Z".parse().unwrap()));
@@ -103,8 +136,14 @@ fn a_sealed_day_is_late_when_the_buffer_has_a_ride_that_history_lacks() {
     let ended = "'2026-01-05T11:00:00Z'";
     let run = |sql: &str| store.connection().unwrap().execute_batch(sql).unwrap();
     run(&ride("daily.ride", 1, 9, ended));
-    assert_eq!(store.days_with_rows().unwrap(), BTreeSet::from(["2026-01-05".parse().unwrap()]));
-    assert!(store.late_days().unwrap().is_empty(), "a day that is not sealed is not late");
+    assert_eq!(
+        store.days_with_rows().unwrap(),
+        BTreeSet::from(["2026-01-05".parse().unwrap()])
+    );
+    assert!(
+        store.late_days().unwrap().is_empty(),
+        "a day that is not sealed is not late"
+    );
     run("insert into ops.sealed_day values ('2026-01-05', '2026-01-06T00:20:00Z', 1, 9, 1);");
     run(&ride("historical.ride", 1, 9, ended));
     assert!(store.late_days().unwrap().is_empty());
