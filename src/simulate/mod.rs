@@ -9,6 +9,7 @@
 //! schedule    when a bike is used  ┘                                             broker: live, over Kafka's protocol
 //! ```
 
+pub mod broker;
 mod dice;
 pub mod envelope;
 pub mod faults;
