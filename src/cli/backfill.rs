@@ -44,7 +44,7 @@ pub struct BackfillArgs {
     pub reverse: bool,
 
     /// Let mails go out.
-    #[arg(long)]
+    #[arg(long = "with-mail", id = "with_mail")]
     pub mail: bool,
 }
 
@@ -72,7 +72,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
     }
     if matches!(job.kind, Kind::Notify) && !args.mail {
         bail!(
-            "a backfill of `{}` would send mails about old days; say --mail if that is what you want",
+            "a backfill of `{}` would send mails about old days; say --with-mail if that is what you want",
             job.name
         );
     }

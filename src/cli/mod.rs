@@ -111,7 +111,11 @@ pub fn main() -> ExitCode {
     // A .env file that is not there is no mistake; one that cannot be read is said when a setting is missing.
     dotenvy::dotenv().ok();
     let cli = Cli::parse();
-    logging::start(cli.settings.log_format, cli.settings.log.as_deref());
+    let is_long_running = matches!(
+        &cli.command,
+        Command::Serve(_) | Command::Store(StoreCommand::Consume(consume::ConsumeArgs { from_file: None }))
+    );
+    logging::start(cli.settings.log_format, cli.settings.log.as_deref(), is_long_running);
     match run_command(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -189,4 +193,14 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_flags_of_a_command_are_in_each_others_way() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -24,7 +24,7 @@ pub struct RunArgs {
     pub day: Option<NaiveDate>,
 
     /// Let a mail go out that this comes after and that has not gone out yet.
-    #[arg(long)]
+    #[arg(long = "with-mail", id = "with_mail")]
     pub mail: bool,
 }
 

@@ -164,7 +164,7 @@ fn backfill_never_mails_unless_told_and_does_no_unfinished_day() {
         job: "mail".to_owned(),
         ..args("2026-01-01", "2026-01-01", Only::All)
     };
-    assert!(written(|out| backfill(&mail, &runner, out)).contains("say --mail"));
+    assert!(written(|out| backfill(&mail, &runner, out)).contains("say --with-mail"));
     let told = BackfillArgs { mail: true, ..mail };
     assert!(written(|out| backfill(&told, &runner, out)).contains("mail"));
     let today = args("2026-01-05", "2026-01-06", Only::All);

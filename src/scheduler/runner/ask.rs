@@ -58,7 +58,7 @@ impl Runner {
             }
             if !is_target && matches!(step.kind, Kind::Notify) && !asked.mail {
                 bail!(
-                    "`{job}` comes after the mail `{}` of {window}, which has not gone out; say --mail to send it",
+                    "`{job}` comes after the mail `{}` of {window}, which has not gone out; say --with-mail to send it",
                     step.name
                 );
             }
