@@ -14,7 +14,10 @@ use crate::{
         schedule::{JobConfig, Kind, Schedule},
         settings::{MailKind, Settings},
     },
-    domain::{live::LiveBoard, run::Window},
+    domain::{
+        live::LiveBoard,
+        run::{JobStatus, Outcome, Window},
+    },
     ingest::sessionize::Rules,
     jobs::{self, notify::Addresses},
     metrics::Metrics,
@@ -141,14 +144,14 @@ fn make(job: &JobConfig, services: &Arc<Services>, metrics: &Metrics) -> Arc<dyn
     Arc::new(move |run: &Run| {
         let started = std::time::Instant::now();
         let result = services.run(&kind, run);
-        let outcome = if result.is_ok() { "succeeded" } else { "failed" };
+        let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
         metrics.job_ended(&name, outcome, started.elapsed());
         result
     })
 }
 
 impl Services {
-    fn run(&self, kind: &Kind, run: &Run) -> anyhow::Result<crate::domain::run::JobStatus> {
+    fn run(&self, kind: &Kind, run: &Run) -> anyhow::Result<JobStatus> {
         let store = &self.store;
         match kind {
             Kind::Compact => jobs::compact::run(store, run.day()?),
@@ -168,12 +171,12 @@ impl Services {
                 let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));
                 jobs::prune::run(store, last, *keep_days)
             },
-            Kind::Backup { keep:_ } => Ok(crate::domain::run::JobStatus::idle()),
+            Kind::Backup { keep } => jobs::backup::run(store, *keep),
         }
     }
 
     /// Mails the report that was rendered, to each recipient.
-    fn mail(&self, run: &Run) -> anyhow::Result<crate::domain::run::JobStatus> {
+    fn mail(&self, run: &Run) -> anyhow::Result<JobStatus> {
         let Window::Day(day) = run.window else { anyhow::bail!("the daily mail is about a day") };
         let folder = jobs::report::folder(self.store.data_dir());
         let report = jobs::report::read_report(&folder, day)?

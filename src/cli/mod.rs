@@ -4,20 +4,20 @@
 //! where there is one, and opens the store itself otherwise. It is the same code both times.
 
 pub mod backfill;
-//TEMP pub mod backup;
+pub mod backup;
 pub mod check;
 pub mod consume;
 pub mod outbox;
 pub mod plan;
 pub mod rejected;
 pub mod remote;
-//TEMP pub mod restore;
+pub mod restore;
 pub mod run;
 #[cfg(test)]
 mod schedule_tests;
 pub mod serve;
 pub mod simulate;
-//TEMP pub mod status;
+pub mod status;
 
 use std::{
     io::{self, Write},
@@ -55,6 +55,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Check cron.toml, every SQL file and every template.
     Check(check::CheckArgs),
+    /// Put a backup back.
+    Restore(restore::RestoreArgs),
     /// Print the OpenAPI document.
     Openapi,
     #[command(flatten)]
@@ -72,10 +74,14 @@ pub enum StoreCommand {
     Backfill(backfill::BackfillArgs),
     /// Show what is due, what was missed, and what will run.
     Plan(plan::PlanArgs),
+    /// Show how everything stands.
+    Status(status::StatusArgs),
     /// Look after mails: what waits, what failed, what is not known to have arrived.
     Outbox(outbox::OutboxArgs),
     /// Look at lines that could not be understood.
     Rejected(rejected::RejectedArgs),
+    /// Copy everything while bikes ride.
+    Backup(backup::BackupArgs),
 }
 
 impl StoreCommand {
@@ -91,8 +97,20 @@ impl StoreCommand {
             StoreCommand::Plan(args) => {
                 plan::plan(args, &app.schedule, &app.runner.view()?, app.runner.stream(), app.clock.now(), out)
             }
+            StoreCommand::Status(args) => {
+                let stream = app.live.stream();
+                let standing = status::Standing {
+                    status: &app.store.status()?,
+                    jobs: &app.runner.overview(),
+                    stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
+                    now: app.clock.now(),
+                    day: app.schedule.day,
+                };
+                status::status(args, &standing, out)
+            }
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, &app.store, out),
+            StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
     }
 
@@ -100,7 +118,7 @@ impl StoreCommand {
     fn only_reads(&self) -> bool {
         matches!(
             self,
-            StoreCommand::Plan(_) | StoreCommand::Outbox(_) | StoreCommand::Rejected(_)
+            StoreCommand::Plan(_) | StoreCommand::Status(_) | StoreCommand::Outbox(_) | StoreCommand::Rejected(_)
         )
     }
 }
@@ -133,6 +151,7 @@ fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => serve::serve(&args, settings),
         Command::Simulate(args) => simulate::run(&args, &settings),
         Command::Check(args) => check_everything(&args, &settings, &mut out),
+        Command::Restore(args) => restore::restore(&args, &settings, &mut out),
         Command::Openapi => Ok(out.write_all(api::openapi_document().as_bytes())?),
         Command::Store(command) => store_command(&command, settings, &mut out),
     }
@@ -160,7 +179,7 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
 
 /// `check`: the schedule, every SQL file, every template.
 fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
-    let sql = |_: &crate::config::schedule::Schedule| check_sql(settings).map_err(|problems| problems);
+    let sql = |_: &crate::config::schedule::Schedule| check_sql(settings);
     let templates = |_: &crate::config::schedule::Schedule| {
         app::load_templates(settings).map(|templates| templates.count()).map_err(|error| vec![format!("{error:#}")])
     };

@@ -243,7 +243,8 @@ impl Watch {
 
 impl Listener for Watch {
     fn written(&mut self, written: &Written) {
-        self.app.metrics.flushed(written.messages, written.readings, written.rejected, written.took);
+        let messages = u64::try_from(written.messages).unwrap_or(0);
+        self.app.metrics.flushed(messages, written.readings as u64, written.rejected as u64, written.took);
     }
 
     fn stands(&mut self, standing: &Standing) {
@@ -253,7 +254,10 @@ impl Listener for Watch {
         self.refreshed_at = Some(Instant::now());
         *self.app.stream.lock().unwrap_or_else(PoisonError::into_inner) =
             Stream { caught_up: standing.caught_up, watermark: standing.watermark };
-        self.app.metrics.stands(standing.lag_messages, standing.open_rides, standing.watermark.map(|at| self.app.clock.now() - at));
+        let metrics = &self.app.metrics;
+        metrics.set_lag(standing.lag_messages.and_then(|lag| u64::try_from(lag).ok()));
+        metrics.set_open_rides(standing.open_rides as u64);
+        metrics.set_freshness(standing.newest.map(|at| (self.app.clock.now() - at).as_seconds_f64()));
     }
 }
 

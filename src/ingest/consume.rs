@@ -55,6 +55,8 @@ pub struct Standing {
     pub caught_up: bool,
     /// The log's clock, which everything to come lies after; none before the first line.
     pub watermark: Option<DateTime<Utc>>,
+    /// Stamp of the newest line.
+    pub newest: Option<DateTime<Utc>>,
     /// Messages that wait in Kafka.
     pub lag_messages: Option<i64>,
     /// Rides under way.
@@ -336,6 +338,12 @@ impl Session<'_> {
             watermark: behind
                 .filter_map(|partition| self.pipeline.sessions(partition).and_then(super::sessionize::Sessions::clock))
                 .min()
+                .map(instant),
+            newest: self
+                .pipeline
+                .partitions()
+                .filter_map(|partition| self.pipeline.sessions(partition).and_then(super::sessionize::Sessions::clock))
+                .max()
                 .map(instant),
             lag_messages: lags.map(|lags| lags.iter().sum()),
             open_rides: self.open_rides().count(),

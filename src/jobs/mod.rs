@@ -1,8 +1,9 @@
 //! One file per job kind: what a run does for its window, in named steps. When it runs is the scheduler's business.
 
+pub mod backup;
+pub mod compact;
 #[cfg(test)]
 mod daily_tables_tests;
-pub mod compact;
 pub mod notify;
 pub mod prune;
 pub mod publish;

@@ -262,7 +262,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn days_with_rows(&self) -> Result<BTreeSet<NaiveDate>> {
-        self.days("select distinct business_day::varchar from daily.ride where business_day is not null")
+        self.read_days(
+            "select distinct business_day::varchar from daily.ride where business_day is not null",
+            params![],
+        )
     }
 
     /// Sealed days for which the buffer has a ride that history does not have, or has otherwise.
@@ -270,14 +273,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn late_days(&self) -> Result<BTreeSet<NaiveDate>> {
-        self.days(include_str!("sql/late_days.sql"))
+        self.read_days(include_str!("sql/late_days.sql"), params![])
     }
 
-    fn days(&self, sql: &str) -> Result<BTreeSet<NaiveDate>> {
+    /// The days that `sql` selects.
+    pub(super) fn read_days(&self, sql: &str, parameters: &[&dyn duckdb::ToSql]) -> Result<BTreeSet<NaiveDate>> {
         let connection = self.connection()?;
         let doing = || "cannot read which days the buffer has rides of".to_owned();
         let mut statement = connection.prepare(sql).doing(doing)?;
-        let rows = statement.query_map([], |row| parsed(row, 0));
+        let rows = statement.query_map(parameters, |row| parsed(row, 0));
         rows.and_then(Iterator::collect).doing(doing)
     }
 
