@@ -162,6 +162,10 @@ pub struct Settings {
     /// How logs are written.
     #[arg(long, global = true, env = "DELOTON_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+
+    /// What is logged: a list of `target=level`, e.g. `info,deloton::ingest=debug`.
+    #[arg(long, global = true, env = "DELOTON_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
 }
 
 impl Settings {

@@ -7,6 +7,7 @@ mod daily_tables_tests;
 pub mod notify;
 pub mod prune;
 pub mod publish;
+pub mod report;
 pub mod send;
 pub mod sql_files;
 pub mod transform;

@@ -95,7 +95,7 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
             0.2,
         ),
         part(
-            "Readings outside plausible bounds",
+            "Implausible readings",
             "flagged_readings",
             quality.flagged_readings,
             quality.readings,
