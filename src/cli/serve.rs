@@ -53,6 +53,9 @@ const PAST: &str = "simulated-past";
 /// Prefix of the embedded broker's identities.
 const EMBEDDED: &str = "embedded-";
 
+/// How often gauges are taken from the store.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
+
 /// How long what runs may go on after a signal before it is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -183,6 +186,7 @@ async fn run(
         app.settings.data_dir.display()
     );
 
+    let measuring = tokio::spawn(measure(app.clone()));
     let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
     let mut work = tokio::task::spawn_blocking(move || work.join());
     let ticker = Ticker::start(app.runner.clone());
@@ -210,9 +214,36 @@ async fn run(
     };
     std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
     serving.abort();
+    measuring.abort();
     match result {
         Ok(Ok(result)) => result,
         _ => bail!("the consuming thread panicked; see the log"),
+    }
+}
+
+/// Keeps the gauges that come from the store up to date.
+async fn measure(app: App) {
+    loop {
+        let (store, metrics) = (app.store.clone(), app.metrics.clone());
+        let measured = tokio::task::spawn_blocking(move || {
+            let status = store.status()?;
+            metrics.set_buffer_readings(status.buffer_readings);
+            metrics.set_disk_free(status.disk_free_bytes);
+            metrics.set_outbox(
+                status
+                    .outbox
+                    .iter()
+                    .map(|(state, count)| (state.name(), u64::try_from(*count).unwrap_or(0))),
+            );
+            Ok::<_, crate::store::StoreError>(())
+        });
+        if let Ok(Err(error)) = measured.await {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::from(error)),
+                "cannot measure the store"
+            );
+        }
+        tokio::time::sleep(MEASURE_INTERVAL).await;
     }
 }
 
@@ -445,6 +476,9 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
         day = day + Days::new(1);
     }
     run_job(app, "publish", last)?;
+    if app.settings.mail == MailKind::Outbox {
+        run_job(app, "notify", last)?;
+    }
     bar.finish_and_clear();
     std::fs::write(&marker, format!("{first} {last}\n")).with_context(|| format!("cannot write `{}`", marker.display()))
 }
