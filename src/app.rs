@@ -64,7 +64,10 @@ impl App {
         let store = Store::open(&settings.data_dir, clock)?;
         let recovered = outbox::recover(&*store.connection()?, clock.now())?;
         if recovered > 0 {
-            tracing::warn!(mails = recovered, "mails were being sent when the program ended; see `deloton outbox`");
+            tracing::warn!(
+                mails = recovered,
+                "mails were being sent when the program ended; see `deloton outbox`"
+            );
         }
         let metrics = Metrics::new();
         let stream = Arc::new(Mutex::new(Stream::CAUGHT_UP));
@@ -78,17 +81,34 @@ impl App {
             store: store.clone(),
             templates: Arc::clone(&templates),
         });
-        let made = schedule.jobs.iter().map(|job| (job.name.clone(), make(job, &services, &metrics))).collect();
+        let made = schedule
+            .jobs
+            .iter()
+            .map(|job| (job.name.clone(), make(job, &services, &metrics)))
+            .collect();
         let now = Arc::clone(&stream);
         let now = move || *now.lock().unwrap_or_else(PoisonError::into_inner);
         let runner = Runner::new(schedule.clone(), store.clone(), clock, made, now, Options::default())?;
-        Ok(App { settings, clock, schedule, store, templates, runner, live: Arc::new(LiveBoard::new()), metrics, stream })
+        Ok(App {
+            settings,
+            clock,
+            schedule,
+            store,
+            templates,
+            runner,
+            live: Arc::new(LiveBoard::new()),
+            metrics,
+            stream,
+        })
     }
 
     /// The numbers the sessioniser goes by.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        Rules { day: self.schedule.day, ..Rules::default() }
+        Rules {
+            day: self.schedule.day,
+            ..Rules::default()
+        }
     }
 }
 
@@ -124,7 +144,11 @@ pub fn load_templates(settings: &Settings) -> anyhow::Result<Templates> {
 /// The folder of the daily tables' SQL, where there is one.
 #[must_use]
 pub fn jobs_dir(settings: &Settings) -> Option<PathBuf> {
-    settings.jobs_dir.as_deref().or_else(|| existing("jobs")).map(Path::to_owned)
+    settings
+        .jobs_dir
+        .as_deref()
+        .or_else(|| existing("jobs"))
+        .map(Path::to_owned)
 }
 
 fn existing(name: &str) -> Option<&Path> {
@@ -140,11 +164,20 @@ async fn notifier(settings: &Settings) -> Notifier {
 
 /// What runs for a job of the schedule.
 fn make(job: &JobConfig, services: &Arc<Services>, metrics: &Metrics) -> Arc<dyn Job> {
-    let (kind, services, metrics, name) = (job.kind.clone(), Arc::clone(services), metrics.clone(), job.name.clone());
+    let (kind, services, metrics, name) = (
+        job.kind.clone(),
+        Arc::clone(services),
+        metrics.clone(),
+        job.name.clone(),
+    );
     Arc::new(move |run: &Run| {
         let started = std::time::Instant::now();
         let result = services.run(&kind, run);
-        let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
+        let outcome = if result.is_ok() {
+            Outcome::Succeeded
+        } else {
+            Outcome::Failed
+        };
         metrics.job_ended(&name, outcome, started.elapsed());
         result
     })
@@ -170,14 +203,16 @@ impl Services {
                 let now = store.clock().now();
                 let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));
                 jobs::prune::run(store, last, *keep_days)
-            },
+            }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
         }
     }
 
     /// Mails the report that was rendered, to each recipient.
     fn mail(&self, run: &Run) -> anyhow::Result<JobStatus> {
-        let Window::Day(day) = run.window else { anyhow::bail!("the daily mail is about a day") };
+        let Window::Day(day) = run.window else {
+            anyhow::bail!("the daily mail is about a day")
+        };
         let folder = jobs::report::folder(self.store.data_dir());
         let report = jobs::report::read_report(&folder, day)?
             .with_context(|| format!("there is no report of {day}; make it with `deloton run report --day {day}`"))?;
@@ -194,7 +229,10 @@ impl Services {
             page_url: page_url.as_deref(),
             index_url: index_url.as_deref(),
         };
-        let to = Addresses { from: &self.settings.mail_from, to: &self.settings.mail_to };
+        let to = Addresses {
+            from: &self.settings.mail_from,
+            to: &self.settings.mail_to,
+        };
         jobs::notify::notify(&self.store, &self.notifier, &self.templates, &mail, to, &self.runtime)
     }
 }

@@ -17,7 +17,10 @@ pub fn start(format: LogFormat, filter: Option<&str>, is_long_running: bool) {
     let filter = filter
         .and_then(|filter| filter.parse::<EnvFilter>().ok())
         .unwrap_or_else(|| EnvFilter::new(format!("{level},{LIBRARIES}")));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -135,7 +135,11 @@ impl Metrics {
             checkpoint,
         );
         registry.register("open_rides", "Rides under way", metrics.open_rides.clone());
-        registry.register("job_runs", "Runs of jobs that ended, by outcome", metrics.job_runs.clone());
+        registry.register(
+            "job_runs",
+            "Runs of jobs that ended, by outcome",
+            metrics.job_runs.clone(),
+        );
         registry.register_with_unit(
             "job_duration",
             "Runs of jobs that ended",
@@ -163,7 +167,10 @@ impl Metrics {
             "The program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        Metrics { registry: Arc::new(registry), ..metrics }
+        Metrics {
+            registry: Arc::new(registry),
+            ..metrics
+        }
     }
 
     /// A batch is in the store: what it held, and how long its transaction took.
@@ -183,7 +190,10 @@ impl Metrics {
     pub fn job_ended(&self, job: &str, outcome: Outcome, took: Duration) {
         let outcome = outcome.name();
         self.job_runs
-            .get_or_create(&RunLabels { job: job.to_owned(), outcome })
+            .get_or_create(&RunLabels {
+                job: job.to_owned(),
+                outcome,
+            })
             .inc();
         self.job_duration
             .get_or_create(&JobLabels { job: job.to_owned() })
@@ -215,7 +225,9 @@ impl Metrics {
         self.outbox.clear();
         for (state, count) in states {
             self.outbox
-                .get_or_create(&StateLabels { state: state.to_owned() })
+                .get_or_create(&StateLabels {
+                    state: state.to_owned(),
+                })
                 .set(whole(count));
         }
     }
@@ -311,7 +323,11 @@ mod tests {
     fn clones_are_the_same_and_a_state_that_is_empty_goes() {
         let metrics = Metrics::new();
         metrics.clone().set_outbox([("waiting", 1)]);
-        assert!(metrics.render().contains("deloton_outbox_messages{state=\"waiting\"} 1"));
+        assert!(
+            metrics
+                .render()
+                .contains("deloton_outbox_messages{state=\"waiting\"} 1")
+        );
         metrics.set_outbox([]);
         assert!(!metrics.render().contains("waiting"));
     }

@@ -24,7 +24,12 @@ pub fn backup(args: &BackupArgs, store: &Store, out: &mut dyn Write) -> anyhow::
     let into = args.to.clone().unwrap_or_else(|| store.backups_folder());
     let backup = store.backup(&into)?;
     let folder = backup.folder.display();
-    writeln!(out, "{} files, {}, in `{folder}`", backup.manifest.files.len(), size(backup.size_bytes()))?;
+    writeln!(
+        out,
+        "{} files, {}, in `{folder}`",
+        backup.manifest.files.len(),
+        size(backup.size_bytes())
+    )?;
     writeln!(out, "put it back with `deloton restore {folder}`")?;
     Ok(())
 }

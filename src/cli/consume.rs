@@ -40,14 +40,24 @@ pub fn consume(args: &ConsumeArgs, app: &App, out: &mut dyn Write) -> anyhow::Re
 
 fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     let bar = progress_bar();
-    let summary = ingest_file(&app.store, app.rules(), app.settings.log_timezone, path, |bytes, size| {
-        bar.set_length(size);
-        bar.set_position(bytes);
-    })?;
+    let summary = ingest_file(
+        &app.store,
+        app.rules(),
+        app.settings.log_timezone,
+        path,
+        |bytes, size| {
+            bar.set_length(size);
+            bar.set_position(bytes);
+        },
+    )?;
     bar.finish_and_clear();
     let counts = summary.counts;
     if summary.messages == 0 && counts.messages > 0 {
-        writeln!(out, "this file was taken in before: all of its {} messages are stored", counts.messages)?;
+        writeln!(
+            out,
+            "this file was taken in before: all of its {} messages are stored",
+            counts.messages
+        )?;
         return Ok(());
     }
     writeln!(
@@ -59,12 +69,23 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Re
         writeln!(out, "see why with `deloton rejected list`")?;
     }
     if summary.partial_rides > 0 {
-        writeln!(out, "{} rides in the buffer were joined midway: their riders are not known", summary.partial_rides)?;
+        writeln!(
+            out,
+            "{} rides in the buffer were joined midway: their riders are not known",
+            summary.partial_rides
+        )?;
     }
     let zone = app.schedule.day.timezone;
-    writeln!(out, "\nbusiness day (in {zone}; the log's stamps are {})   rides   readings", app.settings.log_timezone)?;
+    writeln!(
+        out,
+        "\nbusiness day (in {zone}; the log's stamps are {})   rides   readings",
+        app.settings.log_timezone
+    )?;
     for (day, rides, readings) in &summary.days {
-        writeln!(out, "{day}   {rides:>6}   {readings:>8}   deloton run report --day {day}")?;
+        writeln!(
+            out,
+            "{day}   {rides:>6}   {readings:>8}   deloton run report --day {day}"
+        )?;
     }
     Ok(())
 }

@@ -94,9 +94,14 @@ impl StoreCommand {
             StoreCommand::Consume(args) => consume::consume(args, app, out),
             StoreCommand::Run(args) => run::run(args, &app.runner, out),
             StoreCommand::Backfill(args) => backfill::backfill(args, &app.runner, out),
-            StoreCommand::Plan(args) => {
-                plan::plan(args, &app.schedule, &app.runner.view()?, app.runner.stream(), app.clock.now(), out)
-            }
+            StoreCommand::Plan(args) => plan::plan(
+                args,
+                &app.schedule,
+                &app.runner.view()?,
+                app.runner.stream(),
+                app.clock.now(),
+                out,
+            ),
             StoreCommand::Status(args) => {
                 let stream = app.live.stream();
                 let standing = status::Standing {
@@ -181,9 +186,20 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
 fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
     let sql = |_: &crate::config::schedule::Schedule| check_sql(settings);
     let templates = |_: &crate::config::schedule::Schedule| {
-        app::load_templates(settings).map(|templates| templates.count()).map_err(|error| vec![format!("{error:#}")])
+        app::load_templates(settings)
+            .map(|templates| templates.count())
+            .map_err(|error| vec![format!("{error:#}")])
     };
-    let more = [check::Check { what: "SQL files", run: &sql }, check::Check { what: "templates", run: &templates }];
+    let more = [
+        check::Check {
+            what: "SQL files",
+            run: &sql,
+        },
+        check::Check {
+            what: "templates",
+            run: &templates,
+        },
+    ];
     check::check(args, app::load_schedule(settings), settings.clock().now(), &more, out)
 }
 
@@ -204,13 +220,19 @@ fn check_sql(settings: &Settings) -> Result<usize, Vec<String>> {
             check().err().map(|error| format!("{error:#}"))
         })
         .collect();
-    if problems.is_empty() { Ok(names.len()) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(names.len())
+    } else {
+        Err(problems)
+    }
 }
 
 /// Whoever read our output has gone away, as `head` does: nothing went wrong.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
     })
 }
 

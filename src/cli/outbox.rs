@@ -60,7 +60,9 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
             let state = match state {
                 Some(name) => match MailState::from_name(name) {
                     Some(state) => Some(state),
-                    None => bail!("`{name}` is no state of a mail; there are waiting, sending, sent, dead, unknown, discarded"),
+                    None => bail!(
+                        "`{name}` is no state of a mail; there are waiting, sending, sent, dead, unknown, discarded"
+                    ),
                 },
                 None => None,
             };

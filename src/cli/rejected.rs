@@ -56,7 +56,9 @@ pub fn rejected(args: &RejectedArgs, store: &Store, out: &mut dyn Write) -> anyh
         Action::Show { partition, offset } => {
             let lines = store.rejected_raw(partition, offset)?;
             if lines.is_empty() {
-                bail!("no line of partition {partition} was set aside at offset {offset}; `deloton rejected list` shows them");
+                bail!(
+                    "no line of partition {partition} was set aside at offset {offset}; `deloton rejected list` shows them"
+                );
             }
             for (topic, raw, reason) in lines {
                 writeln!(out, "{topic}: {reason}")?;

@@ -61,12 +61,14 @@ impl Server {
     pub fn find(data_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = Self::file(data_dir);
         let Ok(text) = fs::read(&path) else { return Ok(None) };
-        let server: Server = serde_json::from_slice(&text).with_context(|| {
-            format!("`{}` is damaged; delete it if no server is running", path.display())
-        })?;
+        let server: Server = serde_json::from_slice(&text)
+            .with_context(|| format!("`{}` is damaged; delete it if no server is running", path.display()))?;
         // A file left behind by a server that was killed names an address where nobody listens, or somebody else.
         let agent = agent(Some(PATIENCE));
-        let alive = agent.get(format!("http://{}{PATH}", server.address)).header("x-deloton-token", &server.token).call();
+        let alive = agent
+            .get(format!("http://{}{PATH}", server.address))
+            .header("x-deloton-token", &server.token)
+            .call();
         Ok(alive.is_ok_and(|answer| answer.status() == 204).then_some(server))
     }
 
@@ -79,7 +81,12 @@ impl Server {
         let aside = path.with_extension("json.next");
         let write = || -> std::io::Result<()> {
             let mut options = fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&aside)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             fs::rename(&aside, &path)
         };
@@ -91,14 +98,23 @@ impl Server {
     /// # Errors
     /// Why it could not be done, in the server's words.
     pub fn execute(&self, command: &StoreCommand, out: &mut dyn Write) -> anyhow::Result<()> {
-        let lost = || format!("the server at {} (process {}) did not finish the command", self.address, self.pid);
+        let lost = || {
+            format!(
+                "the server at {} (process {}) did not finish the command",
+                self.address, self.pid
+            )
+        };
         let answer = agent(None)
             .post(format!("http://{}{PATH}", self.address))
             .header("x-deloton-token", &self.token)
             .send_json(command)
             .with_context(lost)?;
         if answer.status() != 200 {
-            bail!("the server at {} refused the command: {}", self.address, answer.status());
+            bail!(
+                "the server at {} refused the command: {}",
+                self.address,
+                answer.status()
+            );
         }
         for line in BufReader::new(answer.into_body().into_reader()).lines() {
             match serde_json::from_str(&line.with_context(lost)?).with_context(lost)? {
@@ -115,7 +131,12 @@ impl Server {
 }
 
 fn agent(patience: Option<Duration>) -> ureq::Agent {
-    ureq::Agent::config_builder().timeout_global(patience).http_status_as_error(false).proxy(None).build().into()
+    ureq::Agent::config_builder()
+        .timeout_global(patience)
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into()
 }
 
 /// The server's side: does commands for whoever knows the token.
@@ -150,7 +171,9 @@ fn answer(app: App, command: StoreCommand) -> Response {
         received.recv().await.map(|line| (line, received))
     });
     let body = Body::from_bytes_stream(stream.map(Ok::<_, std::io::Error>));
-    Response::builder().header(header::CONTENT_TYPE, "application/jsonl").body(body)
+    Response::builder()
+        .header(header::CONTENT_TYPE, "application/jsonl")
+        .body(body)
 }
 
 /// Sends what a command writes, as it writes it.

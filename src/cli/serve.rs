@@ -53,6 +53,9 @@ const PAST: &str = "simulated-past";
 /// Prefix of the embedded broker's identities.
 const EMBEDDED: &str = "embedded-";
 
+/// How often gauges are taken from the store.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
+
 /// How long what runs may go on after a signal before it is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -77,7 +80,10 @@ pub struct ServeArgs {
 /// # Errors
 /// When the system has no threads left.
 pub fn runtime() -> anyhow::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
 }
 
 /// Raises `stop` at Ctrl-C and SIGTERM.
@@ -86,7 +92,9 @@ pub fn runtime() -> anyhow::Result<Runtime> {
 /// When no thread can be started.
 pub fn on_signal(stop: Arc<AtomicBool>) -> std::io::Result<()> {
     let wait = move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
         runtime.block_on(interrupted());
         stop.store(true, Ordering::Relaxed);
     };
@@ -125,9 +133,14 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
             server.pid
         );
     }
-    let acceptor = runtime.block_on(TcpListener::bind(settings.listen).into_acceptor()).with_context(|| {
-        format!("cannot listen on {}; is another program listening there? choose another with --listen", settings.listen)
-    })?;
+    let acceptor = runtime
+        .block_on(TcpListener::bind(settings.listen).into_acceptor())
+        .with_context(|| {
+            format!(
+                "cannot listen on {}; is another program listening there? choose another with --listen",
+                settings.listen
+            )
+        })?;
     let address = local_address(&acceptor).unwrap_or(settings.listen);
     if settings.site_url.is_none() && matches!(settings.site(), Location::Directory(_)) {
         settings.site_url = Some(format!("http://{address}/reports"));
@@ -140,12 +153,24 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
 }
 
 fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {
-    acceptor.local_addr().iter().find_map(|address| address.as_socket_addr().copied())
+    acceptor
+        .local_addr()
+        .iter()
+        .find_map(|address| address.as_socket_addr().copied())
 }
 
-async fn run(args: &ServeArgs, app: &App, acceptor: impl Acceptor + 'static, address: SocketAddr) -> anyhow::Result<()> {
+async fn run(
+    args: &ServeArgs,
+    app: &App,
+    acceptor: impl Acceptor + 'static,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    let server = remote::Server { address, pid: std::process::id(), token: token() };
+    let server = remote::Server {
+        address,
+        pid: std::process::id(),
+        token: token(),
+    };
     let routes = Route::new()
         .at(remote::PATH, remote::endpoint(app.clone(), server.token.clone()))
         .nest_no_strip("/", api::routes(api_context(app))?.map_to_response());
@@ -156,8 +181,12 @@ async fn run(args: &ServeArgs, app: &App, acceptor: impl Acceptor + 'static, add
         Some(Duration::from_millis(500)),
     ));
     server.announce(&app.settings.data_dir)?;
-    println!("deloton is at http://{address}/   (data in {}; stop with Ctrl-C)", app.settings.data_dir.display());
+    println!(
+        "deloton is at http://{address}/   (data in {}; stop with Ctrl-C)",
+        app.settings.data_dir.display()
+    );
 
+    let measuring = tokio::spawn(measure(app.clone()));
     let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
     let mut work = tokio::task::spawn_blocking(move || work.join());
     let ticker = Ticker::start(app.runner.clone());
@@ -173,7 +202,10 @@ async fn run(args: &ServeArgs, app: &App, acceptor: impl Acceptor + 'static, add
     if let Some(ticker) = ticker.take() {
         let left = ticker.stop(GRACE).await?;
         if left > 0 {
-            tracing::warn!(runs = left, "runs did not end in time; they are due again at the next start");
+            tracing::warn!(
+                runs = left,
+                "runs did not end in time; they are due again at the next start"
+            );
         }
     }
     let result = match finished {
@@ -182,9 +214,36 @@ async fn run(args: &ServeArgs, app: &App, acceptor: impl Acceptor + 'static, add
     };
     std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
     serving.abort();
+    measuring.abort();
     match result {
         Ok(Ok(result)) => result,
         _ => bail!("the consuming thread panicked; see the log"),
+    }
+}
+
+/// Keeps the gauges that come from the store up to date.
+async fn measure(app: App) {
+    loop {
+        let (store, metrics) = (app.store.clone(), app.metrics.clone());
+        let measured = tokio::task::spawn_blocking(move || {
+            let status = store.status()?;
+            metrics.set_buffer_readings(status.buffer_readings);
+            metrics.set_disk_free(status.disk_free_bytes);
+            metrics.set_outbox(
+                status
+                    .outbox
+                    .iter()
+                    .map(|(state, count)| (state.name(), u64::try_from(*count).unwrap_or(0))),
+            );
+            Ok::<_, crate::store::StoreError>(())
+        });
+        if let Ok(Err(error)) = measured.await {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::from(error)),
+                "cannot measure the store"
+            );
+        }
+        tokio::time::sleep(MEASURE_INTERVAL).await;
     }
 }
 
@@ -208,7 +267,11 @@ fn api_context(app: &App) -> ApiContext {
         live: Arc::clone(&app.live),
         jobs: Arc::new(Jobs(app.runner.clone())),
         templates: Arc::clone(&app.templates),
-        site_url: if site_directory.is_some() { None } else { app.settings.site_url.clone() },
+        site_url: if site_directory.is_some() {
+            None
+        } else {
+            app.settings.site_url.clone()
+        },
         site_directory,
         public_url: app.settings.public_url.clone(),
         metrics: Arc::new(move || metrics.render()),
@@ -237,23 +300,33 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(app: &App) -> Self {
-        Watch { app: app.clone(), refreshed_at: None }
+        Watch {
+            app: app.clone(),
+            refreshed_at: None,
+        }
     }
 }
 
 impl Listener for Watch {
     fn written(&mut self, written: &Written) {
         let messages = u64::try_from(written.messages).unwrap_or(0);
-        self.app.metrics.flushed(messages, written.readings as u64, written.rejected as u64, written.took);
+        self.app
+            .metrics
+            .flushed(messages, written.readings as u64, written.rejected as u64, written.took);
     }
 
     fn stands(&mut self, standing: &Standing) {
-        if self.refreshed_at.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
+        if self
+            .refreshed_at
+            .is_some_and(|at| at.elapsed() < Duration::from_secs(1))
+        {
             return;
         }
         self.refreshed_at = Some(Instant::now());
-        *self.app.stream.lock().unwrap_or_else(PoisonError::into_inner) =
-            Stream { caught_up: standing.caught_up, watermark: standing.watermark };
+        *self.app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+            caught_up: standing.caught_up,
+            watermark: standing.watermark,
+        };
         let metrics = &self.app.metrics;
         metrics.set_lag(standing.lag_messages.and_then(|lag| u64::try_from(lag).ok()));
         metrics.set_open_rides(standing.open_rides as u64);
@@ -277,7 +350,10 @@ fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<an
 
 fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     // Until the first word from the consumer nothing is known to be complete.
-    *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream { caught_up: false, watermark: None };
+    *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+        caught_up: false,
+        watermark: None,
+    };
     let consumer = Consumer {
         store: app.store.clone(),
         rules: app.rules(),
@@ -296,14 +372,27 @@ fn simulate(args: &ServeArgs, app: &App, stop: Arc<AtomicBool>) -> anyhow::Resul
         return Ok(());
     }
     // The logs of earlier starts are gone with their brokers: what they left open has ended.
-    for stream in app.store.streams()?.into_iter().filter(|stream| stream.source.starts_with(EMBEDDED)) {
+    for stream in app
+        .store
+        .streams()?
+        .into_iter()
+        .filter(|stream| stream.source.starts_with(EMBEDDED))
+    {
         ingest::consume::retire(&app.store, app.rules(), &stream)?;
     }
     let topic = &app.settings.kafka_topic;
     let mut broker = EmbeddedBroker::start(topic, PARTITIONS)?;
     let now = app.clock.now();
-    let fleet = Fleet::new(FleetConfig { demo_from: Some(now), ..fleet_config(args, app) });
-    let lines = fleet.lines(Span { start: now, end: now + Days::new(365) }).with_faults(Faults::default(), args.seed);
+    let fleet = Fleet::new(FleetConfig {
+        demo_from: Some(now),
+        ..fleet_config(args, app)
+    });
+    let lines = fleet
+        .lines(Span {
+            start: now,
+            end: now + Days::new(365),
+        })
+        .with_faults(Faults::default(), args.seed);
     broker.produce(topic, lines, now)?;
     let kafka = KafkaConfig {
         brokers: broker.bootstrap_servers(),
@@ -336,14 +425,23 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
     }
     let last = app.schedule.day.last_finished(app.clock.now());
     let first = first_past_day(app, last)?;
-    let span = Span { start: app.schedule.day.span(first).start, end: app.schedule.day.span(last).end };
+    let span = Span {
+        start: app.schedule.day.span(first).start,
+        end: app.schedule.day.span(last).end,
+    };
     let bar = progress_bar();
     let steps = PAST_DAYS + 1;
     bar.set_length(steps * 1000);
     bar.set_message(format!("making rides of {first} to {last}"));
     tracing::info!(%first, %last, "filling in the days before the first start");
-    let fleet = Fleet::new(FleetConfig { opens_at: Some(span.start), ..fleet_config(args, app) });
-    let stream = StreamId { source: format!("{PAST}-{}-{first}-{last}", args.seed), topic: app.settings.kafka_topic.clone() };
+    let fleet = Fleet::new(FleetConfig {
+        opens_at: Some(span.start),
+        ..fleet_config(args, app)
+    });
+    let stream = StreamId {
+        source: format!("{PAST}-{}-{first}-{last}", args.seed),
+        topic: app.settings.kafka_topic.clone(),
+    };
     let mut lines = fleet.lines(span);
     let mut payload = Vec::new();
     ingest::file::ingest(&app.store, app.rules(), app.settings.log_timezone, &stream, |each| {
@@ -359,7 +457,13 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
                 }
             }
             let key = Some(line.serial.as_bytes());
-            each(RawMessage { partition: 0, offset, timestamp_millis: None, key, payload: &payload })?;
+            each(RawMessage {
+                partition: 0,
+                offset,
+                timestamp_millis: None,
+                key,
+                payload: &payload,
+            })?;
             offset += 1;
         }
         Ok(())
@@ -372,6 +476,9 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
         day = day + Days::new(1);
     }
     run_job(app, "publish", last)?;
+    if app.settings.mail == MailKind::Outbox {
+        run_job(app, "notify", last)?;
+    }
     bar.finish_and_clear();
     std::fs::write(&marker, format!("{first} {last}\n")).with_context(|| format!("cannot write `{}`", marker.display()))
 }
@@ -379,7 +486,10 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
 /// Remembers which days are filled in, so that a start that was cut short goes on with the same ones.
 fn first_past_day(app: &App, last: NaiveDate) -> anyhow::Result<NaiveDate> {
     let rows = app.store.stream_rides()?;
-    Ok(rows.days.first().map_or(last - Days::new(PAST_DAYS - 1), |(day, ..)| *day))
+    Ok(rows
+        .days
+        .first()
+        .map_or(last - Days::new(PAST_DAYS - 1), |(day, ..)| *day))
 }
 
 fn past_marker(app: &App) -> PathBuf {

@@ -72,7 +72,10 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             size(free)
         ));
     }
-    if let Some(newest) = status.newest_reading_at.filter(|&at| status.open_rides > 0 && now - at > QUIET) {
+    if let Some(newest) = status
+        .newest_reading_at
+        .filter(|&at| status.open_rides > 0 && now - at > QUIET)
+    {
         warnings.push(format!(
             "{} open, and nothing has arrived for {}: does the consumer run, and do the bikes reach Kafka?",
             counted(status.open_rides, "ride is", "rides are"),
@@ -87,15 +90,27 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             Outcome::Running | Outcome::Succeeded => continue,
         };
         let is_day = last.window.len() == "2026-01-01".len();
-        let day = if is_day { format!(" --day {}", last.window) } else { String::new() };
+        let day = if is_day {
+            format!(" --day {}", last.window)
+        } else {
+            String::new()
+        };
         warnings.push(format!(
             "`{}` {how} for {} at try {}: `deloton plan` says when it is tried again, `deloton run {}{day}` tries now",
             job.name, last.window, last.attempt, job.name
         ));
     }
     for (state, what, then) in [
-        (MailState::Unknown, "may or may not have been sent", "decide with `deloton outbox`"),
-        (MailState::Dead, "could not be sent", "see why, and resend, with `deloton outbox`"),
+        (
+            MailState::Unknown,
+            "may or may not have been sent",
+            "decide with `deloton outbox`",
+        ),
+        (
+            MailState::Dead,
+            "could not be sent",
+            "see why, and resend, with `deloton outbox`",
+        ),
     ] {
         if let Some((_, count)) = status.outbox.iter().find(|(known, _)| *known == state) {
             warnings.push(format!("{} {what}: {then}", counted(*count, "message", "messages")));
@@ -103,7 +118,9 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
     }
     if status.rejected_lines > 0 {
         let lines = counted(status.rejected_lines, "line", "lines");
-        warnings.push(format!("{lines} could not be understood: `deloton rejected` shows them with the reason"));
+        warnings.push(format!(
+            "{lines} could not be understood: `deloton rejected` shows them with the reason"
+        ));
     }
     warnings
 }
@@ -112,18 +129,32 @@ fn streams(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> 
     let Standing { status, now, .. } = *standing;
     writeln!(out, "stream")?;
     if let Some(stream) = standing.stream {
-        let lag = stream.lag_messages.map_or("not known yet".to_owned(), |lag| counted(lag, "message", "messages"));
+        let lag = stream
+            .lag_messages
+            .map_or("not known yet".to_owned(), |lag| counted(lag, "message", "messages"));
         field(out, "lag", &lag)?;
     }
     let Some(newest) = status.streams.first() else {
-        writeln!(out, "  nothing was ever read: `deloton serve` reads Kafka, `deloton consume --from-file` a file")?;
+        writeln!(
+            out,
+            "  nothing was ever read: `deloton serve` reads Kafka, `deloton consume --from-file` a file"
+        )?;
         return writeln!(out);
     };
     let of_newest = |stream: &&StreamStatus| stream.source == newest.source && stream.topic == newest.topic;
     let (mut current, earlier): (Vec<_>, Vec<_>) = status.streams.iter().partition(of_newest);
     current.sort_by_key(|stream| stream.partition);
     field(out, "topic", &format!("{} of {}", newest.topic, newest.source))?;
-    let header = ["partition", "next offset", "log clock", "stored", "messages", "readings", "duplicates", "rejected"];
+    let header = [
+        "partition",
+        "next offset",
+        "log clock",
+        "stored",
+        "messages",
+        "readings",
+        "duplicates",
+        "rejected",
+    ];
     let mut rows = vec![header.map(str::to_owned)];
     rows.extend(current.iter().map(|stream| {
         [
@@ -156,7 +187,9 @@ fn rides(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     let Standing { status, now, .. } = *standing;
     writeln!(out, "rides")?;
     field(out, "open", &grouped(status.open_rides))?;
-    let newest = status.newest_reading_at.map_or("none yet".to_owned(), |at| format!("{} ({})", standing.local(at), ago(at, now)));
+    let newest = status.newest_reading_at.map_or("none yet".to_owned(), |at| {
+        format!("{} ({})", standing.local(at), ago(at, now))
+    });
     field(out, "newest reading", &newest)?;
     let buffer = format!(
         "{}, {}",
@@ -175,7 +208,11 @@ fn rides(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     field(out, "sealed", &sealed)?;
     if !status.late_days.is_empty() {
         let days: Vec<String> = status.late_days.iter().map(ToString::to_string).collect();
-        field(out, "to seal again", &format!("{}, when compact is due next", days.join(", ")))?;
+        field(
+            out,
+            "to seal again",
+            &format!("{}, when compact is due next", days.join(", ")),
+        )?;
     }
     writeln!(out)
 }
@@ -197,7 +234,10 @@ fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
         let next = match job.next_run_at {
             _ if !job.enabled => "disabled".to_owned(),
             Some(at) => format!("{} ({})", standing.local(at), ahead(at, now)),
-            None => job.when.split_once(',').map_or(job.when.clone(), |(first, _)| format!("{first}, …")),
+            None => job
+                .when
+                .split_once(',')
+                .map_or(job.when.clone(), |(first, _)| format!("{first}, …")),
         };
         [
             job.name.clone(),
@@ -213,19 +253,39 @@ fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
 
 fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "mail and room")?;
-    let states: Vec<String> =
-        status.outbox.iter().map(|(state, count)| format!("{} {}", grouped(*count), state.name())).collect();
-    let states = if states.is_empty() { "empty".to_owned() } else { states.join(", ") };
+    let states: Vec<String> = status
+        .outbox
+        .iter()
+        .map(|(state, count)| format!("{} {}", grouped(*count), state.name()))
+        .collect();
+    let states = if states.is_empty() {
+        "empty".to_owned()
+    } else {
+        states.join(", ")
+    };
     field(out, "outbox", &states)?;
     field(out, "database", &size(status.database_bytes))?;
     field(out, "lake", &size(status.lake_bytes))?;
-    field(out, "disk free", &status.disk_free_bytes.map_or("not known".to_owned(), size))?;
-    field(out, "newest backup", status.newest_backup.as_deref().unwrap_or("none; `deloton backup` takes one"))
+    field(
+        out,
+        "disk free",
+        &status.disk_free_bytes.map_or("not known".to_owned(), size),
+    )?;
+    field(
+        out,
+        "newest backup",
+        status
+            .newest_backup
+            .as_deref()
+            .unwrap_or("none; `deloton backup` takes one"),
+    )
 }
 
 impl Standing<'_> {
     fn local(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.day.timezone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
+        at.with_timezone(&self.day.timezone)
+            .format("%Y-%m-%d %H:%M:%S %Z")
+            .to_string()
     }
 }
 

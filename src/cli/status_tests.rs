@@ -7,7 +7,13 @@ fn at(text: &str) -> DateTime<Utc> {
 
 fn written(status: &Status, jobs: &[JobOverview], stream: Option<&StreamState>) -> String {
     let mut out = Vec::new();
-    let standing = Standing { status, jobs, stream, now: at("2026-07-10T12:00:00Z"), day: DayRule::default() };
+    let standing = Standing {
+        status,
+        jobs,
+        stream,
+        now: at("2026-07-10T12:00:00Z"),
+        day: DayRule::default(),
+    };
     super::status(&StatusArgs {}, &standing, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -101,7 +107,11 @@ fn a_quiet_night_needs_nobody() {
     let mut report = job("report", Some(("2026-07-09", Outcome::Succeeded)));
     (report.next_run_at, report.when) = (None, "after daily_totals, daily_by_hour".to_owned());
     let jobs = [job("compact", Some(("2026-07-09", Outcome::Succeeded))), report, send];
-    let stream = StreamState { is_connected: true, lag_messages: Some(7), trouble: None };
+    let stream = StreamState {
+        is_connected: true,
+        lag_messages: Some(7),
+        trouble: None,
+    };
     insta::assert_snapshot!(written(&status, &jobs, Some(&stream)), @r"
     stream
       lag             7 messages
@@ -148,7 +158,11 @@ fn what_needs_a_person_comes_first_with_what_to_do() {
         job("send", Some(("2026-07-10T11:00:00Z", Outcome::Abandoned))),
     ];
     let trouble = Some("the brokers cannot be reached".to_owned());
-    let stream = StreamState { is_connected: false, lag_messages: None, trouble };
+    let stream = StreamState {
+        is_connected: false,
+        lag_messages: None,
+        trouble,
+    };
     let text = written(&status, &jobs, Some(&stream));
     let (first, rest) = text.split_once("\n\n").unwrap();
     insta::assert_snapshot!(first, @r"

@@ -117,7 +117,10 @@ impl Consumer {
 
     /// Consumes from one connection. Answers why it had to be given up, or nothing when told to stop.
     fn consume(&self, mut source: KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<Option<String>> {
-        let stream = StreamId { source: source.identity(), topic: self.kafka.topic.clone() };
+        let stream = StreamId {
+            source: source.identity(),
+            topic: self.kafka.topic.clone(),
+        };
         let (store, known) = (self.store.clone(), stream.clone());
         source.subscribe(Box::new(move |partition| {
             let positions = store.positions(&known).ok()?;
@@ -146,7 +149,10 @@ impl Consumer {
             let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
                 Polled::Message(message) => {
                     if let Some(partition) = session.partitions.get_mut(&message.partition) {
-                        *partition = Partition { at_end: false, heard_at: Instant::now() };
+                        *partition = Partition {
+                            at_end: false,
+                            heard_at: Instant::now(),
+                        };
                     }
                     session.pipeline.message(message, now);
                 }
@@ -170,8 +176,14 @@ impl Consumer {
 
     fn trouble(&self, listener: &mut dyn Listener, text: &str) {
         tracing::warn!(reason = text, "Kafka cannot be reached; trying again");
-        let standing = Standing { trouble: Some(text.to_owned()), ..Standing::default() };
-        self.live.set_stream(StreamState { trouble: standing.trouble.clone(), ..StreamState::default() });
+        let standing = Standing {
+            trouble: Some(text.to_owned()),
+            ..Standing::default()
+        };
+        self.live.set_stream(StreamState {
+            trouble: standing.trouble.clone(),
+            ..StreamState::default()
+        });
         listener.stands(&standing);
     }
 }
@@ -220,7 +232,12 @@ impl Session<'_> {
                 self.trouble = None;
             }
             SourceEvent::Gap { partition, from, to } => {
-                tracing::warn!(partition, from, to, "the log no longer holds these messages; going on after them");
+                tracing::warn!(
+                    partition,
+                    from,
+                    to,
+                    "the log no longer holds these messages; going on after them"
+                );
                 self.pipeline.skip_to(partition, to);
             }
             SourceEvent::Error(text) => {
@@ -249,9 +266,16 @@ impl Session<'_> {
                 self.pipeline.announce(partition);
             }
             if !self.pipeline.is_replaying(partition) {
-                self.overlapping.extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
+                self.overlapping
+                    .extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
             }
-            self.partitions.insert(partition, Partition { at_end: false, heard_at: Instant::now() });
+            self.partitions.insert(
+                partition,
+                Partition {
+                    at_end: false,
+                    heard_at: Instant::now(),
+                },
+            );
             tracing::info!(partition, offset = position, "consuming");
         }
         self.flush(true)
@@ -260,16 +284,23 @@ impl Session<'_> {
     /// What is to be done between two polls.
     fn settle(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
         for partition in self.pipeline.take_replayed() {
-            self.overlapping.extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
+            self.overlapping
+                .extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
         }
         for (&partition, state) in &self.partitions {
             let is_quiet = state.at_end && state.heard_at.elapsed() >= QUIET;
-            if is_quiet && self.pipeline.sessions(partition).is_some_and(|sessions| sessions.open_rides().next().is_some()) {
+            if is_quiet
+                && self
+                    .pipeline
+                    .sessions(partition)
+                    .is_some_and(|sessions| sessions.open_rides().next().is_some())
+            {
                 self.pipeline.close_all(partition);
                 self.checkpoint_due = true;
             }
         }
-        let is_full = self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
+        let is_full =
+            self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
         let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= FLUSH_INTERVAL;
         if is_full || is_late || self.checkpoint_due {
             let with_checkpoint = self.checkpoint_due || self.checkpointed_at.elapsed() >= CHECKPOINT_INTERVAL;
@@ -332,17 +363,29 @@ impl Session<'_> {
             .keys()
             .map(|&partition| source.lag(partition, self.pipeline.next_offset(partition).unwrap_or(0)))
             .collect();
-        let behind = self.partitions.iter().filter(|(_, partition)| !partition.at_end).map(|(&id, _)| id);
+        let behind = self
+            .partitions
+            .iter()
+            .filter(|(_, partition)| !partition.at_end)
+            .map(|(&id, _)| id);
         Standing {
             caught_up: !self.partitions.is_empty() && self.partitions.values().all(|partition| partition.at_end),
             watermark: behind
-                .filter_map(|partition| self.pipeline.sessions(partition).and_then(super::sessionize::Sessions::clock))
+                .filter_map(|partition| {
+                    self.pipeline
+                        .sessions(partition)
+                        .and_then(super::sessionize::Sessions::clock)
+                })
                 .min()
                 .map(instant),
             newest: self
                 .pipeline
                 .partitions()
-                .filter_map(|partition| self.pipeline.sessions(partition).and_then(super::sessionize::Sessions::clock))
+                .filter_map(|partition| {
+                    self.pipeline
+                        .sessions(partition)
+                        .and_then(super::sessionize::Sessions::clock)
+                })
                 .max()
                 .map(instant),
             lag_messages: lags.map(|lags| lags.iter().sum()),
@@ -352,7 +395,10 @@ impl Session<'_> {
     }
 
     fn open_rides(&self) -> impl Iterator<Item = &OpenRide> {
-        self.pipeline.partitions().filter_map(|partition| self.pipeline.sessions(partition)).flat_map(|sessions| sessions.open_rides())
+        self.pipeline
+            .partitions()
+            .filter_map(|partition| self.pipeline.sessions(partition))
+            .flat_map(|sessions| sessions.open_rides())
     }
 
     /// Brings the live board up to date.
@@ -366,7 +412,10 @@ impl Session<'_> {
             }
             riding.insert(ride.bike_serial.clone(), now);
         }
-        self.shown.keys().filter(|bike| !riding.contains_key(*bike)).for_each(|bike| live.end(bike));
+        self.shown
+            .keys()
+            .filter(|bike| !riding.contains_key(*bike))
+            .for_each(|bike| live.end(bike));
         self.shown = riding;
     }
 
@@ -411,11 +460,17 @@ fn live_bike(ride: &OpenRide) -> LiveBike {
 pub fn retire(store: &Store, rules: Rules, stream: &StreamId) -> anyhow::Result<usize> {
     let mut closed = 0;
     for (partition, next, checkpoint) in store.positions(stream)? {
-        let Some(checkpoint) = checkpoint.filter(|checkpoint| !checkpoint.state.is_empty()) else { continue };
+        let Some(checkpoint) = checkpoint.filter(|checkpoint| !checkpoint.state.is_empty()) else {
+            continue;
+        };
         let mut pipeline = Pipeline::new(rules, Tz::UTC);
-        pipeline.assign(partition, next, Some(&checkpoint)).with_context(|| format!("cannot close the rides of `{}`", stream.source))?;
+        pipeline
+            .assign(partition, next, Some(&checkpoint))
+            .with_context(|| format!("cannot close the rides of `{}`", stream.source))?;
         pipeline.skip_to(partition, next);
-        let Some(sessions) = pipeline.sessions(partition) else { continue };
+        let Some(sessions) = pipeline.sessions(partition) else {
+            continue;
+        };
         let open: HashSet<Uuid> = sessions.open_rides().map(|ride| ride.ride_id).collect();
         if open.is_empty() {
             continue;
@@ -423,8 +478,19 @@ pub fn retire(store: &Store, rules: Rules, stream: &StreamId) -> anyhow::Result<
         closed += open.len();
         pipeline.close_all(partition);
         let mut batch = pipeline.take_batch(false)?;
-        batch.positions.insert(partition, Position { next_offset: next, ..Position::default() });
-        let state = Checkpoint { next_offset: next, replay_from: next, state: Vec::new(), ..checkpoint };
+        batch.positions.insert(
+            partition,
+            Position {
+                next_offset: next,
+                ..Position::default()
+            },
+        );
+        let state = Checkpoint {
+            next_offset: next,
+            replay_from: next,
+            state: Vec::new(),
+            ..checkpoint
+        };
         batch.checkpoints.push(state);
         // What was stored after the checkpoint is only in the store: the rows are made from there.
         store.flush(stream, &batch, &open)?;

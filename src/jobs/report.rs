@@ -10,12 +10,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use crate::{
-    domain::{
-        artifact::Artifact,
-        day::DayRule,
-        report::DailyReport,
-        run::JobStatus,
-    },
+    domain::{artifact::Artifact, day::DayRule, report::DailyReport, run::JobStatus},
     report::{
         html::Neighbours,
         model,
@@ -41,7 +36,9 @@ pub fn run(store: &Store, rule: &DayRule, templates: &Templates, day: NaiveDate)
         }
     }
     #[expect(clippy::cast_sign_loss, reason = "a count of rides")]
-    Ok(JobStatus::done().count("rides", report.rides() as u64).count("bytes", bytes))
+    Ok(JobStatus::done()
+        .count("rides", report.rides() as u64)
+        .count("bytes", bytes))
 }
 
 /// Everything that is published: every rendered day and the site around them.
@@ -83,9 +80,12 @@ pub fn read_report(folder: &Path, day: NaiveDate) -> Result<Option<DailyReport>>
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
     };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .with_context(|| format!("`{}` is damaged; render it again with `deloton run report --day {day}`", path.display()))
+    serde_json::from_slice(&text).map(Some).with_context(|| {
+        format!(
+            "`{}` is damaged; render it again with `deloton run report --day {day}`",
+            path.display()
+        )
+    })
 }
 
 fn neighbours(days: &[NaiveDate], day: NaiveDate) -> Neighbours {
@@ -119,7 +119,9 @@ fn rendered_days(folder: &Path) -> Result<Vec<NaiveDate>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
     let mut days = Vec::new();
     for entry in entries {
-        let name = entry.with_context(|| format!("cannot read `{}`", folder.display()))?.file_name();
+        let name = entry
+            .with_context(|| format!("cannot read `{}`", folder.display()))?
+            .file_name();
         days.extend(name.to_str().and_then(|name| name.parse::<NaiveDate>().ok()));
     }
     days.sort_unstable();

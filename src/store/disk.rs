@@ -134,6 +134,9 @@ mod tests {
         require_room("a backup", 1, folder.path(), "make room").unwrap();
         let error = require_room("a backup", u64::MAX, folder.path(), "make room").unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("a backup needs ") && text.ends_with("left; make room"), "{text}");
+        assert!(
+            text.starts_with("a backup needs ") && text.ends_with("left; make room"),
+            "{text}"
+        );
     }
 }

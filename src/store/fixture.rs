@@ -40,7 +40,13 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn new(started_at: &str) -> Self {
-        Told { started_at: at(started_at), totals: Totals::default(), last_at: None, weight_kg: 70, is_new: true }
+        Told {
+            started_at: at(started_at),
+            totals: Totals::default(),
+            last_at: None,
+            weight_kg: 70,
+            is_new: true,
+        }
     }
 
     pub(crate) fn weighing(self, weight_kg: i32) -> Self {
@@ -56,7 +62,11 @@ impl Told {
         let mut batch = Batch::default();
         for _ in 0..seconds {
             let second = self.totals.duration_seconds + 1;
-            let pause = if batch.readings.is_empty() { pause } else { TimeDelta::zero() };
+            let pause = if batch.readings.is_empty() {
+                pause
+            } else {
+                TimeDelta::zero()
+            };
             let at = self.last_at.unwrap_or(self.started_at) + TimeDelta::seconds(1) + pause;
             let reading = Reading {
                 ride_id: self.id(),
@@ -93,9 +103,20 @@ impl Told {
             batch.riders.push((self.rider(), self.started_at.timestamp_micros()));
             batch.alerts.push(self.alert());
         }
-        let counts = Counts { messages: i64::from(2 * seconds), readings: i64::from(seconds), ..Counts::default() };
+        let counts = Counts {
+            messages: i64::from(2 * seconds),
+            readings: i64::from(seconds),
+            ..Counts::default()
+        };
         let next_offset = i64::from(2 * self.totals.duration_seconds);
-        batch.positions.insert(0, Position { next_offset, log_clock: None, counts });
+        batch.positions.insert(
+            0,
+            Position {
+                next_offset,
+                log_clock: None,
+                counts,
+            },
+        );
         store.flush(&stream(), &batch, &HashSet::new()).unwrap();
     }
 
@@ -140,7 +161,10 @@ pub(crate) fn ride(store: &Store, started_at: &str, seconds: i32) -> Told {
 }
 
 pub(crate) fn stream() -> StreamId {
-    StreamId { source: "cluster".to_owned(), topic: "deloton".to_owned() }
+    StreamId {
+        source: "cluster".to_owned(),
+        topic: "deloton".to_owned(),
+    }
 }
 
 /// The rows of a query, one text each.
@@ -149,7 +173,11 @@ pub(crate) fn rows(store: &Store, sql: &str) -> Vec<String> {
     let mut statement = connection
         .prepare(&format!("select cast(row_to_json(t) as varchar) from ({sql}) t"))
         .unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 /// Everything that people see of rides, readings and riders.
@@ -164,5 +192,9 @@ pub(crate) fn seen(store: &Store) -> [Vec<String>; 3] {
 
 /// One number.
 pub(crate) fn number(store: &Store, sql: &str) -> i64 {
-    store.connection().unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    store
+        .connection()
+        .unwrap()
+        .query_row(sql, [], |row| row.get(0))
+        .unwrap()
 }

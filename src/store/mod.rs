@@ -10,16 +10,16 @@ pub mod flush;
 mod lake;
 pub mod ledger;
 pub mod migrate;
+pub mod outbox;
+pub mod publication;
+pub mod query;
 pub mod rejected;
 pub mod report;
 pub mod sql_file;
-pub mod query;
 pub mod status;
 pub mod stream;
 mod value;
 mod views;
-pub mod outbox;
-pub mod publication;
 
 use std::{
     ops::{Deref, DerefMut},
@@ -136,8 +136,12 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]: held by another process, damaged, newer, or not writable.
     pub fn open(data_dir: &Path, clock: Clock) -> Result<Self> {
-        std::fs::create_dir_all(data_dir)
-            .doing(|| format!("cannot create the data folder `{}`; name another with --data-dir", data_dir.display()))?;
+        std::fs::create_dir_all(data_dir).doing(|| {
+            format!(
+                "cannot create the data folder `{}`; name another with --data-dir",
+                data_dir.display()
+            )
+        })?;
         backup::refuse_half_restored(data_dir)?;
         let path = data_dir.join(DATABASE);
         let connection = open_file(&path).map_err(|error| writable(data_dir, &path).err().unwrap_or(error))?;

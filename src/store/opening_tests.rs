@@ -36,7 +36,10 @@ fn a_newer_database_is_refused_in_words() {
     drop(store);
     let (error, text) = refused(folder.path());
     assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{text}");
-    assert!(text.contains("deloton.duckdb` has schema version 99, newer than the "), "{text}");
+    assert!(
+        text.contains("deloton.duckdb` has schema version 99, newer than the "),
+        "{text}"
+    );
 }
 
 /// Not a test of its own: the other process of the test below.
@@ -53,7 +56,11 @@ fn hold_the_database_if_asked_to() {
 fn the_holder_of_the_database_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut other = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::opening_tests::hold_the_database_if_asked_to", "--nocapture"])
+        .args([
+            "--exact",
+            "store::opening_tests::hold_the_database_if_asked_to",
+            "--nocapture",
+        ])
         .env("DELOTON_TEST_HOLD", folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -90,10 +97,17 @@ fn a_damaged_file_is_named_with_the_way_out() {
     // Another file altogether; one cut short; one with a header that a disk turned over.
     let mut turned = whole.clone();
     turned[4096..8192 + 4096].fill(0x5a);
-    for damaged in [b"not a database, but long enough to be read as one".repeat(200), whole[..5000].to_vec(), turned] {
+    for damaged in [
+        b"not a database, but long enough to be read as one".repeat(200),
+        whole[..5000].to_vec(),
+        turned,
+    ] {
         fs::write(&path, damaged).unwrap();
         let (_, text) = refused(folder.path());
-        assert!(text.starts_with(&format!("cannot open the database `{}`", path.display())), "{text}");
+        assert!(
+            text.starts_with(&format!("cannot open the database `{}`", path.display())),
+            "{text}"
+        );
         assert!(text.contains("restore it with `deloton restore`"), "{text}");
     }
 }
@@ -101,15 +115,24 @@ fn a_damaged_file_is_named_with_the_way_out() {
 #[test]
 fn a_folder_that_cannot_be_written_is_named_with_the_way_out() {
     let (_, text) = refused(Path::new("/proc/deloton"));
-    assert!(text.starts_with("cannot create the data folder `/proc/deloton`; name another with --data-dir"), "{text}");
+    assert!(
+        text.starts_with("cannot create the data folder `/proc/deloton`; name another with --data-dir"),
+        "{text}"
+    );
     // A folder that is there; nobody, not even root, may write in this one.
     let (_, text) = refused(Path::new("/proc/self"));
-    assert!(text.starts_with("cannot write `/proc/self/deloton.duckdb`; make the data folder writable"), "{text}");
+    assert!(
+        text.starts_with("cannot write `/proc/self/deloton.duckdb`; make the data folder writable"),
+        "{text}"
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data");
     fs::write(&file, "").unwrap();
     let (_, text) = refused(&file);
-    assert!(text.starts_with(&format!("cannot create the data folder `{}`", file.display())), "{text}");
+    assert!(
+        text.starts_with(&format!("cannot create the data folder `{}`", file.display())),
+        "{text}"
+    );
 }
 
 #[test]

@@ -51,7 +51,9 @@ impl Store {
         let connection = self.connection()?;
         let mut statement = connection.prepare(include_str!("sql/rejected_raw.sql")).doing(doing)?;
         let rows = statement
-            .query_map(params![partition, offset], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_map(params![partition, offset], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }

@@ -58,7 +58,11 @@ fn people_see_the_same_before_and_after_sealing_and_pruning() {
     assert_eq!((pruned.days, pruned.rides, pruned.readings), (1, 2, 35));
     assert_eq!(seen(&store), before);
     assert_eq!(number(&store, "select count(*) from daily.reading"), 24);
-    assert_eq!(store.prune(tuesday()).unwrap().days, 0, "a day that is not sealed is not pruned");
+    assert_eq!(
+        store.prune(tuesday()).unwrap().days,
+        0,
+        "a day that is not sealed is not pruned"
+    );
     drop(store);
     assert_eq!(seen(&open(&folder)), before);
 }
@@ -80,7 +84,12 @@ fn sealing_again_changes_nothing_even_when_the_buffer_is_pruned() {
         assert_eq!((again.rides, again.readings, again.seal_count), (1, 30, 1));
         assert_eq!(hashes(), first);
     }
-    assert_eq!(fs::read_dir(file(&store, "ride", monday()).parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(
+        fs::read_dir(file(&store, "ride", monday()).parent().unwrap())
+            .unwrap()
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -93,14 +102,24 @@ fn a_late_ride_restates_its_day_and_loses_nothing() {
     assert!(store.late_days().unwrap().is_empty());
     ride(&store, "2026-01-05T10:00:00Z", 12);
     assert_eq!(store.late_days().unwrap().into_iter().collect::<Vec<_>>(), [monday()]);
-    assert_eq!(store.prune(monday()).unwrap().rides, 0, "history does not hold the late ride");
+    assert_eq!(
+        store.prune(monday()).unwrap().rides,
+        0,
+        "history does not hold the late ride"
+    );
     let sealed = store.seal(monday()).unwrap();
     assert_eq!((sealed.rides, sealed.readings, sealed.seal_count), (2, 42, 2));
     assert!(store.late_days().unwrap().is_empty());
-    assert_eq!(days(&store), [r#"{"day":"2026-01-05","rides":2,"counted":42,"readings":42}"#]);
+    assert_eq!(
+        days(&store),
+        [r#"{"day":"2026-01-05","rides":2,"counted":42,"readings":42}"#]
+    );
     assert_eq!(number(&store, "select count(*) from historical.alert"), 2);
     store.prune(monday()).unwrap();
-    assert_eq!(days(&store), [r#"{"day":"2026-01-05","rides":2,"counted":42,"readings":42}"#]);
+    assert_eq!(
+        days(&store),
+        [r#"{"day":"2026-01-05","rides":2,"counted":42,"readings":42}"#]
+    );
 }
 
 #[test]
@@ -172,7 +191,11 @@ fn a_sealing_that_fails_leaves_the_day_as_it_was_and_no_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     ride(&store, "2026-01-05T09:00:00Z", 30);
-    store.connection().unwrap().execute_batch("delete from daily.reading where second = 7").unwrap();
+    store
+        .connection()
+        .unwrap()
+        .execute_batch("delete from daily.reading where second = 7")
+        .unwrap();
     let error = store.seal(monday()).unwrap_err();
     assert!(matches!(error, StoreError::Inconsistent(_)), "{error}");
     assert!(error.to_string().contains("30 readings, but 29"), "{error}");
@@ -196,13 +219,17 @@ fn a_change_of_weight_is_a_new_version_of_the_rider_and_the_same_header_is_not()
             from historical.rider order by valid_from",
         )
     };
-    let expected =
-        [r#"{"since":"05 09","until":"05 11","kg":70}"#, r#"{"since":"05 11","until":null,"kg":72}"#];
+    let expected = [
+        r#"{"since":"05 09","until":"05 11","kg":70}"#,
+        r#"{"since":"05 11","until":null,"kg":72}"#,
+    ];
     assert_eq!(versions(), expected);
     store.prune(monday()).unwrap();
     assert_eq!(number(&store, "select count(*) from daily.rider"), 0);
     // The next day's header says the same again.
-    Told::new("2026-01-06T09:00:00Z").weighing(72).flush(&store, 3, NO_PAUSE, IDLE);
+    Told::new("2026-01-06T09:00:00Z")
+        .weighing(72)
+        .flush(&store, 3, NO_PAUSE, IDLE);
     store.seal(tuesday()).unwrap();
     store.prune(tuesday()).unwrap();
     assert_eq!(versions(), expected);
@@ -233,11 +260,19 @@ fn went_on(store: &Store, is_pruned: bool) -> Told {
     let sealed = r#"{"day":"2026-01-05","rides":2,"counted":13,"readings":13}"#;
     assert_eq!(days(store), [sealed]);
     told.flush(store, 5, TimeDelta::minutes(2), None);
-    assert_eq!(number(store, "select count(*) from ride"), 2, "the reopened ride is there once");
+    assert_eq!(
+        number(store, "select count(*) from ride"),
+        2,
+        "the reopened ride is there once"
+    );
     assert!(store.late_days().unwrap().is_empty(), "its new day is not known yet");
     told.flush(store, 1, NO_PAUSE, IDLE);
     assert_eq!(store.late_days().unwrap().into_iter().collect::<Vec<_>>(), [monday()]);
-    assert_eq!(number(store, "select count(*) from ride"), 2, "the ride that moved is there once");
+    assert_eq!(
+        number(store, "select count(*) from ride"),
+        2,
+        "the ride that moved is there once"
+    );
     told
 }
 
@@ -262,7 +297,11 @@ fn a_ride_that_went_on_after_its_day_was_sealed_moves_to_the_day_it_ends_in() {
         assert_eq!(days(&store), moved, "pruned {is_pruned}, sealed {order:?}");
         assert!(store.late_days().unwrap().is_empty());
         store.prune(tuesday()).unwrap();
-        assert_eq!(days(&store), moved, "pruned {is_pruned}, sealed {order:?}, pruned after");
+        assert_eq!(
+            days(&store),
+            moved,
+            "pruned {is_pruned}, sealed {order:?}, pruned after"
+        );
         assert_eq!(number(&store, "select count(*) from daily.reading"), 0);
         let in_lake = format!("select count(*) from ops.lake_reading where ride_id = '{}'", told.id());
         assert_eq!(number(&store, &in_lake), 16);

@@ -83,7 +83,10 @@ impl Status {
     /// That of a data folder without a database, which may not exist either.
     #[must_use]
     pub fn without_database(data_dir: &Path) -> Self {
-        Status { disk_free_bytes: disk::free_bytes(data_dir).ok(), ..Status::default() }
+        Status {
+            disk_free_bytes: disk::free_bytes(data_dir).ok(),
+            ..Status::default()
+        }
     }
 }
 
@@ -122,7 +125,9 @@ impl Store {
 
 /// Names begin with the instant, so the last by name is the newest. One under way is hidden.
 fn newest_backup(folder: &Path) -> Option<String> {
-    let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names = fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     names.filter(|name| !name.starts_with('.')).max()
 }
 
@@ -135,7 +140,12 @@ fn figures(row: &Row<'_>) -> duckdb::Result<Status> {
         buffer_readings: row.get(3)?,
         rejected_lines: row.get(4)?,
         sealed: match days {
-            (Some(first), Some(last)) => Some(SealedDays { first, last, count: row.get(5)?, rides: row.get(8)? }),
+            (Some(first), Some(last)) => Some(SealedDays {
+                first,
+                last,
+                count: row.get(5)?,
+                rides: row.get(8)?,
+            }),
             _ => None,
         },
         lake_bytes: row.get(9)?,
@@ -159,7 +169,9 @@ fn stream(row: &Row<'_>) -> duckdb::Result<StreamStatus> {
 }
 
 fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTime<Utc>>> {
-    Ok(row.get::<_, Option<i64>>(column)?.and_then(DateTime::from_timestamp_micros))
+    Ok(row
+        .get::<_, Option<i64>>(column)?
+        .and_then(DateTime::from_timestamp_micros))
 }
 
 fn day(row: &Row<'_>, column: usize) -> duckdb::Result<Option<NaiveDate>> {

@@ -23,8 +23,17 @@ impl Store {
     pub fn streams(&self) -> Result<Vec<StreamId>> {
         let doing = || "cannot read which streams there are".to_owned();
         let connection = self.connection()?;
-        let mut statement = connection.prepare("select distinct source, topic from ops.stream").doing(doing)?;
-        let rows = statement.query_map([], |row| Ok(StreamId { source: row.get(0)?, topic: row.get(1)? })).doing(doing)?;
+        let mut statement = connection
+            .prepare("select distinct source, topic from ops.stream")
+            .doing(doing)?;
+        let rows = statement
+            .query_map([], |row| {
+                Ok(StreamId {
+                    source: row.get(0)?,
+                    topic: row.get(1)?,
+                })
+            })
+            .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 

@@ -62,7 +62,10 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The modules that `text` names after `crate::`, also in a `use crate::{a::…, b::…}` list.
 fn imports(text: &str) -> Vec<(usize, String)> {
-    let code: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code: Vec<&str> = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect();
     let mut found = Vec::new();
     for (number, line) in code.iter().enumerate() {
         for (_, rest) in line.match_indices("crate::").map(|(at, _)| line.split_at(at + 7)) {
@@ -72,7 +75,10 @@ fn imports(text: &str) -> Vec<(usize, String)> {
                 continue;
             }
             // The names at depth one of the list, which may go on over lines.
-            let list: String = std::iter::once(rest).chain(code[number + 1..].iter().copied()).collect::<Vec<_>>().join("\n");
+            let list: String = std::iter::once(rest)
+                .chain(code[number + 1..].iter().copied())
+                .collect::<Vec<_>>()
+                .join("\n");
             let (mut depth, mut is_first) = (0, true);
             let mut word = String::new();
             for c in list.chars() {
@@ -111,14 +117,23 @@ fn a_module_imports_only_from_lower_layers() {
     let mut upward = Vec::new();
     for path in files {
         let relative = path.strip_prefix(&source).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy()
+            .into_owned();
         let module = first.trim_end_matches(".rs");
         // Tests may look further: they put the layers together.
         let is_test = relative.to_string_lossy().contains("test") || relative.ends_with("fixture.rs");
         if is_test || matches!(module, "lib" | "main") {
             continue;
         }
-        assert!(layer(module).is_some(), "`{module}` has no layer in this test and in src/lib.rs");
+        assert!(
+            layer(module).is_some(),
+            "`{module}` has no layer in this test and in src/lib.rs"
+        );
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for (line, to) in imports(text) {
@@ -127,5 +142,9 @@ fn a_module_imports_only_from_lower_layers() {
             }
         }
     }
-    assert!(upward.is_empty(), "imports against the layers of src/lib.rs:\n{}", upward.join("\n"));
+    assert!(
+        upward.is_empty(),
+        "imports against the layers of src/lib.rs:\n{}",
+        upward.join("\n")
+    );
 }

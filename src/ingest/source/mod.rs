@@ -13,9 +13,9 @@
 //! offset is not below the next expected one, so what it says is in order and never twice.
 
 mod batch;
-pub mod file;
 mod client;
 pub mod config;
+pub mod file;
 pub mod kafka;
 #[cfg(test)]
 mod kafka_tests;

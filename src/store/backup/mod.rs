@@ -87,7 +87,12 @@ impl Store {
         if into == self.backups_folder() {
             remove_partial(into).doing(doing)?;
         }
-        disk::require_room("a backup", self.room_needed(into)?, into, "make room, or say --to another disk")?;
+        disk::require_room(
+            "a backup",
+            self.room_needed(into)?,
+            into,
+            "make room, or say --to another disk",
+        )?;
         let taken_at = self.clock().now();
         let folder = unused(&into.join(taken_at.format(NAME).to_string()));
         let partial = into.join(format!(".{}{PARTIAL}", file_name(&folder)));
@@ -120,7 +125,11 @@ impl Store {
             Ok(files.iter().map(|file| disk::file_size(&data.join(file))).sum())
         };
         let database = data.join(DATABASE);
-        let lake = if disk::same_disk(data, into) { 0 } else { size_of("lake")? };
+        let lake = if disk::same_disk(data, into) {
+            0
+        } else {
+            size_of("lake")?
+        };
         Ok(disk::file_size(&database) + disk::file_size(&wal(&database)) + size_of(REPORTS)? + lake)
     }
 
@@ -128,7 +137,11 @@ impl Store {
         let mut files = Vec::new();
         let mut add = |path: &str, sha256: String| {
             let size_bytes = disk::file_size(&folder.join(path));
-            files.push(ManifestFile { path: path.to_owned(), size_bytes, sha256 });
+            files.push(ManifestFile {
+                path: path.to_owned(),
+                size_bytes,
+                sha256,
+            });
         };
         let database = folder.join(DATABASE);
         let lake = copy_database(&*self.connection()?, &database)?;

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{MANIFEST, Manifest, NAME, file_name, make_parent, unused};
-use crate::store::{DATABASE, Doing, Result, StoreError, disk, refuse_held, migrate};
+use crate::store::{DATABASE, Doing, Result, StoreError, disk, migrate, refuse_held};
 
 /// Where a backup is copied before anything of the data folder is moved.
 const RESTORING: &str = ".restoring";
@@ -67,7 +67,11 @@ pub fn restore(backup: &Path, data_dir: &Path, replace: bool, now: DateTime<Utc>
         move_into(&occupants, aside).doing(doing)?;
     }
     let entries = fs::read_dir(&restoring)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>())
+        .and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.path()))
+                .collect::<std::io::Result<Vec<_>>>()
+        })
         .doing(doing)?;
     move_into(&entries, data_dir)
         .and_then(|()| fs::remove_dir(&restoring))
@@ -103,7 +107,9 @@ fn read_manifest(backup: &Path) -> Result<Manifest> {
     let manifest: Manifest = serde_json::from_str(&text)
         .map_err(|error| StoreError::Inconsistent(format!("`{}` is damaged: {error}", path.display())))?;
     let is_below = |path: &str| {
-        Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+        Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
     };
     match manifest.files.iter().find(|file| !is_below(&file.path)) {
         Some(file) => Err(StoreError::Inconsistent(format!(
@@ -119,7 +125,9 @@ fn read_manifest(backup: &Path) -> Result<Manifest> {
 /// the folder rather than to the program.
 fn occupants(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let stays = |name: &str| {
-        matches!(name, "backups" | "README.md" | "sample" | "lost+found") || name.starts_with(['.', '~']) || name.starts_with("replaced-")
+        matches!(name, "backups" | "README.md" | "sample" | "lost+found")
+            || name.starts_with(['.', '~'])
+            || name.starts_with("replaced-")
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(data_dir)? {
@@ -136,13 +144,22 @@ fn require_room(manifest: &Manifest, backup: &Path, data_dir: &Path) -> Result<(
     let can_link = disk::same_disk(backup, data_dir);
     let copied = manifest.files.iter().filter(|file| !(can_link && is_lake(&file.path)));
     let needed = copied.map(|file| file.size_bytes).sum();
-    disk::require_room("the restore", needed, data_dir, "make room, or name another folder with --data-dir")
+    disk::require_room(
+        "the restore",
+        needed,
+        data_dir,
+        "make room, or name another folder with --data-dir",
+    )
 }
 
 fn copy_verified(manifest: &Manifest, backup: &Path, restoring: &Path) -> Result<()> {
     for file in &manifest.files {
         let (from, to) = (backup.join(&file.path), restoring.join(&file.path));
-        let copy = if is_lake(&file.path) { disk::link_or_copy } else { disk::copy };
+        let copy = if is_lake(&file.path) {
+            disk::link_or_copy
+        } else {
+            disk::copy
+        };
         let hash = make_parent(&to)
             .and_then(|()| copy(&from, &to))
             .doing(|| format!("cannot copy `{}`", from.display()))?;

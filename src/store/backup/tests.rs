@@ -47,7 +47,10 @@ fn a_backup_holds_what_was_there_and_is_whole() {
     let elsewhere = tempfile::tempdir().unwrap();
     let restored = restore(&backup.folder, elsewhere.path(), false, at(NOW)).unwrap();
     assert_eq!((restored.moved_aside, &restored.manifest), (None, &backup.manifest));
-    assert_eq!(fs::read_to_string(elsewhere.path().join("reports/2026-01-05/report.json")).unwrap(), "{}");
+    assert_eq!(
+        fs::read_to_string(elsewhere.path().join("reports/2026-01-05/report.json")).unwrap(),
+        "{}"
+    );
     let copy = again(elsewhere.path());
     assert_eq!(seen(&copy), before);
     assert_eq!(copy.positions(&stream()).unwrap(), positions);
@@ -70,10 +73,9 @@ fn a_backup_taken_while_readings_are_written_is_one_instants() {
                 under_way.flush(&store, 50, TimeDelta::zero(), None);
             }
         });
-        let backups: Vec<_> = std::iter::from_fn(|| {
-            (!writing.is_finished()).then(|| store.backup(&store.backups_folder()).unwrap())
-        })
-        .collect();
+        let backups: Vec<_> =
+            std::iter::from_fn(|| (!writing.is_finished()).then(|| store.backup(&store.backups_folder()).unwrap()))
+                .collect();
         writing.join().unwrap();
         backups
     });
@@ -85,7 +87,11 @@ fn a_backup_taken_while_readings_are_written_is_one_instants() {
         let counted = number(&copy, "select sum(reading_count)::bigint from ride");
         assert_eq!(number(&copy, "select count(*) from reading"), counted);
         let open = number(&copy, "select reading_count from ride where ended_at is null");
-        assert_eq!(copy.positions(&stream()).unwrap()[0].1, 2 * open, "the offset belongs to the rows");
+        assert_eq!(
+            copy.positions(&stream()).unwrap()[0].1,
+            2 * open,
+            "the offset belongs to the rows"
+        );
     }
 }
 
@@ -98,8 +104,13 @@ fn a_restore_over_something_moves_it_aside_when_told_to_and_keeps_the_backups() 
     ride(&store, "2026-01-07T09:00:00Z", 10);
     let later = seen(&store);
     drop(store);
-    let refused = restore(&backup.folder, folder.path(), false, at(NOW)).unwrap_err().to_string();
-    assert!(refused.contains("is not empty: there is `deloton.duckdb`; say --replace"), "{refused}");
+    let refused = restore(&backup.folder, folder.path(), false, at(NOW))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("is not empty: there is `deloton.duckdb`; say --replace"),
+        "{refused}"
+    );
     let restored = restore(&backup.folder, folder.path(), true, at(NOW)).unwrap();
     assert_eq!(seen(&again(folder.path())), before);
     let aside = restored.moved_aside.unwrap();
@@ -110,7 +121,10 @@ fn a_restore_over_something_moves_it_aside_when_told_to_and_keeps_the_backups() 
     ride(&again(folder.path()), "2026-01-05T20:00:00Z", 10);
     again(folder.path()).seal("2026-01-05".parse().unwrap()).unwrap();
     let restored = restore(&backup.folder, folder.path(), true, at(NOW)).unwrap();
-    assert_eq!(restored.moved_aside.unwrap(), folder.path().join("replaced-2026-01-10T12-00-00Z-2"));
+    assert_eq!(
+        restored.moved_aside.unwrap(),
+        folder.path().join("replaced-2026-01-10T12-00-00Z-2")
+    );
     assert_eq!(seen(&again(folder.path())), before);
 }
 
@@ -123,7 +137,10 @@ fn a_damaged_unfinished_or_newer_backup_is_refused_and_nothing_is_touched() {
     fs::write(elsewhere.path().join("deloton.duckdb"), "something").unwrap();
     let refused = || {
         let error = restore(&backup, elsewhere.path(), true, at(NOW)).unwrap_err();
-        let left: Vec<_> = fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(elsewhere.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["deloton.duckdb"], "{error}");
         error.to_string()
     };
@@ -136,10 +153,18 @@ fn a_damaged_unfinished_or_newer_backup_is_refused_and_nothing_is_touched() {
 
     let version = format!("\"schema_version\": {}", migrate::known_version());
     assert!(manifest.contains(&version));
-    fs::write(backup.join(MANIFEST), manifest.replace(&version, "\"schema_version\": 99")).unwrap();
+    fs::write(
+        backup.join(MANIFEST),
+        manifest.replace(&version, "\"schema_version\": 99"),
+    )
+    .unwrap();
     assert!(refused().contains("has schema version 99, newer than"));
 
-    fs::write(backup.join(MANIFEST), manifest.replace("reports/2026-01-05/report.json", "../report.json")).unwrap();
+    fs::write(
+        backup.join(MANIFEST),
+        manifest.replace("reports/2026-01-05/report.json", "../report.json"),
+    )
+    .unwrap();
     assert!(refused().contains("`../report.json`, which is not inside the backup"));
 
     fs::remove_file(backup.join(MANIFEST)).unwrap();
@@ -153,9 +178,16 @@ fn a_damaged_unfinished_or_newer_backup_is_refused_and_nothing_is_touched() {
 fn a_lake_file_that_is_not_the_sealed_one_fails_the_backup_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = lived_in(&folder);
-    fs::write(folder.path().join("lake/ride/date=2026-01-05/part-0.parquet"), "damaged").unwrap();
+    fs::write(
+        folder.path().join("lake/ride/date=2026-01-05/part-0.parquet"),
+        "damaged",
+    )
+    .unwrap();
     let error = store.backup(&store.backups_folder()).unwrap_err().to_string();
-    assert!(error.contains("lake/ride/date=2026-01-05/part-0.parquet` is not the file that was sealed"), "{error}");
+    assert!(
+        error.contains("lake/ride/date=2026-01-05/part-0.parquet` is not the file that was sealed"),
+        "{error}"
+    );
     assert_eq!(fs::read_dir(store.backups_folder()).unwrap().count(), 0);
     // The store goes on.
     ride(&store, "2026-01-07T09:00:00Z", 10);
@@ -173,9 +205,15 @@ fn the_newest_backups_are_kept_and_nothing_else_is_touched() {
         store.backup(&backups).unwrap();
     }
     assert_eq!(keep_newest(&backups, 2).unwrap(), 9);
-    let left: HashSet<String> =
-        fs::read_dir(&backups).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let expected = ["2020-01-01T00-00-00Z", "2026-01-10T12-00-00Z-10", "2026-01-10T12-00-00Z-11"];
+    let left: HashSet<String> = fs::read_dir(&backups)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let expected = [
+        "2020-01-01T00-00-00Z",
+        "2026-01-10T12-00-00Z-10",
+        "2026-01-10T12-00-00Z-11",
+    ];
     assert_eq!(left, expected.map(str::to_owned).into());
 }
 
