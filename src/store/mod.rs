@@ -284,6 +284,7 @@ fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
             },
         }
     };
+    #[expect(clippy::disallowed_methods, reason = "this is the store")]
     let connection = Connection::open_with_flags(path, config().map_err(failed)?).map_err(failed)?;
     connection
         .execute_batch("set global TimeZone = 'UTC'; set preserve_insertion_order = true;")
