@@ -258,12 +258,12 @@ fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
         .iter()
         .map(|(state, count)| format!("{} {}", grouped(*count), state.name()))
         .collect();
-    let states = if states.is_empty() {
+    let outbox = if states.is_empty() {
         "empty".to_owned()
     } else {
         states.join(", ")
     };
-    field(out, "outbox", &states)?;
+    field(out, "outbox", &outbox)?;
     field(out, "database", &size(status.database_bytes))?;
     field(out, "lake", &size(status.lake_bytes))?;
     field(
