@@ -50,7 +50,8 @@ impl Pipeline {
             parser: Parser::new(log_timezone),
             rules,
             partitions: BTreeMap::new(),
-            batch: Batch::default(), replayed: Vec::new(),
+            batch: Batch::default(),
+            replayed: Vec::new(),
         }
     }
 
@@ -137,7 +138,11 @@ impl Pipeline {
             return;
         }
         for partition in self.partitions.values_mut() {
-            for ride in partition.sessions.open_rides_mut().filter(|ride| rides.contains(&ride.ride_id)) {
+            for ride in partition
+                .sessions
+                .open_rides_mut()
+                .filter(|ride| rides.contains(&ride.ride_id))
+            {
                 ride.overlaps_store = true;
             }
         }
@@ -161,8 +166,12 @@ impl Pipeline {
             return;
         }
         let is_silent = raw.offset < partition.silent_until;
-        let mut discarded = Batch::default();
-        let batch = if is_silent { &mut discarded } else { &mut self.batch };
+        let mut discarded = None;
+        let batch = if is_silent {
+            discarded.insert(Batch::default())
+        } else {
+            &mut self.batch
+        };
         batch.position(raw.partition).counts.messages += 1;
         let written_at = raw
             .timestamp_millis

@@ -114,6 +114,10 @@ impl<T> Doing<T> for std::io::Result<T> {
     }
 }
 
+/// What DuckDB may hold in memory. Sorting a day of ten million readings needs more and spills to `tmp` in the data
+/// folder, which costs a few seconds once a day; holding all of it would cost memory all day.
+const MEMORY_LIMIT: &str = "256MB";
+
 /// The database of one data folder. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -267,7 +271,9 @@ fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
         Config::default()
             .access_mode(mode)?
             .with("autoinstall_known_extensions", "false")?
-            .with("autoload_known_extensions", "false")
+            .with("autoload_known_extensions", "false")?
+            .with("memory_limit", MEMORY_LIMIT)?
+            .with("temp_directory", path.with_file_name("tmp").to_string_lossy())
     };
     let failed = |source: duckdb::Error| {
         let text = source.to_string();
@@ -285,6 +291,7 @@ fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
             },
         }
     };
+    #[expect(clippy::disallowed_methods, reason = "this is the store")]
     let connection = Connection::open_with_flags(path, config().map_err(failed)?).map_err(failed)?;
     connection
         .execute_batch("set global TimeZone = 'UTC'; set preserve_insertion_order = true;")
