@@ -264,7 +264,6 @@ fn refuse_held(path: &Path) -> Result<()> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the store")]
 fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
     let display = || path.display().to_string();
     let config = || -> duckdb::Result<Config> {
