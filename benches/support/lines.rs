@@ -12,7 +12,7 @@ const RIDING: (u64, u64) = (600, 5_400);
 const RESTING: (u64, u64) = (120, 600);
 
 /// Writes `count` lines of one partition, each with its bike's key.
-pub fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
     let mut random = Random(7);
     let mut bikes: Vec<Bike> = (0..BIKES)
         .map(|bike| Bike {
@@ -44,7 +44,8 @@ pub fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `count` lines in memory.
-pub fn bytes(count: usize) -> Vec<u8> {
+#[allow(dead_code, reason = "not every bench asks for it")]
+pub(crate) fn bytes(count: usize) -> Vec<u8> {
     let mut lines = Vec::new();
     write(count, &mut lines).expect("memory takes every byte");
     lines
