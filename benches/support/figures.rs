@@ -1,4 +1,5 @@
 //! How a bench takes its figures and says them.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::{
     cell::RefCell,

@@ -1,4 +1,5 @@
 //! Log lines as bikes write them: made by rule, so that they are the same on every machine.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::io::{self, Write};
 
@@ -44,7 +45,6 @@ pub(crate) fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `count` lines in memory.
-#[allow(dead_code, reason = "not every bench asks for it")]
 pub(crate) fn bytes(count: usize) -> Vec<u8> {
     let mut lines = Vec::new();
     write(count, &mut lines).expect("memory takes every byte");
