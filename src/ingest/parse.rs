@@ -301,9 +301,7 @@ fn telemetry_fields(text: &str) -> Result<(Option<i32>, Option<i32>, Option<f64>
     let (power, rest) = rest.map_or(("", None), cut_at_semicolon);
     let heart_rate = whole(field(heart_rate, "hrt")?, "hrt")?;
     let cadence = whole(field(cadence, "rpm")?, "rpm")?;
-    let power = field(power, "power")?
-        .map(|text| number(text, "power"))
-        .transpose()?;
+    let power = field(power, "power")?.map(|text| number(text, "power")).transpose()?;
     if power.is_some_and(|watts| watts < 0.0) {
         return Err(ParseError::BadNumber("power"));
     }
