@@ -1,1 +1,238 @@
+//! The composition root: the only place where implementations are chosen.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context;
+use tokio::runtime::Handle;
+
+use crate::{
+    clock::Clock,
+    config::{
+        schedule::{JobConfig, Kind, Schedule},
+        settings::{MailKind, Settings},
+    },
+    domain::{
+        live::LiveBoard,
+        run::{JobStatus, Outcome, Window},
+    },
+    ingest::sessionize::Rules,
+    jobs::{self, notify::Addresses},
+    metrics::Metrics,
+    notify::{Notifier, render::DailyMail},
+    publish::{PublishMode, Publisher},
+    report::chart::Chart,
+    scheduler::{Job, Options, Run, Runner, plan::Stream},
+    store::{Store, daily_table::ChangedTypes, outbox},
+    template::Templates,
+};
+
+/// Everything the commands and the server work with.
+#[derive(Clone)]
+pub struct App {
+    /// Where things are.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// When things run.
+    pub schedule: Schedule,
+    /// The database.
+    pub store: Store,
+    /// The pages' and mails' templates.
+    pub templates: Arc<Templates>,
+    /// Runs jobs.
+    pub runner: Runner,
+    /// What is being ridden.
+    pub live: Arc<LiveBoard>,
+    /// What is counted and measured.
+    pub metrics: Metrics,
+    /// How far ingest has read.
+    pub stream: Arc<Mutex<Stream>>,
+}
+
+impl App {
+    /// Opens the store and puts everything together.
+    ///
+    /// # Errors
+    /// Whatever is wrong with cron.toml, a template or the database.
+    pub fn open(settings: Settings, runtime: &Handle) -> anyhow::Result<Self> {
+        let schedule = load_schedule(&settings)?;
+        let templates = Arc::new(load_templates(&settings)?);
+        let clock = settings.clock();
+        let store = Store::open(&settings.data_dir, clock)?;
+        let recovered = outbox::recover(&*store.connection()?, clock.now())?;
+        if recovered > 0 {
+            tracing::warn!(
+                mails = recovered,
+                "mails were being sent when the program ended; see `deloton outbox`"
+            );
+        }
+        let metrics = Metrics::new();
+        let stream = Arc::new(Mutex::new(Stream::CAUGHT_UP));
+        let services = Arc::new(Services {
+            publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
+            notifier: runtime.block_on(notifier(&settings)),
+            jobs_dir: jobs_dir(&settings),
+            runtime: runtime.clone(),
+            settings: settings.clone(),
+            schedule: schedule.clone(),
+            store: store.clone(),
+            templates: Arc::clone(&templates),
+        });
+        let made = schedule
+            .jobs
+            .iter()
+            .map(|job| (job.name.clone(), make(job, &services, &metrics)))
+            .collect();
+        let now = Arc::clone(&stream);
+        let now = move || *now.lock().unwrap_or_else(PoisonError::into_inner);
+        let runner = Runner::new(schedule.clone(), store.clone(), clock, made, now, Options::default())?;
+        Ok(App {
+            settings,
+            clock,
+            schedule,
+            store,
+            templates,
+            runner,
+            live: Arc::new(LiveBoard::new()),
+            metrics,
+            stream,
+        })
+    }
+
+    /// The numbers the sessioniser goes by.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            day: self.schedule.day,
+            ..Rules::default()
+        }
+    }
+}
+
+/// What jobs need besides their window.
+struct Services {
+    settings: Settings,
+    schedule: Schedule,
+    store: Store,
+    templates: Arc<Templates>,
+    publisher: Publisher,
+    notifier: Notifier,
+    jobs_dir: Option<PathBuf>,
+    runtime: Handle,
+}
+
+/// The schedule: the file that was named, else `cron.toml` here, else the one compiled in.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_schedule(settings: &Settings) -> anyhow::Result<Schedule> {
+    Schedule::load(settings.cron.as_deref().or_else(|| existing("cron.toml")))
+}
+
+/// The templates, with those of the folder in front.
+///
+/// # Errors
+/// Everything that is wrong with one.
+pub fn load_templates(settings: &Settings) -> anyhow::Result<Templates> {
+    let folder = settings.templates_dir.as_deref().or_else(|| existing("templates"));
+    Templates::load(folder).context("the templates cannot be used")
+}
+
+/// The folder of the daily tables' SQL, where there is one.
+#[must_use]
+pub fn jobs_dir(settings: &Settings) -> Option<PathBuf> {
+    settings
+        .jobs_dir
+        .as_deref()
+        .or_else(|| existing("jobs"))
+        .map(Path::to_owned)
+}
+
+fn existing(name: &str) -> Option<&Path> {
+    Some(Path::new(name)).filter(|path| path.exists())
+}
+
+async fn notifier(settings: &Settings) -> Notifier {
+    match settings.mail {
+        MailKind::Outbox => Notifier::outbox(settings.data_dir.join("outbox")),
+        MailKind::Ses => Notifier::ses(settings.aws_endpoint_url.as_deref(), settings.mail_override.clone()).await,
+    }
+}
+
+/// What runs for a job of the schedule.
+fn make(job: &JobConfig, services: &Arc<Services>, metrics: &Metrics) -> Arc<dyn Job> {
+    let (kind, services, metrics, name) = (
+        job.kind.clone(),
+        Arc::clone(services),
+        metrics.clone(),
+        job.name.clone(),
+    );
+    Arc::new(move |run: &Run| {
+        let started = std::time::Instant::now();
+        let result = services.run(&kind, run);
+        let outcome = if result.is_ok() {
+            Outcome::Succeeded
+        } else {
+            Outcome::Failed
+        };
+        metrics.job_ended(&name, outcome, started.elapsed());
+        result
+    })
+}
+
+impl Services {
+    fn run(&self, kind: &Kind, run: &Run) -> anyhow::Result<JobStatus> {
+        let store = &self.store;
+        match kind {
+            Kind::Compact => jobs::compact::run(store, run.day()?),
+            Kind::Transform { sql } => {
+                jobs::transform::run(store, self.jobs_dir.as_deref(), sql, run.day()?, ChangedTypes::Refuse)
+            }
+            Kind::Report { .. } => jobs::report::run(store, &self.schedule.day, &self.templates, run.day()?),
+            Kind::Publish => {
+                let artifacts = jobs::report::site(store.data_dir(), &self.templates)?;
+                let (mode, run_id) = (PublishMode::default(), Some(run.run_id));
+                jobs::publish::publish(store, &self.publisher, &artifacts, mode, run_id, &self.runtime)
+            }
+            Kind::Notify => self.mail(run),
+            Kind::Send => jobs::send::send(store, &self.notifier, &self.runtime),
+            Kind::Prune { keep_days } => {
+                let now = store.clock().now();
+                let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));
+                jobs::prune::run(store, last, *keep_days)
+            }
+            Kind::Backup { keep } => jobs::backup::run(store, *keep),
+        }
+    }
+
+    /// Mails the report that was rendered, to each recipient.
+    fn mail(&self, run: &Run) -> anyhow::Result<JobStatus> {
+        let Window::Day(day) = run.window else {
+            anyhow::bail!("the daily mail is about a day")
+        };
+        let folder = jobs::report::folder(self.store.data_dir());
+        let report = jobs::report::read_report(&folder, day)?
+            .with_context(|| format!("there is no report of {day}; make it with `deloton run report --day {day}`"))?;
+        let pdf = folder.join(day.to_string()).join("report.pdf");
+        let pdf = std::fs::read(&pdf).with_context(|| format!("cannot read `{}`", pdf.display()))?;
+        let chart_png = Chart::Days.png(&report, 600, 280)?;
+        let site_url = self.settings.site_url.as_deref().map(|url| url.trim_end_matches('/'));
+        let page_url = site_url.map(|url| format!("{url}/daily/{day}/index.html"));
+        let index_url = site_url.map(|url| format!("{url}/index.html"));
+        let mail = DailyMail {
+            report: &report,
+            pdf: &pdf,
+            chart_png: &chart_png,
+            page_url: page_url.as_deref(),
+            index_url: index_url.as_deref(),
+        };
+        let to = Addresses {
+            from: &self.settings.mail_from,
+            to: &self.settings.mail_to,
+        };
+        jobs::notify::notify(&self.store, &self.notifier, &self.templates, &mail, to, &self.runtime)
+    }
+}

@@ -1,4 +1,59 @@
-//! Deloton: from a bike's log line to the report a manager opens.
+//! Deloton: from a bike's log line to the report a manager opens. This page is the map.
+//!
+//! # The flow
+//!
+//! ```text
+//!  what it is            moved by              where it rests, where you can look at it
+//!  log line            ┐ ingest (long-running  daily.reading, daily.ride, daily.rider, daily.alert,
+//!  event → reading     ┘ consumer)             daily.rejected_line, ops.*     (one transaction per flush)
+//!  alert               outbox                  ops.outbox → SES | data/outbox/*.eml
+//!  finished day        compact (job)           historical.ride, historical.rider, data/lake/…/date=D/*.parquet
+//!  what a number means transform (jobs/*.sql)  historical.<name>: one row set per day
+//!  report model        report (job)            DailyReport → data/reports/D/ (html, pdf, json, csv)
+//!  published site      publish (job)           S3 bucket | data/site/
+//!  daily mail          notify (job)            ops.outbox (the send ledger) → SES | data/outbox/
+//!  API, live dashboard read the store; may ask for a run; never render or publish
+//! ```
+//!
+//! Read it downwards; nothing flows up. Every stage leaves something to look at and can be run again for the same day
+//! with the same result.
+//!
+//! 1. `cron.toml` says when, `jobs/` says what a number means, `src/` says how. Only the last needs a compiler.
+//! 2. A tick only wakes us; the run ledger (`ops.job_run`) decides which windows are due.
+//! 3. SQL that defines a number is one SELECT in `jobs/`; SQL that fetches rows for Rust is in `src/store/sql/`.
+//!
+//! # One line's way, as a reading order
+//!
+//! [`ingest::parse`] turns bytes into an event, [`ingest::sessionize`] events into readings and rides,
+//! [`ingest::pipeline`] collects them in a [`domain::batch::Batch`], [`ingest::writer`] has [`store::flush`] store it.
+//! [`store::compact`] seals the day, [`store::daily_table`] fills its tables, [`report::model`] reads them,
+//! [`report::site`] renders, [`publish`] puts the files where people open them, [`notify`] writes the mail. [`app`]
+//! ties it together, [`cli::serve`] keeps it running.
+//!
+//! # Layers
+//!
+//! A module imports only from lower layers; modules of layer 2 never import each other. `tests/integration/layers.rs`
+//! reads the `use crate::` lines and fails on any other.
+//!
+//! | layer | modules | knows |
+//! |---|---|---|
+//! | 0 | [`domain`], [`config`], [`clock`], [`logging`], [`metrics`] | nothing below; `domain` is pure |
+//! | 1 | [`store`], [`template`] | DuckDB and Parquet; Tera |
+//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`scheduler`] | one outside thing each |
+//! | 3 | [`jobs`] | what a run does for its window |
+//! | 4 | [`app`] | which implementations are used: the only place |
+//! | 5 | [`api`], [`cli`] | people |
+//!
+//! # Invariants
+//!
+//! - Only `store` knows DuckDB. Only `config` reads the environment. Only `clock` asks what time it is.
+//! - `domain` does no I/O. `report` only reads. `publish` and `notify` do not know the store: the jobs record what they
+//!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes.
+//! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
+//!   replaying the log from a checkpoint.
+//! - Nothing is deleted from the buffer that history does not verifiably hold.
+//! - A mail is in the ledger before it is sent, once per (kind, topic, recipient).
+//! - A message is a reading's line, a header's, a marker, a repeat, or kept with the reason why not; and counted.
 
 pub mod api;
 pub mod app;
@@ -9,6 +64,7 @@ pub mod domain;
 pub mod ingest;
 pub mod jobs;
 pub mod logging;
+pub mod metrics;
 pub mod notify;
 pub mod publish;
 pub mod report;

@@ -1,18 +1,26 @@
 //! Log lines, to standard error: a sentence plus fields, for people or as JSON. Never personal data.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::settings::LogFormat;
 
-/// Starts logging. `filter` is a list of `target=level`, e.g. `info,deloton::ingest=debug`; one that cannot be read
-/// means `info`.
-pub fn start(format: LogFormat, filter: Option<&str>) {
+/// What is logged unless the settings say otherwise: of the libraries, only what a person can act on.
+const LIBRARIES: &str = "aws_config=warn,aws_smithy_runtime=error,aws_sdk_s3=warn,aws_sdk_sesv2=warn,hyper_util=warn,\
+                         librdkafka=warn,rdkafka=warn,poem=warn,tera=warn,tokio_cron_scheduler=warn";
+
+/// Starts logging. `filter` is a list of `target=level`, e.g. `info,deloton::ingest=debug`; without one, or with one that
+/// cannot be read, a long-running program tells what it does and a command only what went wrong.
+pub fn start(format: LogFormat, filter: Option<&str>, is_long_running: bool) {
+    let level = if is_long_running { "info" } else { "warn" };
     let filter = filter
         .and_then(|filter| filter.parse::<EnvFilter>().ok())
-        .unwrap_or_else(|| {
-            EnvFilter::new("info,aws_config=warn,aws_smithy_runtime=error,librdkafka=warn,rdkafka=warn,poem=warn")
-        });
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        .unwrap_or_else(|| EnvFilter::new(format!("{level},{LIBRARIES}")));
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(false).compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

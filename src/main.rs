@@ -1,1 +1,7 @@
-fn main() {}
+//! The `deloton` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    deloton::cli::main()
+}

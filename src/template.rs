@@ -96,6 +96,12 @@ impl Templates {
         Ok(Templates { tera })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.tera.get_template_names().count()
+    }
+
     /// Renders template `name` (its path below the folder) with the fields of `values`.
     ///
     /// # Errors

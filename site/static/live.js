@@ -4,6 +4,7 @@
   const STALE_SECONDS = 5;
   const DENSE_FROM = 200;
   const KEPT_SECONDS = 600;
+  const CHART_HEIGHT = 140;
   const byId = (id) => document.getElementById(id);
   const wall = byId("wall");
   const tiles = new Map();
@@ -39,7 +40,7 @@
     button.setAttribute("aria-pressed", "false");
     button.innerHTML =
       '<span class="bike"><span></span><span class="age"></span></span>' +
-      '<span class="watts"></span> <span class="heart"></span><span class="zone"></span>';
+      '<span class="power"><span class="watts"></span> W</span><span class="heart"></span><span class="zone"></span>';
     button.querySelector(".bike > span").textContent = serial;
     button.addEventListener("click", () => pick(picked === serial ? null : serial));
     item.append(button);
@@ -184,23 +185,30 @@
       stroke: color("--muted"), grid: { stroke: color("--rule"), width: 1 }, ticks: { show: false }, font: "12px Inter",
     });
     const series = [
-      { label: "time", value: (_, value) => (value === null ? "–" : elapsed(value)) },
+      {},
       { label, stroke: color(stroke), width: 2, points: { show: false } },
     ];
     if (limitStroke) series.push({ label: "limit", stroke: color(limitStroke), width: 1, dash: [4, 4], points: { show: false } });
     const options = {
-      width: element.clientWidth, height: 140, series, legend: { show: true, live: true },
+      width: element.clientWidth, height: CHART_HEIGHT, series, legend: { show: false },
       cursor: { sync: { key: "ride" }, y: false },
+      hooks: { setCursor: [(drawn) => pointed(drawn, element, label)] },
       scales: {
         x: { time: false },
         y: { range: (_, min, max) => [Math.min(low, min ?? low), Math.max(high, (max ?? high) * 1.05)] },
       },
       axes: [
-        { ...axis(), values: (_, ticks) => ticks.map(elapsed), space: 70, incrs: [30, 60, 120, 300, 600] },
+        { ...axis(), size: 28, values: (_, ticks) => ticks.map(elapsed), space: 70, incrs: [30, 60, 120, 300, 600] },
         { ...axis(), size: 44, space: 36 },
       ],
     };
     return new uPlot(options, [[], [], []].slice(0, series.length), element);
+  };
+  // The second under the cursor, in words beside the chart's title.
+  const pointed = (drawn, element, label) => {
+    const { idx } = drawn.cursor;
+    const at = idx === null || idx === undefined ? null : [drawn.data[0][idx], drawn.data[1][idx]];
+    setText(element.parentElement.querySelector(".at"), at ? `${unit(at[1], label)} at ${elapsed(at[0])}` : "");
   };
   const redraw = () => {
     charts?.forEach((drawn) => drawn.destroy());
@@ -245,7 +253,7 @@
   document.addEventListener("themechange", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   window.addEventListener("resize", () =>
-    charts?.forEach((drawn, index) => drawn.setSize({ width: byId(["chart-power", "chart-heart", "chart-cadence"][index]).clientWidth, height: 140 })));
+    charts?.forEach((drawn, index) => drawn.setSize({ width: byId(["chart-power", "chart-heart", "chart-cadence"][index]).clientWidth, height: CHART_HEIGHT })));
   // Ages grow while nothing arrives.
   setInterval(() => document.hidden || performance.now() - frameAt < 1500 || frameAt === 0 || paint(), 1000);
   connect();

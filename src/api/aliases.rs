@@ -20,22 +20,30 @@ const ALIASES: [(&str, &str); 11] = [
 
 /// The present path of an older one; none where there is nothing to rewrite.
 #[must_use]
-pub fn present_path(path: &str) -> Option<String> {
+pub(super) fn present_path(path: &str) -> Option<String> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    ALIASES.iter().find_map(|(older, present)| match older.split_once("{}") {
-        None => (path == *older).then(|| (*present).to_owned()),
-        Some((before, after)) => {
-            let segment = path.strip_prefix(before)?.strip_suffix(after)?;
-            (!segment.is_empty() && !segment.contains('/')).then(|| present.replace("{}", segment))
-        }
-    })
+    ALIASES
+        .iter()
+        .find_map(|(older, present)| match older.split_once("{}") {
+            None => (path == *older).then(|| (*present).to_owned()),
+            Some((before, after)) => {
+                let segment = path.strip_prefix(before)?.strip_suffix(after)?;
+                (!segment.is_empty() && !segment.contains('/')).then(|| present.replace("{}", segment))
+            }
+        })
 }
 
 /// Rewrites a request to the present path: an alias, or an API path with a slash too many.
 pub(super) fn rewrite(mut request: Request) -> Request {
     let path = request.uri().path();
-    let without_slash = path.starts_with("/api/").then(|| path.strip_suffix('/')).flatten().map(str::to_owned);
-    let Some(path) = present_path(path).or(without_slash) else { return request };
+    let without_slash = path
+        .starts_with("/api/")
+        .then(|| path.strip_suffix('/'))
+        .flatten()
+        .map(str::to_owned);
+    let Some(path) = present_path(path).or(without_slash) else {
+        return request;
+    };
     let target = match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
         None => path,
@@ -57,8 +65,14 @@ mod tests {
     #[test]
     fn older_paths_have_a_present_one_with_or_without_a_slash() {
         assert_eq!(present_path("/ride/7").as_deref(), Some("/api/v1/rides/7"));
-        assert_eq!(present_path("/rider/7/duration/").as_deref(), Some("/api/v1/riders/7/durations"));
-        assert_eq!(present_path("/city/New%20York/").as_deref(), Some("/api/v1/cities/New%20York/rides"));
+        assert_eq!(
+            present_path("/rider/7/duration/").as_deref(),
+            Some("/api/v1/riders/7/durations")
+        );
+        assert_eq!(
+            present_path("/city/New%20York/").as_deref(),
+            Some("/api/v1/cities/New%20York/rides")
+        );
         assert_eq!(present_path("/ride/"), None);
         assert_eq!(present_path("/ride/7/8"), None);
         assert_eq!(present_path("/live"), None);

@@ -21,8 +21,13 @@ struct Static;
 #[handler]
 pub(super) fn statics(request: &Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
-    let Some(file) = Static::get(path) else { return StatusCode::NOT_FOUND.into() };
-    let tag: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let Some(file) = Static::get(path) else {
+        return StatusCode::NOT_FOUND.into();
+    };
+    let tag: String = file.metadata.sha256_hash()[..12]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     answer(request, path, file.data.into_owned(), &tag)
 }
 
@@ -41,13 +46,22 @@ pub(super) async fn reports(request: &Request, context: Data<&ApiContext>) -> po
             None => pages::nothing_published(&context)?,
         });
     };
-    let Some(path) = below(&wanted) else { return Ok(StatusCode::NOT_FOUND.into()) };
-    let file = if path.as_os_str().is_empty() || wanted.ends_with('/') { path.join("index.html") } else { path };
+    let Some(path) = below(&wanted) else {
+        return Ok(StatusCode::NOT_FOUND.into());
+    };
+    let file = if path.as_os_str().is_empty() || wanted.ends_with('/') {
+        path.join("index.html")
+    } else {
+        path
+    };
     let found = tokio::fs::read(folder.join(&file)).await;
     match found {
         Ok(bytes) => {
             use sha2::{Digest, Sha256};
-            let tag: String = Sha256::digest(&bytes)[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+            let tag: String = Sha256::digest(&bytes)[..12]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             Ok(answer(request, &file.to_string_lossy(), bytes, &tag))
         }
         Err(_) if file == Path::new("index.html") => pages::nothing_published(&context),
@@ -59,15 +73,28 @@ pub(super) async fn reports(request: &Request, context: Data<&ApiContext>) -> po
 pub(super) fn published(context: &ApiContext, day: NaiveDate) -> Vec<Link> {
     let Some(folder) = &context.site_directory else {
         let url = context.site_url.iter().map(|url| url.trim_end_matches('/'));
-        return url.map(|url| Link { format: "html".to_owned(), href: format!("{url}/{day}/index.html") }).collect();
+        return url
+            .map(|url| Link {
+                format: "html".to_owned(),
+                href: format!("{url}/daily/{day}/index.html"),
+            })
+            .collect();
     };
-    let entries = std::fs::read_dir(folder.join(day.to_string())).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let entries = std::fs::read_dir(folder.join(format!("daily/{day}")))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     names.sort();
     let link = |name: String| {
         let (_, format) = name.rsplit_once('.')?;
         let is_format = ["html", "pdf", "json", "csv"].contains(&format) && !name.starts_with('.');
-        is_format.then(|| Link { format: format.to_owned(), href: format!("/reports/{day}/{name}") })
+        is_format.then(|| Link {
+            format: format.to_owned(),
+            href: format!("/reports/daily/{day}/{name}"),
+        })
     };
     names.into_iter().filter_map(link).collect()
 }
@@ -104,13 +131,18 @@ fn last_part(path: &str) -> &str {
 }
 
 fn moved(to: &str) -> Response {
-    Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, to).finish()
+    Response::builder()
+        .status(StatusCode::TEMPORARY_REDIRECT)
+        .header(header::LOCATION, to)
+        .finish()
 }
 
 /// A file, or 304 for who has it already.
 fn answer(request: &Request, path: &str, bytes: Vec<u8>, tag: &str) -> Response {
     let tag = format!("W/\"{tag}\"");
-    let is_known = request.header(header::IF_NONE_MATCH).is_some_and(|known| known.contains(tag.trim_start_matches("W/")));
+    let is_known = request
+        .header(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.contains(tag.trim_start_matches("W/")));
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -119,7 +151,9 @@ fn answer(request: &Request, path: &str, bytes: Vec<u8>, tag: &str) -> Response 
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -129,10 +163,23 @@ mod tests {
 
     #[test]
     fn a_path_never_leaves_its_folder() {
-        for path in ["../x", "a/../../x", "%2e%2e/x", "a/%2e%2e%2fx", "/etc/passwd", "a\\..\\x", ".git/config", "%00", "%zz"] {
+        for path in [
+            "../x",
+            "a/../../x",
+            "%2e%2e/x",
+            "a/%2e%2e%2fx",
+            "/etc/passwd",
+            "a\\..\\x",
+            ".git/config",
+            "%00",
+            "%zz",
+        ] {
             assert_eq!(below(path), None, "{path}");
         }
-        assert_eq!(below("2022-07-07/a%20b.html"), Some(PathBuf::from("2022-07-07/a b.html")));
+        assert_eq!(
+            below("2022-07-07/a%20b.html"),
+            Some(PathBuf::from("2022-07-07/a b.html"))
+        );
         assert_eq!(below(""), Some(PathBuf::new()));
     }
 }

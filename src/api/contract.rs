@@ -12,9 +12,12 @@ use serde_json::Value;
 
 use super::problem::{KINDS, Problem, Raised, kind_of};
 
+/// The query parameters of each method.
+type Methods = BTreeMap<String, Vec<String>>;
+
 /// Operations by path, as the document has them.
-pub struct Contract {
-    paths: Vec<(Vec<String>, BTreeMap<String, Vec<String>>)>,
+pub(super) struct Contract {
+    paths: Vec<(Vec<String>, Methods)>,
 }
 
 impl Contract {
@@ -22,16 +25,22 @@ impl Contract {
     ///
     /// # Errors
     /// When it is no OpenAPI document.
-    pub fn of(document: &Value) -> Result<Self> {
-        let paths = document["paths"].as_object().context("the OpenAPI document has no `paths`")?;
+    pub(super) fn of(document: &Value) -> Result<Self> {
+        let paths = document["paths"]
+            .as_object()
+            .context("the OpenAPI document has no `paths`")?;
         let operation = |operation: &Value| -> Vec<String> {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let names = parameters.filter(|parameter| parameter["in"] == "query");
-            names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
+            names
+                .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
+                .collect()
         };
         let paths = paths.iter().map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
-            let methods = methods.map(|(method, found)| (method.to_ascii_uppercase(), operation(found))).collect();
+            let methods = methods
+                .map(|(method, found)| (method.to_ascii_uppercase(), operation(found)))
+                .collect();
             (path.split('/').map(str::to_owned).collect(), methods)
         });
         Ok(Contract { paths: paths.collect() })
@@ -46,7 +55,10 @@ impl Contract {
         let segments: Vec<&str> = path.split('/').collect();
         let fits = |template: &[String]| {
             template.len() == segments.len()
-                && template.iter().zip(&segments).all(|(known, found)| known.starts_with('{') || known == found)
+                && template
+                    .iter()
+                    .zip(&segments)
+                    .all(|(known, found)| known.starts_with('{') || known == found)
         };
         let Some((_, methods)) = self.paths.iter().find(|(template, _)| fits(template)) else {
             return Err(Raised(Problem::new(
@@ -55,7 +67,11 @@ impl Contract {
             ))
             .into());
         };
-        let method = if request.method() == Method::HEAD { "GET" } else { request.method().as_str() };
+        let method = if request.method() == Method::HEAD {
+            "GET"
+        } else {
+            request.method().as_str()
+        };
         let Some(known) = methods.get(method) else {
             let allow = methods.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -70,7 +86,11 @@ impl Contract {
         let given = request.params::<Vec<(String, String)>>()?;
         for (position, (name, _)) in given.iter().enumerate() {
             if !known.contains(name) {
-                let known = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
+                let known = if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    format!("`{}`", known.join("`, `"))
+                };
                 let detail = format!("`{name}` is not a query parameter of `{path}`; known: {known}");
                 return Err(Raised(Problem::new(kind("unknown-parameter"), detail)).into());
             }

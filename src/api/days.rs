@@ -16,9 +16,9 @@ use super::{
 use crate::store::query::{self, RideFilter, ledger};
 
 /// The operations on days and what is counted over them.
-pub struct Days {
+pub(super) struct Days {
     /// What they need.
-    pub context: ApiContext,
+    pub(super) context: ApiContext,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Reports")]
@@ -38,8 +38,14 @@ impl Days {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideList>, Refusal> {
-        let day = date.0.as_deref().map_or_else(|| Ok(self.context.today()), |text| parse_day("date", text))?;
-        let filter = RideFilter { day: Some(day), ..RideFilter::default() };
+        let day = date
+            .0
+            .as_deref()
+            .map_or_else(|| Ok(self.context.today()), |text| parse_day("date", text))?;
+        let filter = RideFilter {
+            day: Some(day),
+            ..RideFilter::default()
+        };
         page(&self.context, filter, limit.0, cursor.0).await.map(Json)
     }
 
@@ -64,7 +70,10 @@ impl Days {
         let to = to.0.as_deref().map(|text| parse_day("to", text)).transpose()?;
         let (measure, unit) = measure.0.name_and_unit();
         let limit = limit.0;
-        let places = self.context.read(move |store| query::leaderboard(store, measure, from, to, limit)).await?;
+        let places = self
+            .context
+            .read(move |store| query::leaderboard(store, measure, from, to, limit))
+            .await?;
         let items = places.into_iter().map(|place| Place {
             rank: place.rank,
             rider_id: place.rider_id,
@@ -73,7 +82,10 @@ impl Days {
             unit: unit.to_owned(),
             rides: place.rides,
         });
-        Ok(Json(PlaceList { items: items.collect(), next: None }))
+        Ok(Json(PlaceList {
+            items: items.collect(),
+            next: None,
+        }))
     }
 
     /// List cities
@@ -88,7 +100,10 @@ impl Days {
     ) -> Result<Json<CityList>, Refusal> {
         let limit = limit.0;
         let cities = self.context.read(move |store| query::cities(store, limit)).await?;
-        Ok(Json(CityList { items: cities.into_iter().map(City::from).collect(), next: None }))
+        Ok(Json(CityList {
+            items: cities.into_iter().map(City::from).collect(),
+            next: None,
+        }))
     }
 
     /// List the rides of a city's riders
@@ -105,7 +120,10 @@ impl Days {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideList>, Refusal> {
-        let filter = RideFilter { town: Some(city.0), ..RideFilter::default() };
+        let filter = RideFilter {
+            town: Some(city.0),
+            ..RideFilter::default()
+        };
         page(&self.context, filter, limit.0, cursor.0).await.map(Json)
     }
 
@@ -153,8 +171,12 @@ pub(super) fn parse_day(name: &str, text: &str) -> Result<NaiveDate, Refusal> {
         [_, _, _, _, b'-', _, _, b'-', _, _] => "%Y-%m-%d",
         _ => "%d-%m-%Y",
     };
-    let day = (text.len() == 10).then(|| NaiveDate::parse_from_str(text, format).ok()).flatten();
+    let day = (text.len() == 10)
+        .then(|| NaiveDate::parse_from_str(text, format).ok())
+        .flatten();
     day.ok_or_else(|| {
-        Refusal::bad_request(format!("`{name}` is not a day: expected one such as `2022-07-07` or `07-07-2022`"))
+        Refusal::bad_request(format!(
+            "`{name}` is not a day: expected one such as `2022-07-07` or `07-07-2022`"
+        ))
     })
 }

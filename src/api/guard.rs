@@ -35,16 +35,22 @@ pub fn check_bind(address: SocketAddr) -> Result<()> {
 
 /// The host names this server answers to.
 #[derive(Debug, Clone)]
-pub struct Hosts {
+pub(super) struct Hosts {
     public: Option<String>,
 }
 
 impl Hosts {
     /// The loopback names, and the host of the public address.
     #[must_use]
-    pub fn new(public_url: Option<&str>) -> Self {
-        let host = |url: &str| url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase));
-        Hosts { public: public_url.and_then(host) }
+    pub(super) fn new(public_url: Option<&str>) -> Self {
+        let host = |url: &str| {
+            url.parse::<Uri>()
+                .ok()
+                .and_then(|uri| uri.host().map(str::to_ascii_lowercase))
+        };
+        Hosts {
+            public: public_url.and_then(host),
+        }
     }
 
     /// Refuses a request for another host: a page of someone else's that rebinds its name to 127.0.0.1 would
@@ -59,7 +65,11 @@ impl Hosts {
             return Ok(());
         }
         let kind = kind_of(StatusCode::MISDIRECTED_REQUEST);
-        Err(Raised(Problem::new(kind, "the `Host` header names another server than this one")).into())
+        Err(Raised(Problem::new(
+            kind,
+            "the `Host` header names another server than this one",
+        ))
+        .into())
     }
 }
 
@@ -72,7 +82,10 @@ fn without_port(authority: &str) -> &str {
 
 /// Refuses a body that is too large before any of it is read.
 pub(super) fn check_size(request: &Request) -> poem::Result<()> {
-    let length = request.header(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let length = request
+        .header(header::CONTENT_LENGTH)
+        .and_then(|text| text.parse::<u64>().ok())
+        .unwrap_or(0);
     if length > BODY_BYTES_MAX {
         let detail = format!("the body has {length} bytes; at most {BODY_BYTES_MAX} are taken");
         return Err(Raised(Problem::new(kind_of(StatusCode::PAYLOAD_TOO_LARGE), detail)).into());
@@ -81,21 +94,25 @@ pub(super) fn check_size(request: &Request) -> poem::Result<()> {
 }
 
 /// Gives every request an id, the caller's own where it is sane, and says it in the answer and in the log.
-pub struct RequestIds {
+pub(super) struct RequestIds {
     /// Stamps the ids.
-    pub clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl<E: Endpoint> Middleware<E> for RequestIds {
     type Output = RequestIdsEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        RequestIdsEndpoint { inner, clock: self.clock, next: AtomicU64::new(0) }
+        RequestIdsEndpoint {
+            inner,
+            clock: self.clock,
+            next: AtomicU64::new(0),
+        }
     }
 }
 
 /// See [`RequestIds`].
-pub struct RequestIdsEndpoint<E> {
+pub(super) struct RequestIdsEndpoint<E> {
     inner: E,
     clock: Clock,
     next: AtomicU64,
@@ -106,14 +123,20 @@ impl<E: Endpoint> Endpoint for RequestIdsEndpoint<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         use tracing::Instrument;
-        let given = request.header("x-request-id").filter(|id| is_sane(id)).map(str::to_owned);
+        let given = request
+            .header("x-request-id")
+            .filter(|id| is_sane(id))
+            .map(str::to_owned);
         let id = given.unwrap_or_else(|| self.fresh());
         let span = tracing::info_span!("request", request.id = %id, request.method = %request.method());
         let mut response = self.inner.call(request).instrument(span).await?.into_response();
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", value);
         }
-        for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")] {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+        ] {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         Ok(response)
@@ -125,16 +148,21 @@ impl<E> RequestIdsEndpoint<E> {
         let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
         let mut rest = [0_u8; 10];
         rest[2..].copy_from_slice(&self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid().to_string()
+        uuid::Builder::from_unix_timestamp_millis(millis, &rest)
+            .into_uuid()
+            .to_string()
     }
 }
 
 fn is_sane(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// Tags JSON answers with what they say, and answers 304 to those who have it already.
-pub struct Etags;
+pub(super) struct Etags;
 
 impl<E: Endpoint> Middleware<E> for Etags {
     type Output = EtagsEndpoint<E>;
@@ -145,7 +173,7 @@ impl<E: Endpoint> Middleware<E> for Etags {
 }
 
 /// See [`Etags`].
-pub struct EtagsEndpoint<E> {
+pub(super) struct EtagsEndpoint<E> {
     inner: E,
 }
 
@@ -156,17 +184,28 @@ impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
         let is_read = request.method().is_safe();
         let known = request.header(header::IF_NONE_MATCH).map(str::to_owned);
         let mut response = self.inner.call(request).await?.into_response();
-        let is_json = response.content_type().is_some_and(|media_type| media_type.starts_with("application/json"));
+        let is_json = response
+            .content_type()
+            .is_some_and(|media_type| media_type.starts_with("application/json"));
         if !(is_read && is_json && response.status() == StatusCode::OK) {
             return Ok(response);
         }
         let body = response.take_body().into_vec().await?;
         // Weak, because the same answer may leave compressed or not.
         let digest = Sha256::digest(&body);
-        let tag = format!("W/\"{}\"", digest[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let tag = format!(
+            "W/\"{}\"",
+            digest[..12]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        );
         let opaque = tag.trim_start_matches("W/");
         let is_known = known.is_some_and(|known| {
-            known.split(',').map(str::trim).any(|found| found == "*" || found.trim_start_matches("W/") == opaque)
+            known
+                .split(',')
+                .map(str::trim)
+                .any(|found| found == "*" || found.trim_start_matches("W/") == opaque)
         });
         if is_known {
             response.set_status(StatusCode::NOT_MODIFIED);
@@ -178,7 +217,9 @@ impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
             response.headers_mut().insert(header::ETAG, value);
         }
         // Shown again only after asking whether it is still so: the data moves every second.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         Ok(response)
     }
 }
@@ -192,7 +233,10 @@ mod tests {
         assert!(check_bind("127.0.0.1:8080".parse().unwrap()).is_ok());
         assert!(check_bind("[::1]:8080".parse().unwrap()).is_ok());
         let refusal = check_bind("0.0.0.0:8080".parse().unwrap()).unwrap_err().to_string();
-        assert!(refusal.contains("no API keys") && refusal.contains("127.0.0.1:8080"), "{refusal}");
+        assert!(
+            refusal.contains("no API keys") && refusal.contains("127.0.0.1:8080"),
+            "{refusal}"
+        );
     }
 
     #[test]

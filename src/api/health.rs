@@ -32,5 +32,6 @@ pub(super) async fn readyz(context: Data<&ApiContext>) -> Response {
 #[handler]
 pub(super) fn metrics(context: Data<&ApiContext>) -> Response {
     let text = (context.metrics)();
-    text.with_content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").into_response()
+    text.with_content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .into_response()
 }

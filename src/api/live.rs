@@ -27,8 +27,15 @@ const FRAME_EVERY: Duration = Duration::from_secs(1);
 /// Every bike being ridden, now.
 pub(super) fn riding(context: &ApiContext) -> RidingList {
     let now = context.clock.now();
-    let bikes = context.live.snapshot().into_iter().map(|(serial, bike)| Riding::at(serial, bike, now));
-    RidingList { items: bikes.collect(), next: None }
+    let bikes = context
+        .live
+        .snapshot()
+        .into_iter()
+        .map(|(serial, bike)| Riding::at(serial, bike, now));
+    RidingList {
+        items: bikes.collect(),
+        next: None,
+    }
 }
 
 /// One bike being ridden and the last minutes of its ride.
@@ -52,7 +59,10 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(context: &ApiContext) -> Self {
-        Feed { context: context.clone(), frames: Mutex::default() }
+        Feed {
+            context: context.clone(),
+            frames: Mutex::default(),
+        }
     }
 
     /// The frames from now on; starts making them for the first one who watches.

@@ -159,10 +159,18 @@ pub fn openapi_document() -> String {
 /// When the OpenAPI document cannot be read back, which a test rules out.
 pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 'static> {
     let api = service((
-        rides::Rides { context: context.clone() },
-        riders::Riders { context: context.clone() },
-        days::Days { context: context.clone() },
-        operations::Operations { context: context.clone() },
+        rides::Rides {
+            context: context.clone(),
+        },
+        riders::Riders {
+            context: context.clone(),
+        },
+        days::Days {
+            context: context.clone(),
+        },
+        operations::Operations {
+            context: context.clone(),
+        },
     ));
     let document = openapi_document();
     let contract = Contract::of(&serde_json::from_str(&document).context("cannot read the OpenAPI document")?)?;
@@ -176,9 +184,14 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
 
     let pages = Route::new()
         .nest_no_strip("/api/v1", api)
-        .at("/openapi.json", get(make_sync(move |_| {
-            Response::builder().content_type("application/json").body(document.clone())
-        })))
+        .at(
+            "/openapi.json",
+            get(make_sync(move |_| {
+                Response::builder()
+                    .content_type("application/json")
+                    .body(document.clone())
+            })),
+        )
         .nest("/docs", docs)
         .at("/", get(pages::landing_page))
         .at("/live", get(pages::live_page))

@@ -17,9 +17,9 @@ use super::{
 use crate::store::query::ledger;
 
 /// The operations on the machinery.
-pub struct Operations {
+pub(super) struct Operations {
     /// What they need.
-    pub context: ApiContext,
+    pub(super) context: ApiContext,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Operations")]
@@ -43,7 +43,9 @@ impl Operations {
         bike_serial: Path<String>,
     ) -> Result<Json<RidingTrace>, Refusal> {
         let trace = live::trace(&self.context, &bike_serial.0);
-        trace.map(Json).ok_or_else(|| Refusal::not_found("nobody is riding that bike"))
+        trace
+            .map(Json)
+            .ok_or_else(|| Refusal::not_found("nobody is riding that bike"))
     }
 
     /// Get where the pipeline stands
@@ -65,7 +67,10 @@ impl Operations {
             let last_run = runs.remove(&job.name);
             Job::of(job, last_run)
         });
-        Ok(Json(JobList { items: jobs.collect(), next: None }))
+        Ok(Json(JobList {
+            items: jobs.collect(),
+            next: None,
+        }))
     }
 
     /// List a job's runs
@@ -82,14 +87,20 @@ impl Operations {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<JobRunList>, Refusal> {
-        let before = match cursor.0.as_deref().map(|text| text.split_once('_').unwrap_or((text, ""))) {
+        let before = match cursor
+            .0
+            .as_deref()
+            .map(|text| text.split_once('_').unwrap_or((text, "")))
+        {
             None => None,
             Some((at, id)) => Some((parse_cursor(at)?, parse_cursor(id)?)),
         };
         let is_known = self.context.jobs.overview().iter().any(|job| job.name == name.0);
         let (job, limit) = (name.0.clone(), limit.0);
-        let mut runs =
-            self.context.read(move |store| ledger::job_runs(store, Some(&job), before, limit + 1)).await?;
+        let mut runs = self
+            .context
+            .read(move |store| ledger::job_runs(store, Some(&job), before, limit + 1))
+            .await?;
         if runs.is_empty() && before.is_none() && !is_known {
             return Err(Refusal::not_found("there is no such job; /api/v1/jobs lists them"));
         }
@@ -98,7 +109,10 @@ impl Operations {
             format!("{at}_{}", run.run_id)
         };
         let next = cut(&mut runs, limit).map(stamp);
-        Ok(Json(JobRunList { items: runs.into_iter().map(JobRun::from).collect(), next }))
+        Ok(Json(JobRunList {
+            items: runs.into_iter().map(JobRun::from).collect(),
+            next,
+        }))
     }
 }
 

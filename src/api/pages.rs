@@ -26,7 +26,8 @@ const MAILS: u32 = 200;
 const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                            form-action 'self'; frame-ancestors 'none'";
 /// A mail's HTML came through templates from data: it may show its own pictures and style, and do nothing.
-const MAIL_POLICY: &str = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
+const MAIL_POLICY: &str =
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
 
 /// What is going on, as a picture of the flow.
 #[handler]
@@ -49,7 +50,11 @@ pub(super) async fn landing_page(context: Data<&ApiContext>) -> poem::Result<Res
 /// The wall of bikes being ridden.
 #[handler]
 pub(super) fn live_page(context: Data<&ApiContext>) -> poem::Result<Response> {
-    page(&context, "live/wall.html", &json!({ "riding": live::riding(&context).items.to_json() }))
+    page(
+        &context,
+        "live/wall.html",
+        &json!({ "riding": live::riding(&context).items.to_json() }),
+    )
 }
 
 /// What a cell of the grid shows: icon, word and, by its class, colour.
@@ -68,8 +73,9 @@ pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Respon
     let today = context.today();
     let first_day = today - Days::new(GRID_DAYS - 1);
     let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
-    let (cells, latest) =
-        context.read(move |store| Ok((ledger::job_grid(store, first_day)?, ledger::latest_runs(store)?))).await?;
+    let (cells, latest) = context
+        .read(move |store| Ok((ledger::job_grid(store, first_day)?, ledger::latest_runs(store)?)))
+        .await?;
     let rule = context.day_rule;
     let latest: BTreeMap<_, _> = latest.into_iter().map(|run| (run.job.clone(), run)).collect();
     let failures: Vec<_> = cells
@@ -79,15 +85,27 @@ pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Respon
         .collect();
     let schedule = context.jobs.overview();
     let known: BTreeSet<_> = schedule.iter().map(|job| job.name.clone()).collect();
-    let gone = latest.keys().filter(|name| !known.contains(*name)).map(|name| (name.clone(), None, None));
-    let jobs = schedule.into_iter().map(|job| (job.name, Some(job.kind), job.next_run_at)).chain(gone);
-    let mut by_cell: BTreeMap<(String, String), ledger::GridCell> =
-        cells.into_iter().map(|cell| ((cell.job.clone(), cell.day.clone()), cell)).collect();
+    let gone = latest
+        .keys()
+        .filter(|name| !known.contains(*name))
+        .map(|name| (name.clone(), None, None));
+    let jobs = schedule
+        .into_iter()
+        .map(|job| (job.name, Some(job.kind), job.next_run_at))
+        .chain(gone);
+    let mut by_cell: BTreeMap<(String, String), ledger::GridCell> = cells
+        .into_iter()
+        .map(|cell| ((cell.job.clone(), cell.day.clone()), cell))
+        .collect();
     let rows: Vec<_> = jobs
         .map(|(name, kind, next_run_at)| {
             let cells: Vec<_> = days
                 .iter()
-                .map(|&day| by_cell.remove(&(name.clone(), day.to_string())).map(|cell| shown(day, &cell)))
+                .map(|&day| {
+                    by_cell
+                        .remove(&(name.clone(), day.to_string()))
+                        .map(|cell| shown(day, &cell))
+                })
                 .collect();
             let last = latest.get(&name).map(|run| {
                 let (icon, word) = outcome(&run.outcome);
@@ -108,7 +126,13 @@ pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Respon
 
 fn shown(day: NaiveDate, cell: &ledger::GridCell) -> Cell {
     let (icon, word) = outcome(&cell.outcome);
-    Cell { day, outcome: cell.outcome.clone(), icon, word, attempts: cell.attempts }
+    Cell {
+        day,
+        outcome: cell.outcome.clone(),
+        icon,
+        word,
+        attempts: cell.attempts,
+    }
 }
 
 /// An outcome of the ledger as an icon and a word.
@@ -132,16 +156,26 @@ pub(super) async fn outbox_page(context: Data<&ApiContext>) -> poem::Result<Resp
 /// One mail: its envelope, and its body in a frame that can do nothing.
 #[handler]
 pub(super) async fn mail_page(context: Data<&ApiContext>, message_id: Path<String>) -> poem::Result<Response> {
-    let Ok(id) = message_id.parse::<Uuid>() else { return Ok(StatusCode::NOT_FOUND.into()) };
+    let Ok(id) = message_id.parse::<Uuid>() else {
+        return Ok(StatusCode::NOT_FOUND.into());
+    };
     let mails = context.read(|store| ledger::outbox(store, MAILS)).await?;
-    let Some(mail) = mails.iter().find(|mail| mail.message_id == id) else { return Ok(StatusCode::NOT_FOUND.into()) };
-    page(&context, "web/mail.html", &json!({ "mail": mail_values(mail, context.day_rule) }))
+    let Some(mail) = mails.iter().find(|mail| mail.message_id == id) else {
+        return Ok(StatusCode::NOT_FOUND.into());
+    };
+    page(
+        &context,
+        "web/mail.html",
+        &json!({ "mail": mail_values(mail, context.day_rule) }),
+    )
 }
 
 /// The HTML body of a mail, its inline images included.
 #[handler]
 pub(super) async fn mail_body(context: Data<&ApiContext>, message_id: Path<String>) -> poem::Result<Response> {
-    let Ok(id) = message_id.parse::<Uuid>() else { return Ok(StatusCode::NOT_FOUND.into()) };
+    let Ok(id) = message_id.parse::<Uuid>() else {
+        return Ok(StatusCode::NOT_FOUND.into());
+    };
     let Some(payload) = context.read(move |store| ledger::outbox_payload(store, id)).await? else {
         return Ok(StatusCode::NOT_FOUND.into());
     };
@@ -154,10 +188,15 @@ fn html_body(payload: &[u8]) -> Option<String> {
     let message = MessageParser::default().parse(payload)?;
     let mut html = message.body_html(0)?.into_owned();
     for part in message.attachments() {
-        let (Some(id), Some(kind)) = (part.content_id(), part.content_type()) else { continue };
+        let (Some(id), Some(kind)) = (part.content_id(), part.content_type()) else {
+            continue;
+        };
         let media_type = format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("octet-stream"));
         if media_type.starts_with("image/") {
-            html = html.replace(&format!("cid:{id}"), &format!("data:{media_type};base64,{}", base64(part.contents())));
+            html = html.replace(
+                &format!("cid:{id}"),
+                &format!("data:{media_type};base64,{}", base64(part.contents())),
+            );
         }
     }
     Some(html)
@@ -171,17 +210,22 @@ fn base64(bytes: &[u8]) -> String {
         let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for position in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * position) & 63) as usize];
-            text.push(if position <= group.len() { char::from(digit) } else { '=' });
+            text.push(if position <= group.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     text
 }
 
 fn mail_values(mail: &ledger::OutboxMessage, rule: DayRule) -> serde_json::Value {
-    let (icon, class) = match (mail.state.as_str(), mail.settled_at) {
-        ("sent" | "delivered", _) => ("✓", "succeeded"),
-        ("failed" | "dead", _) => ("!", "failed"),
-        ("unknown", _) => ("△", "unknown"),
+    let (icon, class) = match mail.state.as_str() {
+        "sent" => ("✓", "succeeded"),
+        "dead" => ("!", "failed"),
+        "unknown" => ("△", "unknown"),
+        "discarded" => ("–", "abandoned"),
         _ => ("…", "running"),
     };
     json!({
@@ -215,15 +259,22 @@ fn moment(at: DateTime<Utc>, rule: DayRule) -> String {
 }
 
 fn page(context: &ApiContext, template: &str, values: &impl Serialize) -> poem::Result<Response> {
-    let html = context.templates.render(template, values).with_context(|| format!("cannot render `{template}`"));
+    let html = context
+        .templates
+        .render(template, values)
+        .with_context(|| format!("cannot render `{template}`"));
     let html = html.map_err(|error| problem::Refusal::internal(&error))?;
     Ok(html_response(html, PAGE_POLICY))
 }
 
 fn html_response(html: String, policy: &'static str) -> Response {
     let mut response = html.with_content_type("text/html; charset=utf-8").into_response();
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -233,7 +284,13 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }
@@ -245,6 +302,9 @@ mod tests {
                     --b\r\nContent-Type: image/png\r\nContent-ID: <chart>\r\nContent-Transfer-Encoding: base64\r\n\r\n\
                     Zm9v\r\n--b--\r\n";
         let html = html_body(mail.as_bytes()).unwrap();
-        assert!(html.contains("<p>Hello</p>") && html.contains("data:image/png;base64,Zm9v"), "{html}");
+        assert!(
+            html.contains("<p>Hello</p>") && html.contains("data:image/png;base64,Zm9v"),
+            "{html}"
+        );
     }
 }

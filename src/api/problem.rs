@@ -83,9 +83,12 @@ pub const KINDS: [Kind; 9] = [
 /// The kind that stands for an HTTP status.
 #[must_use]
 pub fn kind_of(status: StatusCode) -> Kind {
-    let same = KINDS.into_iter().find(|kind| kind.status == status.as_u16() && kind.slug != "unknown-parameter");
+    let same = KINDS
+        .into_iter()
+        .find(|kind| kind.status == status.as_u16() && kind.slug != "unknown-parameter");
     let family = if status.is_server_error() { 500 } else { 400 };
-    same.or_else(|| KINDS.into_iter().find(|kind| kind.status == family)).unwrap_or(KINDS[0])
+    same.or_else(|| KINDS.into_iter().find(|kind| kind.status == family))
+        .unwrap_or(KINDS[0])
 }
 
 /// What went wrong, after RFC 9457.
@@ -105,7 +108,10 @@ pub struct Problem {
 
 impl poem_openapi::types::Example for Problem {
     fn example() -> Self {
-        Problem::new(kind_of(StatusCode::NOT_FOUND), "there is no ride `0181d5ba-438b-7000-8000-000000000000`")
+        Problem::new(
+            kind_of(StatusCode::NOT_FOUND),
+            "there is no ride `0181d5ba-438b-7000-8000-000000000000`",
+        )
     }
 }
 
@@ -128,7 +134,10 @@ impl Problem {
         let body = serde_json::json!({
             "type": self.kind, "title": self.title, "status": self.status, "detail": self.detail,
         });
-        Response::builder().status(status).content_type("application/problem+json").body(body.to_string())
+        Response::builder()
+            .status(status)
+            .content_type("application/problem+json")
+            .body(body.to_string())
     }
 }
 
@@ -164,7 +173,10 @@ impl Refusal {
     pub fn internal(cause: &anyhow::Error) -> Self {
         tracing::error!("a request failed: {cause:#}");
         let kind = kind_of(StatusCode::INTERNAL_SERVER_ERROR);
-        Refusal::Internal(Json(Problem::new(kind, "the request could not be answered; the server's log says why")))
+        Refusal::Internal(Json(Problem::new(
+            kind,
+            "the request could not be answered; the server's log says why",
+        )))
     }
 }
 
@@ -229,7 +241,8 @@ fn as_problem(response: Response, detail: Option<String>, path: &str) -> Respons
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 /// A problem raised before any handler runs.

@@ -15,9 +15,9 @@ use super::{
 use crate::store::query::{self, RideFilter};
 
 /// The operations on riders.
-pub struct Riders {
+pub(super) struct Riders {
     /// What they need.
-    pub context: ApiContext,
+    pub(super) context: ApiContext,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Riders")]
@@ -50,14 +50,21 @@ impl Riders {
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideList>, Refusal> {
         self.known(rider_id.0).await?;
-        let filter = RideFilter { rider_id: Some(rider_id.0), ..RideFilter::default() };
+        let filter = RideFilter {
+            rider_id: Some(rider_id.0),
+            ..RideFilter::default()
+        };
         page(&self.context, filter, limit.0, cursor.0).await.map(Json)
     }
 
     /// List how long a rider's rides were
     ///
     /// Longest first.
-    #[oai(path = "/riders/:rider_id/durations", method = "get", operation_id = "list_rider_durations")]
+    #[oai(
+        path = "/riders/:rider_id/durations",
+        method = "get",
+        operation_id = "list_rider_durations"
+    )]
     async fn list_durations(
         &self,
         /// The rider.
@@ -71,11 +78,19 @@ impl Riders {
         let offset: u32 = cursor.0.as_deref().map_or(Ok(0), parse_cursor)?;
         self.known(rider_id.0).await?;
         let (rider_id, limit) = (rider_id.0, limit.0);
-        let mut rides =
-            self.context.read(move |store| query::ride_durations(store, rider_id, offset, limit + 1)).await?;
+        let mut rides = self
+            .context
+            .read(move |store| query::ride_durations(store, rider_id, offset, limit + 1))
+            .await?;
         let next = cut(&mut rides, limit).map(|_| (offset.saturating_add(limit)).to_string());
-        let items = rides.into_iter().map(|(ride_id, duration_seconds)| RideDuration { ride_id, duration_seconds });
-        Ok(Json(RideDurationList { items: items.collect(), next }))
+        let items = rides.into_iter().map(|(ride_id, duration_seconds)| RideDuration {
+            ride_id,
+            duration_seconds,
+        });
+        Ok(Json(RideDurationList {
+            items: items.collect(),
+            next,
+        }))
     }
 }
 

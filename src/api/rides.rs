@@ -17,9 +17,9 @@ use super::{
 use crate::store::query::{self, RideFilter};
 
 /// The operations on rides.
-pub struct Rides {
+pub(super) struct Rides {
     /// What they need.
-    pub context: ApiContext,
+    pub(super) context: ApiContext,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Rides")]
@@ -41,7 +41,11 @@ impl Rides {
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideList>, Refusal> {
         let day = day.0.as_deref().map(|text| parse_day("day", text)).transpose()?;
-        let filter = RideFilter { day, rider_id: rider_id.0, ..RideFilter::default() };
+        let filter = RideFilter {
+            day,
+            rider_id: rider_id.0,
+            ..RideFilter::default()
+        };
         page(&self.context, filter, limit.0, cursor.0).await.map(Json)
     }
 
@@ -58,7 +62,11 @@ impl Rides {
     /// List a ride's readings
     ///
     /// One for each second that was received, in order.
-    #[oai(path = "/rides/:ride_id/readings", method = "get", operation_id = "list_ride_readings")]
+    #[oai(
+        path = "/rides/:ride_id/readings",
+        method = "get",
+        operation_id = "list_ride_readings"
+    )]
     async fn list_readings(
         &self,
         /// The ride.
@@ -72,9 +80,15 @@ impl Rides {
         let after = cursor.0.as_deref().map_or(Ok(i32::MIN), parse_cursor)?;
         let ride = one(&self.context, ride_id.0).await?;
         let limit = limit.0;
-        let mut readings = self.context.read(move |store| query::readings(store, &ride, after, limit + 1)).await?;
+        let mut readings = self
+            .context
+            .read(move |store| query::readings(store, &ride, after, limit + 1))
+            .await?;
         let next = cut(&mut readings, limit).map(|last| last.second.to_string());
-        Ok(Json(ReadingList { items: readings.into_iter().map(Reading::from).collect(), next }))
+        Ok(Json(ReadingList {
+            items: readings.into_iter().map(Reading::from).collect(),
+            next,
+        }))
     }
 }
 
@@ -91,9 +105,14 @@ pub(super) async fn page(
     cursor: Option<String>,
 ) -> Result<RideList, Refusal> {
     filter.before = cursor.as_deref().map(parse_cursor).transpose()?;
-    let mut rides = context.read(move |store| query::rides(store, &filter, limit + 1)).await?;
+    let mut rides = context
+        .read(move |store| query::rides(store, &filter, limit + 1))
+        .await?;
     let next = cut(&mut rides, limit).map(|last| last.ride_id.to_string());
-    Ok(RideList { items: rides.into_iter().map(Ride::from).collect(), next })
+    Ok(RideList {
+        items: rides.into_iter().map(Ride::from).collect(),
+        next,
+    })
 }
 
 /// Cuts a page that was read one item too long, and gives its last item when there is more after it.
@@ -106,5 +125,6 @@ pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> Option<&T> {
 
 /// A cursor as it was given out.
 pub(super) fn parse_cursor<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
-    text.parse().map_err(|_| Refusal::bad_request("`cursor` is not one that this list gave out as `next`"))
+    text.parse()
+        .map_err(|_| Refusal::bad_request("`cursor` is not one that this list gave out as `next`"))
 }

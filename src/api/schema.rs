@@ -128,7 +128,7 @@ impl From<query::RideRow> for Ride {
 }
 
 impl Example for Ride {
-    /// A real one: bike SN0000 on 6 July 2022, as the shipped capture has it.
+    /// A real one: bike SN0000 on the evening of 6 July 2022 UTC, which in London is the 7th.
     fn example() -> Self {
         let started_at = DateTime::from_timestamp_micros(1_657_150_175_435_798).unwrap_or_default();
         Ride {
@@ -137,22 +137,22 @@ impl Example for Ride {
             bike_serial: "SN0000".to_owned(),
             rider_id: Some(100),
             started_at,
-            ended_at: DateTime::from_timestamp_micros(1_657_150_673_435_842),
+            ended_at: DateTime::from_timestamp_micros(1_657_150_673_444_906),
             end_reason: Some("idle".to_owned()),
             is_partial: false,
             duration_seconds: 498,
             reading_count: 498,
-            energy_kilojoules: 29.088,
-            power_watts_mean: Some(58.41),
-            power_watts_max: Some(792.06),
-            heart_rate_bpm_mean: Some(109.17),
+            energy_kilojoules: 29.087886,
+            power_watts_mean: Some(58.40941),
+            power_watts_max: Some(792.063078),
+            heart_rate_bpm_mean: Some(109.172131),
             heart_rate_bpm_min: Some(55),
             heart_rate_bpm_max: Some(155),
             dropout_seconds: 10,
-            cadence_rpm_mean: Some(50.64),
-            cadence_rpm_max: Some(97),
-            resistance_mean: Some(37.2),
-            resistance_max: Some(80),
+            cadence_rpm_mean: Some(50.638554),
+            cadence_rpm_max: Some(143),
+            resistance_mean: Some(41.678715),
+            resistance_max: Some(170),
             flagged_readings: 0,
             alert_count: 0,
         }
@@ -365,7 +365,11 @@ pub struct City {
 
 impl From<query::City> for City {
     fn from(city: query::City) -> Self {
-        City { name: city.name, riders: city.riders, rides: city.rides }
+        City {
+            name: city.name,
+            riders: city.riders,
+            rides: city.rides,
+        }
     }
 }
 
@@ -412,7 +416,12 @@ impl Job {
     /// A job and its newest run.
     #[must_use]
     pub fn of(job: JobOverview, last_run: Option<ledger::JobRun>) -> Self {
-        Job { name: job.name, kind: job.kind, next_run_at: job.next_run_at, last_run: last_run.map(JobRun::from) }
+        Job {
+            name: job.name,
+            kind: job.kind,
+            next_run_at: job.next_run_at,
+            last_run: last_run.map(JobRun::from),
+        }
     }
 }
 

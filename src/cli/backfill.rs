@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::run::tell;
+use super::run::{counted, tell};
 use crate::{
     config::schedule::Kind,
     domain::run::{Outcome, Window},
@@ -44,7 +44,7 @@ pub struct BackfillArgs {
     pub reverse: bool,
 
     /// Let mails go out.
-    #[arg(long)]
+    #[arg(long = "with-mail", id = "with_mail")]
     pub mail: bool,
 }
 
@@ -71,7 +71,10 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         bail!("`{}` runs by the instant: it has no days to fill in", job.name);
     }
     if matches!(job.kind, Kind::Notify) && !args.mail {
-        bail!("a backfill of `{}` would send mails about old days; say --mail if that is what you want", job.name);
+        bail!(
+            "a backfill of `{}` would send mails about old days; say --with-mail if that is what you want",
+            job.name
+        );
     }
     if args.to < args.from {
         bail!("the range is empty: --to {} is before --from {}", args.to, args.from);
@@ -89,7 +92,12 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
             Only::Failed => last.is_some_and(|last| matches!(last.outcome, Outcome::Failed | Outcome::Abandoned)),
         }
     };
-    let mut days: Vec<_> = args.from.iter_days().take_while(|&day| day <= args.to).filter(is_chosen).collect();
+    let mut days: Vec<_> = args
+        .from
+        .iter_days()
+        .take_while(|&day| day <= args.to)
+        .filter(is_chosen)
+        .collect();
     if args.reverse {
         days.reverse();
     }
@@ -97,12 +105,15 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         for day in &days {
             writeln!(out, "{:<28} {day:<20} would run", job.name)?;
         }
-        writeln!(out, "{} days", days.len())?;
+        writeln!(out, "{}", counted(days.len(), "day"))?;
         return Ok(());
     }
     let mut failed = Vec::new();
     for &day in &days {
-        let asked = Asked { reason: Reason::Backfill, mail: args.mail };
+        let asked = Asked {
+            reason: Reason::Backfill,
+            mail: args.mail,
+        };
         let ended = runner.run_asked(&job.name, Window::Day(day), asked)?;
         for run in &ended {
             tell(run, out)?;
@@ -112,13 +123,13 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         }
     }
     if failed.is_empty() {
-        writeln!(out, "{} days", days.len())?;
+        writeln!(out, "{}", counted(days.len(), "day"))?;
         return Ok(());
     }
     bail!(
-        "{} of {} days failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
+        "{} of {} failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
         failed.len(),
-        days.len(),
+        counted(days.len(), "day"),
         failed.join(", "),
         job.name,
         args.from,

@@ -7,6 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::run::counted;
 use crate::{
     config::schedule::{CronText, JobConfig, Schedule},
     scheduler::firing::{Change, changes, instant_of},
@@ -55,7 +56,11 @@ pub fn check(
     }
     let surprises = clock_changes(&schedule, now);
     if surprises.is_empty() {
-        writeln!(out, "clock changes until {}: no job's time falls into one", now.year() + YEARS)?;
+        writeln!(
+            out,
+            "clock changes until {}: no job's time falls into one",
+            now.year() + YEARS
+        )?;
     } else {
         writeln!(out, "clock changes until {}:", now.year() + YEARS)?;
     }
@@ -63,7 +68,7 @@ pub fn check(
         writeln!(out, "  {line}")?;
     }
     if wrong > 0 {
-        bail!("{wrong} things are wrong; they are listed above");
+        bail!("{} to put right, listed above", counted(wrong, "thing"));
     }
     Ok(())
 }
@@ -78,12 +83,21 @@ fn clock_changes(schedule: &Schedule, now: DateTime<Utc>) -> Vec<String> {
         let ends_at = from.date().and_time(schedule.day.ends_at);
         if ends_at >= from && ends_at < to {
             let at = instant_of(schedule.day.timezone, ends_at).with_timezone(&schedule.day.timezone);
-            let what = if change.to > change.from { "is skipped" } else { "occurs twice" };
-            lines.push(format!("the day's end {ends_at} {what} in {}: the day ends at {at}", schedule.day.timezone));
+            let what = if change.to > change.from {
+                "is skipped"
+            } else {
+                "occurs twice"
+            };
+            lines.push(format!(
+                "the day's end {ends_at} {what} in {}: the day ends at {at}",
+                schedule.day.timezone
+            ));
         }
     }
     for job in schedule.jobs.iter().filter(|job| job.enabled) {
-        let Some(cron) = job.cron.as_ref().filter(|cron| !cron.is_every_hour()) else { continue };
+        let Some(cron) = job.cron.as_ref().filter(|cron| !cron.is_every_hour()) else {
+            continue;
+        };
         for change in changes(job.timezone, now, until) {
             lines.extend(surprise(job, cron, change));
         }
@@ -99,7 +113,13 @@ fn surprise(job: &JobConfig, cron: &CronText, change: Change) -> Option<String> 
     Some(if change.to > change.from {
         line(name, local, job, "is skipped", format!("runs once, at {at}"))
     } else {
-        line(name, local, job, "occurs twice", format!("runs once, the first time, at {at}"))
+        line(
+            name,
+            local,
+            job,
+            "occurs twice",
+            format!("runs once, the first time, at {at}"),
+        )
     })
 }
 

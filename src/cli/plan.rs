@@ -56,7 +56,13 @@ pub fn plan(
             Reason::Restate => "what it is made from was made again".to_owned(),
             _ => format!("since {}", local(due.scheduled_at)),
         };
-        writeln!(out, "  {:<28} {:<20} {why}{}", due.job, window(due.window, &local), mail(&due.job))?;
+        writeln!(
+            out,
+            "  {:<28} {:<20} {why}{}",
+            due.job,
+            window(due.window, &local),
+            mail(&due.job)
+        )?;
     }
     if planned.due.is_empty() {
         writeln!(out, "  nothing")?;
@@ -65,7 +71,13 @@ pub fn plan(
         writeln!(out, "\nwaiting")?;
     }
     for waiting in &planned.waiting {
-        write!(out, "  {:<28} {:<20} {}", waiting.job, window(waiting.window, &local), waiting.on)?;
+        write!(
+            out,
+            "  {:<28} {:<20} {}",
+            waiting.job,
+            window(waiting.window, &local),
+            waiting.on
+        )?;
         if matches!(waiting.on, WaitingOn::GaveUp { .. }) {
             write!(out, "; run `deloton run {}", waiting.job)?;
             if let Some(day) = waiting.window.day() {
@@ -86,9 +98,19 @@ pub fn plan(
     }
     writeln!(out, "\nnext, until {}", local(until))?;
     for run in next_runs(schedule, now, until) {
-        let after = if run.after.is_empty() { String::new() } else { format!("  after {}", run.after.join(", ")) };
+        let after = if run.after.is_empty() {
+            String::new()
+        } else {
+            format!("  after {}", run.after.join(", "))
+        };
         let about = run.window.day().map(|day| day.to_string()).unwrap_or_default();
-        writeln!(out, "  {:<28} {about:<20} {}{after}{}", run.job, local(run.at), mail(&run.job))?;
+        writeln!(
+            out,
+            "  {:<28} {about:<20} {}{after}{}",
+            run.job,
+            local(run.at),
+            mail(&run.job)
+        )?;
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::run::{Outcome, Window},
-    scheduler::runner::{Asked, Ended, Runner},
     scheduler::plan::Reason,
+    scheduler::runner::{Asked, Ended, Runner},
 };
 
 /// Run one job now, after what is missing upstream for that day; never what comes after it.
@@ -24,7 +24,7 @@ pub struct RunArgs {
     pub day: Option<NaiveDate>,
 
     /// Let a mail go out that this comes after and that has not gone out yet.
-    #[arg(long)]
+    #[arg(long = "with-mail", id = "with_mail")]
     pub mail: bool,
 }
 
@@ -37,16 +37,31 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
         Some(day) => Window::Day(day),
         None => runner.default_window(&args.job)?,
     };
-    let ended = runner.run_asked(&args.job, window, Asked { reason: Reason::Manual, mail: args.mail })?;
+    let ended = runner.run_asked(
+        &args.job,
+        window,
+        Asked {
+            reason: Reason::Manual,
+            mail: args.mail,
+        },
+    )?;
     for run in &ended {
         tell(run, out)?;
     }
     match ended.last() {
         Some(last) if last.outcome != Outcome::Succeeded => match last.error.as_deref() {
             _ if last.job != args.job => {
-                bail!("`{}` was not run for {window}: `{}`, which it comes after, failed", args.job, last.job)
+                bail!(
+                    "`{}` was not run for {window}: `{}`, which it comes after, failed",
+                    args.job,
+                    last.job
+                )
             }
-            error => bail!("`{}` failed for {window}: {}", last.job, error.unwrap_or("no reason was written down")),
+            error => bail!(
+                "`{}` failed for {window}: {}",
+                last.job,
+                error.unwrap_or("no reason was written down")
+            ),
         },
         _ => Ok(()),
     }
@@ -54,7 +69,12 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
 
 /// One line for one run.
 pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
-    let counts = run.counts.as_object().into_iter().flatten().map(|(name, count)| format!("{count} {name}"));
+    let counts = run
+        .counts
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, count)| format!("{count} {name}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let outcome = match run.outcome {
         Outcome::Succeeded => "done",
@@ -66,4 +86,9 @@ pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
         None if counts.is_empty() => writeln!(out),
         None => writeln!(out, ": {counts}"),
     }
+}
+
+/// `1 day`, `2 days`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -55,7 +55,7 @@ pub struct Settings {
     )]
     pub kafka_group: String,
 
-    /// Any other librdkafka property, as `key=value`; repeatable. Give secrets in DELOTON_KAFKA_PROPERTIES, separated
+    /// Any other librdkafka property, as `key=value`; repeatable. Give secrets in `DELOTON_KAFKA_PROPERTIES`, separated
     /// by semicolons.
     #[arg(
         long = "kafka-property",
@@ -162,6 +162,10 @@ pub struct Settings {
     /// How logs are written.
     #[arg(long, global = true, env = "DELOTON_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
+
+    /// What is logged: a list of `target=level`, e.g. `info,deloton::ingest=debug`.
+    #[arg(long, global = true, env = "DELOTON_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
 }
 
 impl Settings {

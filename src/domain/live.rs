@@ -118,7 +118,13 @@ impl LiveBoard {
                 tracked.now = now;
             }
             None if riding < MAX_BIKES => {
-                board.bikes.insert(bike.to_owned(), Tracked { now, trace: VecDeque::from([point]) });
+                board.bikes.insert(
+                    bike.to_owned(),
+                    Tracked {
+                        now,
+                        trace: VecDeque::from([point]),
+                    },
+                );
             }
             None => {}
         }
@@ -149,13 +155,20 @@ impl LiveBoard {
     /// Every bike and its newest reading, in the order of the bikes' names.
     #[must_use]
     pub fn snapshot(&self) -> Vec<(String, LiveBike)> {
-        self.read().bikes.iter().map(|(bike, tracked)| (bike.clone(), tracked.now.clone())).collect()
+        self.read()
+            .bikes
+            .iter()
+            .map(|(bike, tracked)| (bike.clone(), tracked.now.clone()))
+            .collect()
     }
 
     /// One bike's newest reading and the last [`TRACE_SECONDS`] of its ride, oldest first.
     #[must_use]
     pub fn bike(&self, bike: &str) -> Option<(LiveBike, Vec<TracePoint>)> {
-        self.read().bikes.get(bike).map(|tracked| (tracked.now.clone(), tracked.trace.iter().copied().collect()))
+        self.read()
+            .bikes
+            .get(bike)
+            .map(|tracked| (tracked.now.clone(), tracked.trace.iter().copied().collect()))
     }
 
     /// A panic while the lock was held leaves at worst one bike's last second missing.
@@ -213,7 +226,11 @@ mod tests {
         board.update("SN2", bike_at(1, 1));
         board.update("SN1", bike_at(2, 1));
         board.update("SN2", bike_at(1, 2));
-        let bikes: Vec<_> = board.snapshot().into_iter().map(|(bike, now)| (bike, now.second)).collect();
+        let bikes: Vec<_> = board
+            .snapshot()
+            .into_iter()
+            .map(|(bike, now)| (bike, now.second))
+            .collect();
         assert_eq!(bikes, [("SN1".to_owned(), 1), ("SN2".to_owned(), 2)]);
         board.end("SN2");
         assert_eq!(board.riding(), 1);

@@ -74,7 +74,11 @@ impl Message {
     /// whenever it is made.
     #[must_use]
     pub fn id(&self) -> Uuid {
-        let hash = hash_of(&[self.kind.name().as_bytes(), self.topic.as_bytes(), self.recipient.as_bytes()]);
+        let hash = hash_of(&[
+            self.kind.name().as_bytes(),
+            self.topic.as_bytes(),
+            self.recipient.as_bytes(),
+        ]);
         let first = u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal");
         uuid::Builder::from_custom_bytes(first.to_be_bytes()).into_uuid()
     }
@@ -96,7 +100,12 @@ impl Message {
 /// SHA-256 of the parts, each behind its length, so that no two lists of parts run together into one.
 fn hash_of(parts: &[&[u8]]) -> String {
     let lengths: Vec<_> = parts.iter().map(|part| part.len().to_le_bytes()).collect();
-    sha256_hex(lengths.iter().zip(parts).flat_map(|(length, part)| [length.as_slice(), part]))
+    sha256_hex(
+        lengths
+            .iter()
+            .zip(parts)
+            .flat_map(|(length, part)| [length.as_slice(), part]),
+    )
 }
 
 /// A mail ready to leave: what the send ledger keeps and a notifier sends.

@@ -1,5 +1,6 @@
 //! From messages to rows: the long-running consumer.
 
+pub mod consume;
 pub mod file;
 pub mod open_ride;
 pub mod parse;

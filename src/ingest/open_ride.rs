@@ -9,7 +9,7 @@ use crate::domain::{
     event::LogInstant,
     heart_rate::{Alert, AlertRule, Limits, Monitor},
     ride::{EndReason, Reading, Ride, Totals},
-    rider::Rider,
+    rider::{Rider, split_name},
 };
 
 /// A ride's state.
@@ -21,6 +21,10 @@ pub struct OpenRide {
     pub bike_serial: String,
     /// None until a header names the rider.
     pub rider_id: Option<i64>,
+    /// The rider's forename, for the live dashboard.
+    pub forename: Option<String>,
+    /// The rider's age at the start.
+    pub age: Option<i32>,
     /// The header's instant, else the first line's.
     pub started_at: LogInstant,
     /// Offset of the header's first line.
@@ -70,6 +74,8 @@ impl OpenRide {
             ride_id,
             bike_serial: bike_serial.to_owned(),
             rider_id: None,
+            forename: None,
+            age: None,
             started_at,
             header_offset,
             end_reason: None,
@@ -104,9 +110,15 @@ impl OpenRide {
     }
 
     /// A header named the rider: the counter begins anew, and a ride that was over is not.
-    pub fn identify(&mut self, rider: &Rider, limits: Limits, system_at: LogInstant) {
+    pub fn identify(&mut self, rider: &Rider, age: Option<i32>, limits: Limits, system_at: LogInstant) {
         self.system_at = Some(system_at);
         self.rider_id = Some(rider.rider_id);
+        self.forename = rider
+            .name
+            .as_deref()
+            .and_then(|name| split_name(name).0)
+            .map(str::to_owned);
+        self.age = age;
         (self.lower_bpm, self.upper_bpm) = (limits.lower_bpm, limits.upper_bpm);
         (self.last_second, self.last_second_at) = (0, self.started_at);
         self.reopen();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use uuid::Uuid;
 
 use super::{
     parse::{ParseError, Parser, open_envelope, parse_user_data},
@@ -31,6 +32,7 @@ pub struct Pipeline {
     rules: Rules,
     partitions: BTreeMap<i32, Partition>,
     batch: Batch,
+    replayed: Vec<i32>,
 }
 
 struct Partition {
@@ -49,6 +51,7 @@ impl Pipeline {
             rules,
             partitions: BTreeMap::new(),
             batch: Batch::default(),
+            replayed: Vec::new(),
         }
     }
 
@@ -107,6 +110,44 @@ impl Pipeline {
         self.partitions.get(&partition).map(|partition| partition.next_offset)
     }
 
+    /// Goes on at `offset`: the log does not hold what is before it any more, or is a new one that begins below.
+    pub fn skip_to(&mut self, partition: i32, offset: i64) {
+        if let Some(partition) = self.partitions.get_mut(&partition) {
+            if offset < partition.next_offset {
+                partition.silent_until = offset;
+            }
+            partition.next_offset = offset;
+        }
+    }
+
+    /// Has the partition's position written with the next batch, although nothing of it was read yet.
+    pub fn announce(&mut self, partition: i32) {
+        if let Some(state) = self.partitions.get(&partition) {
+            self.batch.position(partition).next_offset = state.next_offset;
+        }
+    }
+
+    /// Partitions that have come to the end of what the store had already, since the last call.
+    pub fn take_replayed(&mut self) -> Vec<i32> {
+        std::mem::take(&mut self.replayed)
+    }
+
+    /// The store had readings of these rides before: they are marked for as long as they are open.
+    pub fn mark_overlapping(&mut self, rides: &[Uuid]) {
+        if rides.is_empty() {
+            return;
+        }
+        for partition in self.partitions.values_mut() {
+            for ride in partition
+                .sessions
+                .open_rides_mut()
+                .filter(|ride| rides.contains(&ride.ride_id))
+            {
+                ride.overlaps_store = true;
+            }
+        }
+    }
+
     /// Whether a partition is still reading what the store has already.
     #[must_use]
     pub fn is_replaying(&self, partition: i32) -> bool {
@@ -152,6 +193,9 @@ impl Pipeline {
             });
         }
         partition.next_offset = raw.offset + 1;
+        if is_silent && partition.next_offset >= partition.silent_until {
+            self.replayed.push(raw.partition);
+        }
         batch.position(raw.partition).next_offset = raw.offset + 1;
     }
 

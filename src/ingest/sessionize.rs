@@ -138,6 +138,12 @@ impl Sessions {
         self.partition
     }
 
+    /// The partition's own clock; none before the first stamp.
+    #[must_use]
+    pub fn clock(&self) -> Option<LogInstant> {
+        (self.clock > 0).then_some(self.clock)
+    }
+
     /// The rides under way.
     pub fn open_rides(&self) -> impl Iterator<Item = &OpenRide> {
         self.bikes
@@ -394,7 +400,7 @@ impl Bike {
             self.begin(step, id, started_at, offset);
         }
         if let Some(ride) = &mut self.ride {
-            ride.identify(&rider, limits, at);
+            ride.identify(&rider, age, limits, at);
             step.batch.rides.push(ride.row(&step.rules.day));
         }
         step.batch.riders.push((rider, started_at));

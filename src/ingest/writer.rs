@@ -29,6 +29,8 @@ pub struct Written {
     pub overlapping: Vec<Uuid>,
     /// Where each partition stands now: (partition, next offset).
     pub offsets: Vec<(i32, i64)>,
+    /// Messages of it.
+    pub messages: i64,
     /// Readings of it.
     pub readings: usize,
     /// Messages of it that were set aside.
@@ -59,6 +61,7 @@ impl Writer {
                         .iter()
                         .map(|(&partition, position)| (partition, position.next_offset))
                         .collect(),
+                    messages: batch.positions.values().map(|position| position.counts.messages).sum(),
                     readings: batch.readings.len(),
                     rejected: batch.rejected.len(),
                     took: started.elapsed(),

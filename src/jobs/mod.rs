@@ -1,9 +1,13 @@
 //! One file per job kind: what a run does for its window, in named steps. When it runs is the scheduler's business.
 
+pub mod backup;
+pub mod compact;
 #[cfg(test)]
 mod daily_tables_tests;
 pub mod notify;
+pub mod prune;
 pub mod publish;
+pub mod report;
 pub mod send;
 pub mod sql_files;
 pub mod transform;

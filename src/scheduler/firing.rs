@@ -74,7 +74,9 @@ pub fn instant_of(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     }
     let before = local.and_utc() - TimeDelta::hours(36);
     let as_if_unchanged = (local - offset_at(zone, before)).and_utc();
-    changes(zone, before, as_if_unchanged).last().map_or(as_if_unchanged, |change| change.at)
+    changes(zone, before, as_if_unchanged)
+        .last()
+        .map_or(as_if_unchanged, |change| change.at)
 }
 
 /// One change of the clocks.
@@ -102,10 +104,18 @@ pub fn changes(zone: Tz, start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<Change
             while after - before > 1 {
                 let middle = before + (after - before) / 2;
                 let instant = DateTime::from_timestamp(middle, 0).expect("between two instants lies an instant");
-                if offset_at(zone, instant) == old { before = middle } else { after = middle }
+                if offset_at(zone, instant) == old {
+                    before = middle
+                } else {
+                    after = middle
+                }
             }
             let at = DateTime::from_timestamp(after, 0).expect("between two instants lies an instant");
-            found.push(Change { at, from: at.naive_utc() + old, to: at.naive_utc() + new });
+            found.push(Change {
+                at,
+                from: at.naive_utc() + old,
+                to: at.naive_utc() + new,
+            });
         }
         low = high;
     }
@@ -121,7 +131,12 @@ fn twice(zone: Tz, local: NaiveDateTime) -> Option<(DateTime<Utc>, DateTime<Utc>
 }
 
 fn offset_at(zone: Tz, instant: DateTime<Utc>) -> TimeDelta {
-    TimeDelta::seconds(zone.offset_from_utc_datetime(&instant.naive_utc()).fix().local_minus_utc().into())
+    TimeDelta::seconds(
+        zone.offset_from_utc_datetime(&instant.naive_utc())
+            .fix()
+            .local_minus_utc()
+            .into(),
+    )
 }
 
 #[cfg(test)]
@@ -138,7 +153,11 @@ mod tests {
         (0..count)
             .map(|_| {
                 at = next_after(&cron, zone, at).unwrap();
-                assert_eq!(latest_at(&cron, zone, at), Some(at), "looking back from a firing finds it");
+                assert_eq!(
+                    latest_at(&cron, zone, at),
+                    Some(at),
+                    "looking back from a firing finds it"
+                );
                 at.format("%d %H:%M").to_string()
             })
             .collect()
@@ -200,7 +219,11 @@ mod tests {
 
     #[test]
     fn looking_back_from_after_a_gap_finds_what_fell_into_it() {
-        let looked_back = latest_at(&cron("30 1 * * *"), Tz::Europe__London, "2026-03-29T05:00:00Z".parse().unwrap());
+        let looked_back = latest_at(
+            &cron("30 1 * * *"),
+            Tz::Europe__London,
+            "2026-03-29T05:00:00Z".parse().unwrap(),
+        );
         assert_eq!(looked_back, Some("2026-03-29T01:00:00Z".parse().unwrap()));
     }
 
@@ -208,7 +231,13 @@ mod tests {
     fn fractions_of_a_second_do_not_leak_into_firings() {
         let at = "2026-01-01T00:00:03.500Z".parse().unwrap();
         let every_five = cron("*/5 * * * * *");
-        assert_eq!(next_after(&every_five, Tz::UTC, at), Some("2026-01-01T00:00:05Z".parse().unwrap()));
-        assert_eq!(latest_at(&every_five, Tz::UTC, at), Some("2026-01-01T00:00:00Z".parse().unwrap()));
+        assert_eq!(
+            next_after(&every_five, Tz::UTC, at),
+            Some("2026-01-01T00:00:05Z".parse().unwrap())
+        );
+        assert_eq!(
+            latest_at(&every_five, Tz::UTC, at),
+            Some("2026-01-01T00:00:00Z".parse().unwrap())
+        );
     }
 }

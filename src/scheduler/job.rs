@@ -49,7 +49,9 @@ impl Run {
     /// # Errors
     /// When the run is about an instant: a job that needs a day was called without one.
     pub fn day(&self) -> anyhow::Result<NaiveDate> {
-        self.window.day().with_context(|| format!("this job makes a business day, and {} is none", self.window))
+        self.window
+            .day()
+            .with_context(|| format!("this job makes a business day, and {} is none", self.window))
     }
 
     /// Ends the run if it is no longer wanted: `run.check()?` between steps.
@@ -86,7 +88,9 @@ impl Cancel {
     /// Raises the flag; the first reason stays.
     pub(super) fn raise(&self, why: Why) {
         // The flag carries no other data, and whoever raises it later has lost: no ordering needed, no result either.
-        self.0.compare_exchange(0, why as u8, Ordering::Relaxed, Ordering::Relaxed).ok();
+        self.0
+            .compare_exchange(0, why as u8, Ordering::Relaxed, Ordering::Relaxed)
+            .ok();
     }
 
     pub(super) fn why(&self) -> Option<Why> {

@@ -25,21 +25,32 @@ impl Ticker {
     /// # Errors
     /// When the ticks cannot be set up.
     pub async fn start(runner: Runner) -> anyhow::Result<Self> {
-        let mut scheduler = JobScheduler::new().await.context("cannot set up the scheduler's tick")?;
+        let scheduler = JobScheduler::new()
+            .await
+            .context("cannot set up the scheduler's tick")?;
         let mut wakers = Vec::new();
         let mut lanes = Vec::new();
         for (lane, every) in TICKS {
             // A tick that comes while the lane is at work is remembered once, however many there are.
             let waker = Arc::new(Notify::new());
             let woken = Arc::clone(&waker);
-            let tick = Tick::new(every, move |_, _| woken.notify_one()).context("cannot set up the scheduler's tick")?;
-            scheduler.add(tick).await.context("cannot set up the scheduler's tick")?;
+            let tick =
+                Tick::new(every, move |_, _| woken.notify_one()).context("cannot set up the scheduler's tick")?;
+            scheduler
+                .add(tick)
+                .await
+                .context("cannot set up the scheduler's tick")?;
             waker.notify_one();
             lanes.push(tokio::spawn(keep_going(runner.clone(), lane, Arc::clone(&waker))));
             wakers.push(waker);
         }
         scheduler.start().await.context("cannot start the scheduler's tick")?;
-        Ok(Ticker { scheduler, runner, wakers, lanes })
+        Ok(Ticker {
+            scheduler,
+            runner,
+            wakers,
+            lanes,
+        })
     }
 
     /// Looks for something to do right away rather than at the next tick.
@@ -54,9 +65,14 @@ impl Ticker {
     /// # Errors
     /// When the ledger cannot be written.
     pub async fn stop(mut self, limit: Duration) -> anyhow::Result<usize> {
-        self.scheduler.shutdown().await.context("cannot stop the scheduler's tick")?;
+        self.scheduler
+            .shutdown()
+            .await
+            .context("cannot stop the scheduler's tick")?;
         let runner = self.runner.clone();
-        let left = tokio::task::spawn_blocking(move || runner.stop(limit)).await.context("the runner's stop panicked")??;
+        let left = tokio::task::spawn_blocking(move || runner.stop(limit))
+            .await
+            .context("the runner's stop panicked")??;
         for lane in self.lanes {
             lane.abort();
         }

@@ -38,12 +38,35 @@ pub struct Pruned {
 
 impl Store {
     /// Seals `day`: its rides, from the buffer and from an earlier sealing, become history, and their readings one
-    /// sorted Parquet file of the lake. Sealing again what was sealed changes nothing.
+    /// sorted Parquet file of the lake. Sealing again what was sealed changes nothing. A ride that history has in
+    /// another day, as it was reopened and ended in this one, is moved: the other day is sealed again without it.
     ///
     /// # Errors
     /// When the rides' counts and the readings written do not agree, or something cannot be read or written; the day is
     /// then as it was.
     pub fn seal(&self, day: NaiveDate) -> Result<Sealed> {
+        let _lake = self.hold_lake();
+        for other in self.read_days(include_str!("sql/days_of_moved_rides.sql"), params![day.to_string()])? {
+            self.seal_one(other)?;
+            tracing::warn!(
+                "rides of {other} went on and ended in {day}: {other} was sealed again without them; `deloton run \
+                 report --day {other}` makes its report again"
+            );
+        }
+        self.seal_one(day)
+    }
+
+    fn seal_one(&self, day: NaiveDate) -> Result<Sealed> {
+        let sealed = self.try_seal(day);
+        if sealed.is_err() {
+            // On a full disk every byte counts. What a transaction has named meanwhile is completed at the next start.
+            let connection = self.connection()?;
+            lake::discard_asides(&connection, self.data_dir(), day)?;
+        }
+        sealed
+    }
+
+    fn try_seal(&self, day: NaiveDate) -> Result<Sealed> {
         let connection = self.connection()?;
         connection
             .execute_batch("begin")
@@ -102,6 +125,7 @@ impl Store {
     /// # Errors
     /// When a lake file does not hold what was recorded of it; nothing of that day is removed then.
     pub fn prune(&self, last: NaiveDate) -> Result<Pruned> {
+        let _lake = self.hold_lake();
         let connection = self.connection()?;
         let doing = || "cannot prune the buffer".to_owned();
         let mut statement = connection.prepare(include_str!("sql/prunable_days.sql")).doing(doing)?;
@@ -110,7 +134,7 @@ impl Store {
                 Ok((
                     row.get::<_, String>(0)?,
                     row.get::<_, String>(1)?,
-                    row.get::<_, i64>(2)?,
+                    row.get::<_, String>(2)?,
                 ))
             })
             .doing(doing)?
@@ -118,11 +142,12 @@ impl Store {
             .doing(doing)?;
         let mut pruned = Pruned::default();
         for (day, path, recorded) in days {
-            let found = lake::count_rows(&connection, &self.data_dir().join(&path))?;
+            let found = lake::hash_file(&self.data_dir().join(&path))
+                .doing(|| format!("cannot read `{path}`, without which nothing of {day} is pruned"))?;
             if found != recorded {
                 return Err(StoreError::Inconsistent(format!(
-                    "`{path}` holds {found} readings where {recorded} were recorded; restore it from a backup, or \
-                     compact {day} again while the buffer still holds it"
+                    "`{path}` is not the file that was sealed; nothing of {day} is pruned. Take that file from a \
+                     backup, or move it away, restart and compact {day} again while the buffer still holds it"
                 )));
             }
             connection.execute_batch("begin").doing(doing)?;
@@ -135,6 +160,9 @@ impl Store {
             pruned.rides +=
                 removed("delete from daily.ride where ride_id in (select ride_id from temp.prunable_ride)")?;
             removed("delete from daily.alert where ride_id in (select ride_id from temp.prunable_ride)")?;
+            connection
+                .execute_batch(include_str!("sql/fold_riders.sql"))
+                .doing(doing)?;
             removed(include_str!("sql/prune_riders.sql"))?;
             connection.execute_batch("commit").doing(doing)?;
             pruned.days += 1;
@@ -236,6 +264,15 @@ impl Seal<'_> {
     fn write_history(&self) -> Result<()> {
         let doing = || format!("cannot write the history of {}", self.day);
         let day = self.day.to_string();
+        self.connection
+            .execute(include_str!("sql/stage_leaving_rides.sql"), [&day])
+            .doing(doing)?;
+        self.connection
+            .execute(include_str!("sql/return_readings.sql"), [&day])
+            .doing(doing)?;
+        self.connection
+            .execute(include_str!("sql/return_alerts.sql"), [&day])
+            .doing(doing)?;
         self.connection
             .execute("delete from historical.ride where business_day = ?", [&day])
             .doing(doing)?;

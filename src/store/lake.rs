@@ -83,29 +83,36 @@ pub(super) fn recover(connection: &Connection, data_dir: &Path) -> Result<()> {
     let mut asides = Vec::new();
     collect_asides(&data_dir.join("lake"), &mut asides)
         .doing(|| "cannot look through `lake` in the data folder".to_owned())?;
-    for path in asides {
-        let named = path.with_extension("");
-        let relative = named
-            .strip_prefix(data_dir)
-            .unwrap_or(&named)
-            .to_string_lossy()
-            .into_owned();
-        let recorded: Option<String> = connection
-            .query_row(
-                "select max(content_hash) from ops.lake_file where path = ?",
-                [&relative],
-                |row| row.get(0),
-            )
-            .doing(|| "cannot read the list of lake files".to_owned())?;
-        let hash = hash_file(&path).doing(|| format!("cannot read `{}`", path.display()))?;
-        let completed = if recorded.as_deref() == Some(&hash) {
-            fs::rename(&path, &named)
-        } else {
-            fs::remove_file(&path)
-        };
-        completed.doing(|| format!("cannot complete or undo `{}`", path.display()))?;
-    }
-    Ok(())
+    asides.iter().try_for_each(|path| settle(connection, data_dir, path))
+}
+
+/// After a failure: what was written aside for `day` and named by no transaction is removed.
+pub(super) fn discard_asides(connection: &Connection, data_dir: &Path, day: NaiveDate) -> Result<()> {
+    ["ride", "reading"]
+        .map(|table| aside(data_dir, table, day))
+        .iter()
+        .filter(|path| path.exists())
+        .try_for_each(|path| settle(connection, data_dir, path))
+}
+
+/// A file aside whose hash a transaction recorded gets its name; any other one is removed.
+fn settle(connection: &Connection, data_dir: &Path, path: &Path) -> Result<()> {
+    let named = path.with_extension("");
+    let relative = named.strip_prefix(data_dir).unwrap_or(&named).to_string_lossy();
+    let recorded: Option<String> = connection
+        .query_row(
+            "select max(content_hash) from ops.lake_file where path = ?",
+            [&relative],
+            |row| row.get(0),
+        )
+        .doing(|| "cannot read the list of lake files".to_owned())?;
+    let hash = hash_file(path).doing(|| format!("cannot read `{}`", path.display()))?;
+    let completed = if recorded.as_deref() == Some(&hash) {
+        fs::rename(path, &named)
+    } else {
+        fs::remove_file(path)
+    };
+    completed.doing(|| format!("cannot complete or undo `{}`", path.display()))
 }
 
 fn collect_asides(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
@@ -139,7 +146,7 @@ pub(super) fn hash_file(path: &Path) -> io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -104,7 +104,10 @@ impl Store {
         let connection = self.connection()?;
         for name in names {
             connection
-                .execute("insert into ops.job values (?, ?, 0, null) on conflict do nothing", params![name, text(now)])
+                .execute(
+                    "insert into ops.job values (?, ?, 0, null) on conflict do nothing",
+                    params![name, text(now)],
+                )
                 .doing(|| format!("cannot note job `{name}` in the run ledger"))?;
         }
         Ok(())
@@ -249,7 +252,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn job_run(&self, run_id: Uuid) -> Result<Option<JobRun>> {
-        Ok(self.read_runs("where run_id = ?::uuid", params![run_id.to_string()])?.pop())
+        Ok(self
+            .read_runs("where run_id = ?::uuid", params![run_id.to_string()])?
+            .pop())
     }
 
     /// The days that rides in the buffer belong to.
@@ -257,7 +262,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn days_with_rows(&self) -> Result<BTreeSet<NaiveDate>> {
-        self.days("select distinct business_day::varchar from daily.ride where business_day is not null")
+        self.read_days(
+            "select distinct business_day::varchar from daily.ride where business_day is not null",
+            params![],
+        )
     }
 
     /// Sealed days for which the buffer has a ride that history does not have, or has otherwise.
@@ -265,14 +273,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn late_days(&self) -> Result<BTreeSet<NaiveDate>> {
-        self.days(include_str!("sql/late_days.sql"))
+        self.read_days(include_str!("sql/late_days.sql"), params![])
     }
 
-    fn days(&self, sql: &str) -> Result<BTreeSet<NaiveDate>> {
+    /// The days that `sql` selects.
+    pub(super) fn read_days(&self, sql: &str, parameters: &[&dyn duckdb::ToSql]) -> Result<BTreeSet<NaiveDate>> {
         let connection = self.connection()?;
         let doing = || "cannot read which days the buffer has rides of".to_owned();
         let mut statement = connection.prepare(sql).doing(doing)?;
-        let rows = statement.query_map([], |row| parsed(row, 0));
+        let rows = statement.query_map(parameters, |row| parsed(row, 0));
         rows.and_then(Iterator::collect).doing(doing)
     }
 
@@ -295,7 +304,9 @@ impl Store {
                 started_at: instant(row, 6)?,
                 finished_at: instant_or_null(row, 7)?,
                 outcome: outcome(row, 8)?,
-                counts: row.get::<_, Option<String>>(9)?.and_then(|text| serde_json::from_str(&text).ok()),
+                counts: row
+                    .get::<_, Option<String>>(9)?
+                    .and_then(|text| serde_json::from_str(&text).ok()),
                 error: row.get(10)?,
             })
         });
@@ -317,7 +328,11 @@ fn instant_or_null(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTi
     match row.get::<_, Value>(column)? {
         Value::Null => Ok(None),
         Value::Timestamp(TimeUnit::Microsecond, micros) => Ok(DateTime::from_timestamp_micros(micros)),
-        other => Err(duckdb::Error::FromSqlConversionFailure(column, other.data_type(), "not an instant".into())),
+        other => Err(duckdb::Error::FromSqlConversionFailure(
+            column,
+            other.data_type(),
+            "not an instant".into(),
+        )),
     }
 }
 
@@ -336,7 +351,12 @@ fn window(row: &Row<'_>, column: usize) -> duckdb::Result<Window> {
 
 fn outcome(row: &Row<'_>, column: usize) -> duckdb::Result<Outcome> {
     let name: String = row.get(column)?;
-    let known = [Outcome::Running, Outcome::Succeeded, Outcome::Failed, Outcome::Abandoned];
+    let known = [
+        Outcome::Running,
+        Outcome::Succeeded,
+        Outcome::Failed,
+        Outcome::Abandoned,
+    ];
     known.into_iter().find(|outcome| outcome.name() == name).ok_or_else(|| {
         let error = format!("the run ledger has an outcome `{name}` that this program does not know");
         duckdb::Error::FromSqlConversionFailure(column, Type::Text, error.into())

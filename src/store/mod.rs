@@ -2,8 +2,10 @@
 //!
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
+pub mod backup;
 pub mod compact;
 pub mod daily_table;
+pub mod disk;
 pub mod flush;
 mod lake;
 pub mod ledger;
@@ -11,8 +13,10 @@ pub mod migrate;
 pub mod outbox;
 pub mod publication;
 pub mod query;
+pub mod rejected;
 pub mod report;
 pub mod sql_file;
+pub mod status;
 pub mod stream;
 mod value;
 mod views;
@@ -23,9 +27,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use duckdb::{Config, Connection};
+use duckdb::{AccessMode, Config, Connection};
 
 use crate::clock::Clock;
+
+/// The database's file name in the data folder.
+const DATABASE: &str = "deloton.duckdb";
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +130,8 @@ struct Inner {
     /// Idle connections; the first is never handed out, so that the database stays open.
     root: Mutex<Connection>,
     idle: Mutex<Vec<Connection>>,
+    /// Held by whoever changes the lake's files or needs them to stay as a transaction lists them.
+    lake: Mutex<()>,
 }
 
 impl Store {
@@ -131,10 +140,15 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]: held by another process, damaged, newer, or not writable.
     pub fn open(data_dir: &Path, clock: Clock) -> Result<Self> {
-        std::fs::create_dir_all(data_dir)
-            .doing(|| format!("cannot create the data folder `{}`", data_dir.display()))?;
-        let path = data_dir.join("deloton.duckdb");
-        let connection = open_file(&path)?;
+        std::fs::create_dir_all(data_dir).doing(|| {
+            format!(
+                "cannot create the data folder `{}`; name another with --data-dir",
+                data_dir.display()
+            )
+        })?;
+        backup::refuse_half_restored(data_dir)?;
+        let path = data_dir.join(DATABASE);
+        let connection = open_file(&path).map_err(|error| writable(data_dir, &path).err().unwrap_or(error))?;
         migrate::migrate(&connection, &path, clock)?;
         lake::recover(&connection, data_dir)?;
         views::create(&connection, data_dir)?;
@@ -143,6 +157,7 @@ impl Store {
             clock,
             root: Mutex::new(connection),
             idle: Mutex::default(),
+            lake: Mutex::default(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -167,6 +182,11 @@ impl Store {
         self.connection()?
             .execute_batch(&format!("set memory_limit = {}", views::quoted(limit)))
             .doing(|| format!("cannot limit the database to {limit} of memory"))
+    }
+
+    /// Keeps the lake's files as they are listed, until dropped.
+    fn hold_lake(&self) -> MutexGuard<'_, ()> {
+        lock(&self.inner.lake)
     }
 
     /// A connection of one's own; it returns to the pool when dropped.
@@ -223,10 +243,42 @@ impl Drop for Lease {
     }
 }
 
+/// Whether the database could be written at all: a person who may not needs other help than one whose file is damaged.
+fn writable(data_dir: &Path, path: &Path) -> Result<()> {
+    let probe = if path.exists() {
+        std::fs::OpenOptions::new().append(true).open(path).map(drop)
+    } else {
+        tempfile::tempfile_in(data_dir).map(drop)
+    };
+    probe.doing(|| {
+        format!(
+            "cannot write `{}`; make the data folder writable for the user that runs this, or name another with \
+             --data-dir",
+            path.display()
+        )
+    })
+}
+
 fn open_file(path: &Path) -> Result<Connection> {
+    open_as(path, AccessMode::ReadWrite)
+}
+
+/// Refuses when another process has the database open. One that is damaged or not there is held by nobody.
+fn refuse_held(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    match open_as(path, AccessMode::ReadOnly) {
+        Err(error @ StoreError::Held { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
     let display = || path.display().to_string();
     let config = || -> duckdb::Result<Config> {
         Config::default()
+            .access_mode(mode)?
             .with("autoinstall_known_extensions", "false")?
             .with("autoload_known_extensions", "false")?
             .with("memory_limit", MEMORY_LIMIT)?
@@ -248,6 +300,7 @@ fn open_file(path: &Path) -> Result<Connection> {
             },
         }
     };
+    #[expect(clippy::disallowed_methods, reason = "this is the store")]
     let connection = Connection::open_with_flags(path, config().map_err(failed)?).map_err(failed)?;
     connection
         .execute_batch("set global TimeZone = 'UTC'; set preserve_insertion_order = true;")
@@ -259,6 +312,13 @@ fn open_file(path: &Path) -> Result<Connection> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod opening_tests;
+#[cfg(test)]
+mod sealing_tests;
 
 #[cfg(test)]
 mod tests {

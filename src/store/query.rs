@@ -131,7 +131,10 @@ pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<RideR
 
 /// One ride.
 pub fn ride_by_id(store: &Store, ride_id: Uuid) -> Result<Option<RideRow>> {
-    let filter = RideFilter { ride_id: Some(ride_id), ..RideFilter::default() };
+    let filter = RideFilter {
+        ride_id: Some(ride_id),
+        ..RideFilter::default()
+    };
     Ok(rides(store, &filter, 1)?.pop())
 }
 
@@ -154,34 +157,40 @@ pub fn readings(store: &Store, ride: &RideRow, after: i32, limit: u32) -> Result
 /// One rider.
 pub fn rider(store: &Store, rider_id: i64) -> Result<Option<RiderTotals>> {
     let sql = include_str!("sql/api_rider.sql");
-    let mut riders = rows(store, sql, named_params! { "rider_id": rider_id }, "cannot read a rider", |row| {
-        Ok(RiderTotals {
-            rider_id: row.get(0)?,
-            name: row.get(1)?,
-            forename: row.get(2)?,
-            surname: row.get(3)?,
-            gender: Gender::parse(row.get::<_, Option<String>>(4)?.as_deref()),
-            date_of_birth: parsed(row, 5)?,
-            email_address: row.get(6)?,
-            address: row.get(7)?,
-            town: row.get(8)?,
-            postcode_area: row.get(9)?,
-            height_cm: row.get(10)?,
-            weight_kg: row.get(11)?,
-            account_created_on: parsed(row, 12)?,
-            original_source: row.get(13)?,
-            rides: row.get(14)?,
-            duration_seconds: row.get(15)?,
-            energy_kilojoules: row.get(16)?,
-            heart_rate_bpm_mean: row.get(17)?,
-            heart_rate_bpm_max: row.get(18)?,
-            power_watts_mean: row.get(19)?,
-            power_watts_max: row.get(20)?,
-            longest_ride_seconds: row.get(21)?,
-            first_ride_at: maybe_instant(row, 22)?,
-            last_ride_at: maybe_instant(row, 23)?,
-        })
-    })?;
+    let mut riders = rows(
+        store,
+        sql,
+        named_params! { "rider_id": rider_id },
+        "cannot read a rider",
+        |row| {
+            Ok(RiderTotals {
+                rider_id: row.get(0)?,
+                name: row.get(1)?,
+                forename: row.get(2)?,
+                surname: row.get(3)?,
+                gender: Gender::parse(row.get::<_, Option<String>>(4)?.as_deref()),
+                date_of_birth: parsed(row, 5)?,
+                email_address: row.get(6)?,
+                address: row.get(7)?,
+                town: row.get(8)?,
+                postcode_area: row.get(9)?,
+                height_cm: row.get(10)?,
+                weight_kg: row.get(11)?,
+                account_created_on: parsed(row, 12)?,
+                original_source: row.get(13)?,
+                rides: row.get(14)?,
+                duration_seconds: row.get(15)?,
+                energy_kilojoules: row.get(16)?,
+                heart_rate_bpm_mean: row.get(17)?,
+                heart_rate_bpm_max: row.get(18)?,
+                power_watts_mean: row.get(19)?,
+                power_watts_max: row.get(20)?,
+                longest_ride_seconds: row.get(21)?,
+                first_ride_at: maybe_instant(row, 22)?,
+                last_ride_at: maybe_instant(row, 23)?,
+            })
+        },
+    )?;
     Ok(riders.pop())
 }
 
@@ -189,7 +198,13 @@ pub fn rider(store: &Store, rider_id: i64) -> Result<Option<RiderTotals>> {
 pub fn ride_durations(store: &Store, rider_id: i64, offset: u32, limit: u32) -> Result<Vec<(Uuid, i32)>> {
     let sql = include_str!("sql/api_rider_durations.sql");
     let params = named_params! { "rider_id": rider_id, "offset": offset, "limit": limit };
-    rows(store, sql, params, "cannot read the durations of a rider's rides", |row| Ok((uuid(row, 0)?, row.get(1)?)))
+    rows(
+        store,
+        sql,
+        params,
+        "cannot read the durations of a rider's rides",
+        |row| Ok((uuid(row, 0)?, row.get(1)?)),
+    )
 }
 
 /// The best `limit` riders by `measure` (a name in `sql/api_leaderboard.sql`) over the rides that ended from
@@ -207,23 +222,39 @@ pub fn leaderboard(
         "last_day": last_day.map(|day| day.to_string()),
         "limit": limit,
     };
-    rows(store, include_str!("sql/api_leaderboard.sql"), params, "cannot read the leaderboard", |row| {
-        Ok(Place {
-            rank: row.get(0)?,
-            rider_id: row.get(1)?,
-            name: row.get(2)?,
-            value: row.get(3)?,
-            rides: row.get(4)?,
-        })
-    })
+    rows(
+        store,
+        include_str!("sql/api_leaderboard.sql"),
+        params,
+        "cannot read the leaderboard",
+        |row| {
+            Ok(Place {
+                rank: row.get(0)?,
+                rider_id: row.get(1)?,
+                name: row.get(2)?,
+                value: row.get(3)?,
+                rides: row.get(4)?,
+            })
+        },
+    )
 }
 
 /// The towns with most rides.
 pub fn cities(store: &Store, limit: u32) -> Result<Vec<City>> {
     let params = named_params! { "limit": limit };
-    rows(store, include_str!("sql/api_cities.sql"), params, "cannot read the cities", |row| {
-        Ok(City { name: row.get(0)?, riders: row.get(1)?, rides: row.get(2)? })
-    })
+    rows(
+        store,
+        include_str!("sql/api_cities.sql"),
+        params,
+        "cannot read the cities",
+        |row| {
+            Ok(City {
+                name: row.get(0)?,
+                riders: row.get(1)?,
+                rides: row.get(2)?,
+            })
+        },
+    )
 }
 
 /// Runs `sql` and reads every row.
@@ -262,7 +293,8 @@ where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(|error| unreadable(column, error))).transpose()
+    text.map(|text| text.parse().map_err(|error| unreadable(column, error)))
+        .transpose()
 }
 
 /// A timestamp, selected as microseconds since 1970.
@@ -271,12 +303,15 @@ fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<DateTime<Utc>> {
 }
 
 fn maybe_instant(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTime<Utc>>> {
-    row.get::<_, Option<i64>>(column)?.map(|value| micros(value, column)).transpose()
+    row.get::<_, Option<i64>>(column)?
+        .map(|value| micros(value, column))
+        .transpose()
 }
 
 fn micros(value: i64, column: usize) -> duckdb::Result<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(value)
-        .ok_or_else(|| duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::BigInt, "no instant".into()))
+    DateTime::from_timestamp_micros(value).ok_or_else(|| {
+        duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::BigInt, "no instant".into())
+    })
 }
 
 fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> duckdb::Error {

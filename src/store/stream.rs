@@ -16,6 +16,27 @@ pub struct BufferedRides {
 }
 
 impl Store {
+    /// Every stream that was ever read.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn streams(&self) -> Result<Vec<StreamId>> {
+        let doing = || "cannot read which streams there are".to_owned();
+        let connection = self.connection()?;
+        let mut statement = connection
+            .prepare("select distinct source, topic from ops.stream")
+            .doing(doing)?;
+        let rows = statement
+            .query_map([], |row| {
+                Ok(StreamId {
+                    source: row.get(0)?,
+                    topic: row.get(1)?,
+                })
+            })
+            .doing(doing)?;
+        rows.collect::<duckdb::Result<_>>().doing(doing)
+    }
+
     /// Everything a stream's messages were counted as, over its partitions.
     ///
     /// # Errors

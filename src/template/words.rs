@@ -239,3 +239,141 @@ fn departure(headline: &Headline) -> Option<(f64, String)> {
     );
     Some((change.abs(), sentence))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::{domain::report::Quality, template::format::THIN};
+
+    fn day() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2025, 3, 4).unwrap()
+    }
+
+    /// A headline of `value` after `known` days around `mean`, give or take ten per cent.
+    fn headline(key: HeadlineKey, value: f64, mean: f64, known: usize) -> Headline {
+        let mut last_28_days = vec![None; 27 - known];
+        last_28_days.extend(vec![Some(mean); known]);
+        last_28_days.push(Some(value));
+        let has_history = known > 0;
+        Headline {
+            key,
+            value: Some(value),
+            day_before: has_history.then_some(mean),
+            week_before: (known > 6).then_some(mean),
+            seven_day_mean: has_history.then_some(mean),
+            mean_28_days: has_history.then_some(mean),
+            stddev_28_days: (known > 1).then_some(mean / 10.0),
+            last_28_days,
+        }
+    }
+
+    fn sentences(headlines: Vec<Headline>) -> String {
+        let at: DateTime<Utc> = "2025-03-04T00:00:00Z".parse().unwrap();
+        let report = DailyReport {
+            day: day(),
+            starts_at: at,
+            ends_at: at,
+            timezone: "Europe/London".to_owned(),
+            hours_in_day: 24,
+            seal_count: 1,
+            headlines,
+            rides_per_day: Vec::new(),
+            rides_per_hour: Vec::new(),
+            by_gender: Vec::new(),
+            by_age_band: Vec::new(),
+            by_city: Vec::new(),
+            power_per_ride: crate::domain::report::Histogram::default(),
+            heart_rate_per_ride: crate::domain::report::Histogram::default(),
+            quality: Quality::default(),
+        };
+        summary(&report).join(" ").replace(THIN, "_")
+    }
+
+    #[test]
+    fn a_departure_is_said_with_its_size_and_what_is_usual() {
+        let text = sentences(vec![headline(HeadlineKey::Rides, 3_412.0, 3_046.0 * 0.9, 27)]);
+        assert_eq!(text, "Rides were high: 3,412, 24_% above the usual 2,741.");
+        let text = sentences(vec![headline(HeadlineKey::Rides, 2_000.0, 3_000.0, 27)]);
+        assert_eq!(text, "Rides were low: 2,000, 33_% below the usual 3,000.");
+    }
+
+    #[test]
+    fn a_day_within_the_band_is_as_usual() {
+        let text = sentences(vec![headline(HeadlineKey::Rides, 3_300.0, 3_000.0, 27)]);
+        assert_eq!(text, "Rides were as usual: 3,300.");
+    }
+
+    #[test]
+    fn the_largest_departure_comes_first_and_there_are_three_at_most() {
+        let text = sentences(vec![
+            headline(HeadlineKey::Rides, 3_600.0, 3_000.0, 27),
+            headline(HeadlineKey::Riders, 3_000.0, 2_000.0, 27),
+            headline(HeadlineKey::PowerWattsMean, 120.0, 180.0, 27),
+            headline(HeadlineKey::HeartRateBpmMean, 160.0, 140.0, 27),
+        ]);
+        assert_eq!(
+            text,
+            "Mean power was low: 120_W, 33_% below the usual 180_W. Rides were high: 3,600, 20_% above the usual 3,000. \
+             Mean heart rate was high: 160_bpm, 14_% above the usual 140_bpm."
+        );
+    }
+
+    #[test]
+    fn little_history_few_rides_and_no_rides_are_not_judged() {
+        let rides = |value, mean, known| sentences(vec![headline(HeadlineKey::Rides, value, mean, known)]);
+        assert_eq!(
+            rides(3_412.0, 1_000.0, 6),
+            "3,412 rides were recorded. Too little history to compare."
+        );
+        assert_eq!(
+            rides(1.0, 0.0, 0),
+            "One ride was recorded. Too little history to compare."
+        );
+        assert_eq!(rides(12.0, 9.0, 27), "12 rides were recorded; the usual is 9.");
+        assert_eq!(
+            rides(0.0, 3_000.0, 27),
+            "No rides were recorded on Tuesday 4 March 2025."
+        );
+    }
+
+    #[test]
+    fn changes_name_their_base_and_small_bases_are_absolute() {
+        let said = |key, value, mean, base| {
+            change(&headline(key, value, mean, 27), base, day())
+                .unwrap_or_default()
+                .replace(THIN, "_")
+        };
+        assert_eq!(
+            said(HeadlineKey::Rides, 112.0, 100.0, Base::DayBefore),
+            "▲_12_% on the day before"
+        );
+        assert_eq!(
+            said(HeadlineKey::Rides, 90.0, 100.0, Base::WeekBefore),
+            "▼_10_% on Tuesday last week"
+        );
+        assert_eq!(
+            said(HeadlineKey::Rides, 14.0, 10.0, Base::DayBefore),
+            "▲_4 on the day before"
+        );
+        assert_eq!(
+            said(HeadlineKey::Rides, 14.0, 9.5, Base::SevenDayMean),
+            "▲_4.5 on the 7-day mean"
+        );
+        assert_eq!(
+            said(HeadlineKey::HeartRateBpmMean, 142.0, 140.0, Base::SevenDayMean),
+            "▲_2_bpm on the 7-day mean"
+        );
+        assert_eq!(
+            said(HeadlineKey::Rides, 100.2, 100.0, Base::DayBefore),
+            "as the day before"
+        );
+        assert_eq!(
+            said(HeadlineKey::DurationSeconds, 60.0, 0.0, Base::DayBefore),
+            "▲_1_min on the day before"
+        );
+        let first = headline(HeadlineKey::Rides, 5.0, 0.0, 0);
+        assert_eq!(change(&first, Base::DayBefore, day()), None);
+    }
+}

@@ -23,8 +23,12 @@ impl CronText {
     /// # Errors
     /// What is wrong with it: not a cron expression, or a date that never comes.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let parsed =
-            CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).dom_and_dow(true).build().parse(text);
+        let parsed = CronParser::builder()
+            .seconds(Seconds::Optional)
+            .year(Year::Disallowed)
+            .dom_and_dow(true)
+            .build()
+            .parse(text);
         let cron = parsed.map_err(|error| {
             let why = error.to_string();
             format!(
@@ -37,9 +41,16 @@ impl CronText {
         let first = NaiveDate::from_ymd_opt(2024, 1, 1).expect("a date");
         let is_every_date = first.iter_days().take(8 * 366).all(|date| {
             cron.pattern.month_match(date.month()).unwrap_or(false)
-                && cron.pattern.day_match(date.year(), date.month(), date.day()).unwrap_or(false)
+                && cron
+                    .pattern
+                    .day_match(date.year(), date.month(), date.day())
+                    .unwrap_or(false)
         });
-        let expression = CronText { text: text.to_owned(), cron, is_every_date };
+        let expression = CronText {
+            text: text.to_owned(),
+            cron,
+            is_every_date,
+        };
         match expression.next(DateTime::UNIX_EPOCH.naive_utc(), true) {
             Some(_) => Ok(expression),
             None => Err(format!("`{text}` never comes: there is no such date")),
@@ -74,17 +85,24 @@ impl CronText {
     #[must_use]
     pub fn next(&self, local: NaiveDateTime, inclusive: bool) -> Option<NaiveDateTime> {
         // croner sees a clock that never changes: its own handling of doubled times can answer with the past.
-        self.cron.find_next_occurrence(&whole_second(local), inclusive).ok().map(|at| at.naive_utc())
+        self.cron
+            .find_next_occurrence(&whole_second(local), inclusive)
+            .ok()
+            .map(|at| at.naive_utc())
     }
 
     /// The last wall-clock time it means at or before `local`.
     #[must_use]
     pub fn previous(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
-        self.cron.find_previous_occurrence(&whole_second(local), true).ok().map(|at| at.naive_utc())
+        self.cron
+            .find_previous_occurrence(&whole_second(local), true)
+            .ok()
+            .map(|at| at.naive_utc())
     }
 }
 
 /// croner keeps fractions of a second through its search: give it none.
 fn whole_second(local: NaiveDateTime) -> DateTime<Utc> {
-    DateTime::from_timestamp(local.and_utc().timestamp(), 0).expect("a date in range stays in range without its fraction")
+    DateTime::from_timestamp(local.and_utc().timestamp(), 0)
+        .expect("a date in range stays in range without its fraction")
 }

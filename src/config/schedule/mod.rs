@@ -2,6 +2,7 @@
 
 mod cron;
 mod read;
+mod value;
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -87,7 +88,16 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 8] = ["compact", "transform", "report", "publish", "notify", "send", "prune", "backup"];
+    pub const NAMES: [&str; 8] = [
+        "compact",
+        "transform",
+        "report",
+        "publish",
+        "notify",
+        "send",
+        "prune",
+        "backup",
+    ];
 
     /// Its name in `cron.toml`.
     #[must_use]
@@ -167,7 +177,10 @@ impl Schedule {
     /// # Errors
     /// Everything that is wrong with it, at once.
     pub fn parse(text: &str, file: &str) -> Result<Self, ScheduleError> {
-        read::read(text).map_err(|problems| ScheduleError { file: file.to_owned(), problems })
+        read::read(text).map_err(|problems| ScheduleError {
+            file: file.to_owned(),
+            problems,
+        })
     }
 
     /// Reads the file at `path`, or the schedule compiled in when there is none.
@@ -175,7 +188,9 @@ impl Schedule {
     /// # Errors
     /// When the file cannot be read or something in it is wrong.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Schedule::parse(DEFAULT, "cron.toml (compiled in)")?) };
+        let Some(path) = path else {
+            return Ok(Schedule::parse(DEFAULT, "cron.toml (compiled in)")?);
+        };
         let text = std::fs::read_to_string(path).map_err(|error| {
             anyhow::Error::new(error).context(format!(
                 "cannot read the schedule `{}`; name another with --cron, or leave --cron out to use the one compiled in",
@@ -199,7 +214,12 @@ impl Schedule {
         self.job(name).ok_or_else(|| UnknownJob {
             name: name.to_owned(),
             hint: nearest(name, self.jobs.iter().map(|job| job.name.as_str())).map(str::to_owned),
-            known: self.jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", "),
+            known: self
+                .jobs
+                .iter()
+                .map(|job| job.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 
@@ -266,7 +286,11 @@ impl std::error::Error for ScheduleError {}
 
 impl fmt::Display for ScheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let things = if self.problems.len() == 1 { "mistake" } else { "mistakes" };
+        let things = if self.problems.len() == 1 {
+            "mistake"
+        } else {
+            "mistakes"
+        };
         write!(f, "{} has {} {things}:", self.file, self.problems.len())?;
         for Problem { line, column, message } in &self.problems {
             write!(f, "\n  {}:{line}:{column}: {message}", self.file)?;
@@ -279,7 +303,12 @@ impl fmt::Display for ScheduleError {
 fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&text.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&text.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|&(likeness, _)| likeness > 0.75)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)

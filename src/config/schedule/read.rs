@@ -2,23 +2,44 @@
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
-use chrono::{NaiveTime, TimeDelta};
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono::TimeDelta;
+use chrono_tz::Tz;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::{Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, Problem, Schedule, nearest};
+use super::{
+    Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, Problem, Schedule,
+    value::{boolean, choice, duration, identifier, integer, positive_duration, string, suggestion, time_of_day, zone},
+};
 use crate::domain::day::DayRule;
 
 const TOP_KEYS: [&str; 3] = ["day", "defaults", "job"];
 const DAY_KEYS: [&str; 3] = ["timezone", "ends_at", "lateness"];
-const DEFAULT_KEYS: [&str; 7] =
-    ["timezone", "timeout", "retries", "backoff", "catch_up", "catch_up_window", "overlap"];
+const DEFAULT_KEYS: [&str; 7] = [
+    "timezone",
+    "timeout",
+    "retries",
+    "backoff",
+    "catch_up",
+    "catch_up_window",
+    "overlap",
+];
 const JOB_KEYS: [&str; 13] = [
-    "name", "kind", "cron", "after", "enabled", "params", "timezone", "timeout", "retries", "backoff", "catch_up",
-    "catch_up_window", "overlap",
+    "name",
+    "kind",
+    "cron",
+    "after",
+    "enabled",
+    "params",
+    "timezone",
+    "timeout",
+    "retries",
+    "backoff",
+    "catch_up",
+    "catch_up_window",
+    "overlap",
 ];
 
 /// What `[defaults]` and `[[job]]` share.
@@ -43,18 +64,32 @@ struct Draft {
 /// Reads the file; every mistake, in the file's order.
 pub(super) fn read(text: &str) -> Result<Schedule, Vec<Problem>> {
     let (document, syntax) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader {
+        text,
+        problems: Vec::new(),
+        names: Vec::new(),
+    };
     for error in syntax {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         reader.note(&error.span().unwrap_or(0..0), message);
     }
+    if !reader.problems.is_empty() {
+        // What a file that is not TOML means is a guess; guesses are no help.
+        return Err(reader.finish());
+    }
     let schedule = reader.schedule(document.get_ref());
-    if reader.problems.is_empty() { Ok(schedule) } else { Err(reader.finish()) }
+    if reader.problems.is_empty() {
+        Ok(schedule)
+    } else {
+        Err(reader.finish())
+    }
 }
 
 struct Reader<'t> {
     text: &'t str,
     problems: Vec<(usize, String)>,
+    /// Of all jobs, also those with another mistake: what comes after one of them is not to blame.
+    names: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -80,12 +115,17 @@ impl Reader<'_> {
 
     fn schedule(&mut self, top: &DeTable<'_>) -> Schedule {
         self.refuse_unknown(top, &TOP_KEYS, "the file");
-        let day = self.table(top, "day").map_or_else(DayRule::default, |table| self.day(table));
+        let day = self
+            .table(top, "day")
+            .map_or_else(DayRule::default, |table| self.day(table));
         let mut common = Common {
             timezone: day.timezone,
             timeout: Duration::from_secs(15 * 60),
             retries: 3,
-            backoff: Backoff { initial: TimeDelta::seconds(30), max: TimeDelta::minutes(30) },
+            backoff: Backoff {
+                initial: TimeDelta::seconds(30),
+                max: TimeDelta::minutes(30),
+            },
             catch_up: CatchUp::All,
             catch_up_window: TimeDelta::days(7),
             overlap: Overlap::Queue,
@@ -109,7 +149,10 @@ impl Reader<'_> {
             }
         }
         self.across(&drafts);
-        Schedule { day, jobs: drafts.into_iter().map(|draft| draft.job).collect() }
+        Schedule {
+            day,
+            jobs: drafts.into_iter().map(|draft| draft.job).collect(),
+        }
     }
 
     fn day(&mut self, table: &DeTable<'_>) -> DayRule {
@@ -131,31 +174,54 @@ impl Reader<'_> {
                     span.to_std().map_err(|_| "out of range".to_owned())
                 })
                 .unwrap_or(default.timeout),
-            retries: self.take(table, "retries", |value| integer(value, 0, 100)).unwrap_or(default.retries),
+            retries: self
+                .take(table, "retries", |value| integer(value, 0, 100))
+                .unwrap_or(default.retries),
             backoff: self.backoff(table, default.backoff),
             catch_up: self
                 .take(table, "catch_up", |value| {
-                    choice(value, &[("all", CatchUp::All), ("last", CatchUp::Last), ("none", CatchUp::None)])
+                    choice(
+                        value,
+                        &[("all", CatchUp::All), ("last", CatchUp::Last), ("none", CatchUp::None)],
+                    )
                 })
                 .unwrap_or(default.catch_up),
-            catch_up_window: self.take(table, "catch_up_window", positive_duration).unwrap_or(default.catch_up_window),
+            catch_up_window: self
+                .take(table, "catch_up_window", positive_duration)
+                .unwrap_or(default.catch_up_window),
             overlap: self
                 .take(table, "overlap", |value| {
-                    choice(value, &[("skip", Overlap::Skip), ("queue", Overlap::Queue), ("cancel", Overlap::Cancel)])
+                    choice(
+                        value,
+                        &[
+                            ("skip", Overlap::Skip),
+                            ("queue", Overlap::Queue),
+                            ("cancel", Overlap::Cancel),
+                        ],
+                    )
                 })
                 .unwrap_or(default.overlap),
         }
     }
 
     fn backoff(&mut self, table: &DeTable<'_>, default: Backoff) -> Backoff {
-        let Some(inner) = self.table(table, "backoff") else { return default };
+        let Some(inner) = self.table(table, "backoff") else {
+            return default;
+        };
         self.refuse_unknown(inner, &["initial", "max"], "`backoff`");
-        let initial = self.take(inner, "initial", positive_duration).unwrap_or(default.initial);
-        let max = self.take(inner, "max", positive_duration).unwrap_or(default.max.max(initial));
+        let initial = self
+            .take(inner, "initial", positive_duration)
+            .unwrap_or(default.initial);
+        let max = self
+            .take(inner, "max", positive_duration)
+            .unwrap_or(default.max.max(initial));
         if max < initial
             && let Some(value) = inner.get("max")
         {
-            self.note(&value.span(), "`max` is the upper bound of every wait: it cannot be less than `initial`");
+            self.note(
+                &value.span(),
+                "`max` is the upper bound of every wait: it cannot be less than `initial`",
+            );
         }
         Backoff { initial, max }
     }
@@ -171,12 +237,16 @@ impl Reader<'_> {
         let cron = self.take(table, "cron", |value| CronText::parse(string(value)?));
         let enabled = self.take(table, "enabled", boolean).unwrap_or(true);
         let (after, after_at) = self.after(table);
+        self.names.extend(name.clone());
         // Whatever follows needs to know what the job is; its own keys have been looked at by now.
         let (name, kind_name) = (name?, kind_name?);
         let kind = self.kind(table, kind_name, &name);
         let name_at = table.get("name").map_or(at, Spanned::span);
         if !table.contains_key("cron") && !table.contains_key("after") {
-            self.note(&name_at, format!("job `{name}` would never run: give it `cron`, `after`, or both"));
+            self.note(
+                &name_at,
+                format!("job `{name}` would never run: give it `cron`, `after`, or both"),
+            );
         }
         let job = JobConfig {
             name,
@@ -195,22 +265,33 @@ impl Reader<'_> {
         if job.is_sub_day() {
             let cron_at = table.get("cron").map_or(name_at.clone(), Spanned::span);
             if job.kind.needs_day() {
-                self.note(&cron_at, format!("a `{kind_name}` job makes one business day: it cannot run more often than daily"));
+                self.note(
+                    &cron_at,
+                    format!("a `{kind_name}` job makes one business day: it cannot run more often than daily"),
+                );
             }
             if let Some(value) = table.get("after") {
-                self.note(&value.span(), "a job that runs by the instant has no day to come `after`");
+                self.note(
+                    &value.span(),
+                    "a job that runs by the instant has no day to come `after`",
+                );
             }
         }
         Some(Draft { job, name_at, after_at })
     }
 
     fn after(&mut self, table: &DeTable<'_>) -> (Vec<String>, Vec<Range<usize>>) {
-        let Some(value) = table.get("after") else { return Default::default() };
+        let Some(value) = table.get("after") else {
+            return Default::default();
+        };
         let items: Vec<_> = match value.get_ref() {
             DeValue::String(_) => vec![value],
             DeValue::Array(array) => array.iter().collect(),
             _ => {
-                self.note(&value.span(), "`after` is a list of job names, e.g. `after = [\"compact\"]`");
+                self.note(
+                    &value.span(),
+                    "`after` is a list of job names, e.g. `after = [\"compact\"]`",
+                );
                 return Default::default();
             }
         };
@@ -240,19 +321,25 @@ impl Reader<'_> {
         self.refuse_unknown(params, keys, &format!("`params` of a `{kind}` job"));
         match kind {
             "compact" => Kind::Compact,
-            "transform" => {
-                Kind::Transform { sql: self.take(params, "sql", identifier).unwrap_or_else(|| name.to_owned()) }
-            }
+            "transform" => Kind::Transform {
+                sql: self.take(params, "sql", identifier).unwrap_or_else(|| name.to_owned()),
+            },
             "report" => Kind::Report {
-                alert_banner: self.take(params, "alert_banner", |value| integer(value, 0, u32::MAX)).unwrap_or(5),
+                alert_banner: self
+                    .take(params, "alert_banner", |value| integer(value, 0, u32::MAX))
+                    .unwrap_or(5),
             },
             "publish" => Kind::Publish,
             "notify" => Kind::Notify,
             "send" => Kind::Send,
-            "prune" => {
-                Kind::Prune { keep_days: self.take(params, "keep_days", |value| integer(value, 0, 3650)).unwrap_or(2) }
-            }
-            _ => Kind::Backup { keep: self.take(params, "keep", |value| integer(value, 1, 3650)).unwrap_or(7) },
+            "prune" => Kind::Prune {
+                keep_days: self
+                    .take(params, "keep_days", |value| integer(value, 0, 3650))
+                    .unwrap_or(2),
+            },
+            _ => Kind::Backup {
+                keep: self.take(params, "keep", |value| integer(value, 1, 3650)).unwrap_or(7),
+            },
         }
     }
 
@@ -261,7 +348,10 @@ impl Reader<'_> {
         let mut seen: BTreeMap<&str, &Draft> = BTreeMap::new();
         for draft in drafts {
             if seen.contains_key(draft.job.name.as_str()) {
-                self.note(&draft.name_at, format!("two jobs are called `{}`: rename one", draft.job.name));
+                self.note(
+                    &draft.name_at,
+                    format!("two jobs are called `{}`: rename one", draft.job.name),
+                );
             } else {
                 seen.insert(&draft.job.name, draft);
             }
@@ -274,14 +364,19 @@ impl Reader<'_> {
                         format!("`{name}` runs by the instant and never makes a day: nothing can come `after` it"),
                     ),
                     Some(_) => {}
+                    None if self.names.contains(name) => {}
                     None => {
-                        let hint = suggestion(name, seen.keys().copied());
+                        let hint = suggestion(name, self.names.iter().map(String::as_str));
                         self.note(at, format!("there is no job `{name}` to come after{hint}"));
                     }
                 }
             }
         }
-        let after = |name: &str| seen.get(name).map(|draft| draft.job.after.as_slice()).unwrap_or_default();
+        let after = |name: &str| {
+            seen.get(name)
+                .map(|draft| draft.job.after.as_slice())
+                .unwrap_or_default()
+        };
         let mut told: Vec<String> = Vec::new();
         for draft in drafts {
             let start = draft.job.name.as_str();
@@ -290,8 +385,15 @@ impl Reader<'_> {
             }
             if let Some(circle) = circle_through(start, after) {
                 let at = draft.after_at.first().cloned().unwrap_or_else(|| draft.name_at.clone());
-                let path = circle.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" after ");
-                self.note(&at, format!("{path} after `{start}` is a circle: none of them could ever run"));
+                let path = circle
+                    .iter()
+                    .map(|name| format!("`{name}`"))
+                    .collect::<Vec<_>>()
+                    .join(" after ");
+                self.note(
+                    &at,
+                    format!("{path} after `{start}` is a circle: none of them could ever run"),
+                );
                 told.extend(circle);
             }
         }
@@ -301,8 +403,16 @@ impl Reader<'_> {
         for key in table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
                 let hint = suggestion(key.get_ref(), known.iter().copied());
-                let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-                let hint = if hint.is_empty() { format!("; it knows {known}") } else { hint };
+                let known = if known.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                let hint = if hint.is_empty() {
+                    format!("; it knows {known}")
+                } else {
+                    hint
+                };
                 self.note(&key.span(), format!("{place} has no key `{}`{hint}", key.get_ref()));
             }
         }
@@ -312,7 +422,10 @@ impl Reader<'_> {
         let value = table.get(key)?;
         let inner = value.get_ref().as_table();
         if inner.is_none() {
-            self.note(&value.span(), format!("`{key}` is a table, not a {}", value.get_ref().type_str()));
+            self.note(
+                &value.span(),
+                format!("`{key}` is a table, not a {}", value.get_ref().type_str()),
+            );
         }
         inner
     }
@@ -363,96 +476,4 @@ fn circle_through<'n>(start: &'n str, after: impl Fn(&str) -> &'n [String]) -> O
         }
     }
     None
-}
-
-fn suggestion<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    nearest(text, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default()
-}
-
-fn string<'d>(value: &'d DeValue<'_>) -> Result<&'d str, String> {
-    value.as_str().ok_or_else(|| format!("expected text in quotes, not a {}", value.type_str()))
-}
-
-fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("expected true or false, not a {}", value.type_str()))
-}
-
-fn integer(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, String> {
-    let number = value.as_integer().filter(|number| number.radix() == 10).and_then(|number| number.as_str().parse().ok());
-    number
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
-}
-
-fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {
-    let text = string(value)?;
-    if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*chosen);
-    }
-    let names = choices.iter().map(|(name, _)| *name);
-    let hint = suggestion(text, names.clone());
-    let known = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    Err(if hint.is_empty() { format!("`{text}` is none of {known}") } else { format!("there is no `{text}`{hint}") })
-}
-
-/// A name that is safe in file names, addresses and the ledger.
-fn identifier(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value)?;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("`{text}` is not a name: use up to 64 of a–z, 0–9, `_` and `-`"))
-    }
-}
-
-fn zone(value: &DeValue<'_>) -> Result<Tz, String> {
-    let text = string(value)?;
-    text.parse().map_err(|_| {
-        let hint = suggestion(text, TZ_VARIANTS.iter().map(|zone| zone.name()));
-        format!("there is no time zone `{text}`{}", if hint.is_empty() { "; expected one like `Europe/London`" } else { &hint })
-    })
-}
-
-fn time_of_day(value: &DeValue<'_>) -> Result<NaiveTime, String> {
-    let text = match value {
-        DeValue::Datetime(time) => time.to_string(),
-        other => string(other)?.to_owned(),
-    };
-    NaiveTime::parse_from_str(&text, "%H:%M")
-        .or_else(|_| NaiveTime::parse_from_str(&text, "%H:%M:%S"))
-        .map_err(|_| format!("`{text}` is not a time of day, e.g. `\"16:45\"`"))
-}
-
-fn positive_duration(value: &DeValue<'_>) -> Result<TimeDelta, String> {
-    let span = duration(value)?;
-    if span > TimeDelta::zero() { Ok(span) } else { Err("must be more than nothing".to_owned()) }
-}
-
-/// `30s`, `15m`, `2h`, `7d`, or several together: `1h30m`.
-fn duration(value: &DeValue<'_>) -> Result<TimeDelta, String> {
-    let text = string(value)?;
-    let wrong = || format!("`{text}` is not a length of time; write `30s`, `15m`, `2h`, `7d` or `1h30m`");
-    let mut seconds = 0_i64;
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let number: i64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = rest[digits..].chars().next().ok_or_else(wrong)?;
-        let per_unit = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 60 * 60,
-            'd' => 24 * 60 * 60,
-            _ => return Err(wrong()),
-        };
-        let add = number.checked_mul(per_unit).ok_or_else(wrong)?;
-        seconds = seconds.checked_add(add).ok_or_else(wrong)?;
-        rest = rest[digits + unit.len_utf8()..].trim_start();
-    }
-    // A hundred years: anything longer is a slip of the finger.
-    if seconds > 36_525 * 24 * 60 * 60 { Err(wrong()) } else { Ok(TimeDelta::seconds(seconds)) }
 }

@@ -1,1 +1,220 @@
+use super::*;
 
+fn problems(text: &str) -> String {
+    Schedule::parse(text, "cron.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_place_and_the_nearest_spelling() {
+    let text = r#"
+[day]
+timezone = "Europe/Lodnon"
+ends_at = "25:00"
+latness = "15m"
+
+[defaults]
+retries = -1
+backoff = { initial = "1h", max = "1m" }
+catch_up = "newest"
+
+[[job]]
+name = "compact"
+kind = "compakt"
+crn = "20 0 * * *"
+
+[[job]]
+name = "tables"
+kind = "transform"
+cron = "61 * * * *"
+after = ["compcat", "report"]
+params = { sgl = "x" }
+
+[[job]]
+name = "report"
+kind = "report"
+after = ["tables"]
+timeout = "15 minutes"
+
+[[job]]
+name = "report"
+kind = "prune"
+cron = "0 0 31 2 *"
+
+[[job]]
+name = "hourly"
+kind = "publish"
+cron = "@hourly"
+
+[[job]]
+name = "../etc"
+kind = "transform"
+
+[[job]]
+kind = "send"
+cron = "*/5 * * * * *"
+after = ["hourly"]
+
+[[job]]
+name = "idle"
+kind = "backup"
+enabled = "yes"
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    cron.toml has 20 mistakes:
+      cron.toml:3:12: `timezone`: there is no time zone `Europe/Lodnon`; did you mean `Europe/London`?
+      cron.toml:4:11: `ends_at`: `25:00` is not a time of day, e.g. `"16:45"`
+      cron.toml:5:1: `[day]` has no key `latness`; did you mean `lateness`?
+      cron.toml:8:11: `retries`: expected a whole number from 0 to 100
+      cron.toml:9:35: `max` is the upper bound of every wait: it cannot be less than `initial`
+      cron.toml:10:12: `catch_up`: `newest` is none of `all`, `last`, `none`
+      cron.toml:14:8: `kind`: there is no `compakt`; did you mean `compact`?
+      cron.toml:15:1: a job has no key `crn`; did you mean `cron`?
+      cron.toml:20:8: `cron`: `61 * * * *` is not a cron expression (Component error: Number out of bounds); five fields are minute hour day month weekday, six have seconds first, e.g. `20 0 * * *` for 00:20 every day
+      cron.toml:21:10: `tables` after `report` after `tables` is a circle: none of them could ever run
+      cron.toml:21:10: there is no job `compcat` to come after; did you mean `compact`?
+      cron.toml:22:12: `params` of a `transform` job has no key `sgl`; did you mean `sql`?
+      cron.toml:28:11: `timeout`: `15 minutes` is not a length of time; write `30s`, `15m`, `2h`, `7d` or `1h30m`
+      cron.toml:31:8: two jobs are called `report`: rename one
+      cron.toml:33:8: `cron`: `0 0 31 2 *` never comes: there is no such date
+      cron.toml:38:8: a `publish` job makes one business day: it cannot run more often than daily
+      cron.toml:41:8: `name`: `../etc` is not a name: use up to 64 of a–z, 0–9, `_` and `-`
+      cron.toml:44:1: this job has no `name`
+      cron.toml:50:8: job `idle` would never run: give it `cron`, `after`, or both
+      cron.toml:52:11: `enabled`: expected true or false, not a string
+    "#);
+}
+
+#[test]
+fn broken_toml_is_told_with_its_place_too() {
+    insta::assert_snapshot!(problems("[day\ntimezone = \"UTC\"\n[[job]]\nname = compact\n"), @r"
+    cron.toml has 2 mistakes:
+      cron.toml:1:5: unclosed table, expected `]`
+      cron.toml:4:8: string values must be quoted, expected literal string
+    ");
+    insta::assert_snapshot!(problems("[job]\nname = \"x\"\n"), @r"
+    cron.toml has 1 mistake:
+      cron.toml:1:1: jobs are a list: write `[[job]]`, not `[job]`
+    ");
+}
+
+#[test]
+fn circles_are_refused_and_named_once() {
+    let text = r#"
+[[job]]
+name = "a"
+kind = "transform"
+after = ["b"]
+[[job]]
+name = "b"
+kind = "transform"
+after = ["c"]
+[[job]]
+name = "c"
+kind = "transform"
+after = ["a"]
+[[job]]
+name = "d"
+kind = "transform"
+after = ["d"]
+"#;
+    insta::assert_snapshot!(problems(text), @r"
+    cron.toml has 2 mistakes:
+      cron.toml:5:10: `a` after `b` after `c` after `a` is a circle: none of them could ever run
+      cron.toml:17:10: `d` after `d` is a circle: none of them could ever run
+    ");
+}
+
+#[test]
+fn the_shipped_file_is_right_and_has_the_companys_day() {
+    let schedule = Schedule::parse(DEFAULT, "cron.toml").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(schedule.day, DayRule::default());
+    let notify = schedule.job("notify").unwrap();
+    assert_eq!(
+        (notify.catch_up, notify.after.as_slice()),
+        (CatchUp::Last, &["publish".to_owned()][..])
+    );
+    assert!(schedule.job("send").unwrap().is_sub_day());
+    assert_eq!(schedule.job("prune").unwrap().kind, Kind::Prune { keep_days: 2 });
+    let before_report: Vec<_> = schedule
+        .upstream_first("report")
+        .iter()
+        .map(|job| job.name.as_str())
+        .collect();
+    assert_eq!(before_report.first(), Some(&"compact"));
+    assert_eq!(before_report.len(), 11);
+}
+
+#[test]
+fn the_older_systems_hours_can_be_had_as_the_file_says() {
+    let text = DEFAULT
+        .replace("ends_at = \"00:00\"", "ends_at = \"16:45\"")
+        .replace("lateness = \"15m\"", "lateness = \"0s\"")
+        .replace("cron = \"20 0 * * *\"", "cron = \"45 16 * * *\"");
+    let schedule = Schedule::parse(&text, "cron.toml").unwrap();
+    assert_eq!(schedule.day.ends_at.to_string(), "16:45:00");
+    assert_eq!(schedule.day.lateness, TimeDelta::zero());
+}
+
+#[test]
+fn a_table_is_added_with_four_lines_and_its_file_is_named_after_it() {
+    let text = format!("{DEFAULT}\n[[job]]\nname = \"my_table\"\nkind = \"transform\"\nafter = \"compact\"\n");
+    let schedule = Schedule::parse(&text, "cron.toml").unwrap();
+    assert_eq!(
+        schedule.job("my_table").unwrap().kind,
+        Kind::Transform {
+            sql: "my_table".to_owned()
+        }
+    );
+    assert_eq!(schedule.job("my_table").unwrap().timeout, Duration::from_secs(900));
+}
+
+#[test]
+fn cron_has_five_fields_or_six_and_names_and_last_days() {
+    for good in [
+        "20 0 * * *",
+        "*/5 * * * * *",
+        "@daily",
+        "@monthly",
+        "0 8 L * *",
+        "0 8 * * MON-FRI",
+        "0 0 29 2 *",
+    ] {
+        assert!(CronText::parse(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "",
+        "* * * *",
+        "0 0 30 2 *",
+        "0 0 31 4,6,9,11 *",
+        "0 24 * * *",
+        "0 0 0 1 1 * 2026",
+        "noon",
+        "@dayly",
+    ] {
+        assert!(CronText::parse(bad).is_err(), "{bad}");
+    }
+    let first_monday = CronText::parse("0 8 1-7 * MON").unwrap();
+    let from = chrono::NaiveDate::from_ymd_opt(2026, 9, 8)
+        .unwrap()
+        .and_hms_opt(0, 0, 0)
+        .unwrap();
+    assert_eq!(
+        first_monday.next(from, false).unwrap().to_string(),
+        "2026-10-05 08:00:00"
+    );
+    assert!(CronText::parse("0 8 * * *").unwrap().is_every_date());
+    assert!(!CronText::parse("0 8 L * *").unwrap().is_every_date());
+    assert!(!CronText::parse("0 8 * * MON-SAT").unwrap().is_every_date());
+    assert!(CronText::parse("0 0,12 * * *").unwrap().is_sub_day());
+    assert!(!CronText::parse("30 0 12 * * *").unwrap().is_sub_day());
+}
+
+#[test]
+fn an_unknown_job_is_answered_with_the_nearest_name() {
+    let schedule = Schedule::parse(DEFAULT, "cron.toml").unwrap();
+    let error = schedule.require("daily_total").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "cron.toml has no job `daily_total`; did you mean `daily_totals`?"
+    );
+}

@@ -1,18 +1,74 @@
-//! Where messages come from: a Kafka cluster or a file.
+//! Where lines come from: messages of a Kafka topic, one line each.
+//!
+//! ```text
+//! config   settings → librdkafka's properties, every mistake in words
+//! kafka    the consumer: assignment, positions, gaps, errors
+//! client   librdkafka's reports: rebalances and errors; words: what they mean
+//! batch    librdkafka's batch call: the only unsafe code
+//! scan     a second client that reads around in a partition
+//! start    where a first start begins: offsets found by the log's own clock
+//! ```
+//!
+//! A source knows nothing of rides and stores nothing. It hands on a message only if its partition is assigned and its
+//! offset is not below the next expected one, so what it says is in order and never twice.
 
+mod batch;
+mod client;
+pub mod config;
 pub mod file;
+pub mod kafka;
+#[cfg(test)]
+mod kafka_tests;
+mod scan;
+mod start;
+mod words;
 
-/// A message as it arrived.
-#[derive(Debug, Clone, Copy)]
+pub use config::KafkaConfig;
+pub use kafka::KafkaSource;
+
+/// One message, borrowed from the client's buffers for the time of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawMessage<'a> {
-    /// Its partition; 0 in files.
+    /// The partition it lies in.
     pub partition: i32,
-    /// Its offset; the line's number, from 0, in files.
+    /// Its place there; gaps between offsets are legal.
     pub offset: i64,
-    /// When it was written, milliseconds since 1970, where the broker says.
+    /// Kafka's stamp, milliseconds since 1970; old brokers have none.
     pub timestamp_millis: Option<i64>,
-    /// Its key.
+    /// The bike's serial, if the producer gave one.
     pub key: Option<&'a [u8]>,
-    /// Its value.
+    /// The value; empty for a tombstone.
     pub payload: &'a [u8],
+}
+
+/// Something that happened to the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceEvent {
+    /// These partitions are ours; [`KafkaSource::position`] says where each begins. Nothing of them was handed on yet.
+    Assigned(Vec<i32>),
+    /// These partitions are going to another consumer. They are given up at the next poll: until then their rows can be
+    /// written and their offsets committed.
+    Revoked(Vec<i32>),
+    /// All there is in the partition has been handed on.
+    EndOfPartition(i32),
+    /// The log does not hold the offsets from `from` to before `to` any more, or (`from` above `to`) is a new one.
+    Gap {
+        /// The partition.
+        partition: i32,
+        /// The offset that was expected.
+        from: i64,
+        /// The oldest there is, where the source goes on.
+        to: i64,
+    },
+    /// Something is wrong outside, in words. The source goes on trying by itself.
+    Error(String),
+}
+
+/// What a poll hands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled<'a> {
+    /// A message.
+    Message(RawMessage<'a>),
+    /// An event.
+    Event(SourceEvent),
 }

@@ -3,7 +3,7 @@
 use plotters::{
     coord::Shift,
     drawing::{DrawingArea, DrawingAreaErrorKind},
-    element::{Circle, PathElement, Polygon, Rectangle, Text},
+    element::{Circle, PathElement, Rectangle, Text},
     prelude::{DrawingBackend, RGBColor},
     style::{
         Color, FontDesc, FontFamily, ShapeStyle, TextStyle,
@@ -14,41 +14,41 @@ use plotters::{
 use crate::report::font::{self, FAMILY, Weight};
 
 /// What drawing answers.
-pub type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+pub(crate) type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
-/// SVG and the PDF backend divide the font size they are asked for by this; so does the bitmap's layout.
-pub const PLOTTERS_FONT_FACTOR: f64 = 1.24;
+/// The SVG backend divides the font size it is asked for by this; the PDF backend does as it does.
+pub(crate) const PLOTTERS_FONT_FACTOR: f64 = 1.24;
 
 /// The colours of the light theme. The style sheet gives each of them its dark counterpart by its value, so a role has
 /// a value of its own.
-pub mod colour {
+pub(crate) mod colour {
     use super::RGBColor;
 
     /// Text.
-    pub const TEXT: RGBColor = RGBColor(0x14, 0x18, 0x1F);
+    pub(crate) const TEXT: RGBColor = RGBColor(0x14, 0x18, 0x1F);
     /// Less important text.
-    pub const MUTED: RGBColor = RGBColor(0x56, 0x60, 0x70);
+    pub(crate) const MUTED: RGBColor = RGBColor(0x56, 0x60, 0x70);
     /// Grid lines.
-    pub const RULE: RGBColor = RGBColor(0xD9, 0xDE, 0xE5);
+    pub(crate) const RULE: RGBColor = RGBColor(0xD9, 0xDE, 0xE5);
     /// Axes, edges, the group that was not stated.
-    pub const CONTROL: RGBColor = RGBColor(0x86, 0x8F, 0x9C);
+    pub(crate) const CONTROL: RGBColor = RGBColor(0x86, 0x8F, 0x9C);
     /// The measure.
-    pub const ACCENT: RGBColor = RGBColor(0x0B, 0x6E, 0x75);
+    pub(crate) const ACCENT: RGBColor = RGBColor(0x0B, 0x6E, 0x75);
     /// The band of what is usual.
-    pub const USUAL: RGBColor = RGBColor(0xDD, 0xE3, 0xEA);
+    pub(crate) const USUAL: RGBColor = RGBColor(0xDD, 0xE3, 0xEA);
     /// Women.
-    pub const PURPLE: RGBColor = RGBColor(0xA1, 0x60, 0xD8);
+    pub(crate) const PURPLE: RGBColor = RGBColor(0xA1, 0x60, 0xD8);
     /// Men.
-    pub const TEAL: RGBColor = RGBColor(0x43, 0x9C, 0x90);
+    pub(crate) const TEAL: RGBColor = RGBColor(0x43, 0x9C, 0x90);
     /// Another gender.
-    pub const OCHRE: RGBColor = RGBColor(0xAA, 0x8A, 0x1E);
+    pub(crate) const OCHRE: RGBColor = RGBColor(0xAA, 0x8A, 0x1E);
     /// What is drawn on: behind a dot.
-    pub const SURFACE: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+    pub(crate) const SURFACE: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 }
 
 /// Horizontal alignment of a text at its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+pub(crate) enum Align {
     /// The text begins there.
     Start,
     /// Its middle is there.
@@ -59,28 +59,30 @@ pub enum Align {
 
 /// How a backend differs from the sheet.
 #[derive(Debug, Clone, Copy)]
-pub struct Scale {
+pub(crate) struct Scale {
     /// Backend units for one unit of the sheet: backends only know whole ones.
-    pub units: f64,
+    pub(crate) units: f64,
+    /// What a font size must be multiplied by to come out as asked.
+    pub(crate) font_factor: f64,
     /// How far below its point a vertically centred text must be asked for, in em, to look centred.
-    pub text_drop: f64,
+    pub(crate) text_drop: f64,
 }
 
 /// The sheet.
-pub struct Canvas<DB: DrawingBackend> {
+pub(crate) struct Canvas<DB: DrawingBackend> {
     area: DrawingArea<DB, Shift>,
     scale: Scale,
     /// Width in pixels.
-    pub width: f64,
+    pub(crate) width: f64,
     /// Height in pixels.
-    pub height: f64,
+    pub(crate) height: f64,
     /// Size of axis and note text in pixels; margins go by it.
-    pub em: f64,
+    pub(crate) em: f64,
 }
 
 impl<DB: DrawingBackend> Canvas<DB> {
     /// A sheet that fills `area`, with text of `em` pixels.
-    pub fn new(area: DrawingArea<DB, Shift>, scale: Scale, em: f64) -> Self {
+    pub(crate) fn new(area: DrawingArea<DB, Shift>, scale: Scale, em: f64) -> Self {
         font::register();
         let (width, height) = area.dim_in_pixel();
         Canvas {
@@ -93,12 +95,12 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// Width of `text` in the size of axis text.
-    pub fn text_width(&self, text: &str, weight: Weight) -> f64 {
+    pub(crate) fn text_width(&self, text: &str, weight: Weight) -> f64 {
         font::width(text, weight, self.em)
     }
 
     /// A filled rectangle.
-    pub fn rect(&self, x: f64, y: f64, width: f64, height: f64, colour: RGBColor) -> Drawn<DB> {
+    pub(crate) fn rect(&self, x: f64, y: f64, width: f64, height: f64, colour: RGBColor) -> Drawn<DB> {
         self.area.draw(&Rectangle::new(
             [self.at(x, y), self.at(x + width, y + height)],
             colour.filled(),
@@ -106,25 +108,19 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// A line through `points`, `width` pixels wide.
-    pub fn line(&self, points: &[(f64, f64)], width: f64, colour: RGBColor) -> Drawn<DB> {
+    pub(crate) fn line(&self, points: &[(f64, f64)], width: f64, colour: RGBColor) -> Drawn<DB> {
         let points: Vec<_> = points.iter().map(|&(x, y)| self.at(x, y)).collect();
         self.area.draw(&PathElement::new(points, self.stroke(width, colour)))
     }
 
-    /// A filled polygon.
-    pub fn polygon(&self, points: &[(f64, f64)], colour: RGBColor) -> Drawn<DB> {
-        let points: Vec<_> = points.iter().map(|&(x, y)| self.at(x, y)).collect();
-        self.area.draw(&Polygon::new(points, colour.filled()))
-    }
-
     /// A dot.
-    pub fn dot(&self, x: f64, y: f64, radius: f64, colour: RGBColor) -> Drawn<DB> {
+    pub(crate) fn dot(&self, x: f64, y: f64, radius: f64, colour: RGBColor) -> Drawn<DB> {
         self.area
             .draw(&Circle::new(self.at(x, y), self.units(radius), colour.filled()))
     }
 
     /// A rectangle of thin slanted lines: what is not shown.
-    pub fn hatched(&self, x: f64, y: f64, width: f64, height: f64) -> Drawn<DB> {
+    pub(crate) fn hatched(&self, x: f64, y: f64, width: f64, height: f64) -> Drawn<DB> {
         let corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)];
         let mut offset = 4.0;
         while offset < width + height {
@@ -137,14 +133,14 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// Text of axis size, vertically centred on `y`.
-    pub fn text(&self, x: f64, y: f64, text: &str, align: Align, weight: Weight, colour: RGBColor) -> Drawn<DB> {
+    pub(crate) fn text(&self, x: f64, y: f64, text: &str, align: Align, weight: Weight, colour: RGBColor) -> Drawn<DB> {
         let position = match align {
             Align::Start => HPos::Left,
             Align::Middle => HPos::Center,
             Align::End => HPos::Right,
         };
         let size = self.em * self.scale.units;
-        let font = FontDesc::new(FontFamily::Name(FAMILY), size * PLOTTERS_FONT_FACTOR, weight.style());
+        let font = FontDesc::new(FontFamily::Name(FAMILY), size * self.scale.font_factor, weight.style());
         let style = TextStyle::from(font)
             .color(&colour)
             .pos(Pos::new(position, VPos::Center));
@@ -156,7 +152,7 @@ impl<DB: DrawingBackend> Canvas<DB> {
     }
 
     /// The centred sentence of a chart that has nothing to draw.
-    pub fn nothing(&self, why: &str) -> Drawn<DB> {
+    pub(crate) fn nothing(&self, why: &str) -> Drawn<DB> {
         let (x, y) = (self.width / 2.0, self.height / 2.0);
         self.text(x, y, why, Align::Middle, Weight::Regular, colour::MUTED)
     }
@@ -177,16 +173,16 @@ impl<DB: DrawingBackend> Canvas<DB> {
 
 /// An axis of counts from zero: round steps, three to five of them, top at or above the largest count.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CountAxis {
+pub(crate) struct CountAxis {
     /// Distance between ticks.
-    pub step: f64,
+    pub(crate) step: f64,
     /// Value at the far end.
-    pub top: f64,
+    pub(crate) top: f64,
 }
 
 impl CountAxis {
     /// The axis that holds `largest`.
-    pub fn holding(largest: f64) -> CountAxis {
+    pub(crate) fn holding(largest: f64) -> CountAxis {
         let rough = (largest.max(1.0) / 4.0).max(1.0);
         let magnitude = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 2.5, 5.0, 10.0]
@@ -202,7 +198,7 @@ impl CountAxis {
     }
 
     /// Ticks from zero to the top.
-    pub fn ticks(self) -> impl Iterator<Item = f64> {
+    pub(crate) fn ticks(self) -> impl Iterator<Item = f64> {
         let mut next = 0.0;
         std::iter::from_fn(move || {
             let tick = next;

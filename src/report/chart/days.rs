@@ -83,7 +83,7 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
             colour::USUAL,
         )?;
         // The key stands above the plot: the line may be anywhere in it.
-        let label = "usual: four days of five";
+        let label = "usual range";
         let at = right - canvas.text_width(label, Weight::Regular) - 1.6 * em;
         canvas.rect(at, 0.5 * em, 1.2 * em, 0.8 * em, colour::USUAL)?;
         canvas.text(right, 0.9 * em, label, Align::End, Weight::Regular, colour::MUTED)?;

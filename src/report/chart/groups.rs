@@ -122,10 +122,8 @@ pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Dail
     let em = canvas.em;
     let left = canvas.text_width("Rides", Weight::SemiBold) + em;
     let width = canvas.width - left;
-    let note_height = 2.0 * em;
-    let row_height = (canvas.height - note_height) / index(rows.len());
-    let bar = (row_height * 0.42).min(3.2 * em);
-    let mut small: Vec<String> = Vec::new();
+    let row_height = canvas.height / index(rows.len());
+    let bar = (row_height - 5.0 * em).min(3.4 * em);
 
     for (place, row) in rows.iter().enumerate() {
         let top = row_height * index(place) + 1.9 * em;
@@ -138,25 +136,23 @@ pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Dail
             colour::TEXT,
         )?;
         let mut from = left;
+        let mut small: Vec<String> = Vec::new();
         for (group, share) in &row.parts {
             let size = width * share;
             canvas.rect(from, top, (size - 1.0).max(0.5), bar, gender_colour(&group.name))?;
-            let name = gender_name(&group.name);
-            let percent = format::share(*share);
-            let label = [format!("{name} {percent}"), percent.clone()]
-                .into_iter()
-                .find(|label| canvas.text_width(label, Weight::Regular) + 0.6 * em < size);
-            match label {
-                // Directly above its part, in text colour: the parts are too dark or too light for text on them.
-                Some(label) => canvas.text(
+            let label = format!("{} {}", gender_name(&group.name), format::share(*share));
+            // Directly above its part, in text colour: the parts are too dark or too light for text on them.
+            if canvas.text_width(&label, Weight::Regular) + 0.6 * em < size {
+                canvas.text(
                     from,
                     top - 0.9 * em,
                     &label,
                     Align::Start,
                     Weight::Regular,
                     colour::TEXT,
-                )?,
-                None => small.push(format!("{} {percent} of {}", name, row.label.to_lowercase())),
+                )?;
+            } else {
+                small.push(label);
             }
             from += size;
         }
@@ -173,19 +169,22 @@ pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Dail
                     Weight::Regular,
                     colour::MUTED,
                 )?;
+            } else {
+                small.push(label);
             }
         }
+        // What is too thin for a label of its own stands below, where the thin parts are: at the right.
+        let note = font::fitted(&small.join(" · "), Weight::Regular, em, canvas.width);
+        canvas.text(
+            canvas.width,
+            top + bar + 1.1 * em,
+            &note,
+            Align::End,
+            Weight::Regular,
+            colour::MUTED,
+        )?;
     }
-    let note = small.join(" · ");
-    let note = font::fitted(&note, Weight::Regular, em, canvas.width);
-    canvas.text(
-        0.0,
-        canvas.height - 0.8 * em,
-        &note,
-        Align::Start,
-        Weight::Regular,
-        colour::MUTED,
-    )
+    Ok(())
 }
 
 pub(super) fn draw_ages<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {

@@ -97,7 +97,10 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
             )?;
         }
         if let Some(usual) = hour.usual {
-            canvas.line(&[(from, y(usual)), (from + step, y(usual))], 2.0, colour::TEXT)?;
+            // On a line of the background's colour, so that it stands out from the column too.
+            let ends = [(from + gap / 4.0, y(usual)), (from + step - gap / 4.0, y(usual))];
+            canvas.line(&ends, 4.0, colour::SURFACE)?;
+            canvas.line(&ends, 2.0, colour::TEXT)?;
         }
         let is_repeat = place > 0 && hours[place - 1].hour == hour.hour;
         if hour.hour % apart == 0 && !is_repeat {
@@ -116,6 +119,10 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
         if peak == Some(place) {
             let above = y(whole(hour.rides).max(hour.usual.unwrap_or(0.0))) - 0.8 * em;
             let label = format::count(whole(hour.rides));
+            // A grid line may run there.
+            let width = canvas.text_width(&label, Weight::SemiBold) + 0.4 * em;
+            let left = from + (step - width) / 2.0;
+            canvas.rect(left, above - 0.6 * em, width, 1.2 * em, colour::SURFACE)?;
             canvas.text(
                 from + step / 2.0,
                 above,

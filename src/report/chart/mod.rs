@@ -14,7 +14,7 @@ use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBacke
 use printpdf::Op;
 
 use self::{
-    canvas::{Canvas, Drawn, Scale, colour},
+    canvas::{Canvas, Drawn, PLOTTERS_FONT_FACTOR, Scale, colour},
     pdf_backend::PdfBackend,
 };
 use crate::{
@@ -30,16 +30,20 @@ pub use self::{
 /// SVG: four units a pixel keep strokes and positions fine although plotters only knows whole ones.
 const SVG: Scale = Scale {
     units: 4.0,
+    font_factor: PLOTTERS_FONT_FACTOR,
     text_drop: 0.091,
 };
 /// PDF: see [`pdf_backend::UNITS`]; text sits as in SVG.
 const PDF: Scale = Scale {
     units: pdf_backend::UNITS,
+    font_factor: PLOTTERS_FONT_FACTOR,
     text_drop: 0.091,
 };
-/// PNG: drawn at four times the size it is shown at, then halved, because plotters' bitmaps have rough edges.
+/// PNG: drawn at four times the size it is shown at, then halved, because plotters' bitmaps have rough edges. Its font
+/// sizes are heights from descender to ascender: 1.21 em in Inter.
 const PNG: Scale = Scale {
     units: 4.0,
+    font_factor: 1.21,
     text_drop: 0.244,
 };
 
@@ -323,4 +327,102 @@ fn halved_png(pixels: &[u8], columns: u32, rows: u32) -> Result<Vec<u8>> {
     encoder.set_compression(png::Compression::High);
     encoder.write_header()?.write_image_data(&small)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::report::Bin, report::sample};
+
+    fn svg(kind: Chart, report: &DailyReport) -> String {
+        kind.svg(report, "x", 500, 260).unwrap()
+    }
+
+    /// Heights of the filled rectangles of a colour, in backend units.
+    fn heights(svg: &str, colour: &str) -> Vec<i64> {
+        svg.split("<rect ")
+            .skip(1)
+            .map(|rest| rest.split_once("/>").unwrap().0)
+            .filter(|rect| rect.contains(&format!("fill=\"{colour}\"")))
+            .map(|rect| {
+                rect.split_once("height=\"")
+                    .unwrap()
+                    .1
+                    .split_once('"')
+                    .unwrap()
+                    .0
+                    .parse()
+                    .unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn columns_are_as_high_as_their_counts_from_zero() {
+        let mut report = sample::ordinary();
+        let bin = |from, rides| Bin { from, rides };
+        report.power_per_ride.bins = vec![bin(100.0, 100), bin(120.0, 400), bin(140.0, 200)];
+        let heights = heights(&svg(Chart::Power, &report), "#0B6E75");
+        assert_eq!(heights.len(), 3);
+        assert!(
+            (heights[1] - 4 * heights[0]).abs() <= 4 && (heights[2] - 2 * heights[0]).abs() <= 2,
+            "{heights:?}"
+        );
+    }
+
+    #[test]
+    fn an_hour_that_occurs_twice_is_drawn_twice_and_one_that_is_skipped_is_not() {
+        assert_eq!(heights(&svg(Chart::Hours, &sample::ordinary()), "#0B6E75").len(), 24);
+        assert_eq!(heights(&svg(Chart::Hours, &sample::long_day()), "#0B6E75").len(), 25);
+        assert_eq!(heights(&svg(Chart::Hours, &sample::short_day()), "#0B6E75").len(), 23);
+    }
+
+    #[test]
+    fn a_day_without_data_breaks_the_line_instead_of_falling_to_zero() {
+        let mut report = sample::ordinary();
+        let lines = |report: &DailyReport| svg(Chart::Days, report).matches("stroke=\"#0B6E75\"").count();
+        assert_eq!(lines(&report), 1);
+        report.rides_per_day[10].rides = None;
+        assert_eq!(lines(&report), 2);
+    }
+
+    #[test]
+    fn shares_are_of_all_rides_even_where_groups_are_not_shown() {
+        let mut report = sample::ordinary();
+        report.by_gender[2] = sample::suppressed("other");
+        report.by_gender[3] = sample::suppressed("unknown");
+        let text = Chart::Gender.description(&report).replace(format::THIN, "_");
+        assert!(text.contains("women 48_%, men 50_%, not shown 2.6_%"), "{text}");
+    }
+
+    #[test]
+    fn every_chart_names_itself_and_says_what_it_shows() {
+        let reports = [
+            sample::ordinary(),
+            sample::empty(),
+            sample::one_ride(),
+            sample::long_day(),
+        ];
+        for (report, kind) in reports.iter().flat_map(|report| Chart::ALL.map(|kind| (report, kind))) {
+            let svg = svg(kind, report);
+            assert!(svg.contains("role=\"img\"") && svg.contains("aria-labelledby=\"x-t x-d\""));
+            assert!(svg.contains(&format!("<title id=\"x-t\">{}</title>", kind.title())));
+            assert!(svg.ends_with("</svg>") && !svg.contains("NaN"), "{svg}");
+            assert!(kind.description(report).len() > 10);
+        }
+    }
+
+    #[test]
+    fn the_mails_chart_is_an_opaque_png_of_twice_the_density() {
+        let bytes = Chart::Days.png(&sample::ordinary(), 300, 140).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(
+            (frame.width, frame.height, frame.color_type),
+            (600, 280, png::ColorType::Rgb)
+        );
+        let accents = pixels.chunks(3).filter(|pixel| *pixel == [0x0B, 0x6E, 0x75]).count();
+        assert!(accents > 100, "{accents} pixels of the line");
+    }
 }

@@ -51,17 +51,32 @@ enum Standing {
 
 impl<'p> Days<'p> {
     pub(super) fn new(schedule: &'p Schedule, view: &'p LedgerView, stream: Stream, now: DateTime<Utc>) -> Self {
-        Days { schedule, view, stream, now, found: BTreeMap::new() }
+        Days {
+            schedule,
+            view,
+            stream,
+            now,
+            found: BTreeMap::new(),
+        }
     }
 
     pub(super) fn plan(&mut self, job: &'p JobConfig, plan: &mut Plan) {
         let never = History::new(self.now, None);
         let history = self.view.jobs.get(&job.name).unwrap_or(&never);
-        let upstream_covers = job.after.iter().any(|name| self.found.get(name.as_str()).is_some_and(|found| found.covers));
-        let mut found =
-            Found { covers: job.kind == Kind::Compact || (makes_days(job) && upstream_covers), ..Found::default() };
+        let upstream_covers = job
+            .after
+            .iter()
+            .any(|name| self.found.get(name.as_str()).is_some_and(|found| found.covers));
+        let mut found = Found {
+            covers: job.kind == Kind::Compact || (makes_days(job) && upstream_covers),
+            ..Found::default()
+        };
 
-        let wanted = if job.enabled { self.wanted(job, history, found.covers) } else { BTreeMap::new() };
+        let wanted = if job.enabled {
+            self.wanted(job, history, found.covers)
+        } else {
+            BTreeMap::new()
+        };
         let mut days: Vec<NaiveDate> = history.windows.keys().filter_map(|window| window.day()).collect();
         days.extend(wanted.keys());
         days.sort_unstable();
@@ -81,14 +96,28 @@ impl<'p> Days<'p> {
                     match running {
                         Some(other) if other != window && job.overlap == Overlap::Queue => {
                             let since = history.windows[&other].started_at;
-                            plan.waiting.push(Waiting { job: job.name.clone(), window, on: WaitingOn::Running { since } });
+                            plan.waiting.push(Waiting {
+                                job: job.name.clone(),
+                                window,
+                                on: WaitingOn::Running { since },
+                            });
                         }
-                        _ => plan.due.push(Due { job: job.name.clone(), window, scheduled_at, attempt, reason }),
+                        _ => plan.due.push(Due {
+                            job: job.name.clone(),
+                            window,
+                            scheduled_at,
+                            attempt,
+                            reason,
+                        }),
                     }
                 }
                 Standing::Waiting(on) => {
                     found.open.insert(day);
-                    plan.waiting.push(Waiting { job: job.name.clone(), window, on });
+                    plan.waiting.push(Waiting {
+                        job: job.name.clone(),
+                        window,
+                        on,
+                    });
                 }
             }
         }
@@ -122,9 +151,9 @@ impl<'p> Days<'p> {
         let too_old = self.now - job.catch_up_window;
         let from = match job.catch_up {
             CatchUp::All => too_old,
-            CatchUp::Last => {
-                latest_at(cron, job.timezone, self.now).map_or(self.now, |newest| newest - chrono::TimeDelta::seconds(1)).max(too_old)
-            }
+            CatchUp::Last => latest_at(cron, job.timezone, self.now)
+                .map_or(self.now, |newest| newest - chrono::TimeDelta::seconds(1))
+                .max(too_old),
             CatchUp::None => self.view.up_since - chrono::TimeDelta::seconds(1),
         };
         for (day, at) in firings(rule, job, cron, from.max(history.first_seen_at), self.now) {
@@ -148,8 +177,11 @@ impl<'p> Days<'p> {
         wanted: &mut BTreeMap<NaiveDate, DateTime<Utc>>,
     ) {
         let rule = &self.schedule.day;
-        let days: BTreeSet<NaiveDate> =
-            if job.after.is_empty() { self.view.days_with_rows.clone() } else { self.upstream_days(job) };
+        let days: BTreeSet<NaiveDate> = if job.after.is_empty() {
+            self.view.days_with_rows.clone()
+        } else {
+            self.upstream_days(job)
+        };
         for day in days {
             let is_made = |last: &Last| last.outcome == Outcome::Succeeded && last.started_at >= rule.finished_at(day);
             if wanted.contains_key(&day) || history.windows.get(&Window::Day(day)).is_some_and(is_made) {
@@ -175,7 +207,11 @@ impl<'p> Days<'p> {
             let first = rule.day_of(history.first_seen_at);
             let oldest = match job.catch_up {
                 CatchUp::All => rule.day_of(self.now - job.catch_up_window),
-                CatchUp::Last => days.last().copied().unwrap_or(first).max(rule.day_of(self.now - job.catch_up_window)),
+                CatchUp::Last => days
+                    .last()
+                    .copied()
+                    .unwrap_or(first)
+                    .max(rule.day_of(self.now - job.catch_up_window)),
                 CatchUp::None => rule.day_of(self.view.up_since),
             };
             days = days.split_off(&first.max(oldest));
@@ -188,7 +224,10 @@ impl<'p> Days<'p> {
 
     fn upstream_days(&self, job: &JobConfig) -> BTreeSet<NaiveDate> {
         let upstream = job.after.iter().filter_map(|name| self.found.get(name.as_str()));
-        upstream.flat_map(|found| found.settled.iter().chain(&found.open)).copied().collect()
+        upstream
+            .flat_map(|found| found.settled.iter().chain(&found.open))
+            .copied()
+            .collect()
     }
 
     fn done_at(&self, job: &str, day: NaiveDate) -> Option<DateTime<Utc>> {
@@ -206,7 +245,9 @@ impl<'p> Days<'p> {
         let once = happens_once(job);
         let finished_at = rule.finished_at(day);
         // What was made by hand before the day was over has to be made again.
-        let done = last.and_then(|last| last.done).filter(|done| once || done.started_at >= finished_at);
+        let done = last
+            .and_then(|last| last.done)
+            .filter(|done| once || done.started_at >= finished_at);
         let upstream_at = job.after.iter().filter_map(|name| self.done_at(name, day)).max();
         let made_from_newer = |than: DateTime<Utc>| upstream_at.is_some_and(|at| at > than);
         let is_late = job.kind == Kind::Compact
@@ -222,10 +263,17 @@ impl<'p> Days<'p> {
             return Standing::Waiting(WaitingOn::Running { since });
         }
         let restate = done.is_some_and(|done| made_from_newer(done.started_at)) || is_late;
-        if done.is_some() && (once || (!restate && !is_open)) {
+        // Something upstream is about to be made again: this will be, too.
+        let is_passing = done.is_some()
+            && job.after.iter().any(|name| {
+                self.found
+                    .get(name.as_str())
+                    .is_some_and(|found| found.open.contains(&day))
+            });
+        if done.is_some() && (once || (!restate && !is_open && !is_passing)) {
             return Standing::Settled;
         }
-        if !job.enabled || (wanted.is_none() && !is_open && !restate) {
+        if !job.enabled || (wanted.is_none() && !is_open && !restate && !is_passing) {
             return Standing::Nothing;
         }
         if self.now < finished_at {
@@ -237,7 +285,10 @@ impl<'p> Days<'p> {
             && !self.stream.caught_up
             && self.stream.watermark.is_none_or(|watermark| watermark < day_end)
         {
-            return Standing::Waiting(WaitingOn::Ingest { watermark: self.stream.watermark, day_end });
+            return Standing::Waiting(WaitingOn::Ingest {
+                watermark: self.stream.watermark,
+                day_end,
+            });
         }
         let unsettled = |name: &&String| !self.found.get(name.as_str()).is_some_and(|found| found.is_settled(day));
         let waits_for: Vec<String> = job.after.iter().filter(unsettled).cloned().collect();
@@ -280,8 +331,15 @@ pub(super) fn firings(
     let mut at = from;
     while let Some(next) = next_after(cron, job.timezone, at).filter(|&next| next <= until) {
         let newest = last_ended(rule, next);
-        let oldest = reached.filter(|_| cron.is_every_date()).map_or(newest, |reached| reached + CalendarDays::new(1));
-        found.extend(oldest.iter_days().take_while(|&day| day <= newest).map(|day| (day, next)));
+        let oldest = reached
+            .filter(|_| cron.is_every_date())
+            .map_or(newest, |reached| reached + CalendarDays::new(1));
+        found.extend(
+            oldest
+                .iter_days()
+                .take_while(|&day| day <= newest)
+                .map(|day| (day, next)),
+        );
         reached = Some(newest);
         at = next;
     }

@@ -13,18 +13,26 @@ use crate::{
 const AT_ONCE: usize = 1_000;
 
 pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan: &mut Plan) {
-    let (Some(cron), Some(history), true) = (&job.cron, view.jobs.get(&job.name), job.enabled) else { return };
+    let (Some(cron), Some(history), true) = (&job.cron, view.jobs.get(&job.name), job.enabled) else {
+        return;
+    };
     let running = history.running();
     if let Some((window, last)) = running {
         let on = WaitingOn::Running { since: last.started_at };
-        plan.waiting.push(Waiting { job: job.name.clone(), window, on });
+        plan.waiting.push(Waiting {
+            job: job.name.clone(),
+            window,
+            on,
+        });
         if job.overlap != Overlap::Cancel {
             return;
         }
     }
     // After a clock was set back, what was answered "later" than now does not hold up what comes.
     let answered = history.newest_instant().filter(|&newest| newest <= now);
-    let after = answered.map_or(history.first_seen_at.min(now), |newest| newest.max(history.first_seen_at.min(now)));
+    let after = answered.map_or(history.first_seen_at.min(now), |newest| {
+        newest.max(history.first_seen_at.min(now))
+    });
     let newest = latest_at(cron, job.timezone, now).filter(|&newest| newest > after);
     let firings = match (job.catch_up, newest) {
         (_, None) => Vec::new(),
@@ -32,7 +40,10 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
             // A firing that was due now is not too old, however short the window.
             let from = after.max((now - job.catch_up_window).min(newest - TimeDelta::seconds(1)));
             let next = |&at: &DateTime<Utc>| next_after(cron, job.timezone, at);
-            std::iter::successors(next(&from), next).take_while(|&at| at <= now).take(AT_ONCE).collect()
+            std::iter::successors(next(&from), next)
+                .take_while(|&at| at <= now)
+                .take(AT_ONCE)
+                .collect()
         }
         (CatchUp::Last, Some(newest)) => {
             Vec::from_iter((newest >= now - job.catch_up_window || newest >= view.up_since).then_some(newest))
@@ -54,7 +65,11 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
             };
             match try_again(job, window, last, now) {
                 Ok(reason) => plan.due.push(due(reason)),
-                Err(on) => plan.waiting.push(Waiting { job: job.name.clone(), window, on }),
+                Err(on) => plan.waiting.push(Waiting {
+                    job: job.name.clone(),
+                    window,
+                    on,
+                }),
             }
         }
         return;
@@ -65,7 +80,11 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
         window: Window::Instant(at),
         scheduled_at: at,
         attempt: 1,
-        reason: if at < view.up_since { Reason::CatchUp } else { Reason::Schedule },
+        reason: if at < view.up_since {
+            Reason::CatchUp
+        } else {
+            Reason::Schedule
+        },
     }));
 }
 

@@ -133,16 +133,33 @@ pub enum WaitingOn {
 impl fmt::Display for WaitingOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |at: &DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let tries = |attempts: u32| if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+        let tries = |attempts: u32| {
+            if attempts == 1 {
+                "once".to_owned()
+            } else {
+                format!("{attempts} times")
+            }
+        };
         match self {
             WaitingOn::Running { since } => write!(f, "running since {}", time(since)),
             WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", tries(*attempts), time(at)),
             WaitingOn::GaveUp { attempts } => write!(f, "failed {}, not tried again by itself", tries(*attempts)),
             WaitingOn::DayEnd { until } => write!(f, "the day is not finished before {}", time(until)),
-            WaitingOn::Ingest { watermark: Some(watermark), day_end } => {
-                write!(f, "ingest has read up to {}, the day ends at {}", time(watermark), time(day_end))
+            WaitingOn::Ingest {
+                watermark: Some(watermark),
+                day_end,
+            } => {
+                write!(
+                    f,
+                    "ingest has read up to {}, the day ends at {}",
+                    time(watermark),
+                    time(day_end)
+                )
             }
-            WaitingOn::Ingest { watermark: None, day_end } => {
+            WaitingOn::Ingest {
+                watermark: None,
+                day_end,
+            } => {
                 write!(f, "ingest has not caught up, the day ended at {}", time(day_end))
             }
             WaitingOn::Upstream { jobs } => write!(f, "waits for {}", jobs.join(", ")),
@@ -164,14 +181,20 @@ pub fn plan(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateTim
         }
     }
     // A stable sort: within a window, upstream stays first. Instants do not wait behind days.
-    plan.due.sort_by_key(|due| (due.window.day(), due.scheduled_at.min(now)));
+    plan.due
+        .sort_by_key(|due| (due.window.day(), due.scheduled_at.min(now)));
     plan.waiting.sort_by_key(|waiting| waiting.window);
     plan
 }
 
 /// The jobs, each after everything it comes after.
 pub(super) fn upstream_order(schedule: &Schedule) -> Vec<&JobConfig> {
-    fn visit<'s>(schedule: &'s Schedule, job: &'s JobConfig, seen: &mut BTreeSet<&'s str>, order: &mut Vec<&'s JobConfig>) {
+    fn visit<'s>(
+        schedule: &'s Schedule,
+        job: &'s JobConfig,
+        seen: &mut BTreeSet<&'s str>,
+        order: &mut Vec<&'s JobConfig>,
+    ) {
         if seen.insert(&job.name) {
             for upstream in job.after.iter().filter_map(|name| schedule.job(name)) {
                 visit(schedule, upstream, seen, order);
@@ -199,7 +222,14 @@ fn try_again(job: &JobConfig, window: Window, last: &Last, now: DateTime<Utc>) -
     };
     let at = ended_at + wait;
     // An end that lies in the future was stamped by a clock that has been set back since.
-    if at <= now || ended_at > now { Ok(reason) } else { Err(WaitingOn::Retry { at, attempts: last.attempt }) }
+    if at <= now || ended_at > now {
+        Ok(reason)
+    } else {
+        Err(WaitingOn::Retry {
+            at,
+            attempts: last.attempt,
+        })
+    }
 }
 
 /// Exponential with full jitter: anything up to `initial` × 2ⁿ⁻¹, at most `max`. The dice are a hash, so that the
@@ -213,8 +243,9 @@ fn backoff(job: &JobConfig, window: Window, attempt: u32) -> TimeDelta {
         .min(job.backoff.max);
     // FNV-1a, then a finaliser, as the last bytes hardly reach the high bits.
     let key = format!("{} {window} {attempt}", job.name);
-    let mut hash =
-        key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;
     let share = i64::try_from(hash % 1_000_001).expect("less than a million and two");

@@ -32,7 +32,11 @@ pub fn next_run(schedule: &Schedule, job: &JobConfig, now: DateTime<Utc>) -> Opt
         Some(cron) => next_after(cron, job.timezone, now),
         None => {
             let upstream = job.after.iter().filter_map(|name| schedule.job(name));
-            upstream.map(|upstream| next_run(schedule, upstream, now)).collect::<Option<Vec<_>>>()?.into_iter().max()
+            upstream
+                .map(|upstream| next_run(schedule, upstream, now))
+                .collect::<Option<Vec<_>>>()?
+                .into_iter()
+                .max()
         }
     }
 }
@@ -45,9 +49,17 @@ pub fn next_runs(schedule: &Schedule, now: DateTime<Utc>, until: DateTime<Utc>) 
         let mut at = now;
         while let Some(next) = next_run(schedule, job, at).filter(|&next| next <= until) {
             let instant = job.is_sub_day();
-            let window =
-                if instant { Window::Instant(next) } else { Window::Day(day::last_ended(&schedule.day, next)) };
-            runs.push(NextRun { job: job.name.clone(), at: next, window, after: job.after.clone() });
+            let window = if instant {
+                Window::Instant(next)
+            } else {
+                Window::Day(day::last_ended(&schedule.day, next))
+            };
+            runs.push(NextRun {
+                job: job.name.clone(),
+                at: next,
+                window,
+                after: job.after.clone(),
+            });
             at = next;
             if instant {
                 break;
@@ -79,20 +91,31 @@ pub struct Missed {
 pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now: DateTime<Utc>) -> Vec<Missed> {
     let mut found = Vec::new();
     for job in schedule.jobs.iter().filter(|job| job.enabled) {
-        let (Some(cron), Some(history)) = (&job.cron, view.jobs.get(&job.name)) else { continue };
+        let (Some(cron), Some(history)) = (&job.cron, view.jobs.get(&job.name)) else {
+            continue;
+        };
         let why = match job.catch_up {
             CatchUp::All => "older than its catch_up_window",
             CatchUp::Last => "catch_up = \"last\": only the newest counts",
             CatchUp::None => "catch_up = \"none\"",
         };
         if job.is_sub_day() {
-            let planned_first = planned.due.iter().filter(|due| due.job == job.name).map(|due| due.scheduled_at).min();
+            let planned_first = planned
+                .due
+                .iter()
+                .filter(|due| due.job == job.name)
+                .map(|due| due.scheduled_at)
+                .min();
             let from = history.newest_instant().unwrap_or(history.first_seen_at);
             let until = planned_first.unwrap_or(now);
             let first = next_after(cron, job.timezone, from).filter(|&first| first < until);
             let last = latest_at(cron, job.timezone, until - chrono::TimeDelta::seconds(1));
             if let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) {
-                let why = if job.overlap == Overlap::Skip { "passed while it ran, or while nobody was there" } else { why };
+                let why = if job.overlap == Overlap::Skip {
+                    "passed while it ran, or while nobody was there"
+                } else {
+                    why
+                };
                 found.push(Missed {
                     job: job.name.clone(),
                     from: Window::Instant(first),
@@ -105,11 +128,21 @@ pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now
         }
         let known = |window: Window| {
             history.windows.contains_key(&window)
-                || planned.due.iter().any(|due| due.job == job.name && due.window == window)
-                || planned.waiting.iter().any(|waiting| waiting.job == job.name && waiting.window == window)
+                || planned
+                    .due
+                    .iter()
+                    .any(|due| due.job == job.name && due.window == window)
+                || planned
+                    .waiting
+                    .iter()
+                    .any(|waiting| waiting.job == job.name && waiting.window == window)
         };
         let fired = day::firings(&schedule.day, job, cron, history.first_seen_at, now);
-        let mut days: Vec<_> = fired.into_iter().map(|(day, _)| day).filter(|&day| !known(Window::Day(day))).collect();
+        let mut days: Vec<_> = fired
+            .into_iter()
+            .map(|(day, _)| day)
+            .filter(|&day| !known(Window::Day(day)))
+            .collect();
         days.dedup();
         if let (Some(&first), Some(&last)) = (days.first(), days.last()) {
             found.push(Missed {

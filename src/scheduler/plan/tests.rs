@@ -1,1 +1,819 @@
+//! The plan as a table of cases. A case says what the schedule is, what has been, what time it is, and what must come
+//! of it, every line of it:
+//!
+//! ```text
+//! <cron.toml>
+//! ---
+//! seen T [JOB]          first sight of JOB, or of all
+//! up T                  awake since; the first sight unless said
+//! ok JOB DAY[..DAY] T   done in the minute from T; of a range, the same time of day after each
+//! failed|abandoned|running JOB WINDOW T [xN]
+//! idle JOB T            the firing at T found nothing to do
+//! rows|late DAY…        days with rides in the buffer; sealed ones with late rides
+//! stream T              ingest has read up to T and is behind
+//! now T
+//! =>
+//! due JOB WINDOW REASON [xN]
+//! wait JOB WINDOW: on what
+//! ```
 
+use chrono::{NaiveDate, TimeDelta};
+
+use super::*;
+
+const CHAIN: &str = r#"
+    [[job]]
+    name = "compact"
+    kind = "compact"
+    cron = "20 0 * * *"
+    [[job]]
+    name = "totals"
+    kind = "transform"
+    after = ["compact"]
+    [[job]]
+    name = "report"
+    kind = "report"
+    after = ["totals"]
+    [[job]]
+    name = "mail"
+    kind = "notify"
+    cron = "0 7 * * *"
+    after = ["report"]
+    catch_up = "last"
+    catch_up_window = "1d"
+"#;
+
+const COMPACT: &str = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\n";
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap_or_else(|_| panic!("`{text}` is not an instant"))
+}
+
+struct Case {
+    schedule: Schedule,
+    view: LedgerView,
+    stream: Stream,
+    now: DateTime<Utc>,
+}
+
+impl Case {
+    fn read(schedule: &str, given: &str) -> Case {
+        let schedule = Schedule::parse(schedule, "cron.toml").unwrap_or_else(|error| panic!("{error}"));
+        let mut case = Case {
+            schedule,
+            view: LedgerView::new(Vec::new(), Vec::new(), DateTime::UNIX_EPOCH),
+            stream: Stream::CAUGHT_UP,
+            now: DateTime::UNIX_EPOCH,
+        };
+        for line in given.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            case.say(&words);
+        }
+        case
+    }
+
+    fn say(&mut self, words: &[&str]) {
+        match *words {
+            ["seen", at] => {
+                for job in &self.schedule.jobs {
+                    self.view.jobs.insert(job.name.clone(), History::new(instant(at), None));
+                }
+                self.view.up_since = instant(at);
+            }
+            ["seen", at, job] => drop(self.view.jobs.insert(job.to_owned(), History::new(instant(at), None))),
+            ["up", at] => self.view.up_since = instant(at),
+            ["stream", at] => {
+                self.stream = Stream {
+                    caught_up: false,
+                    watermark: Some(instant(at)),
+                }
+            }
+            ["now", at] => self.now = instant(at),
+            ["idle", job, at] => self.history(job).last_idle_at = Some(instant(at)),
+            ["rows", ref days @ ..] => self
+                .view
+                .days_with_rows
+                .extend(days.iter().flat_map(|days| range(days))),
+            ["late", ref days @ ..] => self.view.late_days.extend(days.iter().flat_map(|days| range(days))),
+            ["ok", job, days, at] if days.len() == 10 || days.contains("..") => {
+                for (index, day) in range(days).into_iter().enumerate() {
+                    let at = instant(at) + TimeDelta::days(i64::try_from(index).unwrap());
+                    self.ran(job, Window::Day(day), Outcome::Succeeded, at, 1);
+                }
+            }
+            [outcome, job, window, at] => self.ran(job, window.parse().unwrap(), named(outcome), instant(at), 1),
+            [outcome, job, window, at, attempt] => {
+                let attempt = attempt.strip_prefix('x').unwrap().parse().unwrap();
+                self.ran(job, window.parse().unwrap(), named(outcome), instant(at), attempt);
+            }
+            _ => panic!("no such line: {words:?}"),
+        }
+    }
+
+    fn history(&mut self, job: &str) -> &mut History {
+        self.view
+            .jobs
+            .get_mut(job)
+            .unwrap_or_else(|| panic!("`{job}` was not seen"))
+    }
+
+    fn ran(&mut self, job: &str, window: Window, outcome: Outcome, at: DateTime<Utc>, attempt: u32) {
+        let windows = &mut self.history(job).windows;
+        let ended = at + TimeDelta::minutes(1);
+        let before = windows.get(&window).and_then(|last| last.done);
+        let done = if outcome == Outcome::Succeeded {
+            Some(Done {
+                started_at: at,
+                finished_at: ended,
+            })
+        } else {
+            before
+        };
+        let finished_at = (outcome != Outcome::Running).then_some(ended);
+        windows.insert(
+            window,
+            Last {
+                attempt,
+                outcome,
+                scheduled_at: at,
+                started_at: at,
+                finished_at,
+                done,
+            },
+        );
+    }
+
+    fn plan(&self) -> Vec<String> {
+        let plan = plan(&self.schedule, &self.view, self.stream, self.now);
+        let due = plan.due.iter().map(|due| {
+            let tries = if due.attempt > 1 {
+                format!(" x{}", due.attempt)
+            } else {
+                String::new()
+            };
+            format!("due {} {} {}{tries}", due.job, due.window, due.reason.name())
+        });
+        due.chain(
+            plan.waiting
+                .iter()
+                .map(|w| format!("wait {} {}: {}", w.job, w.window, w.on)),
+        )
+        .collect()
+    }
+}
+
+fn range(days: &str) -> Vec<NaiveDate> {
+    let (first, last) = days.split_once("..").unwrap_or((days, days));
+    let last: NaiveDate = last.parse().unwrap();
+    first
+        .parse::<NaiveDate>()
+        .unwrap()
+        .iter_days()
+        .take_while(|&day| day <= last)
+        .collect()
+}
+
+fn named(outcome: &str) -> Outcome {
+    match outcome {
+        "ok" => Outcome::Succeeded,
+        "failed" => Outcome::Failed,
+        "abandoned" => Outcome::Abandoned,
+        "running" => Outcome::Running,
+        _ => panic!("no such outcome: {outcome}"),
+    }
+}
+
+#[track_caller]
+fn case(schedule: &str, text: &str) {
+    let (given, expected) = text.split_once("=>").unwrap();
+    let expected: Vec<_> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    assert_eq!(Case::read(schedule, given).plan(), expected);
+}
+
+#[test]
+fn a_firing_is_about_the_day_that_ended_last() {
+    case(
+        CHAIN,
+        "seen 2026-01-05T12:00:00Z
+        now 2026-01-06T00:19:59Z
+        =>",
+    );
+    case(
+        CHAIN,
+        "seen 2026-01-05T12:00:00Z
+        now 2026-01-06T00:20:00Z
+        =>
+        due compact 2026-01-05 schedule
+        wait totals 2026-01-05: waits for compact
+        wait report 2026-01-05: waits for totals",
+    );
+}
+
+#[test]
+fn the_chain_follows_link_by_link_and_the_mail_waits_for_its_hour() {
+    case(
+        CHAIN,
+        "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        now 2026-01-06T00:30:00Z
+        =>
+        due totals 2026-01-05 schedule
+        wait report 2026-01-05: waits for totals",
+    );
+    case(
+        CHAIN,
+        "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        ok totals 2026-01-05 2026-01-06T00:21:00Z
+        ok report 2026-01-05 2026-01-06T00:22:00Z
+        now 2026-01-06T06:59:59Z
+        =>",
+    );
+    case(
+        CHAIN,
+        "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        ok totals 2026-01-05 2026-01-06T00:21:00Z
+        ok report 2026-01-05 2026-01-06T00:22:00Z
+        now 2026-01-06T07:00:00Z
+        =>
+        due mail 2026-01-05 schedule",
+    );
+}
+
+#[test]
+fn cron_and_after_are_due_when_both_hold() {
+    case(
+        CHAIN,
+        "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        ok totals 2026-01-05 2026-01-06T00:21:00Z
+        now 2026-01-06T07:30:00Z
+        =>
+        due report 2026-01-05 schedule
+        wait mail 2026-01-05: waits for report",
+    );
+}
+
+#[test]
+fn the_first_sight_starts_a_history_but_days_with_rows_are_covered_however_old() {
+    case(
+        CHAIN,
+        "seen 2026-01-06T09:00:00Z
+        rows 2024-02-29 2026-01-05 2026-01-06
+        now 2026-01-06T09:00:00Z
+        =>
+        due compact 2024-02-29 catch_up
+        due compact 2026-01-05 catch_up
+        wait totals 2024-02-29: waits for compact
+        wait report 2024-02-29: waits for totals
+        wait totals 2026-01-05: waits for compact
+        wait report 2026-01-05: waits for totals",
+    );
+    // A table added later covers what was compacted before; a mail added later mails nothing old.
+    case(
+        CHAIN,
+        "seen 2026-01-01T09:00:00Z
+        seen 2026-01-06T09:00:00Z totals
+        seen 2026-01-06T09:00:00Z mail
+        ok compact 2026-01-04..2026-01-05 2026-01-05T00:20:00Z
+        up 2026-01-06T09:00:00Z
+        now 2026-01-06T09:00:00Z
+        =>
+        due compact 2026-01-01 catch_up
+        due compact 2026-01-02 catch_up
+        due compact 2026-01-03 catch_up
+        due totals 2026-01-04 catch_up
+        due totals 2026-01-05 catch_up
+        wait totals 2026-01-01: waits for compact
+        wait report 2026-01-01: waits for totals
+        wait totals 2026-01-02: waits for compact
+        wait report 2026-01-02: waits for totals
+        wait totals 2026-01-03: waits for compact
+        wait report 2026-01-03: waits for totals
+        wait report 2026-01-04: waits for totals
+        wait report 2026-01-05: waits for totals",
+    );
+}
+
+#[test]
+fn a_day_with_rows_waits_for_the_firing_after_its_end() {
+    case(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        rows 2026-01-05
+        now 2026-01-06T00:17:00Z
+        =>",
+    );
+}
+
+#[test]
+fn a_day_waits_for_late_lines_and_for_ingest() {
+    let at_midnight = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"@daily\"\n";
+    case(
+        at_midnight,
+        "seen 2026-01-05T12:00:00Z
+        now 2026-01-06T00:00:00Z
+        =>
+        wait compact 2026-01-05: the day is not finished before 2026-01-06T00:15:00Z",
+    );
+    case(
+        at_midnight,
+        "seen 2026-01-05T12:00:00Z
+        stream 2026-01-05T23:59:59Z
+        now 2026-01-06T00:15:00Z
+        =>
+        wait compact 2026-01-05: ingest has read up to 2026-01-05T23:59:59Z, the day ends at 2026-01-06T00:00:00Z",
+    );
+    case(
+        at_midnight,
+        "seen 2026-01-05T12:00:00Z
+        stream 2026-01-06T00:00:00Z
+        now 2026-01-06T00:15:00Z
+        =>
+        due compact 2026-01-05 schedule",
+    );
+}
+
+#[test]
+fn what_was_made_before_the_day_was_over_is_made_again() {
+    case(
+        CHAIN,
+        "seen 2026-01-05T10:00:00Z
+        ok compact 2026-01-05 2026-01-05T16:00:00Z
+        now 2026-01-05T17:00:00Z
+        =>",
+    );
+    case(
+        CHAIN,
+        "seen 2026-01-05T10:00:00Z
+        ok compact 2026-01-05 2026-01-05T16:00:00Z
+        ok totals 2026-01-05 2026-01-05T16:02:00Z
+        now 2026-01-06T00:20:00Z
+        =>
+        due compact 2026-01-05 schedule
+        wait totals 2026-01-05: waits for compact
+        wait report 2026-01-05: waits for totals",
+    );
+}
+
+#[test]
+fn catch_up_says_which_missed_firings_are_made_good() {
+    let backup = |policy: &str| {
+        format!(
+            "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 2 * * *\"\ncatch_up = \"{policy}\"\ncatch_up_window = \"3d\"\n"
+        )
+    };
+    let given = "seen 2026-01-01T12:00:00Z
+        ok backup 2026-01-01 2026-01-02T02:00:00Z
+        up 2026-01-09T12:00:00Z
+        now 2026-01-09T12:00:00Z
+        => ";
+    case(
+        &backup("all"),
+        &format!(
+            "{given}
+        due backup 2026-01-06 catch_up
+        due backup 2026-01-07 catch_up
+        due backup 2026-01-08 catch_up"
+        ),
+    );
+    case(
+        &backup("last"),
+        &format!(
+            "{given}
+        due backup 2026-01-08 catch_up"
+        ),
+    );
+    case(&backup("none"), given);
+    let awake = "seen 2026-01-01T12:00:00Z
+        up 2026-01-09T01:59:59Z
+        now 2026-01-09T02:00:00Z
+        =>
+        due backup 2026-01-08 schedule";
+    case(&backup("none"), awake);
+}
+
+#[test]
+fn after_a_week_off_every_day_is_reported_and_one_mail_goes_out() {
+    case(
+        CHAIN,
+        "seen 2026-01-01T12:00:00Z
+        ok compact 2026-01-01..2026-01-03 2026-01-02T00:20:00Z
+        ok totals 2026-01-01..2026-01-03 2026-01-02T00:21:30Z
+        ok report 2026-01-01..2026-01-03 2026-01-02T00:23:00Z
+        up 2026-01-05T12:00:00Z
+        now 2026-01-05T12:00:00Z
+        =>
+        due compact 2026-01-04 catch_up
+        wait totals 2026-01-04: waits for compact
+        wait report 2026-01-04: waits for totals
+        wait mail 2026-01-04: waits for report",
+    );
+}
+
+#[test]
+fn a_failure_is_tried_again_and_then_left_to_a_person() {
+    let retrying = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\nretries = 2\n\
+        backoff = { initial = \"1s\", max = \"10m\" }\n[[job]]\nname = \"totals\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
+    case(
+        retrying,
+        "seen 2026-01-05T12:00:00Z
+        failed compact 2026-01-05 2026-01-06T00:20:00Z
+        now 2026-01-06T00:21:01Z
+        =>
+        due compact 2026-01-05 retry x2
+        wait totals 2026-01-05: waits for compact",
+    );
+    case(
+        retrying,
+        "seen 2026-01-05T12:00:00Z
+        failed compact 2026-01-05 2026-01-06T00:20:00Z x3
+        now 2026-01-06T12:00:00Z
+        =>
+        wait compact 2026-01-05: failed 3 times, not tried again by itself
+        wait totals 2026-01-05: waits for compact",
+    );
+}
+
+#[test]
+fn a_failure_waits_before_it_is_tried_again_within_its_bound() {
+    let compact = &Schedule::parse(COMPACT, "cron.toml").unwrap().jobs[0];
+    let waits: Vec<_> = (1..40)
+        .map(|day| {
+            let window = Window::Day(NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() + chrono::Days::new(day));
+            let (first, third) = (backoff(compact, window, 1), backoff(compact, window, 3));
+            assert!(first >= TimeDelta::zero() && first <= TimeDelta::seconds(30), "{first}");
+            assert!(third <= TimeDelta::seconds(120), "{third}");
+            assert!(backoff(compact, window, 90) <= TimeDelta::minutes(30));
+            first
+        })
+        .collect();
+    let (shortest, longest) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(
+        *shortest < TimeDelta::seconds(8) && *longest > TimeDelta::seconds(22),
+        "jitter is full: {shortest} {longest}"
+    );
+}
+
+#[test]
+fn failure_of_one_stops_only_what_comes_after_it() {
+    let two =
+        format!("{CHAIN}\n[[job]]\nname = \"cities\"\nkind = \"transform\"\nafter = [\"compact\"]\nretries = 0\n");
+    case(
+        &two,
+        "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        failed cities 2026-01-05 2026-01-06T00:21:00Z
+        now 2026-01-06T01:00:00Z
+        =>
+        due totals 2026-01-05 schedule
+        wait report 2026-01-05: waits for totals
+        wait cities 2026-01-05: failed once, not tried again by itself",
+    );
+}
+
+#[test]
+fn a_run_cut_short_is_due_again() {
+    case(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        abandoned compact 2026-01-05 2026-01-06T00:20:00Z
+        now 2026-01-06T00:21:00Z
+        =>
+        due compact 2026-01-05 abandoned x2",
+    );
+}
+
+#[test]
+fn a_running_window_is_not_started_twice() {
+    case(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        running compact 2026-01-05 2026-01-06T00:20:00Z
+        now 2026-01-06T00:21:00Z
+        =>
+        wait compact 2026-01-05: running since 2026-01-06T00:20:00Z",
+    );
+}
+
+#[test]
+fn a_day_made_again_runs_its_chain_again_but_never_mails_twice() {
+    let done = "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        ok totals 2026-01-05 2026-01-06T00:22:00Z
+        ok report 2026-01-05 2026-01-06T00:24:00Z
+        ok mail 2026-01-05 2026-01-06T07:00:00Z";
+    case(
+        CHAIN,
+        &format!(
+            "{done}
+        now 2026-01-06T09:00:00Z
+        =>"
+        ),
+    );
+    case(
+        CHAIN,
+        &format!(
+            "{done}
+        ok compact 2026-01-05 2026-01-06T08:00:00Z
+        now 2026-01-06T09:00:00Z
+        =>
+        due totals 2026-01-05 restate
+        wait report 2026-01-05: waits for totals"
+        ),
+    );
+    case(
+        CHAIN,
+        &format!(
+            "{done}
+        ok compact 2026-01-05 2026-01-06T08:00:00Z
+        ok totals 2026-01-05 2026-01-06T08:02:00Z
+        now 2026-01-06T09:00:00Z
+        =>
+        due report 2026-01-05 restate"
+        ),
+    );
+    case(
+        CHAIN,
+        &format!(
+            "{done}
+        ok compact 2026-01-05 2026-01-06T08:00:00Z
+        ok totals 2026-01-05 2026-01-06T08:02:00Z
+        ok report 2026-01-05 2026-01-06T08:04:00Z
+        now 2026-01-06T09:00:00Z
+        =>"
+        ),
+    );
+}
+
+#[test]
+fn late_rides_for_a_sealed_day_seal_it_again_at_the_next_firing() {
+    let given = "seen 2026-01-04T12:00:00Z
+        ok compact 2026-01-04..2026-01-05 2026-01-05T00:20:00Z
+        late 2026-01-04";
+    case(
+        COMPACT,
+        &format!(
+            "{given}
+        now 2026-01-06T00:19:00Z
+        =>"
+        ),
+    );
+    case(
+        COMPACT,
+        &format!(
+            "{given}
+        now 2026-01-06T00:22:00Z
+        =>
+        due compact 2026-01-04 restate"
+        ),
+    );
+    // Sealed again, and late still: not before the next firing, so that nothing turns in circles.
+    case(
+        COMPACT,
+        &format!(
+            "{given}
+        ok compact 2026-01-04 2026-01-06T00:22:00Z
+        now 2026-01-06T12:00:00Z
+        =>"
+        ),
+    );
+}
+
+#[test]
+fn days_are_made_once_each_across_clock_changes() {
+    for (zone, cron) in [
+        ("Europe/London", "30 1 * * *"),
+        ("America/New_York", "30 2 * * *"),
+        ("America/New_York", "0 19 * * *"),
+    ] {
+        let schedule =
+            format!("[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"{cron}\"\ntimezone = \"{zone}\"\n");
+        let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
+        let job = &schedule.jobs[0];
+        let (from, until) = (instant("2026-01-01T12:00:00Z"), instant("2027-01-01T12:00:00Z"));
+        let fired = day::firings(&schedule.day, job, job.cron.as_ref().unwrap(), from, until);
+        let mut days: Vec<_> = fired.iter().map(|(day, _)| *day).collect();
+        days.dedup();
+        let all: Vec<_> = days[0].iter_days().take(days.len()).collect();
+        assert_eq!(days, all, "{cron} in {zone}");
+        assert!(days.len() >= 365);
+    }
+}
+
+#[test]
+fn a_time_in_the_gap_runs_once_right_after_it_and_a_doubled_time_once() {
+    let backup = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"30 1 * * *\"\n";
+    case(
+        backup,
+        "seen 2026-03-28T12:00:00Z
+        now 2026-03-29T00:59:59Z
+        =>",
+    );
+    case(
+        backup,
+        "seen 2026-03-28T12:00:00Z
+        now 2026-03-29T01:00:00Z
+        =>
+        due backup 2026-03-28 schedule",
+    );
+    case(
+        backup,
+        "seen 2026-10-24T12:00:00Z
+        ok backup 2026-10-24 2026-10-25T00:30:00Z
+        now 2026-10-25T01:30:00Z
+        =>",
+    );
+}
+
+const SEND: &str =
+    "[[job]]\nname = \"send\"\nkind = \"send\"\ncron = \"*/5 * * * * *\"\ncatch_up = \"last\"\nretries = 1\n";
+
+#[test]
+fn jobs_by_the_instant_make_good_the_newest_firing_only() {
+    case(
+        SEND,
+        "seen 2025-01-01T00:00:00Z
+        idle send 2025-01-02T00:00:00Z
+        up 2026-01-06T00:00:01Z
+        now 2026-01-06T00:00:04Z
+        =>
+        due send 2026-01-06T00:00:00Z catch_up",
+    );
+    case(
+        SEND,
+        "seen 2026-01-05T00:00:00Z
+        idle send 2026-01-06T00:00:00Z
+        now 2026-01-06T00:00:04Z
+        =>",
+    );
+    case(
+        SEND,
+        "seen 2026-01-05T00:00:00Z
+        idle send 2026-01-06T00:00:00Z
+        now 2026-01-06T00:00:05Z
+        =>
+        due send 2026-01-06T00:00:05Z schedule",
+    );
+}
+
+#[test]
+fn all_firings_by_the_instant_are_made_good_when_asked() {
+    let all = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 */6 * * *\"\ncatch_up_window = \"1d\"\n";
+    case(
+        all,
+        "seen 2026-01-01T00:00:00Z
+        up 2026-01-09T07:00:00Z
+        now 2026-01-09T07:00:00Z
+        =>
+        due backup 2026-01-08T12:00:00Z catch_up
+        due backup 2026-01-08T18:00:00Z catch_up
+        due backup 2026-01-09T00:00:00Z catch_up
+        due backup 2026-01-09T06:00:00Z catch_up",
+    );
+}
+
+#[test]
+fn a_clock_set_back_does_not_silence_jobs_by_the_instant() {
+    case(
+        SEND,
+        "seen 2026-01-05T00:00:00Z
+        idle send 2026-01-06T01:00:00Z
+        now 2026-01-06T00:00:05Z
+        =>
+        due send 2026-01-06T00:00:05Z schedule",
+    );
+}
+
+#[test]
+fn overlap_decides_about_firings_while_the_job_runs() {
+    let send = |overlap: &str| format!("{SEND}overlap = \"{overlap}\"\n");
+    let running = "seen 2026-01-05T00:00:00Z
+        running send 2026-01-06T00:00:00Z 2026-01-06T00:00:00Z
+        now 2026-01-06T00:00:31Z
+        =>
+        wait send 2026-01-06T00:00:00Z: running since 2026-01-06T00:00:00Z";
+    case(&send("skip"), running);
+    case(&send("queue"), running);
+    case(
+        &send("cancel"),
+        &running.replace("=>", "=>\n due send 2026-01-06T00:00:30Z schedule"),
+    );
+    let ended = "seen 2026-01-05T00:00:00Z
+        ok send 2026-01-06T00:00:00Z 2026-01-06T00:00:00Z
+        now 2026-01-06T00:01:02Z
+        =>";
+    // It ran until 00:01:00; that firing passed meanwhile.
+    case(&send("skip"), ended);
+    case(
+        &send("queue"),
+        &format!(
+            "{ended}
+        due send 2026-01-06T00:01:00Z schedule"
+        ),
+    );
+}
+
+#[test]
+fn a_disabled_job_is_never_due_and_what_comes_after_it_waits() {
+    let disabled = CHAIN.replace("name = \"totals\"", "name = \"totals\"\n    enabled = false");
+    case(
+        &disabled,
+        "seen 2026-01-05T12:00:00Z
+        ok compact 2026-01-05 2026-01-06T00:20:00Z
+        now 2026-01-06T07:30:00Z
+        =>
+        wait mail 2026-01-05: waits for report",
+    );
+}
+
+#[test]
+fn four_hundred_days_off_are_planned_from_what_is_there() {
+    let case = Case::read(
+        &format!("{CHAIN}{SEND}"),
+        "seen 2025-01-01T00:00:00Z
+        rows 2025-01-02..2026-02-05
+        up 2026-02-06T12:00:00Z
+        now 2026-02-06T12:00:00Z",
+    );
+    let plan = plan(&case.schedule, &case.view, case.stream, case.now);
+    let due = |job: &str| plan.due.iter().filter(|due| due.job == job).count();
+    assert_eq!((due("compact"), due("send"), due("mail")), (400, 1, 0));
+    assert_eq!(
+        plan.waiting.iter().filter(|waiting| waiting.job == "report").count(),
+        400
+    );
+    assert_eq!(plan.waiting.iter().filter(|waiting| waiting.job == "mail").count(), 1);
+}
+
+#[test]
+fn what_comes_next_is_told_with_its_day_and_its_hour() {
+    let schedule = Schedule::parse(&format!("{CHAIN}{SEND}"), "cron.toml").unwrap();
+    let runs = next_runs(
+        &schedule,
+        instant("2026-07-05T12:00:00Z"),
+        instant("2026-07-06T12:00:00Z"),
+    );
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| format!("{} {} {}", run.job, run.window, run.at.format("%d %H:%M:%S")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "send 2026-07-05T12:00:05Z 05 12:00:05",
+            "compact 2026-07-05 05 23:20:00",
+            "totals 2026-07-05 05 23:20:00",
+            "report 2026-07-05 05 23:20:00",
+            "mail 2026-07-05 06 06:00:00",
+        ]
+    );
+}
+
+#[test]
+fn what_was_missed_for_good_is_told_with_the_reason() {
+    let case = Case::read(
+        CHAIN,
+        "seen 2026-01-01T12:00:00Z
+        up 2026-01-06T12:00:00Z
+        now 2026-01-06T12:00:00Z",
+    );
+    let plan = plan(&case.schedule, &case.view, case.stream, case.now);
+    let told: Vec<_> = missed(&case.schedule, &case.view, &plan, case.now)
+        .into_iter()
+        .map(|missed| {
+            format!(
+                "{} {}..{} {:?}: {}",
+                missed.job, missed.from, missed.to, missed.days, missed.why
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        ["mail 2026-01-01..2026-01-04 Some(4): catch_up = \"last\": only the newest counts"]
+    );
+}
+
+#[test]
+fn the_shipped_schedule_mails_at_seven_and_reports_after_midnight() {
+    let schedule = Schedule::parse(crate::config::schedule::DEFAULT, "cron.toml").unwrap();
+    let runs = next_runs(
+        &schedule,
+        instant("2026-01-05T12:00:00Z"),
+        instant("2026-01-06T12:00:00Z"),
+    );
+    let at = |job: &str| {
+        runs.iter()
+            .find(|run| run.job == job)
+            .map(|run| run.at.to_rfc3339())
+            .unwrap()
+    };
+    assert_eq!(at("compact"), "2026-01-06T00:20:00+00:00");
+    assert_eq!(at("publish"), "2026-01-06T00:20:00+00:00");
+    assert_eq!(at("notify"), "2026-01-06T07:00:00+00:00");
+}

@@ -70,7 +70,10 @@ pub struct Stream {
 
 impl Stream {
     /// The state of an ingest with nothing to read.
-    pub const CAUGHT_UP: Stream = Stream { caught_up: true, watermark: None };
+    pub const CAUGHT_UP: Stream = Stream {
+        caught_up: true,
+        watermark: None,
+    };
 }
 
 impl LedgerView {
@@ -88,9 +91,15 @@ impl LedgerView {
             up_since,
         };
         for run in last_runs {
-            let history = view.jobs.entry(run.job).or_insert_with(|| History::new(run.started_at, None));
+            let history = view
+                .jobs
+                .entry(run.job)
+                .or_insert_with(|| History::new(run.started_at, None));
             let done = run.done_started_at.zip(run.done_finished_at);
-            let done = done.map(|(started_at, finished_at)| Done { started_at, finished_at });
+            let done = done.map(|(started_at, finished_at)| Done {
+                started_at,
+                finished_at,
+            });
             let last = Last {
                 attempt: run.attempt,
                 outcome: run.outcome,
@@ -115,7 +124,11 @@ impl History {
     /// The history of a job that has none yet.
     #[must_use]
     pub fn new(first_seen_at: DateTime<Utc>, last_idle_at: Option<DateTime<Utc>>) -> Self {
-        History { first_seen_at, last_idle_at, windows: BTreeMap::new() }
+        History {
+            first_seen_at,
+            last_idle_at,
+            windows: BTreeMap::new(),
+        }
     }
 
     /// The newest instant that was run or answered with nothing to do.
@@ -128,11 +141,23 @@ impl History {
         run.max(self.last_idle_at)
     }
 
+    /// Keeps the newest few instants: older ones decide nothing any more.
+    pub fn forget_old_instants(&mut self) {
+        const KEPT: usize = 50;
+        while self.windows.len() > KEPT && matches!(self.windows.first_key_value(), Some((Window::Instant(_), _))) {
+            self.windows.pop_first();
+        }
+    }
+
     /// The window it is running now, and since when.
     #[must_use]
     pub fn running(&self) -> Option<(Window, &Last)> {
         // The newest ones are the ones that run.
-        self.windows.iter().rev().find(|(_, last)| last.outcome == Outcome::Running).map(|(&window, last)| (window, last))
+        self.windows
+            .iter()
+            .rev()
+            .find(|(_, last)| last.outcome == Outcome::Running)
+            .map(|(&window, last)| (window, last))
     }
 
     /// Whether a run was going on at `instant`.

@@ -77,10 +77,17 @@ impl Runner {
     pub(super) fn claim(&self, job: &JobConfig, window: Window, planned_at: Option<u64>) -> Result<Claim, Busy> {
         let mut state = self.lock();
         if let Some(running) = state.running.get(&job.name) {
-            return Err(Busy { run_id: running.run_id, window: running.window });
+            return Err(Busy {
+                run_id: running.run_id,
+                window: running.window,
+            });
         }
         let run_id = new_run_id(self.inner.clock.now());
-        let begun = state.begun.get(&(job.name.clone(), window)).copied().unwrap_or_default();
+        let begun = state
+            .begun
+            .get(&(job.name.clone(), window))
+            .copied()
+            .unwrap_or_default();
         if planned_at.is_some_and(|planned_at| begun > planned_at) {
             return Err(Busy { run_id, window });
         }
@@ -88,7 +95,12 @@ impl Runner {
         let version = state.version;
         state.begun.insert((job.name.clone(), window), version);
         let cancel = Cancel::default();
-        let running = Running { run_id, window, cancel: cancel.clone(), is_stuck: false };
+        let running = Running {
+            run_id,
+            window,
+            cancel: cancel.clone(),
+            is_stuck: false,
+        };
         state.running.insert(job.name.clone(), running);
         Ok(Claim { run_id, window, cancel })
     }
@@ -105,7 +117,11 @@ impl Runner {
     ) -> anyhow::Result<Ended> {
         let result = self.execute_claimed(job, &claim, scheduled_at, attempt, reason);
         let mut state = self.lock();
-        if state.running.get(&job.name).is_some_and(|running| running.run_id == claim.run_id && !running.is_stuck) {
+        if state
+            .running
+            .get(&job.name)
+            .is_some_and(|running| running.run_id == claim.run_id && !running.is_stuck)
+        {
             state.running.remove(&job.name);
         }
         drop(state);
@@ -130,7 +146,17 @@ impl Runner {
             let before = windows.get(&window).cloned();
             let done = before.as_ref().and_then(|last| last.done);
             let outcome = Outcome::Running;
-            windows.insert(window, Last { attempt, outcome, scheduled_at, started_at, finished_at: None, done });
+            windows.insert(
+                window,
+                Last {
+                    attempt,
+                    outcome,
+                    scheduled_at,
+                    started_at,
+                    finished_at: None,
+                    done,
+                },
+            );
             (started_at, before)
         };
         let new = NewRun {
@@ -156,16 +182,26 @@ impl Runner {
         }
 
         let clock = Instant::now();
-        let result = self.call(job, Run { window, run_id, attempt, cancel: claim.cancel.clone() });
+        let result = self.call(
+            job,
+            Run {
+                window,
+                run_id,
+                attempt,
+                cancel: claim.cancel.clone(),
+            },
+        );
         let took = clock.elapsed();
 
         let idle = by_instant && result.as_ref().is_ok_and(|status| status.nothing_to_do);
         let finished_at = self.lock().stamp(self.inner.clock.now());
         let (outcome, counts, error) = match &result {
             Ok(status) => (Outcome::Succeeded, serde_json::json!(status.counts), None),
-            Err(error) if claim.cancel.why() == Some(Why::Shutdown) => {
-                (Outcome::Abandoned, serde_json::json!({}), Some(format!("stopped as the program ends: {error:#}")))
-            }
+            Err(error) if claim.cancel.why() == Some(Why::Shutdown) => (
+                Outcome::Abandoned,
+                serde_json::json!({}),
+                Some(format!("stopped as the program ends: {error:#}")),
+            ),
             Err(error) => (Outcome::Failed, serde_json::json!({}), Some(format!("{error:#}"))),
         };
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -189,7 +225,9 @@ impl Runner {
             if by_instant {
                 written = self.inner.store.start_run(new);
             }
-            let line = result.as_ref().map_err(|_| (outcome, error.as_deref().unwrap_or_default()));
+            let line = result
+                .as_ref()
+                .map_err(|_| (outcome, error.as_deref().unwrap_or_default()));
             written = written.and_then(|()| self.inner.store.finish_run(run_id, finished_at, line));
         }
         let mut state = self.lock();
@@ -202,19 +240,35 @@ impl Runner {
             last.outcome = outcome;
             last.finished_at = Some(finished_at);
             if outcome == Outcome::Succeeded {
-                last.done = Some(Done { started_at, finished_at });
+                last.done = Some(Done {
+                    started_at,
+                    finished_at,
+                });
             }
+            history.forget_old_instants();
         }
         if let Some(last_at) = last_idle_at.flatten() {
             state.begun.remove(&(job.name.clone(), window));
-            let fresh = || Idle { runs: 0, last_at, written_at: finished_at };
+            let fresh = || Idle {
+                runs: 0,
+                last_at,
+                written_at: finished_at,
+            };
             let count = state.idle.entry(job.name.clone()).or_insert_with(fresh);
             count.runs += 1;
             count.last_at = count.last_at.max(last_at);
         }
         drop(state);
         written?;
-        Ok(Ended { run_id, job: job.name.clone(), window: window.to_string(), attempt, outcome, counts, error })
+        Ok(Ended {
+            run_id,
+            job: job.name.clone(),
+            window: window.to_string(),
+            attempt,
+            outcome,
+            counts,
+            error,
+        })
     }
 
     /// The job's answer; a panic and a run that takes too long are failures.
@@ -225,7 +279,8 @@ impl Runner {
         let runner = self.clone();
         let spawned = thread::Builder::new().name(job.name.clone()).spawn(move || {
             let answer = catch_unwind(AssertUnwindSafe(|| work.run(&run)));
-            let answer = answer.unwrap_or_else(|panic| Err(anyhow::anyhow!("the job panicked: {}", panic_text(&*panic))));
+            let answer =
+                answer.unwrap_or_else(|panic| Err(anyhow::anyhow!("the job panicked: {}", panic_text(&*panic))));
             // The receiver is gone when the run was given up; the answer is of no use then.
             sender.send(answer).ok();
             runner.free_if_stuck(&name, run_id);
@@ -236,7 +291,9 @@ impl Runner {
         let mut patience = Instant::now() + job.timeout;
         let answer = loop {
             // Woken now and then, as someone else may cancel the run.
-            let slice = patience.saturating_duration_since(Instant::now()).min(Duration::from_millis(100));
+            let slice = patience
+                .saturating_duration_since(Instant::now())
+                .min(Duration::from_millis(100));
             match receiver.recv_timeout(slice) {
                 Ok(answer) => break Some(answer),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break None,
@@ -262,7 +319,9 @@ impl Runner {
         match answer {
             Some(Err(error)) if !why.is_empty() => Err(error.context(why)),
             Some(answer) => answer,
-            None => Err(anyhow::anyhow!("{why} and did not stop when told to; not started again before it ends")),
+            None => Err(anyhow::anyhow!(
+                "{why} and did not stop when told to; not started again before it ends"
+            )),
         }
     }
 
@@ -286,7 +345,11 @@ impl Runner {
     /// The job is free again when a run that was given up has ended after all.
     fn free_if_stuck(&self, job: &str, run_id: Uuid) {
         let mut state = self.lock();
-        if state.running.get(job).is_some_and(|running| running.run_id == run_id && running.is_stuck) {
+        if state
+            .running
+            .get(job)
+            .is_some_and(|running| running.run_id == run_id && running.is_stuck)
+        {
             state.running.remove(job);
             drop(state);
             if !self.inner.stopping.load(Ordering::Acquire) {
@@ -317,15 +380,16 @@ fn window_instant(window: Window) -> Option<DateTime<Utc>> {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0 => format!("{} ms", duration.as_millis()),
-        _ if seconds % 3600 == 0 => format!("{} h", seconds / 3600),
-        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{seconds} s"),
     }
 }

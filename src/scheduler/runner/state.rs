@@ -48,7 +48,11 @@ pub(super) struct Idle {
 impl State {
     pub(super) fn new(view: LedgerView, now: DateTime<Utc>) -> Self {
         let stamps = |last: &Last| last.finished_at.unwrap_or(last.started_at);
-        let newest = view.jobs.values().flat_map(|history| history.windows.values().map(stamps)).max();
+        let newest = view
+            .jobs
+            .values()
+            .flat_map(|history| history.windows.values().map(stamps))
+            .max();
         State {
             view,
             running: BTreeMap::new(),
@@ -67,7 +71,10 @@ impl State {
     }
 
     pub(super) fn history(&mut self, job: &str, now: DateTime<Utc>) -> &mut History {
-        self.view.jobs.entry(job.to_owned()).or_insert_with(|| History::new(now, None))
+        self.view
+            .jobs
+            .entry(job.to_owned())
+            .or_insert_with(|| History::new(now, None))
     }
 
     /// The idle runs since they were last counted in the store.

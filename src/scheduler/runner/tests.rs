@@ -1,1 +1,464 @@
+use std::sync::{
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    mpsc,
+};
 
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::{
+    domain::run::{JobStatus, Outcome},
+    scheduler::{Run, plan::Reason},
+};
+
+const CHAIN: &str = r#"
+    [defaults]
+    retries = 0
+    [[job]]
+    name = "compact"
+    kind = "compact"
+    cron = "20 0 * * *"
+    [[job]]
+    name = "totals"
+    kind = "transform"
+    after = ["compact"]
+    [[job]]
+    name = "cities"
+    kind = "transform"
+    after = ["compact"]
+    [[job]]
+    name = "report"
+    kind = "report"
+    after = ["totals"]
+    [[job]]
+    name = "mail"
+    kind = "notify"
+    after = ["report"]
+"#;
+
+const NOW: &str = "2026-01-06T12:00:00Z";
+const DAY: &str = "2026-01-05";
+
+/// A runner over jobs that note that they ran; each can be replaced.
+struct World {
+    folder: tempfile::TempDir,
+    schedule: String,
+    now: DateTime<Utc>,
+    log: Arc<Mutex<Vec<String>>>,
+    jobs: BTreeMap<String, Arc<dyn Job>>,
+}
+
+impl World {
+    fn new(schedule: &str) -> Self {
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let names = Schedule::parse(schedule, "cron.toml")
+            .unwrap()
+            .jobs
+            .into_iter()
+            .map(|job| job.name);
+        let jobs = names.map(|name| {
+            let (log, noted) = (Arc::clone(&log), name.clone());
+            let job = move |run: &Run| {
+                log.lock().unwrap().push(format!("{noted} {}", run.window));
+                Ok(JobStatus::done().count("rows", 7))
+            };
+            (name, Arc::new(job) as Arc<dyn Job>)
+        });
+        let jobs = jobs.collect();
+        let folder = tempfile::tempdir().unwrap();
+        World {
+            folder,
+            schedule: schedule.to_owned(),
+            now: NOW.parse().unwrap(),
+            log,
+            jobs,
+        }
+    }
+
+    fn job(mut self, name: &str, job: impl Fn(&Run) -> anyhow::Result<JobStatus> + Send + Sync + 'static) -> Self {
+        self.jobs.insert(name.to_owned(), Arc::new(job));
+        self
+    }
+
+    fn runner(&self) -> Runner {
+        self.runner_with(Options {
+            cancel_grace: Duration::from_millis(200),
+            ..Options::default()
+        })
+    }
+
+    fn runner_with(&self, options: Options) -> Runner {
+        let clock = Clock::Fixed(self.now);
+        let store = Store::open(self.folder.path(), clock).unwrap();
+        let schedule = Schedule::parse(&self.schedule, "cron.toml").unwrap();
+        Runner::new(schedule, store, clock, self.jobs.clone(), || Stream::CAUGHT_UP, options).unwrap()
+    }
+
+    /// As if a day before everything had been seen and a ride had been ridden on `DAY`.
+    fn with_a_day(self) -> Self {
+        let store = Store::open(self.folder.path(), Clock::Fixed(self.now)).unwrap();
+        let names: Vec<_> = self.jobs.keys().map(String::as_str).collect();
+        store.see_jobs(names, self.now - chrono::TimeDelta::hours(24)).unwrap();
+        self
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+fn day() -> Window {
+    DAY.parse().unwrap()
+}
+
+#[test]
+fn a_tick_runs_the_chain_to_its_end_and_the_next_tick_nothing() {
+    let world = World::new(CHAIN).with_a_day();
+    let runner = world.runner();
+    let ended = runner.tick().unwrap();
+    let expected = ["compact", "totals", "cities", "report", "mail"].map(|job| format!("{job} {DAY}"));
+    assert_eq!(world.log(), expected);
+    assert!(
+        ended
+            .iter()
+            .all(|run| run.outcome == Outcome::Succeeded && run.counts["rows"] == 7)
+    );
+    assert!(runner.tick().unwrap().is_empty());
+
+    let run = &runner.inner.store.job_runs(Some("mail"), 1).unwrap()[0];
+    assert_eq!(
+        (run.outcome, run.reason.as_str(), run.attempt),
+        (Outcome::Succeeded, "schedule", 1)
+    );
+    // The same, said by a new process that knows only the ledger.
+    drop(runner);
+    assert!(world.runner().tick().unwrap().is_empty());
+}
+
+#[test]
+fn a_failure_stops_only_what_comes_after_it_and_keeps_its_whole_chain() {
+    let world = World::new(CHAIN).with_a_day().job("totals", |_| {
+        Err(anyhow::anyhow!("column `x` does not exist").context("failed to make `totals`"))
+    });
+    let runner = world.runner();
+    runner.tick().unwrap();
+    assert_eq!(world.log(), [format!("compact {DAY}"), format!("cities {DAY}")]);
+    let run = &runner.inner.store.job_runs(Some("totals"), 1).unwrap()[0];
+    assert_eq!(run.outcome, Outcome::Failed);
+    assert_eq!(
+        run.error.as_deref(),
+        Some("failed to make `totals`: column `x` does not exist")
+    );
+}
+
+#[test]
+fn a_panic_is_a_failure_with_its_message() {
+    let world = World::new(CHAIN)
+        .with_a_day()
+        .job("compact", |_| panic!("a page is missing"));
+    let ended = world.runner().tick().unwrap();
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0].error.as_deref(), Some("the job panicked: a page is missing"));
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_told_to_stop_and_has_failed() {
+    let schedule = CHAIN.replace("retries = 0", "retries = 0\ntimeout = \"1s\"");
+    let world = World::new(&schedule).with_a_day().job("compact", |run: &Run| {
+        loop {
+            run.check()?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let ended = world.runner().tick().unwrap();
+    assert_eq!(
+        ended[0].error.as_deref(),
+        Some("took longer than its timeout of 1 s: stopped between two steps")
+    );
+}
+
+#[test]
+fn a_run_that_does_not_stop_is_given_up_and_not_started_again_beside_itself() {
+    let schedule = CHAIN.replace("retries = 0", "retries = 0\ntimeout = \"1s\"");
+    let (release, held) = mpsc::channel::<()>();
+    let (held, starts) = (Mutex::new(held), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&starts);
+    let world = World::new(&schedule).with_a_day().job("compact", move |_: &Run| {
+        counted.fetch_add(1, SeqCst);
+        held.lock().unwrap().recv().ok();
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    let ended = runner.tick().unwrap();
+    assert!(
+        ended[0].error.as_deref().unwrap().contains("did not stop when told to"),
+        "{ended:?}"
+    );
+    assert_eq!(
+        runner.inner.store.job_runs(Some("compact"), 1).unwrap()[0].outcome,
+        Outcome::Failed
+    );
+
+    let asking = runner.clone();
+    let asked = std::thread::spawn(move || asking.run_now("compact", "2026-01-04".parse().unwrap()).unwrap());
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(starts.load(SeqCst), 1, "waits while the stuck run goes on");
+    drop(release);
+    assert_eq!(asked.join().unwrap()[0].outcome, Outcome::Succeeded);
+    assert_eq!(starts.load(SeqCst), 2);
+}
+
+#[test]
+fn a_tick_a_catch_up_and_two_people_at_once_make_one_run() {
+    let (entered, begun) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let (entered, held, runs) = (Mutex::new(entered), Mutex::new(held), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&runs);
+    let world = World::new(CHAIN).with_a_day().job("compact", move |_: &Run| {
+        counted.fetch_add(1, SeqCst);
+        entered.lock().unwrap().send(()).unwrap();
+        held.lock().unwrap().recv().ok();
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    let (ticking, asking, also_asking) = (runner.clone(), runner.clone(), runner.clone());
+    let tick = std::thread::spawn(move || ticking.tick().unwrap());
+    begun.recv().unwrap();
+    let asked = std::thread::spawn(move || asking.run_now("compact", day()).unwrap());
+    let also_asked = std::thread::spawn(move || also_asking.run_now("compact", day()).unwrap());
+    assert!(runner.tick().unwrap().is_empty(), "another tick finds it busy");
+    assert_eq!(runner.overview()[0].running.as_deref(), Some(DAY));
+    std::thread::sleep(Duration::from_millis(100));
+    drop(release);
+    let (asked, also_asked) = (asked.join().unwrap(), also_asked.join().unwrap());
+    tick.join().unwrap();
+    assert_eq!(runs.load(SeqCst), 1);
+    assert_eq!(asked, also_asked);
+    assert_eq!(asked[0].outcome, Outcome::Succeeded);
+}
+
+#[test]
+fn asking_for_a_day_runs_what_is_missing_upstream_and_nothing_downstream() {
+    let world = World::new(CHAIN);
+    let runner = world.runner();
+    let old: Window = "2022-07-07".parse().unwrap();
+    let ended = runner.run_now("report", old).unwrap();
+    assert_eq!(
+        world.log(),
+        ["compact 2022-07-07", "totals 2022-07-07", "report 2022-07-07"]
+    );
+    assert_eq!(ended.last().unwrap().job, "report");
+    let reasons: Vec<_> = runner
+        .inner
+        .store
+        .job_runs(None, 9)
+        .unwrap()
+        .into_iter()
+        .map(|run| (run.job, run.reason))
+        .collect();
+    assert!(reasons.contains(&("report".to_owned(), "manual".to_owned())));
+    assert!(reasons.contains(&("compact".to_owned(), "upstream".to_owned())));
+    // Asked again, only what was asked for runs again.
+    runner.run_now("report", old).unwrap();
+    assert_eq!(world.log().len(), 4);
+}
+
+#[test]
+fn asking_stops_at_the_first_failure_upstream() {
+    let world = World::new(CHAIN).job("totals", |_| anyhow::bail!("no such file"));
+    let ended = world.runner().run_now("report", day()).unwrap();
+    assert_eq!(
+        ended.iter().map(|run| run.job.as_str()).collect::<Vec<_>>(),
+        ["compact", "totals"]
+    );
+    assert_eq!(ended[1].outcome, Outcome::Failed);
+}
+
+#[test]
+fn asking_for_what_is_not_there_names_the_nearest() {
+    let runner = World::new(CHAIN).runner();
+    let error = runner.run_now("reprot", day()).unwrap_err();
+    assert_eq!(
+        format!("{error:#}"),
+        "cron.toml has no job `reprot`; did you mean `report`?"
+    );
+    let error = runner
+        .run_now("report", Window::Instant(runner.clock().now()))
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("`report` makes a business day"), "{error}");
+}
+
+#[test]
+fn a_run_cut_short_by_a_crash_is_abandoned_and_run_again() {
+    let world = World::new(CHAIN).with_a_day();
+    {
+        let store = Store::open(world.folder.path(), Clock::Fixed(world.now)).unwrap();
+        store
+            .start_run(crate::store::ledger::NewRun {
+                run_id: uuid::Uuid::from_u128(1),
+                job: "compact",
+                window: day(),
+                attempt: 1,
+                reason: "schedule",
+                scheduled_at: world.now,
+                started_at: world.now - chrono::TimeDelta::hours(1),
+            })
+            .unwrap();
+    }
+    let ended = world.runner().tick().unwrap();
+    assert_eq!((ended[0].job.as_str(), ended[0].attempt), ("compact", 2));
+    assert_eq!(ended.len(), 5, "and its chain follows");
+}
+
+#[test]
+fn runs_by_the_instant_that_find_nothing_are_counted_and_not_stored() {
+    let schedule = "[[job]]\nname = \"send\"\nkind = \"send\"\ncron = \"*/5 * * * * *\"\ncatch_up = \"last\"\n";
+    let world = World::new(schedule).with_a_day().job("send", |_| Ok(JobStatus::idle()));
+    let runner = world.runner();
+    runner.tick().unwrap();
+    assert!(runner.tick().unwrap().is_empty(), "the firing has been answered");
+    runner.stop(Duration::from_secs(1)).unwrap();
+    assert!(runner.inner.store.job_runs(None, 9).unwrap().is_empty());
+    let row = &runner.inner.store.job_rows().unwrap()[0];
+    assert!(row.idle_runs >= 1 && row.last_idle_at == Some(world.now));
+}
+
+#[test]
+fn missed_firings_by_the_instant_are_made_good_in_order_and_each_once() {
+    let schedule = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 */6 * * *\"\n";
+    let world = World::new(schedule).with_a_day();
+    let runner = world.runner_with(Options {
+        concurrency: 4,
+        ..Options::default()
+    });
+    runner.tick().unwrap();
+    let expected = ["05T18", "06T00", "06T06", "06T12"].map(|hour| format!("backup 2026-01-{hour}:00:00Z"));
+    assert_eq!(world.log(), expected);
+    assert!(runner.tick().unwrap().is_empty());
+}
+
+#[test]
+fn days_of_one_job_are_all_made_whatever_the_concurrency() {
+    let world = World::new(CHAIN).with_a_day();
+    let runner = world.runner_with(Options {
+        concurrency: 3,
+        ..Options::default()
+    });
+    let sql = "insert into daily.ride (ride_id, business_day, bike_serial, started_at, is_partial, duration_seconds,
+        reading_count, energy_kilojoules, dropout_seconds, flagged_readings, alert_count)
+        select uuid(), '2026-01-01'::date + day::integer, 'SN0', '2026-01-01T10:00:00Z', false, 9, 9, 1, 0, 0, 0
+        from range(4) as days (day)";
+    runner.inner.store.connection().unwrap().execute_batch(sql).unwrap();
+    runner.tick().unwrap();
+    let made = |job: &str| world.log().iter().filter(|line| line.starts_with(job)).count();
+    assert_eq!(
+        (made("compact"), made("totals"), made("cities"), made("report")),
+        (5, 5, 5, 5)
+    );
+    assert_eq!(made("mail"), 1, "only the day since its first sight is mailed");
+}
+
+#[test]
+fn jobs_by_the_instant_do_not_wait_for_days() {
+    let schedule =
+        format!("{CHAIN}\n[[job]]\nname = \"send\"\nkind = \"send\"\ncron = \"*/5 * * * * *\"\ncatch_up = \"last\"\n");
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let world = World::new(&schedule).with_a_day().job("compact", move |_: &Run| {
+        held.lock().unwrap().recv().ok();
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    let days = runner.clone();
+    let days = std::thread::spawn(move || days.tick_lane(Lane::Day).unwrap());
+    let sent = runner.tick_lane(Lane::Instant).unwrap();
+    assert_eq!(sent.len(), 1);
+    drop(release);
+    assert_eq!(days.join().unwrap().len(), 5);
+}
+
+#[test]
+fn stopping_waits_then_cancels_and_what_was_cancelled_is_due_again() {
+    let (entered, begun) = mpsc::channel();
+    let entered = Mutex::new(entered);
+    let world = World::new(CHAIN).with_a_day().job("compact", move |run: &Run| {
+        entered.lock().unwrap().send(()).ok();
+        while !run.cancel.is_raised() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        run.check()?;
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    let ticking = runner.clone();
+    let tick = std::thread::spawn(move || ticking.tick().unwrap());
+    begun.recv().unwrap();
+    assert_eq!(runner.stop(Duration::from_millis(50)).unwrap(), 0);
+    assert_eq!(tick.join().unwrap()[0].outcome, Outcome::Abandoned);
+    drop(runner);
+    let plan = world.runner().plan().unwrap();
+    assert_eq!(
+        (plan.due[0].job.as_str(), plan.due[0].reason),
+        ("compact", Reason::Abandoned)
+    );
+}
+
+#[test]
+fn several_jobs_run_at_once_when_told_so_but_never_one_job_twice() {
+    let meet = Arc::new(std::sync::Barrier::new(2));
+    let (one, two) = (Arc::clone(&meet), meet);
+    let world = World::new(CHAIN)
+        .with_a_day()
+        .job("totals", move |_| {
+            one.wait();
+            Ok(JobStatus::done())
+        })
+        .job("cities", move |_| {
+            two.wait();
+            Ok(JobStatus::done())
+        });
+    let runner = world.runner_with(Options {
+        concurrency: 2,
+        ..Options::default()
+    });
+    // Each waits for the other: this only ends if they run at the same time.
+    assert_eq!(runner.tick().unwrap().len(), 5);
+}
+
+#[test]
+fn a_job_without_anything_to_run_is_refused_at_start() {
+    let mut world = World::new(CHAIN);
+    world.jobs.remove("cities");
+    let store = Store::open(world.folder.path(), Clock::Fixed(world.now)).unwrap();
+    let schedule = Schedule::parse(CHAIN, "cron.toml").unwrap();
+    let refused = Runner::new(
+        schedule,
+        store,
+        Clock::Fixed(world.now),
+        world.jobs,
+        || Stream::CAUGHT_UP,
+        Options::default(),
+    );
+    assert!(refused.err().unwrap().to_string().contains("`cities`"));
+}
+
+#[test]
+fn the_ticker_wakes_the_runner_and_stops_it() {
+    let world = World::new(CHAIN).with_a_day();
+    let runner = world.runner();
+    let tokio = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    tokio.block_on(async {
+        let ticker = crate::scheduler::Ticker::start(runner.clone()).await.unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while world.log().len() < 5 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(ticker.stop(Duration::from_secs(1)).await.unwrap(), 0);
+    });
+    assert_eq!(world.log().len(), 5);
+}

@@ -58,6 +58,6 @@ insert into ops.outbox values
      'Deloton, Sat 21 Nov: 100 rides', 'hash',
      'MIME-Version: 1.0\\x0D\\x0AContent-Type: text/html; charset=utf-8\\x0D\\x0A\\x0D\\x0A<h1>100 rides</h1><script>alert(1)</script>'::blob,
      '2026-11-22 00:20:00+00', 1, '2026-11-22 00:20:01+00', '2026-11-22 00:20:02+00', 'accepted'),
-    ('019a9000-0000-7000-8000-000000000002', 'daily_report', '2026-11-22', 'ceo@deloton.example', 'pending',
+    ('019a9000-0000-7000-8000-000000000002', 'daily_report', '2026-11-22', 'ceo@deloton.example', 'waiting',
      'Deloton, Sun 22 Nov: 49 rides', 'hash', 'x'::blob, '2026-11-22 14:00:00+00', 0, null, null, null);
 ";

@@ -146,62 +146,92 @@ pub fn job_runs(
         "before_id": before.map(|(_, id)| id.to_string()),
         "limit": limit,
     };
-    rows(store, include_str!("../sql/api_job_runs.sql"), params, "cannot read the run ledger", job_run)
+    rows(
+        store,
+        include_str!("../sql/api_job_runs.sql"),
+        params,
+        "cannot read the run ledger",
+        job_run,
+    )
 }
 
 /// The newest run of each job that ever ran.
 pub fn latest_runs(store: &Store) -> Result<Vec<JobRun>> {
-    rows(store, include_str!("../sql/api_job_latest.sql"), &[], "cannot read the newest runs", job_run)
+    rows(
+        store,
+        include_str!("../sql/api_job_latest.sql"),
+        &[],
+        "cannot read the newest runs",
+        job_run,
+    )
 }
 
 /// The newest run of each job and day from `first_day` on.
 pub fn job_grid(store: &Store, first_day: NaiveDate) -> Result<Vec<GridCell>> {
     let params = named_params! { "first_day": first_day.to_string() };
-    rows(store, include_str!("../sql/api_job_grid.sql"), params, "cannot read the grid of runs", |row| {
-        Ok(GridCell {
-            job: row.get(0)?,
-            day: row.get(1)?,
-            outcome: row.get(2)?,
-            attempts: row.get(3)?,
-            run_id: uuid(row, 4)?,
-            error: row.get(5)?,
-        })
-    })
+    rows(
+        store,
+        include_str!("../sql/api_job_grid.sql"),
+        params,
+        "cannot read the grid of runs",
+        |row| {
+            Ok(GridCell {
+                job: row.get(0)?,
+                day: row.get(1)?,
+                outcome: row.get(2)?,
+                attempts: row.get(3)?,
+                run_id: uuid(row, 4)?,
+                error: row.get(5)?,
+            })
+        },
+    )
 }
 
 /// A page of the sealed days, newest first, before `before`.
 pub fn sealed_days(store: &Store, before: Option<NaiveDate>, limit: u32) -> Result<Vec<SealedDay>> {
     let params = named_params! { "before": before.map(|day| day.to_string()), "limit": limit };
-    rows(store, include_str!("../sql/api_sealed_days.sql"), params, "cannot read the sealed days", |row| {
-        let day: String = row.get(0)?;
-        Ok(SealedDay {
-            day: day.parse().map_err(|error| super::unreadable(0, error))?,
-            sealed_at: instant(row, 1)?,
-            ride_count: row.get(2)?,
-            reading_count: row.get(3)?,
-            seal_count: row.get(4)?,
-        })
-    })
+    rows(
+        store,
+        include_str!("../sql/api_sealed_days.sql"),
+        params,
+        "cannot read the sealed days",
+        |row| {
+            let day: String = row.get(0)?;
+            Ok(SealedDay {
+                day: day.parse().map_err(|error| super::unreadable(0, error))?,
+                sealed_at: instant(row, 1)?,
+                ride_count: row.get(2)?,
+                reading_count: row.get(3)?,
+                seal_count: row.get(4)?,
+            })
+        },
+    )
 }
 
 /// The newest mails, their recipients masked.
 pub fn outbox(store: &Store, limit: u32) -> Result<Vec<OutboxMessage>> {
     let params = named_params! { "limit": limit };
-    rows(store, include_str!("../sql/api_outbox.sql"), params, "cannot read the outbox", |row| {
-        Ok(OutboxMessage {
-            message_id: uuid(row, 0)?,
-            kind: row.get(1)?,
-            topic: row.get(2)?,
-            recipient: masked(&row.get::<_, String>(3)?),
-            state: row.get(4)?,
-            subject: row.get(5)?,
-            created_at: instant(row, 6)?,
-            attempts: row.get(7)?,
-            attempted_at: maybe_instant(row, 8)?,
-            settled_at: maybe_instant(row, 9)?,
-            detail: row.get(10)?,
-        })
-    })
+    rows(
+        store,
+        include_str!("../sql/api_outbox.sql"),
+        params,
+        "cannot read the outbox",
+        |row| {
+            Ok(OutboxMessage {
+                message_id: uuid(row, 0)?,
+                kind: row.get(1)?,
+                topic: row.get(2)?,
+                recipient: masked(&row.get::<_, String>(3)?),
+                state: row.get(4)?,
+                subject: row.get(5)?,
+                created_at: instant(row, 6)?,
+                attempts: row.get(7)?,
+                attempted_at: maybe_instant(row, 8)?,
+                settled_at: maybe_instant(row, 9)?,
+                detail: row.get(10)?,
+            })
+        },
+    )
 }
 
 /// A mail as it left or will leave, RFC 5322.
@@ -213,26 +243,31 @@ pub fn outbox_payload(store: &Store, message_id: Uuid) -> Result<Option<Vec<u8>>
 
 /// Where the pipeline stands.
 pub fn standing(store: &Store) -> Result<Standing> {
-    one_row(store, include_str!("../sql/api_status.sql"), "cannot read where the pipeline stands", |row| {
-        Ok(Standing {
-            messages: count(row, 0)?,
-            readings: count(row, 1)?,
-            partitions: count(row, 2)?,
-            log_clock: maybe_instant(row, 3)?,
-            flushed_at: maybe_instant(row, 4)?,
-            buffer_rides: count(row, 5)?,
-            open_rides: count(row, 6)?,
-            buffer_readings: count(row, 7)?,
-            rejected_lines: count(row, 8)?,
-            sealed_days: count(row, 9)?,
-            last_sealed_day: parsed(row, 10)?,
-            sealed_rides: count(row, 11)?,
-            published_at: maybe_instant(row, 12)?,
-            messages_waiting: count(row, 13)?,
-            messages_total: count(row, 14)?,
-            jobs_running: count(row, 15)?,
-        })
-    })
+    one_row(
+        store,
+        include_str!("../sql/api_status.sql"),
+        "cannot read where the pipeline stands",
+        |row| {
+            Ok(Standing {
+                messages: count(row, 0)?,
+                readings: count(row, 1)?,
+                partitions: count(row, 2)?,
+                log_clock: maybe_instant(row, 3)?,
+                flushed_at: maybe_instant(row, 4)?,
+                buffer_rides: count(row, 5)?,
+                open_rides: count(row, 6)?,
+                buffer_readings: count(row, 7)?,
+                rejected_lines: count(row, 8)?,
+                sealed_days: count(row, 9)?,
+                last_sealed_day: parsed(row, 10)?,
+                sealed_rides: count(row, 11)?,
+                published_at: maybe_instant(row, 12)?,
+                messages_waiting: count(row, 13)?,
+                messages_total: count(row, 14)?,
+                jobs_running: count(row, 15)?,
+            })
+        },
+    )
 }
 
 /// A mail address with all but its first letter and its domain hidden.
@@ -241,7 +276,11 @@ pub fn masked(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => {
             let first = local.rsplit('<').next().unwrap_or(local).chars().next();
-            format!("{}…@{}", first.map(String::from).unwrap_or_default(), domain.trim_end_matches('>'))
+            format!(
+                "{}…@{}",
+                first.map(String::from).unwrap_or_default(),
+                domain.trim_end_matches('>')
+            )
         }
         None => "…".to_owned(),
     }

@@ -1,4 +1,5 @@
--- Sealed days for which the buffer holds a finished ride that history lacks, or has with another number of readings.
+-- Sealed days for which the buffer holds a finished ride that history lacks, or has with another number of readings;
+-- and those in which history has a ride that went on and ended in another day.
 select distinct buffered.business_day::varchar
 from daily.ride as buffered
 semi join ops.sealed_day using (business_day)
@@ -7,3 +8,8 @@ anti join historical.ride as kept
     and kept.business_day = buffered.business_day
     and kept.reading_count = buffered.reading_count
 where buffered.ended_at is not null
+union
+select distinct kept.business_day::varchar
+from historical.ride as kept
+inner join daily.ride as buffered using (ride_id)
+where kept.business_day <> buffered.business_day

@@ -1,5 +1,5 @@
--- Sealed days of which the buffer still holds rides, with the lake's file and its rows.
-select cast(sealed.business_day as varchar), file.path, file.row_count
+-- Sealed days of which the buffer still holds rides, with the lake's file and its hash.
+select cast(sealed.business_day as varchar), file.path, file.content_hash
 from ops.sealed_day as sealed
 inner join ops.lake_file as file on file.business_day = sealed.business_day and file.table_name = 'reading'
 where sealed.business_day <= cast($1 as date)

@@ -11,12 +11,18 @@ union all
 select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
 from ops.lake_reading;
 
+-- The buffer without what was sealed. A ride of it may be in history too: it was reopened after its day was sealed, and
+-- what the buffer says holds.
+create or replace view ops.unsealed_ride as
+select * from daily.ride
+where business_day is null or business_day not in (select business_day from ops.sealed_day);
+
 -- One row per ride. `business_day` is null while the ride is open.
 create or replace view main.ride as
-select * from daily.ride
-where business_day is null or business_day not in (select business_day from ops.sealed_day)
+select * from ops.unsealed_ride
 union all
-select * from historical.ride;
+select * from historical.ride
+anti join ops.unsealed_ride using (ride_id);
 
 -- One row per ride and second.
 create or replace view main.reading as
@@ -24,13 +30,13 @@ select
     ride.business_day, reading.ride_id, reading.second, reading.recorded_at, reading.resistance, reading.heart_rate_bpm,
     reading.is_dropout, reading.cadence_rpm, reading.power_watts, reading.is_flagged
 from daily.reading as reading
-inner join daily.ride as ride on ride.ride_id = reading.ride_id
-where ride.business_day is null or ride.business_day not in (select business_day from ops.sealed_day)
+inner join ops.unsealed_ride as ride using (ride_id)
 union all
 select
     date as business_day, ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts,
     is_flagged
-from ops.lake_reading;
+from ops.lake_reading
+anti join ops.unsealed_ride using (ride_id);
 
 -- One row per rider, as the newest header described them.
 create or replace view main.rider as

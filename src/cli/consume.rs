@@ -1,0 +1,120 @@
+//! `deloton consume`: a whole file, or Kafka alone.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use super::serve;
+use crate::{
+    app::App,
+    config::settings::SourceKind,
+    ingest::{consume::Consumer, file::ingest_file, source::KafkaConfig},
+};
+
+/// Take in a file of JSON lines; without one, consume from Kafka and nothing else.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct ConsumeArgs {
+    /// A file of `{"log": "…"}` lines, optionally with `"key"`, gzip too; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub from_file: Option<PathBuf>,
+}
+
+/// Takes the file in, or consumes until told to stop.
+///
+/// # Errors
+/// When the file cannot be read, the settings are wrong or the store cannot be written.
+pub fn consume(args: &ConsumeArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+    match &args.from_file {
+        Some(path) => take_in(path, app, out),
+        None => from_kafka(app),
+    }
+}
+
+fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+    let bar = progress_bar();
+    let summary = ingest_file(
+        &app.store,
+        app.rules(),
+        app.settings.log_timezone,
+        path,
+        |bytes, size| {
+            bar.set_length(size);
+            bar.set_position(bytes);
+        },
+    )?;
+    bar.finish_and_clear();
+    let counts = summary.counts;
+    if summary.messages == 0 && counts.messages > 0 {
+        writeln!(
+            out,
+            "this file was taken in before: all of its {} messages are stored",
+            counts.messages
+        )?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} messages: {} readings, {} repeated, {} lines set aside",
+        summary.messages, counts.readings, counts.duplicate_readings, counts.rejected_lines
+    )?;
+    if counts.rejected_lines > 0 {
+        writeln!(out, "see why with `deloton rejected list`")?;
+    }
+    if summary.partial_rides > 0 {
+        writeln!(
+            out,
+            "{} rides in the buffer were joined midway: their riders are not known",
+            summary.partial_rides
+        )?;
+    }
+    let zone = app.schedule.day.timezone;
+    writeln!(
+        out,
+        "\nbusiness day (in {zone}; the log's stamps are {})   rides   readings",
+        app.settings.log_timezone
+    )?;
+    for (day, rides, readings) in &summary.days {
+        writeln!(
+            out,
+            "{day}   {rides:>6}   {readings:>8}   deloton run report --day {day}"
+        )?;
+    }
+    Ok(())
+}
+
+/// A bar on a terminal, nothing elsewhere.
+pub(super) fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {bar:40} {percent} % {bytes_per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn from_kafka(app: &App) -> anyhow::Result<()> {
+    if app.settings.source() != SourceKind::Kafka {
+        bail!("nothing to consume: name brokers with --kafka-brokers, or a file with --from-file");
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    serve::on_signal(Arc::clone(&stop)).context("cannot listen for signals")?;
+    let consumer = Consumer {
+        store: app.store.clone(),
+        rules: app.rules(),
+        log_timezone: app.settings.log_timezone,
+        kafka: KafkaConfig::from_settings(&app.settings)?,
+        live: Arc::clone(&app.live),
+        stop,
+    };
+    consumer.run(&mut serve::Watch::new(app))
+}

@@ -1,0 +1,104 @@
+//! `deloton outbox`: the send ledger in a person's hands.
+
+use std::io::Write;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::{
+    Store,
+    outbox::{self, MailState},
+};
+
+/// Look after mails.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct OutboxArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with mails.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+pub enum Action {
+    /// List mails, the newest first.
+    List {
+        /// Only those that are waiting, sending, sent, dead, unknown or discarded.
+        #[arg(long)]
+        state: Option<String>,
+        /// How many at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Print a mail as it was or will be sent.
+    Show {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Send a mail again that failed or is not known to have arrived.
+    Resend {
+        /// Its id.
+        id: Uuid,
+    },
+    /// Give up a mail for good.
+    Discard {
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// When there is no such mail, or it is in a state where that cannot be done.
+pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::Result<()> {
+    let connection = store.connection()?;
+    match &args.action {
+        Action::List { state, limit } => {
+            let state = match state {
+                Some(name) => match MailState::from_name(name) {
+                    Some(state) => Some(state),
+                    None => bail!(
+                        "`{name}` is no state of a mail; there are waiting, sending, sent, dead, unknown, discarded"
+                    ),
+                },
+                None => None,
+            };
+            let mails = outbox::list(&connection, state, *limit)?;
+            for mail in &mails {
+                let detail = mail.detail.as_deref().unwrap_or_default();
+                writeln!(
+                    out,
+                    "{}  {:<9}  {:<16}  {:<12}  {}  {detail}",
+                    mail.message_id,
+                    mail.state.name(),
+                    mail.kind,
+                    mail.topic,
+                    mail.created_at.format("%Y-%m-%d %H:%M UTC"),
+                )?;
+            }
+            if mails.is_empty() {
+                writeln!(out, "no mails")?;
+            }
+        }
+        Action::Show { id } => match outbox::get(&connection, *id)? {
+            Some((_, payload)) => out.write_all(&payload)?,
+            None => bail!("there is no mail {id}; `deloton outbox list` shows what there is"),
+        },
+        Action::Resend { id } => {
+            if !outbox::resend(&connection, *id)? {
+                bail!("mail {id} is not there, or is not one that failed or is not known to have arrived");
+            }
+            writeln!(out, "mail {id} waits again")?;
+        }
+        Action::Discard { id } => {
+            if !outbox::discard(&connection, *id, store.clock().now())? {
+                bail!("mail {id} is not there, or was sent");
+            }
+            writeln!(out, "mail {id} is given up")?;
+        }
+    }
+    Ok(())
+}

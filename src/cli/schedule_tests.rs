@@ -1,0 +1,227 @@
+//! What the commands about the schedule write.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    backfill::{BackfillArgs, Only, backfill},
+    check::{Check, CheckArgs, check},
+    plan::{PlanArgs, plan},
+    run::{RunArgs, run},
+};
+use crate::{
+    clock::Clock,
+    config::schedule::Schedule,
+    domain::run::JobStatus,
+    scheduler::{Job, Options, Run, Runner, plan::Stream},
+    store::Store,
+};
+
+const SCHEDULE: &str = r#"
+    [defaults]
+    retries = 0
+    [[job]]
+    name = "compact"
+    kind = "compact"
+    cron = "20 0 * * *"
+    [[job]]
+    name = "report"
+    kind = "report"
+    after = ["compact"]
+    [[job]]
+    name = "mail"
+    kind = "notify"
+    cron = "0 7 * * *"
+    after = ["report"]
+    catch_up = "last"
+    [[job]]
+    name = "prune"
+    kind = "prune"
+    cron = "30 1 * * *"
+"#;
+
+fn now() -> DateTime<Utc> {
+    "2026-01-06T00:30:00Z".parse().unwrap()
+}
+
+/// A runner whose jobs succeed, but for compact of the days in `failing`.
+fn runner(folder: &tempfile::TempDir, failing: &Arc<Mutex<Vec<String>>>) -> Runner {
+    let schedule = Schedule::parse(SCHEDULE, "cron.toml").unwrap();
+    let store = Store::open(folder.path(), Clock::Fixed(now())).unwrap();
+    let job = |name: &str| {
+        let (failing, fails) = (Arc::clone(failing), name == "compact");
+        let job = move |run: &Run| {
+            anyhow::ensure!(
+                !(fails && failing.lock().unwrap().contains(&run.window.to_string())),
+                "the disk is full"
+            );
+            Ok(JobStatus::done().count("rides", 3))
+        };
+        (name.to_owned(), Arc::new(job) as Arc<dyn Job>)
+    };
+    let jobs: BTreeMap<_, _> = schedule.jobs.iter().map(|config| job(&config.name)).collect();
+    Runner::new(
+        schedule,
+        store,
+        Clock::Fixed(now()),
+        jobs,
+        || Stream::CAUGHT_UP,
+        Options::default(),
+    )
+    .unwrap()
+}
+
+fn args(from: &str, to: &str, only: Only) -> BackfillArgs {
+    let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+    BackfillArgs {
+        job: "report".to_owned(),
+        from,
+        to,
+        only,
+        dry_run: false,
+        reverse: false,
+        mail: false,
+    }
+}
+
+fn written(command: impl FnOnce(&mut Vec<u8>) -> anyhow::Result<()>) -> String {
+    let mut out = Vec::new();
+    let result = command(&mut out);
+    let mut text = String::from_utf8(out).unwrap();
+    if let Err(error) = result {
+        text += &format!("error: {error:#}\n");
+    }
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+#[test]
+fn run_makes_what_is_missing_and_tells_each_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing = Arc::new(Mutex::new(vec!["2026-01-01".to_owned()]));
+    let runner = runner(&folder, &failing);
+    let asked = |job: &str, day: Option<&str>| {
+        let args = RunArgs {
+            job: job.to_owned(),
+            day: day.map(|day| day.parse().unwrap()),
+            mail: false,
+        };
+        written(|out| run(&args, &runner, out))
+    };
+    insta::assert_snapshot!(asked("report", None), @r"
+    compact                      2026-01-05           done: 3 rides
+    report                       2026-01-05           done: 3 rides
+    ");
+    insta::assert_snapshot!(asked("report", Some("2026-01-01")), @r"
+    compact                      2026-01-01           failed: the disk is full
+    error: `report` was not run for 2026-01-01: `compact`, which it comes after, failed
+    ");
+    insta::assert_snapshot!(asked("compact", Some("2026-01-01")), @r"
+    compact                      2026-01-01           failed: the disk is full
+    error: `compact` failed for 2026-01-01: the disk is full
+    ");
+}
+
+#[test]
+fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing = Arc::new(Mutex::new(vec!["2026-01-02".to_owned()]));
+    let runner = runner(&folder, &failing);
+    insta::assert_snapshot!(written(|out| backfill(&args("2026-01-01", "2026-01-03", Only::Missing), &runner, out)), @r"
+    compact                      2026-01-01           done: 3 rides
+    report                       2026-01-01           done: 3 rides
+    compact                      2026-01-02           failed: the disk is full
+    compact                      2026-01-03           done: 3 rides
+    report                       2026-01-03           done: 3 rides
+    error: 1 of 3 days failed (2026-01-02); run them again with `deloton backfill report --from 2026-01-01 --to 2026-01-03 --only missing`
+    ");
+    failing.lock().unwrap().clear();
+    let dry = BackfillArgs {
+        dry_run: true,
+        reverse: true,
+        ..args("2026-01-01", "2026-01-04", Only::Missing)
+    };
+    insta::assert_snapshot!(written(|out| backfill(&dry, &runner, out)), @r"
+    report                       2026-01-04 would run
+    report                       2026-01-02 would run
+    2 days
+    ");
+    insta::assert_snapshot!(written(|out| backfill(&args("2026-01-01", "2026-01-03", Only::Missing), &runner, out)), @r"
+    compact                      2026-01-02           done: 3 rides
+    report                       2026-01-02           done: 3 rides
+    1 day
+    ");
+}
+
+#[test]
+fn backfill_never_mails_unless_told_and_does_no_unfinished_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(&folder, &Arc::default());
+    let mail = BackfillArgs {
+        job: "mail".to_owned(),
+        ..args("2026-01-01", "2026-01-01", Only::All)
+    };
+    assert!(written(|out| backfill(&mail, &runner, out)).contains("say --with-mail"));
+    let told = BackfillArgs { mail: true, ..mail };
+    assert!(written(|out| backfill(&told, &runner, out)).contains("mail"));
+    let today = args("2026-01-05", "2026-01-06", Only::All);
+    assert!(written(|out| backfill(&today, &runner, out)).contains("the last finished day is 2026-01-05"));
+}
+
+#[test]
+fn plan_shows_what_is_due_what_waits_and_which_mail_would_go_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(&folder, &Arc::default());
+    let store = Store::open(folder.path(), Clock::Fixed(now()));
+    drop(store);
+    let mut view = runner.view().unwrap();
+    view.days_with_rows.insert("2026-01-05".parse().unwrap());
+    let args = PlanArgs { at: None, until: None };
+    let text = written(|out| plan(&args, runner.schedule(), &view, Stream::CAUGHT_UP, now(), out));
+    insta::assert_snapshot!(text, @r"
+    at 2026-01-06 00:30:00 GMT
+
+    due now
+      compact                      2026-01-05           missed at 2026-01-06 00:20:00 GMT
+
+    waiting
+      report                       2026-01-05           waits for compact
+
+    next, until 2026-01-07 00:30:00 GMT
+      prune                        2026-01-05           2026-01-06 01:30:00 GMT
+      mail                         2026-01-05           2026-01-06 07:00:00 GMT  after report  (a mail goes out)
+      compact                      2026-01-06           2026-01-07 00:20:00 GMT
+      report                       2026-01-06           2026-01-07 00:20:00 GMT  after compact
+    ");
+}
+
+#[test]
+fn check_tells_every_clock_change_a_job_falls_into_and_what_else_is_wrong() {
+    let sql = Check {
+        what: "SQL files",
+        run: &|_| Ok(9),
+    };
+    let templates = Check {
+        what: "templates",
+        run: &|_| Err(vec!["base.html:3: unclosed tag".to_owned()]),
+    };
+    let schedule = Ok(Schedule::parse(SCHEDULE, "cron.toml").unwrap());
+    let text = written(|out| check(&CheckArgs {}, schedule, now(), &[sql, templates], out));
+    insta::assert_snapshot!(text, @r"
+    schedule: 4 jobs, fine
+    SQL files: 9, fine
+    templates: 1 wrong
+      base.html:3: unclosed tag
+    clock changes until 2029:
+      `prune`: 2026-03-29 01:30:00 is skipped in Europe/London: runs once, at 2026-03-29 02:00:00 BST
+      `prune`: 2026-10-25 01:30:00 occurs twice in Europe/London: runs once, the first time, at 2026-10-25 01:30:00 BST
+      `prune`: 2027-03-28 01:30:00 is skipped in Europe/London: runs once, at 2027-03-28 02:00:00 BST
+      `prune`: 2027-10-31 01:30:00 occurs twice in Europe/London: runs once, the first time, at 2027-10-31 01:30:00 BST
+      `prune`: 2028-03-26 01:30:00 is skipped in Europe/London: runs once, at 2028-03-26 02:00:00 BST
+      `prune`: 2028-10-29 01:30:00 occurs twice in Europe/London: runs once, the first time, at 2028-10-29 01:30:00 BST
+    error: 1 thing to put right, listed above
+    ");
+}

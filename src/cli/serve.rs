@@ -1,0 +1,510 @@
+//! `deloton serve`: everything in one process.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use chrono::{Days, NaiveDate};
+use clap::Args;
+use futures_util::FutureExt;
+use poem::{
+    EndpointExt, Route, Server as HttpServer,
+    listener::{Acceptor, Listener as _, TcpListener},
+};
+use tokio::{runtime::Runtime, signal};
+
+use super::{consume::progress_bar, remote};
+use crate::{
+    api::{self, ApiContext},
+    app::App,
+    config::settings::{Location, MailKind, Settings, SourceKind},
+    domain::{
+        batch::StreamId,
+        day::Span,
+        run::{JobOverview, JobsHandle, Window},
+    },
+    ingest::{
+        self,
+        consume::{Consumer, Listener, Standing},
+        source::{KafkaConfig, RawMessage},
+        writer::Written,
+    },
+    scheduler::{Runner, Ticker, plan::Stream},
+    simulate::{Faults, Fleet, FleetConfig, broker::EmbeddedBroker, envelope},
+};
+
+/// Business days that a first start with simulated bikes fills in.
+const PAST_DAYS: u64 = 7;
+
+/// Partitions of the embedded broker's topic.
+const PARTITIONS: i32 = 3;
+
+/// Source of the filled-in past in `ops.stream`.
+const PAST: &str = "simulated-past";
+
+/// Prefix of the embedded broker's identities.
+const EMBEDDED: &str = "embedded-";
+
+/// How often gauges are taken from the store.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How long what runs may go on after a signal before it is cancelled.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Everything in one process: consumer, scheduler, API, live dashboard.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Simulated bikes, serials SN0001 and up.
+    #[arg(long, default_value_t = 24, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub bikes: u32,
+
+    /// Most simulated rides on one day of the filled-in past.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub rides_per_day: u32,
+
+    /// Decides everything about the simulated bikes and riders.
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+}
+
+/// The runtime that requests, ticks and deliveries are served by.
+///
+/// # Errors
+/// When the system has no threads left.
+pub fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Raises `stop` at Ctrl-C and SIGTERM.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn on_signal(stop: Arc<AtomicBool>) -> std::io::Result<()> {
+    let wait = move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
+        runtime.block_on(interrupted());
+        stop.store(true, Ordering::Relaxed);
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+}
+
+async fn interrupted() {
+    let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::error!(%error, "cannot listen for signals; stop the program with SIGKILL, it will recover");
+            return futures_util::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Serves until interrupted.
+///
+/// # Errors
+/// Whatever keeps it from starting; while it runs, a store that cannot be written any more.
+pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
+    api::check_bind(settings.listen)?;
+    if settings.source() == SourceKind::Simulated && settings.mail == MailKind::Outbox && settings.mail_to.is_empty() {
+        settings.mail_to.push("ceo@deloton.example".to_owned());
+    }
+    let runtime = runtime()?;
+    if let Some(server) = remote::Server::find(&settings.data_dir)? {
+        bail!(
+            "a server of `{}` is running already, at http://{} (process {})",
+            settings.data_dir.display(),
+            server.address,
+            server.pid
+        );
+    }
+    let acceptor = runtime
+        .block_on(TcpListener::bind(settings.listen).into_acceptor())
+        .with_context(|| {
+            format!(
+                "cannot listen on {}; is another program listening there? choose another with --listen",
+                settings.listen
+            )
+        })?;
+    let address = local_address(&acceptor).unwrap_or(settings.listen);
+    if settings.site_url.is_none() && matches!(settings.site(), Location::Directory(_)) {
+        settings.site_url = Some(format!("http://{address}/reports"));
+    }
+    let app = App::open(settings, runtime.handle())?;
+    let result = runtime.block_on(run(args, &app, acceptor, address));
+    // What still blocks must not keep the process: the store recovers from any instant.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {
+    acceptor
+        .local_addr()
+        .iter()
+        .find_map(|address| address.as_socket_addr().copied())
+}
+
+async fn run(
+    args: &ServeArgs,
+    app: &App,
+    acceptor: impl Acceptor + 'static,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let server = remote::Server {
+        address,
+        pid: std::process::id(),
+        token: token(),
+    };
+    let routes = Route::new()
+        .at(remote::PATH, remote::endpoint(app.clone(), server.token.clone()))
+        .nest_no_strip("/", api::routes(api_context(app))?.map_to_response());
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(HttpServer::new_with_acceptor(acceptor).run_with_graceful_shutdown(
+        routes,
+        ended.map(|_| ()),
+        Some(Duration::from_millis(500)),
+    ));
+    server.announce(&app.settings.data_dir)?;
+    println!(
+        "deloton is at http://{address}/   (data in {}; stop with Ctrl-C)",
+        app.settings.data_dir.display()
+    );
+
+    let measuring = tokio::spawn(measure(app.clone()));
+    let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
+    let mut work = tokio::task::spawn_blocking(move || work.join());
+    let ticker = Ticker::start(app.runner.clone());
+    let mut ticker = None.or(Some(ticker.await?));
+    let finished = tokio::select! {
+        () = interrupted() => None,
+        result = &mut work => Some(result),
+    };
+    tracing::info!("stopping");
+    stop.store(true, Ordering::Relaxed);
+    // The answer does not matter: the other side may be gone already.
+    end.send(()).ok();
+    if let Some(ticker) = ticker.take() {
+        let left = ticker.stop(GRACE).await?;
+        if left > 0 {
+            tracing::warn!(
+                runs = left,
+                "runs did not end in time; they are due again at the next start"
+            );
+        }
+    }
+    let result = match finished {
+        Some(result) => result,
+        None => work.await,
+    };
+    std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
+    serving.abort();
+    measuring.abort();
+    match result {
+        Ok(Ok(result)) => result,
+        _ => bail!("the consuming thread panicked; see the log"),
+    }
+}
+
+/// Keeps the gauges that come from the store up to date.
+async fn measure(app: App) {
+    loop {
+        let (store, metrics) = (app.store.clone(), app.metrics.clone());
+        let measured = tokio::task::spawn_blocking(move || {
+            let status = store.status()?;
+            metrics.set_buffer_readings(status.buffer_readings);
+            metrics.set_disk_free(status.disk_free_bytes);
+            metrics.set_outbox(
+                status
+                    .outbox
+                    .iter()
+                    .map(|(state, count)| (state.name(), *count)),
+            );
+            Ok::<_, crate::store::StoreError>(())
+        });
+        if let Ok(Err(error)) = measured.await {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::from(error)),
+                "cannot measure the store"
+            );
+        }
+        tokio::time::sleep(MEASURE_INTERVAL).await;
+    }
+}
+
+/// A word that only the owner of the data folder can know.
+fn token() -> String {
+    let hash = || std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+    format!("{:016x}{:016x}", hash(), hash())
+}
+
+fn api_context(app: &App) -> ApiContext {
+    let metrics = app.metrics.clone();
+    let live = Arc::clone(&app.live);
+    let site_directory = match app.settings.site() {
+        Location::Directory(path) => Some(path),
+        Location::S3 { .. } => None,
+    };
+    ApiContext {
+        store: app.store.clone(),
+        clock: app.clock,
+        day_rule: app.schedule.day,
+        live: Arc::clone(&app.live),
+        jobs: Arc::new(Jobs(app.runner.clone())),
+        templates: Arc::clone(&app.templates),
+        site_url: if site_directory.is_some() {
+            None
+        } else {
+            app.settings.site_url.clone()
+        },
+        site_directory,
+        public_url: app.settings.public_url.clone(),
+        metrics: Arc::new(move || metrics.render()),
+        troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
+    }
+}
+
+struct Jobs(Runner);
+
+impl JobsHandle for Jobs {
+    fn overview(&self) -> Vec<JobOverview> {
+        let job = |job: crate::scheduler::runner::JobOverview| JobOverview {
+            name: job.name,
+            kind: job.kind.to_owned(),
+            next_run_at: job.next_run_at,
+        };
+        self.0.overview().into_iter().map(job).collect()
+    }
+}
+
+/// Keeps the scheduler, the metrics and the pages informed of how the consumer stands.
+pub(super) struct Watch {
+    app: App,
+    refreshed_at: Option<Instant>,
+}
+
+impl Watch {
+    pub(super) fn new(app: &App) -> Self {
+        Watch {
+            app: app.clone(),
+            refreshed_at: None,
+        }
+    }
+}
+
+impl Listener for Watch {
+    fn written(&mut self, written: &Written) {
+        let messages = u64::try_from(written.messages).unwrap_or(0);
+        self.app
+            .metrics
+            .flushed(messages, written.readings as u64, written.rejected as u64, written.took);
+    }
+
+    fn stands(&mut self, standing: &Standing) {
+        if self
+            .refreshed_at
+            .is_some_and(|at| at.elapsed() < Duration::from_secs(1))
+        {
+            return;
+        }
+        self.refreshed_at = Some(Instant::now());
+        *self.app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+            caught_up: standing.caught_up,
+            watermark: standing.watermark,
+        };
+        let metrics = &self.app.metrics;
+        metrics.set_lag(standing.lag_messages.and_then(|lag| u64::try_from(lag).ok()));
+        metrics.set_open_rides(standing.open_rides as u64);
+        metrics.set_freshness(standing.newest.map(|at| (self.app.clock.now() - at).as_seconds_f64()));
+    }
+}
+
+/// The thread that brings lines in: the past first, where bikes are simulated, then the stream.
+fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<anyhow::Result<()>> {
+    thread::spawn(move || match app.settings.source() {
+        SourceKind::None => {
+            while !stop.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(100));
+            }
+            Ok(())
+        }
+        SourceKind::Kafka => consume(&app, KafkaConfig::from_settings(&app.settings)?, stop),
+        SourceKind::Simulated => simulate(&args, &app, stop),
+    })
+}
+
+fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    // Until the first word from the consumer nothing is known to be complete.
+    *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+        caught_up: false,
+        watermark: None,
+    };
+    let consumer = Consumer {
+        store: app.store.clone(),
+        rules: app.rules(),
+        log_timezone: app.settings.log_timezone,
+        kafka,
+        live: Arc::clone(&app.live),
+        stop,
+    };
+    consumer.run(&mut Watch::new(app))
+}
+
+/// Simulated bikes through an embedded broker, after the days before were filled in.
+fn simulate(args: &ServeArgs, app: &App, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    fill_in_past(args, app, &stop)?;
+    if stop.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    // The logs of earlier starts are gone with their brokers: what they left open has ended.
+    for stream in app
+        .store
+        .streams()?
+        .into_iter()
+        .filter(|stream| stream.source.starts_with(EMBEDDED))
+    {
+        ingest::consume::retire(&app.store, app.rules(), &stream)?;
+    }
+    let topic = &app.settings.kafka_topic;
+    let mut broker = EmbeddedBroker::start(topic, PARTITIONS)?;
+    let now = app.clock.now();
+    let fleet = Fleet::new(FleetConfig {
+        demo_from: Some(now),
+        ..fleet_config(args, app)
+    });
+    let lines = fleet
+        .lines(Span {
+            start: now,
+            end: now + Days::new(365),
+        })
+        .with_faults(Faults::default(), args.seed);
+    broker.produce(topic, lines, now)?;
+    let kafka = KafkaConfig {
+        brokers: broker.bootstrap_servers(),
+        topic: topic.clone(),
+        group: app.settings.kafka_group.clone(),
+        properties: Vec::new(),
+        start: crate::config::settings::StartAt::Earliest,
+        lookback: chrono::TimeDelta::hours(2),
+        log_timezone: app.settings.log_timezone,
+        identity: Some(broker.identity()),
+    };
+    consume(app, kafka, stop)
+}
+
+fn fleet_config(args: &ServeArgs, app: &App) -> FleetConfig {
+    FleetConfig {
+        seed: args.seed,
+        bikes: args.bikes,
+        rides_per_day_max: args.rides_per_day,
+        timezone: app.schedule.day.timezone,
+        ..FleetConfig::default()
+    }
+}
+
+/// On the very first start: the business days before, through the same parser, sessioniser, compaction and report.
+fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Result<()> {
+    let marker = past_marker(app);
+    if marker.exists() {
+        return Ok(());
+    }
+    let last = app.schedule.day.last_finished(app.clock.now());
+    let first = first_past_day(app, last)?;
+    let span = Span {
+        start: app.schedule.day.span(first).start,
+        end: app.schedule.day.span(last).end,
+    };
+    let bar = progress_bar();
+    let steps = PAST_DAYS + 1;
+    bar.set_length(steps * 1000);
+    bar.set_message(format!("making rides of {first} to {last}"));
+    tracing::info!(%first, %last, "filling in the days before the first start");
+    let fleet = Fleet::new(FleetConfig {
+        opens_at: Some(span.start),
+        ..fleet_config(args, app)
+    });
+    let stream = StreamId {
+        source: format!("{PAST}-{}-{first}-{last}", args.seed),
+        topic: app.settings.kafka_topic.clone(),
+    };
+    let mut lines = fleet.lines(span);
+    let mut payload = Vec::new();
+    ingest::file::ingest(&app.store, app.rules(), app.settings.log_timezone, &stream, |each| {
+        let mut offset = 0;
+        while let Some(line) = lines.next_line() {
+            payload.clear();
+            envelope::write_payload(&line, &mut payload);
+            if offset % 65_536 == 0 {
+                let done = (line.at - span.start).num_seconds() * 1000 / (span.end - span.start).num_seconds();
+                bar.set_position(u64::try_from(done).unwrap_or(0));
+                if stop.load(Ordering::Relaxed) {
+                    bail!("stopped while filling in the past; the next start goes on with it");
+                }
+            }
+            let key = Some(line.serial.as_bytes());
+            each(RawMessage {
+                partition: 0,
+                offset,
+                timestamp_millis: None,
+                key,
+                payload: &payload,
+            })?;
+            offset += 1;
+        }
+        Ok(())
+    })?;
+    let mut day = first;
+    while day <= last && !stop.load(Ordering::Relaxed) {
+        bar.set_message(format!("compacting and reporting {day}"));
+        run_job(app, "report", day)?;
+        bar.inc(1000);
+        day = day + Days::new(1);
+    }
+    run_job(app, "publish", last)?;
+    if app.settings.mail == MailKind::Outbox {
+        run_job(app, "notify", last)?;
+    }
+    bar.finish_and_clear();
+    std::fs::write(&marker, format!("{first} {last}\n")).with_context(|| format!("cannot write `{}`", marker.display()))
+}
+
+/// Remembers which days are filled in, so that a start that was cut short goes on with the same ones.
+fn first_past_day(app: &App, last: NaiveDate) -> anyhow::Result<NaiveDate> {
+    let rows = app.store.stream_rides()?;
+    Ok(rows
+        .days
+        .first()
+        .map_or(last - Days::new(PAST_DAYS - 1), |(day, ..)| *day))
+}
+
+fn past_marker(app: &App) -> PathBuf {
+    app.settings.data_dir.join("simulated-past")
+}
+
+/// Runs a job for a day, where the schedule has it.
+fn run_job(app: &App, job: &str, day: NaiveDate) -> anyhow::Result<()> {
+    if app.schedule.job(job).is_none() {
+        return Ok(());
+    }
+    let ended = app.runner.run_now(job, Window::Day(day))?;
+    if let Some(failed) = ended.iter().find(|run| run.error.is_some()) {
+        let reason = failed.error.as_deref().unwrap_or_default();
+        bail!("`{}` failed for {}: {reason}", failed.job, failed.window);
+    }
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! `deloton status`: where everything stands, for the engineer on call; what needs a person comes first.
+
+use std::io::Write;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{day::DayRule, live::StreamState, run::Outcome},
+    scheduler::runner::JobOverview,
+    store::{
+        disk::size,
+        outbox::MailState,
+        status::{Status, StreamStatus},
+    },
+};
+
+/// Below this a disk is about to be full.
+const LITTLE_ROOM: u64 = 2_000_000_000;
+
+/// Open rides without a reading for this long are odd.
+const QUIET: TimeDelta = TimeDelta::minutes(10);
+
+/// Show where everything stands: the stream, rides, history, jobs, mail, room.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub struct StatusArgs {}
+
+/// What there is to show.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'s> {
+    /// What the store says.
+    pub status: &'s Status,
+    /// What the scheduler says.
+    pub jobs: &'s [JobOverview],
+    /// What the consumer says, where it runs in this process.
+    pub stream: Option<&'s StreamState>,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// The company's day; its zone is what times are shown in.
+    pub day: DayRule,
+}
+
+/// Writes it.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn status(_: &StatusArgs, standing: &Standing<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+    let warnings = warnings(standing);
+    if !warnings.is_empty() {
+        writeln!(out, "needs a look")?;
+        for warning in warnings {
+            writeln!(out, "  ! {warning}")?;
+        }
+        writeln!(out)?;
+    }
+    streams(standing, out)?;
+    rides(standing, out)?;
+    jobs(standing, out)?;
+    rest(standing.status, out)?;
+    Ok(())
+}
+
+/// What needs a person, and what that person can do.
+fn warnings(standing: &Standing<'_>) -> Vec<String> {
+    let Standing { status, now, .. } = *standing;
+    let mut warnings = Vec::new();
+    warnings.extend(standing.stream.and_then(|stream| stream.trouble.clone()));
+    if let Some(free) = status.disk_free_bytes.filter(|&free| free < LITTLE_ROOM) {
+        warnings.push(format!(
+            "{} are left on the data folder's disk: make room, or lower `keep_days` and `keep` in cron.toml",
+            size(free)
+        ));
+    }
+    if let Some(newest) = status
+        .newest_reading_at
+        .filter(|&at| status.open_rides > 0 && now - at > QUIET)
+    {
+        warnings.push(format!(
+            "{} open, and nothing has arrived for {}: does the consumer run, and do the bikes reach Kafka?",
+            counted(status.open_rides, "ride is", "rides are"),
+            span(now - newest)
+        ));
+    }
+    for job in standing.jobs {
+        let Some(last) = &job.last_run else { continue };
+        let how = match last.outcome {
+            Outcome::Failed => "failed",
+            Outcome::Abandoned => "was cut short",
+            Outcome::Running | Outcome::Succeeded => continue,
+        };
+        let is_day = last.window.len() == "2026-01-01".len();
+        let day = if is_day {
+            format!(" --day {}", last.window)
+        } else {
+            String::new()
+        };
+        warnings.push(format!(
+            "`{}` {how} for {} at try {}: `deloton plan` says when it is tried again, `deloton run {}{day}` tries now",
+            job.name, last.window, last.attempt, job.name
+        ));
+    }
+    for (state, what, then) in [
+        (
+            MailState::Unknown,
+            "may or may not have been sent",
+            "decide with `deloton outbox`",
+        ),
+        (
+            MailState::Dead,
+            "could not be sent",
+            "see why, and resend, with `deloton outbox`",
+        ),
+    ] {
+        if let Some((_, count)) = status.outbox.iter().find(|(known, _)| *known == state) {
+            warnings.push(format!("{} {what}: {then}", counted(*count, "message", "messages")));
+        }
+    }
+    if status.rejected_lines > 0 {
+        let lines = counted(status.rejected_lines, "line", "lines");
+        warnings.push(format!(
+            "{lines} could not be understood: `deloton rejected` shows them with the reason"
+        ));
+    }
+    warnings
+}
+
+fn streams(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    let Standing { status, now, .. } = *standing;
+    writeln!(out, "stream")?;
+    if let Some(stream) = standing.stream {
+        let lag = stream
+            .lag_messages
+            .map_or("not known yet".to_owned(), |lag| counted(lag, "message", "messages"));
+        field(out, "lag", &lag)?;
+    }
+    let Some(newest) = status.streams.first() else {
+        writeln!(
+            out,
+            "  nothing was ever read: `deloton serve` reads Kafka, `deloton consume --from-file` a file"
+        )?;
+        return writeln!(out);
+    };
+    let of_newest = |stream: &&StreamStatus| stream.source == newest.source && stream.topic == newest.topic;
+    let (mut current, earlier): (Vec<_>, Vec<_>) = status.streams.iter().partition(of_newest);
+    current.sort_by_key(|stream| stream.partition);
+    field(out, "topic", &format!("{} of {}", newest.topic, newest.source))?;
+    let header = [
+        "partition",
+        "next offset",
+        "log clock",
+        "stored",
+        "messages",
+        "readings",
+        "duplicates",
+        "rejected",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    rows.extend(current.iter().map(|stream| {
+        [
+            stream.partition.to_string(),
+            grouped(stream.next_offset.unsigned_abs()),
+            stream.log_clock.map_or("-".to_owned(), |at| ago(at, now)),
+            ago(stream.flushed_at, now),
+            grouped(stream.messages),
+            grouped(stream.readings),
+            grouped(stream.duplicate_lines),
+            grouped(stream.rejected_lines),
+        ]
+    }));
+    table(out, &rows, Align::Right)?;
+    if !earlier.is_empty() {
+        let messages = earlier.iter().map(|stream| stream.messages).sum();
+        let readings = earlier.iter().map(|stream| stream.readings).sum();
+        let earlier = format!(
+            "{} of other sources: {} messages, {} readings",
+            counted(earlier.len() as u64, "partition", "partitions"),
+            grouped(messages),
+            grouped(readings)
+        );
+        field(out, "earlier", &earlier)?;
+    }
+    writeln!(out)
+}
+
+fn rides(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    let Standing { status, now, .. } = *standing;
+    writeln!(out, "rides")?;
+    field(out, "open", &grouped(status.open_rides))?;
+    let newest = status.newest_reading_at.map_or("none yet".to_owned(), |at| {
+        format!("{} ({})", standing.local(at), ago(at, now))
+    });
+    field(out, "newest reading", &newest)?;
+    let buffer = format!(
+        "{}, {}",
+        counted(status.buffer_rides, "ride", "rides"),
+        counted(status.buffer_readings, "reading", "readings")
+    );
+    field(out, "in the buffer", &buffer)?;
+    let sealed = status.sealed.map_or("none yet".to_owned(), |days| {
+        let (count, rides) = (counted(days.count, "day", "days"), counted(days.rides, "ride", "rides"));
+        if days.first == days.last {
+            format!("{count}, {}, with {rides}", days.first)
+        } else {
+            format!("{count}, {} to {}, with {rides}", days.first, days.last)
+        }
+    });
+    field(out, "sealed", &sealed)?;
+    if !status.late_days.is_empty() {
+        let days: Vec<String> = status.late_days.iter().map(ToString::to_string).collect();
+        field(
+            out,
+            "to seal again",
+            &format!("{}, when compact is due next", days.join(", ")),
+        )?;
+    }
+    writeln!(out)
+}
+
+fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+    let Standing { now, .. } = *standing;
+    writeln!(out, "jobs")?;
+    let mut rows = vec![["job", "last run", "about", "outcome", "next"].map(str::to_owned)];
+    rows.extend(standing.jobs.iter().map(|job| {
+        let dash = || "-".to_owned();
+        let last = job.last_run.as_ref();
+        let began = last.map(|last| last.started_at).max(job.last_idle_at);
+        let outcome = match (&job.running, last) {
+            (Some(_), _) => "running".to_owned(),
+            (None, Some(last)) if Some(last.started_at) >= job.last_idle_at => last.outcome.name().to_owned(),
+            (None, _) if job.last_idle_at.is_some() => "nothing to do".to_owned(),
+            (None, _) => dash(),
+        };
+        let next = match job.next_run_at {
+            _ if !job.enabled => "disabled".to_owned(),
+            Some(at) => format!("{} ({})", standing.local(at), ahead(at, now)),
+            None => job
+                .when
+                .split_once(',')
+                .map_or(job.when.clone(), |(first, _)| format!("{first}, …")),
+        };
+        [
+            job.name.clone(),
+            began.map_or_else(dash, |at| ago(at, now)),
+            last.map_or_else(dash, |last| last.window.clone()),
+            outcome,
+            next,
+        ]
+    }));
+    table(out, &rows, Align::Left)?;
+    writeln!(out)
+}
+
+fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "mail and room")?;
+    let states: Vec<String> = status
+        .outbox
+        .iter()
+        .map(|(state, count)| format!("{} {}", grouped(*count), state.name()))
+        .collect();
+    let outbox = if states.is_empty() {
+        "empty".to_owned()
+    } else {
+        states.join(", ")
+    };
+    field(out, "outbox", &outbox)?;
+    field(out, "database", &size(status.database_bytes))?;
+    field(out, "lake", &size(status.lake_bytes))?;
+    field(
+        out,
+        "disk free",
+        &status.disk_free_bytes.map_or("not known".to_owned(), size),
+    )?;
+    field(
+        out,
+        "newest backup",
+        status
+            .newest_backup
+            .as_deref()
+            .unwrap_or("none; `deloton backup` takes one"),
+    )
+}
+
+impl Standing<'_> {
+    fn local(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.day.timezone)
+            .format("%Y-%m-%d %H:%M:%S %Z")
+            .to_string()
+    }
+}
+
+fn field(out: &mut dyn Write, name: &str, value: &str) -> std::io::Result<()> {
+    writeln!(out, "  {name:<16}{value}")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Columns as wide as their widest cell.
+fn table<const N: usize>(out: &mut dyn Write, rows: &[[String; N]], align: Align) -> std::io::Result<()> {
+    let widths: [usize; N] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| match align {
+            Align::Left => format!("{cell:<width$}"),
+            Align::Right => format!("{cell:>width$}"),
+        });
+        writeln!(out, "  {}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match now - at {
+        age if age < TimeDelta::zero() => ahead(at, now),
+        age if age < TimeDelta::seconds(1) => "now".to_owned(),
+        age => format!("{} ago", span(age)),
+    }
+}
+
+fn ahead(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("in {}", span((at - now).max(TimeDelta::zero())))
+}
+
+/// A span of time in its largest unit of which there are at least two, or in seconds.
+fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `1 ride`, `2,000 rides`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// Thousands apart: `1,234,567`.
+fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

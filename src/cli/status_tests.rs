@@ -1,0 +1,180 @@
+use super::*;
+use crate::{scheduler::runner::LastOverview, store::status::SealedDays};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn written(status: &Status, jobs: &[JobOverview], stream: Option<&StreamState>) -> String {
+    let mut out = Vec::new();
+    let standing = Standing {
+        status,
+        jobs,
+        stream,
+        now: at("2026-07-10T12:00:00Z"),
+        day: DayRule::default(),
+    };
+    super::status(&StatusArgs {}, &standing, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn partition(source: &str, partition: i32, flushed_at: &str) -> StreamStatus {
+    StreamStatus {
+        source: source.to_owned(),
+        topic: "deloton".to_owned(),
+        partition,
+        next_offset: 1_234_567,
+        log_clock: Some(at("2026-07-10T11:59:57Z")),
+        flushed_at: at(flushed_at),
+        messages: 1_234_567,
+        readings: 600_000,
+        duplicate_lines: 2,
+        rejected_lines: 1,
+    }
+}
+
+fn job(name: &str, last: Option<(&str, Outcome)>) -> JobOverview {
+    JobOverview {
+        name: name.to_owned(),
+        kind: "compact",
+        when: "20 0 * * *".to_owned(),
+        enabled: true,
+        next_run_at: Some(at("2026-07-10T23:20:00Z")),
+        running: None,
+        last_run: last.map(|(window, outcome)| LastOverview {
+            window: window.to_owned(),
+            outcome,
+            attempt: 4,
+            started_at: at("2026-07-09T23:20:00Z"),
+            finished_at: None,
+        }),
+        last_idle_at: None,
+    }
+}
+
+#[test]
+fn a_folder_without_a_database_reads_as_empty() {
+    insta::assert_snapshot!(written(&Status::default(), &[], None), @r"
+    stream
+      nothing was ever read: `deloton serve` reads Kafka, `deloton consume --from-file` a file
+
+    rides
+      open            0
+      newest reading  none yet
+      in the buffer   0 rides, 0 readings
+      sealed          none yet
+
+    jobs
+      job  last run  about  outcome  next
+
+    mail and room
+      outbox          empty
+      database        0 B
+      lake            0 B
+      disk free       not known
+      newest backup   none; `deloton backup` takes one
+    ");
+}
+
+#[test]
+fn a_quiet_night_needs_nobody() {
+    let status = Status {
+        streams: vec![
+            partition("cluster-2", 1, "2026-07-10T11:59:59Z"),
+            partition("cluster-2", 0, "2026-07-10T11:59:58Z"),
+            partition("cluster-1", 0, "2026-07-01T00:00:00Z"),
+        ],
+        open_rides: 24,
+        newest_reading_at: Some(at("2026-07-10T11:59:57Z")),
+        buffer_rides: 1_000,
+        buffer_readings: 500_000,
+        sealed: Some(SealedDays {
+            first: "2026-07-02".parse().unwrap(),
+            last: "2026-07-08".parse().unwrap(),
+            count: 7,
+            rides: 6_543,
+        }),
+        late_days: vec!["2026-07-08".parse().unwrap()],
+        outbox: vec![(MailState::Sent, 7)],
+        database_bytes: 52_000_000,
+        lake_bytes: 120_000_000,
+        disk_free_bytes: Some(50_000_000_000),
+        newest_backup: Some("2026-07-10T01-00-00Z".to_owned()),
+        ..Status::default()
+    };
+    let mut send = job("send", None);
+    send.last_idle_at = Some(at("2026-07-10T11:59:55Z"));
+    let mut report = job("report", Some(("2026-07-09", Outcome::Succeeded)));
+    (report.next_run_at, report.when) = (None, "after daily_totals, daily_by_hour".to_owned());
+    let jobs = [job("compact", Some(("2026-07-09", Outcome::Succeeded))), report, send];
+    let stream = StreamState {
+        is_connected: true,
+        lag_messages: Some(7),
+        trouble: None,
+    };
+    insta::assert_snapshot!(written(&status, &jobs, Some(&stream)), @r"
+    stream
+      lag             7 messages
+      topic           deloton of cluster-2
+      partition  next offset  log clock   stored   messages  readings  duplicates  rejected
+              0    1,234,567    3 s ago  2 s ago  1,234,567   600,000           2         1
+              1    1,234,567    3 s ago  1 s ago  1,234,567   600,000           2         1
+      earlier         1 partition of other sources: 1,234,567 messages, 600,000 readings
+
+    rides
+      open            24
+      newest reading  2026-07-10 12:59:57 BST (3 s ago)
+      in the buffer   1,000 rides, 500,000 readings
+      sealed          7 days, 2026-07-02 to 2026-07-08, with 6,543 rides
+      to seal again   2026-07-08, when compact is due next
+
+    jobs
+      job      last run  about       outcome        next
+      compact  12 h ago  2026-07-09  succeeded      2026-07-11 00:20:00 BST (in 11 h)
+      report   12 h ago  2026-07-09  succeeded      after daily_totals, …
+      send     5 s ago   -           nothing to do  2026-07-11 00:20:00 BST (in 11 h)
+
+    mail and room
+      outbox          7 sent
+      database        52.0 MB
+      lake            120.0 MB
+      disk free       50.0 GB
+      newest backup   2026-07-10T01-00-00Z
+    ");
+}
+
+#[test]
+fn what_needs_a_person_comes_first_with_what_to_do() {
+    let status = Status {
+        open_rides: 1,
+        newest_reading_at: Some(at("2026-07-10T09:00:00Z")),
+        rejected_lines: 1,
+        outbox: vec![(MailState::Dead, 1), (MailState::Unknown, 2)],
+        disk_free_bytes: Some(800_000_000),
+        ..Status::default()
+    };
+    let jobs = [
+        job("report", Some(("2026-07-09", Outcome::Failed))),
+        job("send", Some(("2026-07-10T11:00:00Z", Outcome::Abandoned))),
+    ];
+    let trouble = Some("the brokers cannot be reached".to_owned());
+    let stream = StreamState {
+        is_connected: false,
+        lag_messages: None,
+        trouble,
+    };
+    let text = written(&status, &jobs, Some(&stream));
+    let (first, rest) = text.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(first, @r"
+    needs a look
+      ! the brokers cannot be reached
+      ! 800.0 MB are left on the data folder's disk: make room, or lower `keep_days` and `keep` in cron.toml
+      ! 1 ride is open, and nothing has arrived for 3 h: does the consumer run, and do the bikes reach Kafka?
+      ! `report` failed for 2026-07-09 at try 4: `deloton plan` says when it is tried again, `deloton run report --day 2026-07-09` tries now
+      ! `send` was cut short for 2026-07-10T11:00:00Z at try 4: `deloton plan` says when it is tried again, `deloton run send` tries now
+      ! 2 messages may or may not have been sent: decide with `deloton outbox`
+      ! 1 message could not be sent: see why, and resend, with `deloton outbox`
+      ! 1 line could not be understood: `deloton rejected` shows them with the reason
+    ");
+    assert!(rest.starts_with("stream\n  lag             not known yet\n"), "{rest}");
+}

@@ -1,0 +1,499 @@
+//! The long-running consumer: from Kafka to the store, until it is told to stop.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use super::{
+    file::{FLUSH_READINGS, FLUSH_REJECTED, reconcile},
+    open_ride::OpenRide,
+    pipeline::Pipeline,
+    sessionize::{Rules, instant},
+    source::{KafkaConfig, KafkaSource, Polled, SourceEvent},
+    writer::{Writer, Written},
+};
+use crate::{
+    domain::{
+        batch::{Checkpoint, Position, StreamId},
+        live::{LiveBike, LiveBoard, StreamState},
+    },
+    store::Store,
+};
+
+/// Readings are in the store at most this long after they arrived.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often the open rides are written down: a restart replays at most this much, silently.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A partition at its end, where nothing arrived for this long, has no ride under way.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How long one poll waits.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Messages taken by one poll.
+const POLL_MESSAGES: usize = 10_000;
+
+/// How long to wait before connecting anew after the client was beyond help.
+const RECONNECT: Duration = Duration::from_secs(5);
+
+/// How the consumer stands, as told to whoever listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// All partitions have been read to their end.
+    pub caught_up: bool,
+    /// The log's clock, which everything to come lies after; none before the first line.
+    pub watermark: Option<DateTime<Utc>>,
+    /// Stamp of the newest line.
+    pub newest: Option<DateTime<Utc>>,
+    /// Messages that wait in Kafka.
+    pub lag_messages: Option<i64>,
+    /// Rides under way.
+    pub open_rides: usize,
+    /// What is wrong outside, in words.
+    pub trouble: Option<String>,
+}
+
+/// What the consumer tells of itself.
+pub trait Listener: Send {
+    /// A batch is in the store.
+    fn written(&mut self, written: &Written);
+    /// How it stands; told a few times a second.
+    fn stands(&mut self, standing: &Standing);
+}
+
+/// What the consumer works with.
+pub struct Consumer {
+    /// Where rows go.
+    pub store: Store,
+    /// The numbers the sessioniser goes by.
+    pub rules: Rules,
+    /// Zone of the log's stamps.
+    pub log_timezone: Tz,
+    /// The cluster and the topic.
+    pub kafka: KafkaConfig,
+    /// Shows what is being ridden.
+    pub live: Arc<LiveBoard>,
+    /// Raised when it is time to end.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Consumer {
+    /// Consumes until told to stop. A cluster that cannot be reached is tried again and again, and shown meanwhile.
+    ///
+    /// # Errors
+    /// When the settings are wrong or the store cannot be written.
+    pub fn run(&self, listener: &mut dyn Listener) -> anyhow::Result<()> {
+        while !self.is_stopping() {
+            let connected = KafkaSource::connect(self.kafka.clone(), &mut |event| {
+                if let Some(SourceEvent::Error(text)) = event {
+                    self.trouble(listener, &text);
+                }
+                !self.is_stopping()
+            })?;
+            let Some(source) = connected else { break };
+            if let Some(reason) = self.consume(source, listener)? {
+                self.trouble(listener, &reason);
+                let until = Instant::now() + RECONNECT;
+                while Instant::now() < until && !self.is_stopping() {
+                    std::thread::sleep(POLL);
+                }
+            }
+        }
+        self.live.set_stream(StreamState::default());
+        Ok(())
+    }
+
+    /// Consumes from one connection. Answers why it had to be given up, or nothing when told to stop.
+    fn consume(&self, mut source: KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<Option<String>> {
+        let stream = StreamId {
+            source: source.identity(),
+            topic: self.kafka.topic.clone(),
+        };
+        let (store, known) = (self.store.clone(), stream.clone());
+        source.subscribe(Box::new(move |partition| {
+            let positions = store.positions(&known).ok()?;
+            let (_, next, checkpoint) = positions.into_iter().find(|(id, ..)| *id == partition)?;
+            Some(checkpoint.map_or(next, |checkpoint| checkpoint.next_offset))
+        }))?;
+        let mut session = Session {
+            consumer: self,
+            pipeline: Pipeline::new(self.rules, self.log_timezone),
+            writer: Writer::start(self.store.clone(), stream.clone())?,
+            stream,
+            partitions: BTreeMap::new(),
+            overlapping: HashSet::new(),
+            shown: BTreeMap::new(),
+            flushed_at: Instant::now(),
+            checkpointed_at: Instant::now(),
+            checkpoint_due: false,
+            trouble: None,
+        };
+        let given_up = loop {
+            if self.is_stopping() {
+                break None;
+            }
+            let mut events = Vec::new();
+            let now = self.store.clock().now();
+            let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
+                Polled::Message(message) => {
+                    if let Some(partition) = session.partitions.get_mut(&message.partition) {
+                        *partition = Partition {
+                            at_end: false,
+                            heard_at: Instant::now(),
+                        };
+                    }
+                    session.pipeline.message(message, now);
+                }
+                Polled::Event(event) => events.push(event),
+            });
+            if let Err(error) = polled {
+                break Some(format!("{error:#}"));
+            }
+            for event in events {
+                session.event(event, &mut source)?;
+            }
+            session.settle(&source, listener)?;
+        };
+        session.end(&source, listener)?;
+        Ok(given_up)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn trouble(&self, listener: &mut dyn Listener, text: &str) {
+        tracing::warn!(reason = text, "Kafka cannot be reached; trying again");
+        let standing = Standing {
+            trouble: Some(text.to_owned()),
+            ..Standing::default()
+        };
+        self.live.set_stream(StreamState {
+            trouble: standing.trouble.clone(),
+            ..StreamState::default()
+        });
+        listener.stands(&standing);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Partition {
+    at_end: bool,
+    heard_at: Instant,
+}
+
+/// One connection's state.
+struct Session<'c> {
+    consumer: &'c Consumer,
+    stream: StreamId,
+    pipeline: Pipeline,
+    writer: Writer,
+    partitions: BTreeMap<i32, Partition>,
+    overlapping: HashSet<Uuid>,
+    /// What the live board shows: ride and second by bike.
+    shown: BTreeMap<String, (Uuid, i32)>,
+    flushed_at: Instant,
+    checkpointed_at: Instant,
+    checkpoint_due: bool,
+    trouble: Option<String>,
+}
+
+impl Session<'_> {
+    fn event(&mut self, event: SourceEvent, source: &mut KafkaSource) -> anyhow::Result<()> {
+        match event {
+            SourceEvent::Assigned(partitions) => {
+                self.assign(&partitions, source)?;
+                self.trouble = None;
+            }
+            SourceEvent::Revoked(partitions) => {
+                self.flush(true)?;
+                self.restart_writer(source)?;
+                for partition in partitions {
+                    self.pipeline.revoke(partition);
+                    self.partitions.remove(&partition);
+                }
+            }
+            SourceEvent::EndOfPartition(partition) => {
+                if let Some(partition) = self.partitions.get_mut(&partition) {
+                    partition.at_end = true;
+                }
+                self.trouble = None;
+            }
+            SourceEvent::Gap { partition, from, to } => {
+                tracing::warn!(
+                    partition,
+                    from,
+                    to,
+                    "the log no longer holds these messages; going on after them"
+                );
+                self.pipeline.skip_to(partition, to);
+            }
+            SourceEvent::Error(text) => {
+                tracing::warn!(reason = text, "Kafka reports a problem; the client goes on trying");
+                self.trouble = Some(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes partitions on where the store left them; a first start is stored before the first message is.
+    fn assign(&mut self, partitions: &[i32], source: &KafkaSource) -> anyhow::Result<()> {
+        let stored = self.consumer.store.positions(&self.stream)?;
+        for &partition in partitions {
+            let known = stored.iter().find(|(id, ..)| *id == partition);
+            let (next, checkpoint) = match known {
+                Some((_, next, checkpoint)) => (*next, checkpoint.as_ref()),
+                None => (source.position(partition).unwrap_or(0), None),
+            };
+            let from = self.pipeline.assign(partition, next, checkpoint)?;
+            let position = source.position(partition).unwrap_or(from);
+            if position > from {
+                self.pipeline.skip_to(partition, position);
+            }
+            if known.is_none() {
+                self.pipeline.announce(partition);
+            }
+            if !self.pipeline.is_replaying(partition) {
+                self.overlapping
+                    .extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
+            }
+            self.partitions.insert(
+                partition,
+                Partition {
+                    at_end: false,
+                    heard_at: Instant::now(),
+                },
+            );
+            tracing::info!(partition, offset = position, "consuming");
+        }
+        self.flush(true)
+    }
+
+    /// What is to be done between two polls.
+    fn settle(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
+        for partition in self.pipeline.take_replayed() {
+            self.overlapping
+                .extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
+        }
+        for (&partition, state) in &self.partitions {
+            let is_quiet = state.at_end && state.heard_at.elapsed() >= QUIET;
+            if is_quiet
+                && self
+                    .pipeline
+                    .sessions(partition)
+                    .is_some_and(|sessions| sessions.open_rides().next().is_some())
+            {
+                self.pipeline.close_all(partition);
+                self.checkpoint_due = true;
+            }
+        }
+        let is_full =
+            self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
+        let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= FLUSH_INTERVAL;
+        if is_full || is_late || self.checkpoint_due {
+            let with_checkpoint = self.checkpoint_due || self.checkpointed_at.elapsed() >= CHECKPOINT_INTERVAL;
+            self.flush(with_checkpoint)?;
+        }
+        self.hear(source, listener)?;
+        self.show();
+        let standing = self.standing(source);
+        self.consumer.live.set_stream(StreamState {
+            is_connected: standing.trouble.is_none(),
+            lag_messages: standing.lag_messages.and_then(|lag| u64::try_from(lag).ok()),
+            trouble: standing.trouble.clone(),
+        });
+        listener.stands(&standing);
+        Ok(())
+    }
+
+    fn flush(&mut self, with_checkpoint: bool) -> anyhow::Result<()> {
+        let batch = self.pipeline.take_batch(with_checkpoint)?;
+        self.flushed_at = Instant::now();
+        if with_checkpoint {
+            self.checkpointed_at = Instant::now();
+            self.checkpoint_due = false;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.writer.write(batch, std::mem::take(&mut self.overlapping))
+    }
+
+    /// Learns what was written, and tells Kafka for those who watch lag there.
+    fn hear(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
+        let written: Vec<_> = self.writer.written().collect();
+        for written in &written {
+            listener.written(written);
+            self.pipeline.mark_overlapping(&written.overlapping);
+        }
+        if let Some(last) = written.last() {
+            source.commit(&last.offsets)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is written: before partitions are given up.
+    fn restart_writer(&mut self, source: &KafkaSource) -> anyhow::Result<()> {
+        let fresh = Writer::start(self.consumer.store.clone(), self.stream.clone())?;
+        let written = std::mem::replace(&mut self.writer, fresh).finish()?;
+        if let Some(last) = written.last() {
+            // Only a courtesy to whoever watches lag: it must not keep the partitions from being given up.
+            source.commit_and_wait(&last.offsets).unwrap_or_else(|error| {
+                tracing::warn!(error = format!("{error:#}"), "cannot tell Kafka how far we got");
+            });
+        }
+        Ok(())
+    }
+
+    fn standing(&self, source: &KafkaSource) -> Standing {
+        let lags: Option<Vec<i64>> = self
+            .partitions
+            .keys()
+            .map(|&partition| source.lag(partition, self.pipeline.next_offset(partition).unwrap_or(0)))
+            .collect();
+        let behind = self
+            .partitions
+            .iter()
+            .filter(|(_, partition)| !partition.at_end)
+            .map(|(&id, _)| id);
+        Standing {
+            caught_up: !self.partitions.is_empty() && self.partitions.values().all(|partition| partition.at_end),
+            watermark: behind
+                .filter_map(|partition| {
+                    self.pipeline
+                        .sessions(partition)
+                        .and_then(super::sessionize::Sessions::clock)
+                })
+                .min()
+                .map(instant),
+            newest: self
+                .pipeline
+                .partitions()
+                .filter_map(|partition| {
+                    self.pipeline
+                        .sessions(partition)
+                        .and_then(super::sessionize::Sessions::clock)
+                })
+                .max()
+                .map(instant),
+            lag_messages: lags.map(|lags| lags.iter().sum()),
+            open_rides: self.open_rides().count(),
+            trouble: self.trouble.clone(),
+        }
+    }
+
+    fn open_rides(&self) -> impl Iterator<Item = &OpenRide> {
+        self.pipeline
+            .partitions()
+            .filter_map(|partition| self.pipeline.sessions(partition))
+            .flat_map(|sessions| sessions.open_rides())
+    }
+
+    /// Brings the live board up to date.
+    fn show(&mut self) {
+        let live = &self.consumer.live;
+        let mut riding = BTreeMap::new();
+        for ride in self.open_rides().filter(|ride| ride.totals.reading_count > 0) {
+            let now = (ride.ride_id, ride.last_second);
+            if self.shown.get(&ride.bike_serial) != Some(&now) {
+                live.update(&ride.bike_serial, live_bike(ride));
+            }
+            riding.insert(ride.bike_serial.clone(), now);
+        }
+        self.shown
+            .keys()
+            .filter(|bike| !riding.contains_key(*bike))
+            .for_each(|bike| live.end(bike));
+        self.shown = riding;
+    }
+
+    /// Writes what is left.
+    fn end(mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
+        self.flush(true)?;
+        for bike in self.shown.keys() {
+            self.consumer.live.end(bike);
+        }
+        let written = self.writer.finish()?;
+        written.iter().for_each(|written| listener.written(written));
+        if let Some(last) = written.last() {
+            source.commit(&last.offsets)?;
+        }
+        Ok(())
+    }
+}
+
+fn live_bike(ride: &OpenRide) -> LiveBike {
+    LiveBike {
+        ride_id: ride.ride_id,
+        rider_id: ride.rider_id,
+        forename: ride.forename.clone(),
+        age: ride.age,
+        started_at: instant(ride.started_at),
+        at: instant(ride.last_reading_at),
+        second: ride.last_second,
+        heart_rate_bpm: ride.last.heart_rate_bpm,
+        heart_rate_limit_bpm: ride.limits().upper_bpm,
+        power_watts: ride.last.power_watts,
+        cadence_rpm: ride.last.cadence_rpm,
+        resistance: ride.last.resistance,
+        energy_kilojoules: ride.totals.energy_kilojoules(),
+    }
+}
+
+/// Closes what a stream left open that will never go on, such as that of an embedded broker that is gone: its rides end
+/// with the readings that the store holds.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn retire(store: &Store, rules: Rules, stream: &StreamId) -> anyhow::Result<usize> {
+    let mut closed = 0;
+    for (partition, next, checkpoint) in store.positions(stream)? {
+        let Some(checkpoint) = checkpoint.filter(|checkpoint| !checkpoint.state.is_empty()) else {
+            continue;
+        };
+        let mut pipeline = Pipeline::new(rules, Tz::UTC);
+        pipeline
+            .assign(partition, next, Some(&checkpoint))
+            .with_context(|| format!("cannot close the rides of `{}`", stream.source))?;
+        pipeline.skip_to(partition, next);
+        let Some(sessions) = pipeline.sessions(partition) else {
+            continue;
+        };
+        let open: HashSet<Uuid> = sessions.open_rides().map(|ride| ride.ride_id).collect();
+        if open.is_empty() {
+            continue;
+        }
+        closed += open.len();
+        pipeline.close_all(partition);
+        let mut batch = pipeline.take_batch(false)?;
+        batch.positions.insert(
+            partition,
+            Position {
+                next_offset: next,
+                ..Position::default()
+            },
+        );
+        let state = Checkpoint {
+            next_offset: next,
+            replay_from: next,
+            state: Vec::new(),
+            ..checkpoint
+        };
+        batch.checkpoints.push(state);
+        // What was stored after the checkpoint is only in the store: the rows are made from there.
+        store.flush(stream, &batch, &open)?;
+    }
+    Ok(closed)
+}

@@ -1,0 +1,149 @@
+//! What a tick does: everything that is due, lane by lane.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::{Mutex, PoisonError, atomic::Ordering},
+};
+
+use super::{
+    super::{job::Why, plan::Due},
+    Ended, Runner,
+};
+use crate::config::schedule::Overlap;
+
+/// A firing older than this when we look at the clock again was missed: the machine slept.
+const ASLEEP: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+/// Which jobs a tick looks after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Those about days.
+    Day,
+    /// Those that run by the instant.
+    Instant,
+}
+
+impl Runner {
+    /// Runs everything that is due, and what becomes due by that, until nothing is. Says how the runs ended.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read or written. A job's failure is not an error here: it is in the ledger.
+    pub fn tick(&self) -> anyhow::Result<Vec<Ended>> {
+        std::thread::scope(|scope| {
+            let instants = scope.spawn(|| self.tick_lane(Lane::Instant));
+            let mut ended = self.tick_lane(Lane::Day)?;
+            ended.extend(instants.join().expect("a lane catches the panics of its jobs")?);
+            Ok(ended)
+        })
+    }
+
+    /// [`tick`](Self::tick) for one lane: the other does not wait for it.
+    ///
+    /// # Errors
+    /// As [`tick`](Self::tick).
+    pub fn tick_lane(&self, lane: Lane) -> anyhow::Result<Vec<Ended>> {
+        self.wake()?;
+        let mut tried = HashSet::new();
+        let mut ended = Vec::new();
+        loop {
+            let mut batch = self.batch(lane)?;
+            // Should a job stay due whatever it answers, it is for the next tick.
+            batch.retain(|due| tried.insert((due.job.clone(), due.window, due.attempt)));
+            if batch.is_empty() {
+                return Ok(ended);
+            }
+            ended.extend(self.run_batch(lane, batch)?);
+        }
+    }
+
+    /// Looks at the clock: after a sleep of the machine, firings in between were missed.
+    fn wake(&self) -> anyhow::Result<()> {
+        let now = self.inner.clock.now();
+        let write = {
+            let mut state = self.lock();
+            if now - state.woken_at > ASLEEP {
+                state.view.up_since = now;
+            }
+            state.woken_at = now;
+            state.idle.values().any(|idle| now - idle.written_at >= ASLEEP)
+        };
+        if write { self.write_idle_counts() } else { Ok(()) }
+    }
+
+    /// What a lane has to do now, without jobs that are busy; a job with `overlap = "cancel"` is told to stop.
+    fn batch(&self, lane: Lane) -> anyhow::Result<Vec<Due>> {
+        if self.inner.stopping.load(Ordering::Acquire) {
+            return Ok(Vec::new());
+        }
+        let planned = match lane {
+            Lane::Day => self.plan()?,
+            // Which days have rows is nothing to a job by the instant: no need to ask the store each second.
+            Lane::Instant => self.planned(&self.lock()),
+        };
+        let state = self.lock();
+        let ours = |due: &Due| (due.window.day().is_some()) == (lane == Lane::Day);
+        let mut batch = Vec::new();
+        for due in planned.due.into_iter().filter(ours) {
+            match state.running.get(&due.job) {
+                None => batch.push(due),
+                Some(running) => {
+                    let overlap = self.inner.schedule.job(&due.job).map(|job| job.overlap);
+                    if overlap == Some(Overlap::Cancel) && running.window != due.window {
+                        running.cancel.raise(Why::Superseded);
+                    }
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    fn run_batch(&self, lane: Lane, batch: Vec<Due>) -> anyhow::Result<Vec<Ended>> {
+        let planned_at = self.lock().version;
+        let mut by_job: BTreeMap<String, Vec<Due>> = BTreeMap::new();
+        if lane == Lane::Instant || self.inner.options.concurrency > 1 {
+            for due in batch {
+                by_job.entry(due.job.clone()).or_default().push(due);
+            }
+        } else {
+            // One after the other, in the plan's order: the oldest day first.
+            by_job.insert(String::new(), batch);
+        }
+        let most = match lane {
+            Lane::Day => self.inner.options.concurrency,
+            Lane::Instant => by_job.len(),
+        };
+        let workers = most.clamp(1, by_job.len());
+        let queue = Mutex::new(VecDeque::from_iter(by_job.into_values()));
+        let work = || -> anyhow::Result<Vec<Ended>> {
+            let mut ended = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(in_order) = next else { return Ok(ended) };
+                for due in in_order {
+                    if self.inner.stopping.load(Ordering::Acquire) {
+                        return Ok(ended);
+                    }
+                    let job = self.inner.schedule.require(&due.job)?;
+                    match self.claim(job, due.window, Some(planned_at)) {
+                        Ok(claim) => ended.push(self.execute(job, claim, due.scheduled_at, due.attempt, due.reason)?),
+                        // A later firing must not overtake this one, or it would count as answered.
+                        Err(_) if lane == Lane::Instant => break,
+                        // Whoever came first in the meantime has it; if it is still due then, the next plan says so.
+                        Err(_) => {}
+                    }
+                }
+            }
+        };
+        if workers == 1 {
+            return work();
+        }
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let mut ended = Vec::new();
+            for worker in workers {
+                ended.extend(worker.join().expect("a worker catches the panics of its jobs")?);
+            }
+            Ok(ended)
+        })
+    }
+}

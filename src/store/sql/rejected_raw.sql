@@ -1,0 +1,1 @@
+select topic, raw, reason from daily.rejected_line where partition = $1 and "offset" = $2 order by received_at
