@@ -46,6 +46,8 @@ pub(crate) fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
     );
     store
         .connection()
-        .and_then(|connection| deloton::store::Doing::doing(connection.execute_batch(&sql), || "cannot fill the day".to_owned()))
+        .and_then(|connection| {
+            deloton::store::Doing::doing(connection.execute_batch(&sql), || "cannot fill the day".to_owned())
+        })
         .unwrap_or_else(|error| panic!("{:#}", anyhow::Error::from(error)));
 }

@@ -67,7 +67,10 @@ impl Bike {
         self.tick = tick.wrapping_add(1);
         let key = &self.key;
         match tick {
-            0 => write!(out, r#"{{"key": "{key}", "log": "--------- beginning of a new ride\n"}}"#)?,
+            0 => write!(
+                out,
+                r#"{{"key": "{key}", "log": "--------- beginning of a new ride\n"}}"#
+            )?,
             1 => write!(
                 out,
                 r#"{{"key": "{key}", "log": "{second}.{micros:06} mendoza v9: Getting user data from server..\n"}}"#
@@ -100,7 +103,11 @@ impl Bike {
             _ => {
                 let drift = random.between((0, 3));
                 self.heart_rate = (self.heart_rate + drift).saturating_sub(1).clamp(60, 165);
-                let heart_rate = if random.between((0, 50)) == 0 { 0 } else { self.heart_rate };
+                let heart_rate = if random.between((0, 50)) == 0 {
+                    0
+                } else {
+                    self.heart_rate
+                };
                 let cadence = 40 + random.between((0, 50));
                 let power = (cadence * cadence) as f64 * 0.012_345_678_9 + random.between((0, 100)) as f64 / 7.0;
                 write!(

@@ -17,9 +17,14 @@ pub(crate) fn arguments<const N: usize>() -> Option<[String; N]> {
 /// Ends a process that [`peak_of_child`] started: says what its memory was at most.
 pub(crate) fn report_peak() {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kilobytes = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    let kilobytes = status.lines().find_map(|line| {
+        line.strip_prefix("VmHWM:")?
+            .trim()
+            .strip_suffix("kB")?
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
     match kilobytes {
         Some(kilobytes) => println!("{} MB", kilobytes * 1024 / 1_000_000),
         None => println!("unknown (no /proc here)"),

@@ -300,9 +300,7 @@ fn telemetry_fields(text: &str) -> Result<TelemetryFields, ParseError> {
     let (power, rest) = rest.map_or(("", None), cut_at_semicolon);
     let heart_rate = whole(field(heart_rate, "hrt")?, "hrt")?;
     let cadence = whole(field(cadence, "rpm")?, "rpm")?;
-    let power = field(power, "power")?
-        .map(|text| number(text, "power"))
-        .transpose()?;
+    let power = field(power, "power")?.map(|text| number(text, "power")).transpose()?;
     if power.is_some_and(|watts| watts < 0.0) {
         return Err(ParseError::BadNumber("power"));
     }
