@@ -113,7 +113,11 @@ impl OpenRide {
     pub fn identify(&mut self, rider: &Rider, age: Option<i32>, limits: Limits, system_at: LogInstant) {
         self.system_at = Some(system_at);
         self.rider_id = Some(rider.rider_id);
-        self.forename = rider.name.as_deref().and_then(|name| split_name(name).0).map(str::to_owned);
+        self.forename = rider
+            .name
+            .as_deref()
+            .and_then(|name| split_name(name).0)
+            .map(str::to_owned);
         self.age = age;
         (self.lower_bpm, self.upper_bpm) = (limits.lower_bpm, limits.upper_bpm);
         (self.last_second, self.last_second_at) = (0, self.started_at);

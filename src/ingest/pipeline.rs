@@ -50,7 +50,8 @@ impl Pipeline {
             parser: Parser::new(log_timezone),
             rules,
             partitions: BTreeMap::new(),
-            batch: Batch::default(), replayed: Vec::new(),
+            batch: Batch::default(),
+            replayed: Vec::new(),
         }
     }
 
@@ -137,7 +138,11 @@ impl Pipeline {
             return;
         }
         for partition in self.partitions.values_mut() {
-            for ride in partition.sessions.open_rides_mut().filter(|ride| rides.contains(&ride.ride_id)) {
+            for ride in partition
+                .sessions
+                .open_rides_mut()
+                .filter(|ride| rides.contains(&ride.ride_id))
+            {
                 ride.overlaps_store = true;
             }
         }
