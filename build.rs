@@ -9,10 +9,11 @@ fn main() {
     // Compiled into the binary: a file added there must reach it.
     println!("cargo::rerun-if-changed=templates");
     println!("cargo::rerun-if-changed=site/static");
+    println!("cargo::rerun-if-changed=jobs");
     if env::var_os("CARGO_FEATURE_BUNDLED").is_none() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN");
-        if let Ok(directory) = env::var("DUCKDB_LIB_DIR") {
-            println!("cargo::rustc-link-arg=-Wl,-rpath,{directory}");
+        if let Some(directory) = env::var_os("DUCKDB_LIB_DIR") {
+            println!("cargo::rustc-link-arg=-Wl,-rpath,{}", directory.display());
         }
     }
 }

@@ -237,7 +237,7 @@ impl Metrics {
         self.disk_free.set(bytes.map_or(UNKNOWN, whole));
     }
 
-    /// Everything in the OpenMetrics text format, which Prometheus reads.
+    /// Everything in the `OpenMetrics` text format, which Prometheus reads.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();

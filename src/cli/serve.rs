@@ -233,7 +233,7 @@ async fn measure(app: App) {
                 status
                     .outbox
                     .iter()
-                    .map(|(state, count)| (state.name(), u64::try_from(*count).unwrap_or(0))),
+                    .map(|(state, count)| (state.name(), *count)),
             );
             Ok::<_, crate::store::StoreError>(())
         });

@@ -258,12 +258,12 @@ fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
         .iter()
         .map(|(state, count)| format!("{} {}", grouped(*count), state.name()))
         .collect();
-    let states = if states.is_empty() {
+    let outbox = if states.is_empty() {
         "empty".to_owned()
     } else {
         states.join(", ")
     };
-    field(out, "outbox", &states)?;
+    field(out, "outbox", &outbox)?;
     field(out, "database", &size(status.database_bytes))?;
     field(out, "lake", &size(status.lake_bytes))?;
     field(
@@ -346,7 +346,7 @@ fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

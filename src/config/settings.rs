@@ -55,7 +55,7 @@ pub struct Settings {
     )]
     pub kafka_group: String,
 
-    /// Any other librdkafka property, as `key=value`; repeatable. Give secrets in DELOTON_KAFKA_PROPERTIES, separated
+    /// Any other librdkafka property, as `key=value`; repeatable. Give secrets in `DELOTON_KAFKA_PROPERTIES`, separated
     /// by semicolons.
     #[arg(
         long = "kafka-property",

@@ -195,9 +195,9 @@ impl Monitor {
     /// One reading. No contact (`None`) neither counts nor breaks a streak: hands leave the bars for a moment.
     pub fn observe(&mut self, rule: &AlertRule, limits: Limits, second: i32, bpm: Option<i32>) -> Option<Raised> {
         let bpm = bpm?;
-        let mut side = |state: &mut Side, direction, limit: Option<i32>, excess: fn(i32, i32) -> i32| {
+        let side = |state: &mut Side, direction, limit: Option<i32>, excess: fn(i32, i32) -> i32| {
             let limit_bpm = limit?;
-            state.observe(rule, second, excess(bpm, limit_bpm)).then(|| Raised {
+            state.observe(rule, second, excess(bpm, limit_bpm)).then_some(Raised {
                 direction,
                 level: state.level,
                 heart_rate_bpm: bpm,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use crate::domain::{
     event::{Event, LogInstant},
@@ -97,12 +97,10 @@ fn scan_envelope(text: &str) -> Option<Envelope<'_>> {
             .strip_prefix('"')?;
         let end = memchr2(b'"', b'\\', rest.as_bytes())?;
         let (value, after) = rest.split_at(end);
-        rest = if after.starts_with('"') {
-            &after[1..]
-        } else {
-            after.strip_prefix("\\n\"")?
-        };
-        if slot.is_some() || value.bytes().any(|byte| byte < 0x20) {
+        rest = after.strip_prefix('"').or_else(|| after.strip_prefix("\\n\""))?;
+        // Without leaving early, so that the compiler takes many bytes at a time.
+        let has_control = value.bytes().fold(false, |found, byte| found | (byte < 0x20));
+        if slot.is_some() || has_control {
             return None;
         }
         *slot = Some(value);
@@ -160,10 +158,12 @@ impl Parser {
     /// end is no error but missing.
     pub fn parse<'a>(&mut self, line: &'a str) -> Result<Event<'a>, ParseError> {
         let line = line.trim_ascii_end();
-        match line {
-            BEGINNING_OF_MAIN => return Ok(Event::BeginningOfMain),
-            BEGINNING_OF_RIDE => return Ok(Event::BeginningOfRide),
-            _ => {}
+        if line.starts_with('-') {
+            return match line {
+                BEGINNING_OF_MAIN => Ok(Event::BeginningOfMain),
+                BEGINNING_OF_RIDE => Ok(Event::BeginningOfRide),
+                _ => Err(ParseError::UnknownLine),
+            };
         }
         let (at, rest) = self.stamp(line)?;
         let body = skip_model(rest).ok_or(ParseError::UnknownLine)?;
@@ -267,17 +267,18 @@ fn two_digits(text: &[u8]) -> Option<i64> {
 
 /// What follows `mendoza v9: `.
 fn skip_model(text: &str) -> Option<&str> {
-    let (model, body) = text.split_once(": ")?;
-    let (name, version) = model.split_once(" v")?;
-    let is_word = !name.is_empty() && !name.contains(' ');
-    let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-    (is_word && is_version).then_some(body)
+    let name = memchr(b' ', text.as_bytes()).filter(|&length| length > 0)?;
+    let version = text[name + 1..].strip_prefix('v')?;
+    let body = version.trim_start_matches(|byte: char| byte.is_ascii_digit());
+    (body.len() < version.len()).then(|| body.strip_prefix(": ")).flatten()
 }
 
 /// `duration = 457.0; resistance = 60`. Without the `;` the duration itself may have been cut off.
 fn ride_fields(text: &str) -> Result<(i32, Option<i32>), ParseError> {
     let value = text.strip_prefix("duration = ").ok_or(ParseError::CutOff("duration"))?;
-    let (duration, rest) = value.split_once(';').ok_or(ParseError::CutOff("duration"))?;
+    let (duration, Some(rest)) = cut_at_semicolon(value) else {
+        return Err(ParseError::CutOff("duration"));
+    };
     let seconds = number(duration, "duration")?;
     if !(0.0..=MAX_SECOND).contains(&seconds) {
         return Err(ParseError::BadNumber("duration"));
@@ -286,31 +287,43 @@ fn ride_fields(text: &str) -> Result<(i32, Option<i32>), ParseError> {
         clippy::cast_possible_truncation,
         reason = "checked to be at most two days of seconds"
     )]
-    Ok((seconds as i32, whole(field(Some(rest), "resistance")?, "resistance")?))
+    Ok((seconds as i32, whole(field(rest, "resistance")?, "resistance")?))
 }
 
+/// Heart rate, cadence and power, each where it was given.
+type TelemetryFields = (Option<i32>, Option<i32>, Option<f64>);
+
 /// `hrt = 117; rpm = 40; power = 9.737739856000001`. What the line's end cut off is missing.
-fn telemetry_fields(text: &str) -> Result<(Option<i32>, Option<i32>, Option<f64>), ParseError> {
-    let mut fields = text.split(';');
-    let heart_rate = whole(field(fields.next(), "hrt")?, "hrt")?;
-    let cadence = whole(field(fields.next(), "rpm")?, "rpm")?;
-    let power = field(fields.next(), "power")?
-        .map(|text| number(text, "power"))
-        .transpose()?;
+fn telemetry_fields(text: &str) -> Result<TelemetryFields, ParseError> {
+    let (heart_rate, rest) = cut_at_semicolon(text);
+    let (cadence, rest) = rest.map_or(("", None), cut_at_semicolon);
+    let (power, rest) = rest.map_or(("", None), cut_at_semicolon);
+    let heart_rate = whole(field(heart_rate, "hrt")?, "hrt")?;
+    let cadence = whole(field(cadence, "rpm")?, "rpm")?;
+    let power = field(power, "power")?.map(|text| number(text, "power")).transpose()?;
     if power.is_some_and(|watts| watts < 0.0) {
         return Err(ParseError::BadNumber("power"));
     }
-    match fields.next() {
+    match rest {
         None => Ok((heart_rate, cadence, power)),
         Some(_) => Err(ParseError::UnknownLine),
     }
 }
 
+/// What is before the first `;`, and what is after it.
+fn cut_at_semicolon(text: &str) -> (&str, Option<&str>) {
+    match memchr(b';', text.as_bytes()) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
 /// The text of field `name` in `name = text`; none where the line ended before the text.
-fn field<'a>(part: Option<&'a str>, name: &'static str) -> Result<Option<&'a str>, ParseError> {
-    let Some(part) = part.map(str::trim_ascii).filter(|part| !part.is_empty()) else {
+fn field<'a>(part: &'a str, name: &'static str) -> Result<Option<&'a str>, ParseError> {
+    let part = part.trim_ascii();
+    if part.is_empty() {
         return Ok(None);
-    };
+    }
     match part.strip_prefix(name) {
         Some(rest) => match rest.trim_ascii_start().strip_prefix('=') {
             Some(text) => Ok(Some(text.trim_ascii()).filter(|text| !text.is_empty())),

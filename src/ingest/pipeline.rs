@@ -166,8 +166,12 @@ impl Pipeline {
             return;
         }
         let is_silent = raw.offset < partition.silent_until;
-        let mut discarded = Batch::default();
-        let batch = if is_silent { &mut discarded } else { &mut self.batch };
+        let mut discarded = None;
+        let batch = if is_silent {
+            discarded.insert(Batch::default())
+        } else {
+            &mut self.batch
+        };
         batch.position(raw.partition).counts.messages += 1;
         let written_at = raw
             .timestamp_millis

@@ -94,12 +94,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn ride_facts(&self, rides: &[Uuid]) -> Result<Vec<(Uuid, i32, i32)>> {
+        if rides.is_empty() {
+            return Ok(Vec::new());
+        }
         let connection = self.connection()?;
         let doing = || "cannot read what is stored of the open rides".to_owned();
-        stage(&connection, rides.iter().copied())?;
         let mut statement = connection.prepare(include_str!("sql/ride_facts.sql")).doing(doing)?;
         let rows = statement
-            .query_map([], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
+            .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
@@ -160,12 +162,13 @@ impl Flush<'_> {
             return Ok(HashSet::new());
         }
         let doing = || "cannot look up which rides are stored already".to_owned();
-        stage(self.connection, rides.iter().copied())?;
         let mut statement = self
             .connection
             .prepare_cached(include_str!("sql/known_rides.sql"))
             .doing(doing)?;
-        let rows = statement.query_map([], |row| uuid_at(row, 0)).doing(doing)?;
+        let rows = statement
+            .query_map([listed(rides)], |row| uuid_at(row, 0))
+            .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 
@@ -189,13 +192,12 @@ impl Flush<'_> {
             return Ok(Vec::new());
         }
         let doing = || "cannot read the stored readings of rides that came again".to_owned();
-        stage(self.connection, rides.iter().copied())?;
         let mut statement = self
             .connection
             .prepare(include_str!("sql/stored_readings.sql"))
             .doing(doing)?;
         let rows = statement
-            .query_map([], |row| {
+            .query_map([listed(rides)], |row| {
                 Ok(Reading {
                     ride_id: uuid_at(row, 0)?,
                     second: row.get(1)?,
@@ -246,13 +248,11 @@ impl Flush<'_> {
             sum.add(&reading);
             *last = (*last).max(reading.at);
         }
-        if stage(
-            self.connection,
-            newest.keys().copied().filter(|ride| !begun.contains(ride)),
-        )? > 0
-        {
+        let stored = listed(newest.keys().filter(|ride| !begun.contains(ride)));
+        if !stored.is_empty() {
             self.connection
-                .execute_batch(include_str!("sql/delete_staged_rides.sql"))
+                .prepare_cached(include_str!("sql/delete_rides.sql"))
+                .and_then(|mut sql| sql.execute([stored]))
                 .doing(doing)?;
         }
         let mut rows: Vec<&Ride> = newest.into_values().collect();
@@ -428,22 +428,16 @@ impl Repeats {
     }
 }
 
-/// Puts ride ids where statements can join them; answers how many.
-fn stage(connection: &Connection, rides: impl Iterator<Item = Uuid>) -> Result<usize> {
-    let doing = || "cannot stage ride ids".to_owned();
-    connection
-        .execute_batch("create or replace temp table staged_ride (ride_id uuid not null)")
-        .doing(doing)?;
-    let mut appender = connection
-        .appender_to_catalog_and_db("staged_ride", "temp", "main")
-        .doing(doing)?;
-    let mut count = 0;
+/// Ride ids as one parameter: text, since the crate binds no lists, and no table to stage them in has to be made.
+fn listed<'r>(rides: impl IntoIterator<Item = &'r Uuid>) -> String {
+    let mut list = String::new();
     for ride in rides {
-        appender.append_row([ride.to_string()]).doing(doing)?;
-        count += 1;
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(ride.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     }
-    appender.flush().doing(doing)?;
-    Ok(count)
+    list
 }
 
 pub(super) fn uuid_at(row: &duckdb::Row<'_>, column: usize) -> duckdb::Result<Uuid> {

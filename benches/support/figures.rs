@@ -1,0 +1,43 @@
+//! How a bench takes its figures and says them.
+#![allow(dead_code, reason = "each bench uses its own part")]
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
+
+use criterion::Bencher;
+
+/// The times of every iteration, warm-up too.
+#[derive(Default)]
+pub(crate) struct Times(RefCell<Vec<Duration>>);
+
+impl Times {
+    /// Has criterion measure `work` on what `prepare` makes, and keeps the times.
+    pub(crate) fn take<T>(&self, bencher: &mut Bencher<'_>, mut prepare: impl FnMut() -> T, mut work: impl FnMut(&mut T)) {
+        bencher.iter_custom(|iterations| {
+            (0..iterations)
+                .map(|_| {
+                    let mut input = prepare();
+                    let started = Instant::now();
+                    work(&mut input);
+                    let took = started.elapsed();
+                    self.0.borrow_mut().push(took);
+                    took
+                })
+                .sum()
+        });
+    }
+
+    /// The middle one, in seconds; none where the bench was filtered out.
+    pub(crate) fn median(&self) -> Option<f64> {
+        let mut times = self.0.borrow_mut();
+        times.sort_unstable();
+        times.get(times.len() / 2).map(Duration::as_secs_f64)
+    }
+}
+
+/// Prints the line that a bench ends with.
+pub(crate) fn verdict(figure: &str, required: &str, yardsticks: &[String]) {
+    println!("\n{figure} (required: {required}); {}\n", yardsticks.join("; "));
+}
