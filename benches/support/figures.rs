@@ -14,7 +14,12 @@ pub(crate) struct Times(RefCell<Vec<Duration>>);
 
 impl Times {
     /// Has criterion measure `work` on what `prepare` makes, and keeps the times.
-    pub(crate) fn take<T>(&self, bencher: &mut Bencher<'_>, mut prepare: impl FnMut() -> T, mut work: impl FnMut(&mut T)) {
+    pub(crate) fn take<T>(
+        &self,
+        bencher: &mut Bencher<'_>,
+        mut prepare: impl FnMut() -> T,
+        mut work: impl FnMut(&mut T),
+    ) {
         bencher.iter_custom(|iterations| {
             (0..iterations)
                 .map(|_| {

@@ -229,12 +229,7 @@ async fn measure(app: App) {
             let status = store.status()?;
             metrics.set_buffer_readings(status.buffer_readings);
             metrics.set_disk_free(status.disk_free_bytes);
-            metrics.set_outbox(
-                status
-                    .outbox
-                    .iter()
-                    .map(|(state, count)| (state.name(), *count)),
-            );
+            metrics.set_outbox(status.outbox.iter().map(|(state, count)| (state.name(), *count)));
             Ok::<_, crate::store::StoreError>(())
         });
         if let Ok(Err(error)) = measured.await {
