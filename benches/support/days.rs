@@ -1,11 +1,12 @@
 //! Days of rides put straight into the buffer, as ingest would leave them.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use chrono::NaiveDate;
 use deloton::store::Store;
 
 /// Fills the buffer with `rides` rides of `seconds` readings each, all within `day` (UTC), in the order they are
 /// ridden in: rides of one moment lie interleaved.
-pub fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
+pub(crate) fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
     let sql = format!(
         "begin;
         create or replace temp table made as
@@ -45,6 +46,8 @@ pub fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
     );
     store
         .connection()
-        .and_then(|connection| deloton::store::Doing::doing(connection.execute_batch(&sql), || "cannot fill the day".to_owned()))
+        .and_then(|connection| {
+            deloton::store::Doing::doing(connection.execute_batch(&sql), || "cannot fill the day".to_owned())
+        })
         .unwrap_or_else(|error| panic!("{:#}", anyhow::Error::from(error)));
 }

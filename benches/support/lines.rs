@@ -1,4 +1,5 @@
 //! Log lines as bikes write them: made by rule, so that they are the same on every machine.
+#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::io::{self, Write};
 
@@ -12,7 +13,7 @@ const RIDING: (u64, u64) = (600, 5_400);
 const RESTING: (u64, u64) = (120, 600);
 
 /// Writes `count` lines of one partition, each with its bike's key.
-pub fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
     let mut random = Random(7);
     let mut bikes: Vec<Bike> = (0..BIKES)
         .map(|bike| Bike {
@@ -44,7 +45,7 @@ pub fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `count` lines in memory.
-pub fn bytes(count: usize) -> Vec<u8> {
+pub(crate) fn bytes(count: usize) -> Vec<u8> {
     let mut lines = Vec::new();
     write(count, &mut lines).expect("memory takes every byte");
     lines
@@ -66,7 +67,10 @@ impl Bike {
         self.tick = tick.wrapping_add(1);
         let key = &self.key;
         match tick {
-            0 => write!(out, r#"{{"key": "{key}", "log": "--------- beginning of a new ride\n"}}"#)?,
+            0 => write!(
+                out,
+                r#"{{"key": "{key}", "log": "--------- beginning of a new ride\n"}}"#
+            )?,
             1 => write!(
                 out,
                 r#"{{"key": "{key}", "log": "{second}.{micros:06} mendoza v9: Getting user data from server..\n"}}"#
@@ -99,7 +103,11 @@ impl Bike {
             _ => {
                 let drift = random.between((0, 3));
                 self.heart_rate = (self.heart_rate + drift).saturating_sub(1).clamp(60, 165);
-                let heart_rate = if random.between((0, 50)) == 0 { 0 } else { self.heart_rate };
+                let heart_rate = if random.between((0, 50)) == 0 {
+                    0
+                } else {
+                    self.heart_rate
+                };
                 let cadence = 40 + random.between((0, 50));
                 let power = (cadence * cadence) as f64 * 0.012_345_678_9 + random.between((0, 100)) as f64 / 7.0;
                 write!(

@@ -229,12 +229,7 @@ async fn measure(app: App) {
             let status = store.status()?;
             metrics.set_buffer_readings(status.buffer_readings);
             metrics.set_disk_free(status.disk_free_bytes);
-            metrics.set_outbox(
-                status
-                    .outbox
-                    .iter()
-                    .map(|(state, count)| (state.name(), *count)),
-            );
+            metrics.set_outbox(status.outbox.iter().map(|(state, count)| (state.name(), *count)));
             Ok::<_, crate::store::StoreError>(())
         });
         if let Ok(Err(error)) = measured.await {
@@ -336,6 +331,13 @@ impl Listener for Watch {
 
 /// The thread that brings lines in: the past first, where bikes are simulated, then the stream.
 fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<anyhow::Result<()>> {
+    // Until the first word from the consumer nothing is known to be complete: no day is sealed while it is filled in.
+    if app.settings.source() != SourceKind::None {
+        *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+            caught_up: false,
+            watermark: None,
+        };
+    }
     thread::spawn(move || match app.settings.source() {
         SourceKind::None => {
             while !stop.load(Ordering::Relaxed) {
@@ -349,11 +351,6 @@ fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<an
 }
 
 fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    // Until the first word from the consumer nothing is known to be complete.
-    *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
-        caught_up: false,
-        watermark: None,
-    };
     let consumer = Consumer {
         store: app.store.clone(),
         rules: app.rules(),

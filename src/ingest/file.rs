@@ -19,6 +19,9 @@ pub(super) const FLUSH_READINGS: usize = 122_880;
 /// Rejected lines are kept whole, so many of them are a batch of their own.
 pub(super) const FLUSH_REJECTED: usize = 10_000;
 
+/// DuckDB keeps what it wrote in memory, up to its limit, for whoever reads next; after a file nobody does.
+const MEMORY_LIMIT: &str = "256MB";
+
 /// What came of a file.
 #[derive(Debug, Clone, Default)]
 pub struct FileSummary {
@@ -45,6 +48,7 @@ pub fn ingest_file(
     mut progress: impl FnMut(u64, u64),
 ) -> anyhow::Result<FileSummary> {
     let source = FileSource::open(path)?;
+    store.limit_memory(MEMORY_LIMIT)?;
     let stream = StreamId {
         source: source.identity().to_owned(),
         topic: "file".to_owned(),
@@ -91,7 +95,12 @@ pub fn ingest(
     let from = pipeline.assign(0, next, checkpoint.as_ref())?;
     let mut writer = Writer::start(store.clone(), stream.clone())?;
     let now = store.clock().now();
-    let mut known = HashSet::new();
+    // An earlier call that was cut off may have left rides open that another file had told of before.
+    let mut known = if pipeline.is_replaying(0) {
+        HashSet::new()
+    } else {
+        reconcile(store, &mut pipeline, 0)?
+    };
     read(&mut |message| {
         if message.offset < from {
             return Ok(());

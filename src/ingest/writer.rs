@@ -89,10 +89,11 @@ impl Writer {
     /// # Errors
     /// Why an earlier batch could not be written.
     pub fn write(&mut self, batch: Batch, overlapping: HashSet<Uuid>) -> anyhow::Result<()> {
-        match self.batches.as_ref().map(|batches| batches.send((batch, overlapping))) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(self.failure()),
-        }
+        let is_taken = self
+            .batches
+            .as_ref()
+            .is_some_and(|batches| batches.send((batch, overlapping)).is_ok());
+        if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 
     /// What was written since the last call.
