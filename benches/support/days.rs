@@ -5,7 +5,7 @@ use deloton::store::Store;
 
 /// Fills the buffer with `rides` rides of `seconds` readings each, all within `day` (UTC), in the order they are
 /// ridden in: rides of one moment lie interleaved.
-pub fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
+pub(crate) fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
     let sql = format!(
         "begin;
         create or replace temp table made as

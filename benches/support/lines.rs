@@ -12,7 +12,7 @@ const RIDING: (u64, u64) = (600, 5_400);
 const RESTING: (u64, u64) = (120, 600);
 
 /// Writes `count` lines of one partition, each with its bike's key.
-pub fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
     let mut random = Random(7);
     let mut bikes: Vec<Bike> = (0..BIKES)
         .map(|bike| Bike {
@@ -41,13 +41,6 @@ pub fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
         half_seconds += 1;
     }
     Ok(())
-}
-
-/// `count` lines in memory.
-pub fn bytes(count: usize) -> Vec<u8> {
-    let mut lines = Vec::new();
-    write(count, &mut lines).expect("memory takes every byte");
-    lines
 }
 
 struct Bike {

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 const FLAG: &str = "--measure-memory-of";
 
 /// The arguments of a process that is to do its work and report; none in the bench itself.
-pub fn arguments<const N: usize>() -> Option<[String; N]> {
+pub(crate) fn arguments<const N: usize>() -> Option<[String; N]> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.split_first() {
         Some((flag, rest)) if flag == FLAG => rest.to_vec().try_into().ok(),
@@ -14,7 +14,7 @@ pub fn arguments<const N: usize>() -> Option<[String; N]> {
 }
 
 /// Ends a process that [`peak_of_child`] started: says what its memory was at most.
-pub fn report_peak() {
+pub(crate) fn report_peak() {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status.lines().find_map(|line| {
         line.strip_prefix("VmHWM:")?
@@ -31,7 +31,7 @@ pub fn report_peak() {
 }
 
 /// Runs this program with `arguments`; answers the peak of its resident memory, with its unit.
-pub fn peak_of_child(arguments: &[&Path]) -> String {
+pub(crate) fn peak_of_child(arguments: &[&Path]) -> String {
     let program = env::current_exe().expect("a bench knows its own file");
     let output = Command::new(program)
         .arg(FLAG)

@@ -1,4 +1,4 @@
-//! How a bench takes its figures and says them.
+//! The times that criterion's iterations took, kept for the bench's last line.
 
 use std::{
     cell::RefCell,
@@ -9,11 +9,16 @@ use criterion::Bencher;
 
 /// The times of every iteration, warm-up too.
 #[derive(Default)]
-pub struct Times(RefCell<Vec<Duration>>);
+pub(crate) struct Times(RefCell<Vec<Duration>>);
 
 impl Times {
     /// Has criterion measure `work` on what `prepare` makes, and keeps the times.
-    pub fn take<T>(&self, bencher: &mut Bencher<'_>, mut prepare: impl FnMut() -> T, mut work: impl FnMut(&mut T)) {
+    pub(crate) fn take<T>(
+        &self,
+        bencher: &mut Bencher<'_>,
+        mut prepare: impl FnMut() -> T,
+        mut work: impl FnMut(&mut T),
+    ) {
         bencher.iter_custom(|iterations| {
             (0..iterations)
                 .map(|_| {
@@ -29,14 +34,9 @@ impl Times {
     }
 
     /// The middle one, in seconds; none where the bench was filtered out.
-    pub fn median(&self) -> Option<f64> {
+    pub(crate) fn median(&self) -> Option<f64> {
         let mut times = self.0.borrow_mut();
         times.sort_unstable();
         times.get(times.len() / 2).map(Duration::as_secs_f64)
     }
-}
-
-/// Prints the line that a bench ends with.
-pub fn verdict(figure: &str, required: &str, yardsticks: &[String]) {
-    println!("\n{figure} (required: {required}); {}\n", yardsticks.join("; "));
 }
