@@ -6,16 +6,16 @@
 
 #[path = "support/days.rs"]
 mod days;
-#[path = "support/figures.rs"]
-mod figures;
 #[path = "support/memory.rs"]
 mod memory;
+#[path = "support/verdict.rs"]
+mod verdict;
 
 use std::{path::Path, time::Instant};
 
 use chrono::NaiveDate;
 use deloton::{clock::Clock, store::Store};
-use figures::verdict;
+use verdict::verdict;
 
 /// The big day.
 const RIDES: u32 = 5_000;

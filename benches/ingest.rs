@@ -4,12 +4,14 @@
 //! of older scripts, one INSERT and commit per reading.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
-#[path = "support/figures.rs"]
-mod figures;
 #[path = "support/lines.rs"]
 mod lines;
 #[path = "support/memory.rs"]
 mod memory;
+#[path = "support/times.rs"]
+mod times;
+#[path = "support/verdict.rs"]
+mod verdict;
 
 use std::{
     fs::File,
@@ -24,8 +26,9 @@ use deloton::{
     ingest::{file::ingest_file, sessionize::Rules},
     store::Store,
 };
-use figures::{Times, verdict};
 use tempfile::TempDir;
+use times::Times;
+use verdict::verdict;
 
 /// Lines of the file that speed is measured with.
 const LINES: usize = 1_000_000;

@@ -3,10 +3,12 @@
 //! Yardstick: DuckDB's own reader and regular expressions on the same lines, one thread.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
-#[path = "support/figures.rs"]
-mod figures;
 #[path = "support/lines.rs"]
 mod lines;
+#[path = "support/times.rs"]
+mod times;
+#[path = "support/verdict.rs"]
+mod verdict;
 
 use std::{fs, time::Duration};
 
@@ -17,7 +19,8 @@ use deloton::{
     ingest::{pipeline::Pipeline, sessionize::Rules, source::RawMessage},
     store::Store,
 };
-use figures::{Times, verdict};
+use times::Times;
+use verdict::verdict;
 
 const LINES: usize = 1_000_000;
 
@@ -26,7 +29,8 @@ const FLUSH_READINGS: usize = 122_880;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let lines = lines::bytes(LINES);
+    let mut lines = Vec::new();
+    lines::write(LINES, &mut lines).unwrap();
     let now = Clock::System.now();
     let (ours, theirs) = (Times::default(), Times::default());
 

@@ -5,8 +5,10 @@
 
 #[path = "support/days.rs"]
 mod days;
-#[path = "support/figures.rs"]
-mod figures;
+#[path = "support/times.rs"]
+mod times;
+#[path = "support/verdict.rs"]
+mod verdict;
 
 use std::time::Duration;
 
@@ -20,7 +22,8 @@ use deloton::{
     store::{Store, daily_table::ChangedTypes},
     template::Templates,
 };
-use figures::{Times, verdict};
+use times::Times;
+use verdict::verdict;
 
 /// The day and the four weeks it is compared with.
 const DAYS: usize = 29;

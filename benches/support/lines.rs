@@ -44,13 +44,6 @@ pub(crate) fn write(count: usize, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `count` lines in memory.
-pub(crate) fn bytes(count: usize) -> Vec<u8> {
-    let mut lines = Vec::new();
-    write(count, &mut lines).expect("memory takes every byte");
-    lines
-}
-
 struct Bike {
     key: String,
     rider: u64,

@@ -1,5 +1,4 @@
-//! How a bench takes its figures and says them.
-#![allow(dead_code, reason = "each bench uses its own part")]
+//! The times that criterion's iterations took, kept for the bench's last line.
 
 use std::{
     cell::RefCell,
@@ -40,9 +39,4 @@ impl Times {
         times.sort_unstable();
         times.get(times.len() / 2).map(Duration::as_secs_f64)
     }
-}
-
-/// Prints the line that a bench ends with.
-pub(crate) fn verdict(figure: &str, required: &str, yardsticks: &[String]) {
-    println!("\n{figure} (required: {required}); {}\n", yardsticks.join("; "));
 }
