@@ -244,7 +244,11 @@ fn a_kafka_stream_survives_kill_9() {
         assert!(running.kill(), "seed {SEED}: {}", running.log());
     }
     let before = shaken.rows("select sum(messages) > 0 as some from ops.stream");
-    assert_eq!(before, [r#"{"some":true}"#], "seed {SEED}: no kill came while it was at work");
+    assert_eq!(
+        before,
+        [r#"{"some":true}"#],
+        "seed {SEED}: no kill came while it was at work"
+    );
     let calm = Sandbox::new();
     for sandbox in [&shaken, &calm] {
         catch_up(sandbox, &broker, stream.len());

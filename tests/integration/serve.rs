@@ -38,12 +38,12 @@ fn a_newcomer_sees_everything_and_the_next_start_goes_on() {
         "{index}"
     );
     let day = index.split("daily/").nth(1).unwrap()[..10].to_owned();
-    for path in ["/", "/live", "/docs/", "/outbox", "/recent", "/jobs", "/openapi.json"] {
+    for path in ["/", "/live", "/docs/", "/outbox", "/jobs", "/openapi.json"] {
         wait_for_page(&server, &address, path, "");
     }
     let daily = wait_for_page(&server, &address, &format!("/api/v1/daily?date={day}"), "items");
     assert!(daily.contains("ride_id"), "{daily}");
-    wait_for_page(&server, &address, "/outbox", "ceo@deloton.example");
+    wait_for_page(&server, &address, "/outbox", "sent</span>");
     wait_for_page(&server, &address, "/metrics", "deloton_");
     // The bikes ride, and what they send arrives.
     wait_for(

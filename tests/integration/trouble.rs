@@ -117,7 +117,11 @@ fn broken_sql_is_named_with_its_line_and_fails_only_its_own_job() {
         assert!(told.contains(word), "no `{word}` in: {told}");
     }
     let arguments = ["run", "daily_by_city", "--day", DAYS[0], "--jobs-dir", "jobs"];
-    fails_saying(&sandbox, &arguments, &["daily_by_city", "no_such_column", "line 4"]);
+    fails_saying(
+        &sandbox,
+        &arguments,
+        &["daily_by_city", "no_such_column", "daily_by_city.sql:4"],
+    );
     sandbox.succeed(&["run", "daily_by_gender", "--day", DAYS[0], "--jobs-dir", "jobs"]);
     assert_eq!(
         sandbox.rows("select distinct job, outcome from ops.job_run where job <> 'compact' order by all"),
