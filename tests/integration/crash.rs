@@ -18,7 +18,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
-use crate::program::{DAYS, Dice, Running, Sandbox, files_below, rows};
+use crate::program::{DAYS, Dice, Running, Sandbox, files_below, rows, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -238,9 +238,14 @@ fn a_kafka_stream_survives_kill_9() {
     // It is killed while the stream comes in, part by part.
     for part in stream.chunks(stream.len().div_ceil(4)) {
         let mut running = consume(&shaken, &broker);
-        let patience = Duration::from_millis(800 + dice.below(1500));
         produce(&broker, part);
-        thread::sleep(patience);
+        wait_for(
+            "partition",
+            PATIENCE,
+            || running.log(),
+            || running.log().contains("consuming").then_some(()),
+        );
+        thread::sleep(Duration::from_millis(100 + dice.below(1_500)));
         assert!(running.kill(), "seed {SEED}: {}", running.log());
     }
     let before = shaken.rows("select sum(messages) > 0 as some from ops.stream");
