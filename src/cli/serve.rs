@@ -331,6 +331,13 @@ impl Listener for Watch {
 
 /// The thread that brings lines in: the past first, where bikes are simulated, then the stream.
 fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<anyhow::Result<()>> {
+    // Until the first word from the consumer nothing is known to be complete: no day is sealed while it is filled in.
+    if app.settings.source() != SourceKind::None {
+        *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+            caught_up: false,
+            watermark: None,
+        };
+    }
     thread::spawn(move || match app.settings.source() {
         SourceKind::None => {
             while !stop.load(Ordering::Relaxed) {
@@ -344,11 +351,6 @@ fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<an
 }
 
 fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    // Until the first word from the consumer nothing is known to be complete.
-    *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
-        caught_up: false,
-        watermark: None,
-    };
     let consumer = Consumer {
         store: app.store.clone(),
         rules: app.rules(),
