@@ -9,3 +9,5 @@ mod mail;
 mod program;
 mod publish;
 mod rerun;
+mod serve;
+mod trouble;

@@ -304,3 +304,16 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % limit
     }
 }
+
+/// What a path answers: status and text; none while nobody does.
+pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(5)))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .into();
+    let mut answer = agent.get(format!("http://{address}{path}")).call().ok()?;
+    let text = answer.body_mut().read_to_string().ok()?;
+    Some((answer.status().as_u16(), text))
+}
