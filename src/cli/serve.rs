@@ -229,12 +229,7 @@ async fn measure(app: App) {
             let status = store.status()?;
             metrics.set_buffer_readings(status.buffer_readings);
             metrics.set_disk_free(status.disk_free_bytes);
-            metrics.set_outbox(
-                status
-                    .outbox
-                    .iter()
-                    .map(|(state, count)| (state.name(), *count)),
-            );
+            metrics.set_outbox(status.outbox.iter().map(|(state, count)| (state.name(), *count)));
             Ok::<_, crate::store::StoreError>(())
         });
         if let Ok(Err(error)) = measured.await {
@@ -287,6 +282,7 @@ impl JobsHandle for Jobs {
             name: job.name,
             kind: job.kind.to_owned(),
             next_run_at: job.next_run_at,
+            last_idle_at: job.last_idle_at,
         };
         self.0.overview().into_iter().map(job).collect()
     }
