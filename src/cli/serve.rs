@@ -282,6 +282,7 @@ impl JobsHandle for Jobs {
             name: job.name,
             kind: job.kind.to_owned(),
             next_run_at: job.next_run_at,
+            last_idle_at: job.last_idle_at,
         };
         self.0.overview().into_iter().map(job).collect()
     }
