@@ -309,6 +309,9 @@ impl Listener for Watch {
         self.app
             .metrics
             .flushed(messages, written.readings as u64, written.rejected as u64, written.took);
+        if written.has_checkpoint {
+            self.app.metrics.checkpointed(written.took);
+        }
     }
 
     fn stands(&mut self, standing: &Standing) {

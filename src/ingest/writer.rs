@@ -35,6 +35,8 @@ pub struct Written {
     pub readings: usize,
     /// Messages of it that were set aside.
     pub rejected: usize,
+    /// Whether the state of the open rides was written with it.
+    pub has_checkpoint: bool,
     /// How long the transaction took.
     pub took: Duration,
 }
@@ -64,6 +66,7 @@ impl Writer {
                     messages: batch.positions.values().map(|position| position.counts.messages).sum(),
                     readings: batch.readings.len(),
                     rejected: batch.rejected.len(),
+                    has_checkpoint: !batch.checkpoints.is_empty(),
                     took: started.elapsed(),
                 };
                 // Nobody listens any more when the program ends; the batch is in the store all the same.
