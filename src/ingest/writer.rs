@@ -129,3 +129,13 @@ impl Writer {
             .unwrap_or_else(|| anyhow!("the writing thread ended early"))
     }
 }
+
+/// Whoever gives up in the middle waits as well: a batch must not be written when the stream is already read anew.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.batches.take());
+        if let Err(error) = self.join() {
+            tracing::error!(error = format!("{error:#}"), "the last batch was not written");
+        }
+    }
+}

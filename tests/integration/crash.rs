@@ -10,7 +10,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use deloton::{
-    domain::day::Span,
+    domain::{batch::StreamId, day::Span},
+    ingest::{file::ingest, sessionize::Rules, source::RawMessage},
     simulate::{Faults, Fleet, FleetConfig, broker::EmbeddedBroker, envelope},
 };
 use rdkafka::{
@@ -18,7 +19,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
-use crate::program::{DAYS, Dice, Running, Sandbox, files_below, rows, wait_for};
+use crate::program::{DAYS, Dice, Running, Sandbox, files_below, rows, sample_lines, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -116,31 +117,53 @@ fn a_file_survives_kill_9() {
 }
 
 #[test]
-fn a_file_that_overlaps_another_survives_kill_9() {
-    const SEED: u64 = 4;
-    // The first of two files ends in the middle of everything; the second begins at the same place and goes on.
-    let calm = Sandbox::new();
-    let whole = calm.path("whole.jsonl");
-    write_lines(&whole, 250);
-    let text = fs::read_to_string(&whole).unwrap();
-    let lines: Vec<&str> = text.lines().collect();
-    let part = calm.write("part.jsonl", lines[..lines.len() * 4 / 5].join("\n"));
-    let whole = whole.display().to_string();
-    calm.succeed(&["consume", "--from-file", &part]);
-    let started = Instant::now();
-    calm.succeed(&["consume", "--from-file", &whole]);
-    let took = started.elapsed();
+fn a_file_that_overlaps_another_may_be_cut_off_in_the_middle_of_a_ride() {
+    let lines = sample_lines();
+    let first = &lines[..lines.len() * 3 / 4];
+    // So many lines that cannot be read are flushed on their own: here in the middle of a ride.
+    let middle = lines
+        .iter()
+        .skip(lines.len() / 4)
+        .position(|line| line.contains("duration = 60.0"))
+        .unwrap();
+    let (before, after) = lines.split_at(lines.len() / 4 + middle);
+    let noise = vec!["noise".to_owned(); 10_000];
+    let second: Vec<&String> = before.iter().chain(&noise).chain(after).collect();
+    let cut_off = before.len() + noise.len() + 100;
 
-    let shaken = Sandbox::new();
-    shaken.succeed(&["consume", "--from-file", &part]);
-    let mut dice = Dice(SEED);
-    for _ in 0..3 {
-        let mut running = shaken.start(&["consume", "--from-file", &whole]);
-        thread::sleep(took.mul_f64(0.3 + 0.05 * dice.below(10) as f64));
-        running.kill();
+    let take = |sandbox: &Sandbox, name: &str, lines: &[&String], until: usize| {
+        let stream = StreamId {
+            source: name.to_owned(),
+            topic: "file".to_owned(),
+        };
+        ingest(&sandbox.store(), Rules::default(), chrono_tz::UTC, &stream, |each| {
+            for (offset, line) in (0..).zip(lines) {
+                anyhow::ensure!(offset < until, "cut off");
+                each(RawMessage {
+                    partition: 0,
+                    offset: offset as i64,
+                    timestamp_millis: None,
+                    key: None,
+                    payload: line.as_bytes(),
+                })?;
+            }
+            Ok(())
+        })
+    };
+    let (calm, shaken) = (Sandbox::new(), Sandbox::new());
+    for sandbox in [&calm, &shaken] {
+        take(sandbox, "first", &first.iter().collect::<Vec<_>>(), usize::MAX).unwrap();
     }
-    shaken.succeed(&["consume", "--from-file", &whole]);
-    assert_same(SEED, &shaken, &calm, &STORED[..2]);
+    take(&shaken, "second", &second, cut_off).unwrap_err();
+    assert_eq!(
+        shaken.rows("select messages > 10000 as flushed from ops.stream where source = 'second'"),
+        [r#"{"flushed":true}"#]
+    );
+    for sandbox in [&calm, &shaken] {
+        take(sandbox, "second", &second, usize::MAX).unwrap();
+    }
+    assert_same(0, &shaken, &calm, &STORED);
+    assert_same(0, &shaken, &calm, &[STREAM]);
 }
 
 /// The stream of 24 bikes as (key, log time, payload), within what the embedded broker holds of each partition.
