@@ -24,7 +24,10 @@ use crate::{
     notify::{Notifier, render::DailyMail},
     publish::{PublishMode, Publisher},
     report::chart::Chart,
-    scheduler::{Job, Options, Run, Runner, plan::Stream},
+    scheduler::{
+        Job, Options, Run, Runner,
+        plan::{Reason, Stream},
+    },
     store::{Store, daily_table::ChangedTypes, outbox},
     template::Templates,
 };
@@ -189,7 +192,13 @@ impl Services {
         match kind {
             Kind::Compact => jobs::compact::run(store, run.day()?),
             Kind::Transform { sql } => {
-                jobs::transform::run(store, self.jobs_dir.as_deref(), sql, run.day()?, ChangedTypes::Refuse)
+                // A backfill is what the refusal of a changed type tells a person to run.
+                let changed_types = if run.reason == Reason::Backfill {
+                    ChangedTypes::Convert
+                } else {
+                    ChangedTypes::Refuse
+                };
+                jobs::transform::run(store, self.jobs_dir.as_deref(), sql, run.day()?, changed_types)
             }
             Kind::Report { .. } => jobs::report::run(store, &self.schedule.day, &self.templates, run.day()?),
             Kind::Publish => {

@@ -33,6 +33,7 @@ use crate::{
     api,
     app::{self, App},
     config::settings::Settings,
+    ingest,
     jobs::sql_files,
     logging,
     store::{Store, daily_table},
@@ -203,6 +204,9 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
     };
     let runtime = serve::runtime()?;
     let app = App::open(settings, runtime.handle())?;
+    if matches!(command, StoreCommand::Consume(_)) {
+        app.store.limit_memory(ingest::file::MEMORY_LIMIT)?;
+    }
     let result = command.execute(&app, out);
     drop(empty);
     result

@@ -174,13 +174,13 @@ async fn run(
     let routes = Route::new()
         .at(remote::PATH, remote::endpoint(app.clone(), server.token.clone()))
         .nest_no_strip("/", api::routes(api_context(app))?.map_to_response());
+    server.announce(&app.settings.data_dir)?;
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(HttpServer::new_with_acceptor(acceptor).run_with_graceful_shutdown(
         routes,
         ended.map(|_| ()),
         Some(Duration::from_millis(500)),
     ));
-    server.announce(&app.settings.data_dir)?;
     println!(
         "deloton is at http://{address}/   (data in {}; stop with Ctrl-C)",
         app.settings.data_dir.display()
@@ -190,7 +190,7 @@ async fn run(
     let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
     let mut work = tokio::task::spawn_blocking(move || work.join());
     let ticker = Ticker::start(app.runner.clone());
-    let mut ticker = None.or(Some(ticker.await?));
+    let ticker = ticker.await?;
     let finished = tokio::select! {
         () = interrupted() => None,
         result = &mut work => Some(result),
@@ -199,14 +199,12 @@ async fn run(
     stop.store(true, Ordering::Relaxed);
     // The answer does not matter: the other side may be gone already.
     end.send(()).ok();
-    if let Some(ticker) = ticker.take() {
-        let left = ticker.stop(GRACE).await?;
-        if left > 0 {
-            tracing::warn!(
-                runs = left,
-                "runs did not end in time; they are due again at the next start"
-            );
-        }
+    let left = ticker.stop(GRACE).await?;
+    if left > 0 {
+        tracing::warn!(
+            runs = left,
+            "runs did not end in time; they are due again at the next start"
+        );
     }
     let result = match finished {
         Some(result) => result,
@@ -424,8 +422,9 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
     if marker.exists() {
         return Ok(());
     }
-    let last = app.schedule.day.last_finished(app.clock.now());
-    let first = first_past_day(app, last)?;
+    let Some((first, last)) = past_days(app)? else {
+        return Ok(());
+    };
     let span = Span {
         start: app.schedule.day.span(first).start,
         end: app.schedule.day.span(last).end,
@@ -445,7 +444,7 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
     };
     let mut lines = fleet.lines(span);
     let mut payload = Vec::new();
-    ingest::file::ingest(&app.store, app.rules(), app.settings.log_timezone, &stream, |each| {
+    let filled = ingest::file::ingest(&app.store, app.rules(), app.settings.log_timezone, &stream, |each| {
         let mut offset = 0;
         while let Some(line) = lines.next_line() {
             payload.clear();
@@ -468,13 +467,21 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
             offset += 1;
         }
         Ok(())
-    })?;
+    });
+    // What was taken in until now stays; the next start goes on from there.
+    if stop.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    filled?;
     let mut day = first;
     while day <= last && !stop.load(Ordering::Relaxed) {
         bar.set_message(format!("compacting and reporting {day}"));
         run_job(app, "report", day)?;
         bar.inc(1000);
         day = day + Days::new(1);
+    }
+    if stop.load(Ordering::Relaxed) {
+        return Ok(());
     }
     run_job(app, "publish", last)?;
     if app.settings.mail == MailKind::Outbox {
@@ -484,13 +491,32 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
     std::fs::write(&marker, format!("{first} {last}\n")).with_context(|| format!("cannot write `{}`", marker.display()))
 }
 
-/// Remembers which days are filled in, so that a start that was cut short goes on with the same ones.
-fn first_past_day(app: &App, last: NaiveDate) -> anyhow::Result<NaiveDate> {
-    let rows = app.store.stream_rides()?;
-    Ok(rows
-        .days
-        .first()
-        .map_or(last - Days::new(PAST_DAYS - 1), |(day, ..)| *day))
+/// The days to fill in: those that a start which was cut short had begun with, else the last ones that are over. None
+/// where the data folder holds rides from elsewhere, which simulated ones must not be mixed into.
+fn past_days(app: &App) -> anyhow::Result<Option<(NaiveDate, NaiveDate)>> {
+    let begun = past_marker(app).with_extension("begun");
+    let told = || {
+        format!(
+            "`{}` is damaged; delete it to begin the filling-in anew",
+            begun.display()
+        )
+    };
+    if let Ok(text) = std::fs::read_to_string(&begun) {
+        let (first, last) = text.trim().split_once(' ').with_context(told)?;
+        return Ok(Some((
+            first.parse().with_context(told)?,
+            last.parse().with_context(told)?,
+        )));
+    }
+    let is_ours = |stream: &StreamId| stream.source.starts_with(PAST) || stream.source.starts_with(EMBEDDED);
+    if !app.store.streams()?.iter().all(is_ours) {
+        return Ok(None);
+    }
+    let last = app.schedule.day.last_finished(app.clock.now());
+    let first = last - Days::new(PAST_DAYS - 1);
+    std::fs::write(&begun, format!("{first} {last}\n"))
+        .with_context(|| format!("cannot write `{}`", begun.display()))?;
+    Ok(Some((first, last)))
 }
 
 fn past_marker(app: &App) -> PathBuf {

@@ -138,6 +138,7 @@ impl Consumer {
             flushed_at: Instant::now(),
             checkpointed_at: Instant::now(),
             checkpoint_due: false,
+            unwritten: 0,
             trouble: None,
         };
         let given_up = loop {
@@ -207,6 +208,8 @@ struct Session<'c> {
     flushed_at: Instant,
     checkpointed_at: Instant,
     checkpoint_due: bool,
+    /// Batches handed to the writer that are not in the store yet.
+    unwritten: usize,
     trouble: Option<String>,
 }
 
@@ -259,7 +262,8 @@ impl Session<'_> {
             };
             let from = self.pipeline.assign(partition, next, checkpoint)?;
             let position = source.position(partition).unwrap_or(from);
-            if position > from {
+            // Above: the log no longer holds what is between. Below: it is a new log.
+            if position != from {
                 self.pipeline.skip_to(partition, position);
             }
             if known.is_none() {
@@ -328,12 +332,14 @@ impl Session<'_> {
         if batch.is_empty() {
             return Ok(());
         }
+        self.unwritten += 1;
         self.writer.write(batch, std::mem::take(&mut self.overlapping))
     }
 
     /// Learns what was written, and tells Kafka for those who watch lag there.
     fn hear(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
         let written: Vec<_> = self.writer.written().collect();
+        self.unwritten = self.unwritten.saturating_sub(written.len());
         for written in &written {
             listener.written(written);
             self.pipeline.mark_overlapping(&written.overlapping);
@@ -348,6 +354,7 @@ impl Session<'_> {
     fn restart_writer(&mut self, source: &KafkaSource) -> anyhow::Result<()> {
         let fresh = Writer::start(self.consumer.store.clone(), self.stream.clone())?;
         let written = std::mem::replace(&mut self.writer, fresh).finish()?;
+        self.unwritten = 0;
         if let Some(last) = written.last() {
             // Only a courtesy to whoever watches lag: it must not keep the partitions from being given up.
             source.commit_and_wait(&last.offsets).unwrap_or_else(|error| {
@@ -369,14 +376,20 @@ impl Session<'_> {
             .filter(|(_, partition)| !partition.at_end)
             .map(|(&id, _)| id);
         Standing {
-            caught_up: !self.partitions.is_empty() && self.partitions.values().all(|partition| partition.at_end),
+            // What was read but is not in the store yet would be missing from a day that is sealed now.
+            caught_up: !self.partitions.is_empty()
+                && self.partitions.values().all(|partition| partition.at_end)
+                && self.unwritten == 0
+                && !self.pipeline.has_pending(),
+            // A partition of which nothing was read yet vouches for no time at all.
             watermark: behind
-                .filter_map(|partition| {
+                .map(|partition| {
                     self.pipeline
                         .sessions(partition)
                         .and_then(super::sessionize::Sessions::clock)
                 })
-                .min()
+                .collect::<Option<Vec<_>>>()
+                .and_then(|clocks| clocks.into_iter().min())
                 .map(instant),
             newest: self
                 .pipeline

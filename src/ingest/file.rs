@@ -19,8 +19,9 @@ pub(super) const FLUSH_READINGS: usize = 122_880;
 /// Rejected lines are kept whole, so many of them are a batch of their own.
 pub(super) const FLUSH_REJECTED: usize = 10_000;
 
-/// DuckDB keeps what it wrote in memory, up to its limit, for whoever reads next; after a file nobody does.
-const MEMORY_LIMIT: &str = "256MB";
+/// DuckDB keeps what it wrote in memory, up to its limit, for whoever reads next. A process that takes in a file and ends
+/// has nobody to keep it for.
+pub const MEMORY_LIMIT: &str = "256MB";
 
 /// What came of a file.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +49,6 @@ pub fn ingest_file(
     mut progress: impl FnMut(u64, u64),
 ) -> anyhow::Result<FileSummary> {
     let source = FileSource::open(path)?;
-    store.limit_memory(MEMORY_LIMIT)?;
     let stream = StreamId {
         source: source.identity().to_owned(),
         topic: "file".to_owned(),

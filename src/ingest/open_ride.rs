@@ -12,6 +12,9 @@ use crate::domain::{
     rider::{Rider, split_name},
 };
 
+/// A Telemetry line without its Ride line says nothing of its second: after a longer pause it is not this ride's.
+const MAX_PAUSE: LogInstant = 3600 * 1_000_000;
+
 /// A ride's state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenRide {
@@ -160,7 +163,7 @@ impl OpenRide {
     pub fn continues(&self, at: LogInstant, second: Option<i32>, drift: LogInstant) -> bool {
         match second {
             Some(second) => second == self.last_second + 1 || (at - self.expected_at(second)).abs() <= drift,
-            None => true,
+            None => at - self.last_reading_at <= MAX_PAUSE,
         }
     }
 

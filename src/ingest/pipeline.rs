@@ -107,12 +107,16 @@ impl Pipeline {
     }
 
     /// Goes on at `offset`: the log does not hold what is before it any more, or is a new one that begins below.
-    pub fn skip_to(&mut self, partition: i32, offset: i64) {
-        if let Some(partition) = self.partitions.get_mut(&partition) {
+    pub fn skip_to(&mut self, id: i32, offset: i64) {
+        if let Some(partition) = self.partitions.get_mut(&id) {
+            let was_replaying = partition.next_offset < partition.silent_until;
             if offset < partition.next_offset {
                 partition.silent_until = offset;
             }
             partition.next_offset = offset;
+            if was_replaying && offset >= partition.silent_until {
+                self.replayed.push(id);
+            }
         }
     }
 
@@ -188,8 +192,10 @@ impl Pipeline {
                 reason: reason.to_string(),
             });
         }
+        // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
+        let was_replaying = partition.next_offset < partition.silent_until;
         partition.next_offset = raw.offset + 1;
-        if is_silent && partition.next_offset >= partition.silent_until {
+        if was_replaying && partition.next_offset >= partition.silent_until {
             self.replayed.push(raw.partition);
         }
         batch.position(raw.partition).next_offset = raw.offset + 1;

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use chrono::NaiveDate;
 use uuid::Uuid;
 
+use super::plan::Reason;
 use crate::domain::run::{JobStatus, Window};
 
 /// Something that can be run for a window. It gets the window and answers with a status; it never asks what time it
@@ -37,6 +38,8 @@ pub struct Run {
     pub window: Window,
     /// The run's id in the ledger.
     pub run_id: Uuid,
+    /// Why it runs.
+    pub reason: Reason,
     /// Counted from 1.
     pub attempt: u32,
     /// Raised when the run is no longer wanted; long work looks at it now and then.

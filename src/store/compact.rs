@@ -103,6 +103,8 @@ impl Store {
                 let aside = lake::aside(self.data_dir(), file.table, day);
                 fs::remove_file(&aside).doing(|| format!("cannot remove `{}`", aside.display()))?;
             }
+            // An earlier run may have ended between the day's sealing and its views.
+            self.refresh_views()?;
         }
         let seal_count = connection
             .query_row(

@@ -47,7 +47,12 @@ pub(super) fn create(connection: &Connection, data_dir: &Path) -> Result<()> {
     let views = include_str!("sql/views.sql")
         .replace("select * from lake_files", &lake)
         .replace("'-infinity'", &quoted(&newest_start));
-    connection.execute_batch(&views).doing(doing)
+    let made = connection.execute_batch(&views).doing(doing);
+    if made.is_err() {
+        // The failed transaction would keep every later one from beginning; what failed is said by `made`.
+        connection.execute_batch("rollback").ok();
+    }
+    made
 }
 
 /// A text literal. View definitions cannot have parameters.

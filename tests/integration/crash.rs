@@ -229,6 +229,13 @@ fn catch_up(sandbox: &Sandbox, broker: &EmbeddedBroker, count: usize) {
     let mut log = String::new();
     for _ in 0..8 {
         let mut running = consume(sandbox, broker);
+        // Rows of open rides are brought up to date by a checkpoint, after every partition was taken on.
+        wait_for(
+            "all partitions",
+            PATIENCE,
+            || running.log(),
+            || (running.log().matches("consuming").count() >= 3).then_some(()),
+        );
         thread::sleep(Duration::from_secs(4));
         running.signal("TERM");
         assert!(running.wait(PATIENCE).success(), "{}", running.log());

@@ -187,6 +187,7 @@ impl Runner {
             Run {
                 window,
                 run_id,
+                reason,
                 attempt,
                 cancel: claim.cancel.clone(),
             },
