@@ -181,7 +181,7 @@ impl Metrics {
         self.flush.observe(took.as_secs_f64());
     }
 
-    /// The database was checkpointed.
+    /// The state of the open rides was written, with a batch.
     pub fn checkpointed(&self, took: Duration) {
         self.checkpoint.observe(took.as_secs_f64());
     }

@@ -199,7 +199,7 @@
       },
       axes: [
         { ...axis(), size: 28, values: (_, ticks) => ticks.map(elapsed), space: 70, incrs: [30, 60, 120, 300, 600] },
-        { ...axis(), size: 44, space: 36 },
+        { ...axis(), size: 44, space: 26 },
       ],
     };
     return new uPlot(options, [[], [], []].slice(0, series.length), element);

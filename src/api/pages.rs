@@ -88,17 +88,17 @@ pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Respon
     let gone = latest
         .keys()
         .filter(|name| !known.contains(*name))
-        .map(|name| (name.clone(), None, None));
+        .map(|name| (name.clone(), None, None, None));
     let jobs = schedule
         .into_iter()
-        .map(|job| (job.name, Some(job.kind), job.next_run_at))
+        .map(|job| (job.name, Some(job.kind), job.next_run_at, job.last_idle_at))
         .chain(gone);
     let mut by_cell: BTreeMap<(String, String), ledger::GridCell> = cells
         .into_iter()
         .map(|cell| ((cell.job.clone(), cell.day.clone()), cell))
         .collect();
     let rows: Vec<_> = jobs
-        .map(|(name, kind, next_run_at)| {
+        .map(|(name, kind, next_run_at, idle_at)| {
             let cells: Vec<_> = days
                 .iter()
                 .map(|&day| {
@@ -116,7 +116,7 @@ pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Respon
             });
             json!({
                 "name": name, "kind": kind, "next": next_run_at.map(|at| moment(at, rule)), "last": last,
-                "cells": cells,
+                "idle": idle_at.map(|at| moment(at, rule)), "cells": cells,
             })
         })
         .collect();
@@ -141,7 +141,7 @@ fn outcome(name: &str) -> (&'static str, &'static str) {
         "succeeded" => ("✓", "ok"),
         "failed" => ("!", "failed"),
         "running" => ("…", "running"),
-        _ => ("–", "abandoned"),
+        _ => ("–", "cut short"),
     }
 }
 

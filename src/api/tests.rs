@@ -85,6 +85,7 @@ impl JobsHandle for Jobs {
                 name: name.to_owned(),
                 kind: name.to_owned(),
                 next_run_at: (name == "compact").then(|| "2026-11-23T00:15:00Z".parse().unwrap()),
+                last_idle_at: None,
             })
             .to_vec()
     }

@@ -12,7 +12,7 @@ use crate::store::{Store, disk::size};
 pub struct BackupArgs {
     /// Folder that gets the backup, a folder named after the instant. Default: `backups` in the data folder. A backup
     /// on another disk survives the loss of this one.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = absolute)]
     pub to: Option<PathBuf>,
 }
 
@@ -32,4 +32,9 @@ pub fn backup(args: &BackupArgs, store: &Store, out: &mut dyn Write) -> anyhow::
     )?;
     writeln!(out, "put it back with `deloton restore {folder}`")?;
     Ok(())
+}
+
+/// A running server of this data folder may be the one that takes the backup, and is somewhere else.
+fn absolute(text: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(text)
 }

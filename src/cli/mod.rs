@@ -24,8 +24,10 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::{
     api,
@@ -119,6 +121,29 @@ impl StoreCommand {
         }
     }
 
+    /// The command as a server can do it that runs in another folder and with another standard input, and the file
+    /// that it reads in place of ours.
+    fn seen_from_elsewhere(mut self) -> anyhow::Result<(Self, Option<NamedTempFile>)> {
+        let mut spooled = None;
+        match &mut self {
+            StoreCommand::Consume(consume::ConsumeArgs { from_file: None }) => {
+                bail!(
+                    "a server of this data folder is running, and consumes already; `deloton status` shows how far it is"
+                )
+            }
+            StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) }) if path.as_os_str() == "-" => {
+                let mut file = NamedTempFile::new().context("cannot keep standard input for the server")?;
+                io::copy(&mut io::stdin().lock(), &mut file).context("cannot keep standard input for the server")?;
+                *path = file.path().to_owned();
+                spooled = Some(file);
+            }
+            StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) })
+            | StoreCommand::Backup(backup::BackupArgs { to: Some(path) }) => *path = std::path::absolute(&*path)?,
+            _ => {}
+        }
+        Ok((self, spooled))
+    }
+
     /// Whether it only looks: then a data folder without a database is an empty one, and stays so.
     fn only_reads(&self) -> bool {
         matches!(
@@ -165,7 +190,8 @@ fn run_command(cli: Cli) -> anyhow::Result<()> {
 /// Has a running server do it, or does it here.
 fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn Write) -> anyhow::Result<()> {
     if let Some(server) = remote::Server::find(&settings.data_dir)? {
-        return server.execute(command, out);
+        let (command, _spooled) = command.clone().seen_from_elsewhere()?;
+        return server.execute(&command, out);
     }
     // Looking at nothing must not leave a database behind.
     let empty = if command.only_reads() && !settings.database().exists() {
@@ -238,7 +264,33 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn files_are_the_callers_wherever_the_server_runs() {
+        let seen = |words: &[&str]| {
+            let cli = super::Cli::try_parse_from(words).unwrap();
+            let super::Command::Store(command) = cli.command else {
+                unreachable!("it needs the store")
+            };
+            command.seen_from_elsewhere()
+        };
+        let here = std::env::current_dir().unwrap();
+        match seen(&["deloton", "consume", "--from-file", "a.jsonl"]).unwrap().0 {
+            super::StoreCommand::Consume(args) => assert_eq!(args.from_file, Some(here.join("a.jsonl"))),
+            other => panic!("{other:?}"),
+        }
+        match seen(&["deloton", "backup", "--to", "b"]).unwrap().0 {
+            super::StoreCommand::Backup(args) => assert_eq!(args.to, Some(here.join("b"))),
+            other => panic!("{other:?}"),
+        }
+        assert!(
+            seen(&["deloton", "consume"])
+                .unwrap_err()
+                .to_string()
+                .contains("consumes already")
+        );
+    }
 
     #[test]
     fn no_two_flags_of_a_command_are_in_each_others_way() {

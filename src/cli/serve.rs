@@ -229,12 +229,7 @@ async fn measure(app: App) {
             let status = store.status()?;
             metrics.set_buffer_readings(status.buffer_readings);
             metrics.set_disk_free(status.disk_free_bytes);
-            metrics.set_outbox(
-                status
-                    .outbox
-                    .iter()
-                    .map(|(state, count)| (state.name(), *count)),
-            );
+            metrics.set_outbox(status.outbox.iter().map(|(state, count)| (state.name(), *count)));
             Ok::<_, crate::store::StoreError>(())
         });
         if let Ok(Err(error)) = measured.await {
@@ -287,6 +282,7 @@ impl JobsHandle for Jobs {
             name: job.name,
             kind: job.kind.to_owned(),
             next_run_at: job.next_run_at,
+            last_idle_at: job.last_idle_at,
         };
         self.0.overview().into_iter().map(job).collect()
     }
@@ -313,6 +309,9 @@ impl Listener for Watch {
         self.app
             .metrics
             .flushed(messages, written.readings as u64, written.rejected as u64, written.took);
+        if written.has_checkpoint {
+            self.app.metrics.checkpointed(written.took);
+        }
     }
 
     fn stands(&mut self, standing: &Standing) {
@@ -336,6 +335,13 @@ impl Listener for Watch {
 
 /// The thread that brings lines in: the past first, where bikes are simulated, then the stream.
 fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<anyhow::Result<()>> {
+    // Until the first word from the consumer nothing is known to be complete: no day is sealed while it is filled in.
+    if app.settings.source() != SourceKind::None {
+        *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
+            caught_up: false,
+            watermark: None,
+        };
+    }
     thread::spawn(move || match app.settings.source() {
         SourceKind::None => {
             while !stop.load(Ordering::Relaxed) {
@@ -349,11 +355,6 @@ fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<an
 }
 
 fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    // Until the first word from the consumer nothing is known to be complete.
-    *app.stream.lock().unwrap_or_else(PoisonError::into_inner) = Stream {
-        caught_up: false,
-        watermark: None,
-    };
     let consumer = Consumer {
         store: app.store.clone(),
         rules: app.rules(),

@@ -116,6 +116,8 @@ pub struct JobOverview {
     pub kind: String,
     /// When it will next be due by the clock; none where it only follows other jobs.
     pub next_run_at: Option<DateTime<Utc>>,
+    /// The newest firing that found nothing to do; it is no run.
+    pub last_idle_at: Option<DateTime<Utc>>,
 }
 
 /// What the scheduler offers to those who watch it.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     file::{FLUSH_READINGS, FLUSH_REJECTED, reconcile},
     open_ride::OpenRide,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, read_from},
     sessionize::{Rules, instant},
     source::{KafkaConfig, KafkaSource, Polled, SourceEvent},
     writer::{Writer, Written},
@@ -125,7 +125,7 @@ impl Consumer {
         source.subscribe(Box::new(move |partition| {
             let positions = store.positions(&known).ok()?;
             let (_, next, checkpoint) = positions.into_iter().find(|(id, ..)| *id == partition)?;
-            Some(checkpoint.map_or(next, |checkpoint| checkpoint.next_offset))
+            Some(read_from(next, checkpoint.as_ref()))
         }))?;
         let mut session = Session {
             consumer: self,

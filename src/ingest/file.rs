@@ -95,7 +95,12 @@ pub fn ingest(
     let from = pipeline.assign(0, next, checkpoint.as_ref())?;
     let mut writer = Writer::start(store.clone(), stream.clone())?;
     let now = store.clock().now();
-    let mut known = HashSet::new();
+    // An earlier call that was cut off may have left rides open that another file had told of before.
+    let mut known = if pipeline.is_replaying(0) {
+        HashSet::new()
+    } else {
+        reconcile(store, &mut pipeline, 0)?
+    };
     read(&mut |message| {
         if message.offset < from {
             return Ok(());

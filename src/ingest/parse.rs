@@ -97,11 +97,7 @@ fn scan_envelope(text: &str) -> Option<Envelope<'_>> {
             .strip_prefix('"')?;
         let end = memchr2(b'"', b'\\', rest.as_bytes())?;
         let (value, after) = rest.split_at(end);
-        rest = if after.starts_with('"') {
-            &after[1..]
-        } else {
-            after.strip_prefix("\\n\"")?
-        };
+        rest = after.strip_prefix('"').or_else(|| after.strip_prefix("\\n\""))?;
         // Without leaving early, so that the compiler takes many bytes at a time.
         let has_control = value.bytes().fold(false, |found, byte| found | (byte < 0x20));
         if slot.is_some() || has_control {
@@ -294,8 +290,11 @@ fn ride_fields(text: &str) -> Result<(i32, Option<i32>), ParseError> {
     Ok((seconds as i32, whole(field(rest, "resistance")?, "resistance")?))
 }
 
+/// Heart rate, cadence and power, each where it was given.
+type TelemetryFields = (Option<i32>, Option<i32>, Option<f64>);
+
 /// `hrt = 117; rpm = 40; power = 9.737739856000001`. What the line's end cut off is missing.
-fn telemetry_fields(text: &str) -> Result<(Option<i32>, Option<i32>, Option<f64>), ParseError> {
+fn telemetry_fields(text: &str) -> Result<TelemetryFields, ParseError> {
     let (heart_rate, rest) = cut_at_semicolon(text);
     let (cadence, rest) = rest.map_or(("", None), cut_at_semicolon);
     let (power, rest) = rest.map_or(("", None), cut_at_semicolon);

@@ -24,7 +24,7 @@ const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
 const OLDEST: LogInstant = -2_208_988_800_000_000;
 
 /// Version of the checkpoint's form. One of another version is made again by a replay.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// Everything between a source and the store.
 pub struct Pipeline {
@@ -60,16 +60,12 @@ impl Pipeline {
     /// # Errors
     /// When the checkpoint is damaged.
     pub fn assign(&mut self, partition: i32, stored: i64, checkpoint: Option<&Checkpoint>) -> anyhow::Result<i64> {
-        let fresh = || Sessions::new(partition);
-        let (sessions, from) = match checkpoint {
-            Some(checkpoint) if checkpoint.state.first() == Some(&STATE_VERSION) => {
-                let sessions = postcard::from_bytes(&checkpoint.state[1..])
-                    .with_context(|| format!("the checkpoint of partition {partition} is damaged"))?;
-                (sessions, checkpoint.next_offset)
-            }
-            Some(checkpoint) => (fresh(), checkpoint.replay_from),
-            None => (fresh(), stored),
+        let sessions = match checkpoint.filter(|checkpoint| is_readable(checkpoint)) {
+            Some(checkpoint) => postcard::from_bytes(&checkpoint.state[1..])
+                .with_context(|| format!("the checkpoint of partition {partition} is damaged"))?,
+            None => Sessions::new(partition),
         };
+        let from = read_from(stored, checkpoint);
         self.partitions.insert(
             partition,
             Partition {
@@ -257,6 +253,20 @@ impl Pipeline {
         batch.readings.shrink_to(0);
         Ok(batch)
     }
+}
+
+/// The offset to read a partition from, of which the store has got to `stored`.
+#[must_use]
+pub fn read_from(stored: i64, checkpoint: Option<&Checkpoint>) -> i64 {
+    match checkpoint {
+        Some(checkpoint) if is_readable(checkpoint) => checkpoint.next_offset,
+        Some(checkpoint) => checkpoint.replay_from,
+        None => stored,
+    }
+}
+
+fn is_readable(checkpoint: &Checkpoint) -> bool {
+    checkpoint.state.first() == Some(&STATE_VERSION)
 }
 
 fn apply(

@@ -320,3 +320,39 @@ fn a_checkpoint_brings_the_open_rides_back() {
     assert_eq!((ride.rider_id, ride.totals.reading_count), (Some(7), 3));
     assert!(batch.begun.is_empty());
 }
+
+#[test]
+fn a_bike_whose_clock_is_far_ahead_leaves_the_others_alone() {
+    let mut lines = String::from("a 0 get\na 0.5 user 7\n");
+    for second in 1..200 {
+        // The other bike's clock is an hour ahead, and it keeps time from its second line on.
+        let (at, ahead) = (f64::from(second), f64::from(second) + 3600.0);
+        lines += &format!("a {at} ride {second} 30\nb {ahead} ride {second} 40\n");
+        lines += &format!("a {:.1} tel 90 30 6.4\nb {:.1} tel 80 30 6.4\n", at + 0.5, ahead + 0.5);
+    }
+    let told = tell(&lines);
+    let whole = |reading: &&crate::domain::ride::Reading| reading.has_ride_line && reading.has_telemetry_line;
+    assert_eq!(told.batch.readings.len(), 2 * 199);
+    // The clock leaps once, which ends what is under way; the next line goes on with it.
+    assert!(told.batch.readings.iter().filter(whole).count() >= 2 * 199 - 2);
+    assert_eq!(told.pipeline.sessions(0).unwrap().open_rides().count(), 2);
+}
+
+#[test]
+fn a_ride_line_that_comes_twice_keeps_its_telemetry_line() {
+    let told = tell(
+        "a 0 get
+         a 0.5 user 7
+         a 1 ride 1 30
+         a 1 ride 1 30
+         a 1.5 tel 90 30 6.4
+         a 2 ride 2 30
+         a 2.5 tel 91 30 6.4",
+    );
+    let readings = told.batch.readings.iter();
+    let readings: Vec<_> = readings
+        .map(|reading| (reading.second, reading.heart_rate_bpm))
+        .collect();
+    assert_eq!(readings, [(1, Some(90)), (2, Some(91))]);
+    assert_eq!(told.batch.positions[&0].counts.duplicate_lines, 1);
+}

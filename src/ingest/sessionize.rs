@@ -78,6 +78,8 @@ struct Bike {
     hold: Option<Hold>,
     /// Stamp of the last stamped line.
     last_at: LogInstant,
+    /// What the partition's clock said then. Not the bike's own: that may be hours off.
+    heard_at: LogInstant,
     /// Stamp of the last Telemetry line.
     telemetry_at: LogInstant,
     older: Option<u32>,
@@ -240,12 +242,12 @@ impl Sessions {
         }
         let position = step.batch.position(partition);
         position.log_clock = position.log_clock.max(Some(at));
-        self.touch(index);
         // One wild stamp must not end every other bike's ride: only a bike that keeps time moves the clock.
         if keeps_time || self.clock == 0 {
             self.clock = self.clock.max(at);
-            self.close_quiet(rules, idle, arrival, batch);
         }
+        self.touch(index);
+        self.close_quiet(rules, idle, arrival, batch);
     }
 
     /// Closes every ride under way: at the end of a file, or when nothing arrives any more.
@@ -270,7 +272,7 @@ impl Sessions {
     fn close_quiet(&mut self, rules: &Rules, idle: LogInstant, arrival: Arrival<'_>, batch: &mut Batch) {
         while let Some(index) = self.oldest {
             let bike = &mut self.bikes[index as usize];
-            if self.clock - bike.last_at <= idle {
+            if self.clock - bike.heard_at <= idle {
                 break;
             }
             let mut step = Step {
@@ -299,6 +301,7 @@ impl Sessions {
             ride: None,
             hold: None,
             last_at: 0,
+            heard_at: 0,
             telemetry_at: 0,
             older: None,
             newer: None,
@@ -310,6 +313,7 @@ impl Sessions {
 
     /// Makes a bike the newest of the list.
     fn touch(&mut self, index: u32) {
+        self.bikes[index as usize].heard_at = self.clock;
         if self.newest == Some(index) {
             return;
         }
@@ -407,6 +411,11 @@ impl Bike {
     }
 
     fn ride_line(&mut self, step: &mut Step<'_, '_>, at: LogInstant, second: i32, resistance: Option<i32>) {
+        if self.hold.is_some_and(|hold| (hold.second, hold.at) == (second, at)) {
+            // The same line twice; its Telemetry line is still to come.
+            step.counts().duplicate_lines += 1;
+            return;
+        }
         self.release_hold(step);
         let ride = self.ride_for(step, at, Some(second));
         let is_duplicate = ride.has_seen(second);

@@ -35,6 +35,8 @@ pub struct Written {
     pub readings: usize,
     /// Messages of it that were set aside.
     pub rejected: usize,
+    /// Whether the state of the open rides was written with it.
+    pub has_checkpoint: bool,
     /// How long the transaction took.
     pub took: Duration,
 }
@@ -64,6 +66,7 @@ impl Writer {
                     messages: batch.positions.values().map(|position| position.counts.messages).sum(),
                     readings: batch.readings.len(),
                     rejected: batch.rejected.len(),
+                    has_checkpoint: !batch.checkpoints.is_empty(),
                     took: started.elapsed(),
                 };
                 // Nobody listens any more when the program ends; the batch is in the store all the same.
@@ -89,10 +92,11 @@ impl Writer {
     /// # Errors
     /// Why an earlier batch could not be written.
     pub fn write(&mut self, batch: Batch, overlapping: HashSet<Uuid>) -> anyhow::Result<()> {
-        match self.batches.as_ref().map(|batches| batches.send((batch, overlapping))) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(self.failure()),
-        }
+        let is_taken = self
+            .batches
+            .as_ref()
+            .is_some_and(|batches| batches.send((batch, overlapping)).is_ok());
+        if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 
     /// What was written since the last call.
@@ -123,5 +127,15 @@ impl Writer {
         self.join()
             .err()
             .unwrap_or_else(|| anyhow!("the writing thread ended early"))
+    }
+}
+
+/// Whoever gives up in the middle waits as well: a batch must not be written when the stream is already read anew.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.batches.take());
+        if let Err(error) = self.join() {
+            tracing::error!(error = format!("{error:#}"), "the last batch was not written");
+        }
     }
 }

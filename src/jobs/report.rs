@@ -26,8 +26,10 @@ use crate::{
 /// When a daily table is missing, naming the job to run; when something cannot be rendered or written.
 pub fn run(store: &Store, rule: &DayRule, templates: &Templates, day: NaiveDate) -> Result<JobStatus> {
     let folder = folder(store.data_dir());
-    let days = model::days(store)?;
     let report = model::build(store, rule, day)?;
+    // Only days that have a page can be linked to: one that is sealed may never be reported.
+    let mut days = rendered_days(&folder)?;
+    days.push(day);
     let mut bytes = write_day(&folder, &report, neighbours(&days, day), templates)?;
     let beside = neighbours(&days, day);
     for neighbour in [beside.previous, beside.next].into_iter().flatten() {
@@ -100,7 +102,9 @@ fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templa
     let mut bytes = 0;
     for artifact in daily_artifacts(report, neighbours, templates)? {
         let path = folder.join(artifact.path.strip_prefix("daily/").unwrap_or(&artifact.path));
-        let aside = path.with_extension("aside");
+        // Hidden, so that one left behind by a crash is never published.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let aside = path.with_file_name(format!(".{name}"));
         path.parent()
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| fs::write(&aside, &artifact.bytes))
@@ -119,10 +123,12 @@ fn rendered_days(folder: &Path) -> Result<Vec<NaiveDate>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
     let mut days = Vec::new();
     for entry in entries {
-        let name = entry
-            .with_context(|| format!("cannot read `{}`", folder.display()))?
-            .file_name();
-        days.extend(name.to_str().and_then(|name| name.parse::<NaiveDate>().ok()));
+        let entry = entry.with_context(|| format!("cannot read `{}`", folder.display()))?;
+        let day = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<NaiveDate>().ok());
+        days.extend(day.filter(|_| entry.path().join("report.json").exists()));
     }
     days.sort_unstable();
     Ok(days)

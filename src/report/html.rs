@@ -288,7 +288,7 @@ mod tests {
     fn a_first_day_is_not_compared_and_small_groups_are_not_shown() {
         let text = text(&rendered(&sample::one_ride()));
         assert!(
-            text.contains("One ride was recorded. Too little history to compare."),
+            text.contains("One ride was recorded; there are no earlier days to compare with."),
             "{text}"
         );
         assert!(text.contains("not shown"), "{text}");

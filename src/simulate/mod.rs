@@ -1,6 +1,6 @@
 //! The bikes: a seeded, faithful stand-in for the fleet.
 //!
-//! One seed means the same bytes on any machine: all chance comes from [`dice`] (`ChaCha8`) and all arithmetic is exact
+//! One seed means the same bytes on any machine: all chance comes from `dice` (`ChaCha8`) and all arithmetic is exact
 //! IEEE (`+ - * /` and square roots, no library functions that differ between platforms).
 //!
 //! ```text

@@ -177,3 +177,73 @@ fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTime<Utc>>
 fn day(row: &Row<'_>, column: usize) -> duckdb::Result<Option<NaiveDate>> {
     Ok(row.get::<_, Option<String>>(column)?.and_then(|day| day.parse().ok()))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::{
+        domain::ride::EndReason,
+        store::fixture::{Told, at, open, ride},
+    };
+
+    #[test]
+    fn everything_that_happened_is_counted_where_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let empty = store.status().unwrap();
+        assert!(empty.disk_free_bytes.is_some_and(|bytes| bytes > 0) && empty.database_bytes > 0);
+        let nothing = Status {
+            database_bytes: 0,
+            disk_free_bytes: None,
+            ..empty
+        };
+        assert_eq!(nothing, Status::default());
+
+        ride(&store, "2026-01-04T09:00:00Z", 30);
+        let monday = "2026-01-05".parse().unwrap();
+        for day in ["2026-01-04".parse().unwrap(), monday] {
+            store.seal(day).unwrap();
+        }
+        ride(&store, "2026-01-05T09:00:00Z", 10);
+        Told::new("2026-01-06T10:00:00Z").flush(&store, 5, TimeDelta::zero(), None);
+        store.backup(&store.backups_folder()).unwrap();
+        let status = store.status().unwrap();
+        assert_eq!(
+            (status.open_rides, status.buffer_rides, status.buffer_readings),
+            (1, 3, 45)
+        );
+        assert_eq!(status.newest_reading_at, Some(at("2026-01-06T10:00:05Z")));
+        let sealed = status.sealed.unwrap();
+        assert_eq!(
+            (sealed.first.to_string(), sealed.last),
+            ("2026-01-04".to_owned(), monday)
+        );
+        assert_eq!((sealed.count, sealed.rides), (2, 1));
+        assert_eq!(status.late_days, [monday]);
+        assert_eq!(status.newest_backup.as_deref(), Some("2026-01-10T12-00-00Z"));
+        assert!(status.lake_bytes > 0);
+        let [stream] = status.streams.as_slice() else {
+            panic!("{:?}", status.streams)
+        };
+        assert_eq!(
+            (stream.partition, stream.next_offset, stream.messages, stream.readings),
+            (0, 10, 90, 45)
+        );
+    }
+
+    #[test]
+    fn the_newest_reading_is_known_when_the_buffer_holds_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        Told::new("2026-01-04T09:00:00Z").flush(&store, 5, TimeDelta::zero(), Some(EndReason::Idle));
+        store.seal("2026-01-04".parse().unwrap()).unwrap();
+        store.prune("2026-01-04".parse().unwrap()).unwrap();
+        let status = store.status().unwrap();
+        assert_eq!(
+            (status.buffer_readings, status.newest_reading_at),
+            (0, Some(at("2026-01-04T09:00:05Z")))
+        );
+    }
+}

@@ -37,9 +37,17 @@ pub(super) fn create(connection: &Connection, data_dir: &Path) -> Result<()> {
             files.join(", ")
         )
     };
-    connection
-        .execute_batch(&include_str!("sql/views.sql").replace("select * from lake_files", &lake))
-        .doing(doing)
+    let newest_start: String = connection
+        .query_row(
+            "select coalesce(max(started_at)::varchar, '-infinity') from historical.ride",
+            [],
+            |row| row.get(0),
+        )
+        .doing(doing)?;
+    let views = include_str!("sql/views.sql")
+        .replace("select * from lake_files", &lake)
+        .replace("'-infinity'", &quoted(&newest_start));
+    connection.execute_batch(&views).doing(doing)
 }
 
 /// A text literal. View definitions cannot have parameters.

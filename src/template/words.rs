@@ -12,6 +12,8 @@ const USUAL_MIN_DAYS: usize = 7;
 const FEW_RIDES: f64 = 30.0;
 /// A departure smaller than this share is not worth a sentence.
 const WORTH_SAYING: f64 = 0.05;
+/// From this many seconds on, minutes are left out on a tile.
+const TEN_HOURS: f64 = 36_000.0;
 /// Standard deviations that hold the middle 80 % of a normal distribution.
 const BAND_DEVIATIONS: f64 = 1.28;
 
@@ -120,11 +122,14 @@ pub fn figure(key: HeadlineKey, value: Option<f64>) -> String {
     }
 }
 
-/// As [`figure`], shortened for a tile: `128k`.
+/// As [`figure`], shortened for a tile: `128k`, `29 h`.
 #[must_use]
 pub fn figure_short(key: HeadlineKey, value: Option<f64>) -> String {
     match (key, value) {
         (HeadlineKey::Rides | HeadlineKey::Riders | HeadlineKey::NewRiders, Some(value)) => format::compact(value),
+        (HeadlineKey::DurationSeconds, Some(seconds)) if seconds >= TEN_HOURS => {
+            format::with_unit(&format::count(seconds / 3_600.0), "h")
+        }
         _ => figure(key, value),
     }
 }
@@ -186,7 +191,10 @@ pub fn summary(report: &DailyReport) -> Vec<String> {
         format!("{} rides were recorded", format::count(count))
     };
     let Some(usual_rides) = usual(rides) else {
-        return vec![format!("{recorded}."), "Too little history to compare.".to_owned()];
+        return vec![match rides.mean_28_days {
+            Some(mean) => format!("{recorded}; the days before had {} on average.", format::count(mean)),
+            None => format!("{recorded}; there are no earlier days to compare with."),
+        }];
     };
     if count < FEW_RIDES {
         return vec![format!("{recorded}; the usual is {}.", format::count(usual_rides.mean))];
@@ -325,11 +333,11 @@ mod tests {
         let rides = |value, mean, known| sentences(vec![headline(HeadlineKey::Rides, value, mean, known)]);
         assert_eq!(
             rides(3_412.0, 1_000.0, 6),
-            "3,412 rides were recorded. Too little history to compare."
+            "3,412 rides were recorded; the days before had 1,000 on average."
         );
         assert_eq!(
             rides(1.0, 0.0, 0),
-            "One ride was recorded. Too little history to compare."
+            "One ride was recorded; there are no earlier days to compare with."
         );
         assert_eq!(rides(12.0, 9.0, 27), "12 rides were recorded; the usual is 9.");
         assert_eq!(

@@ -2,6 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is a test that failed")]
 
 mod captures;
+mod crash;
+mod golden;
 mod layers;
 mod mail;
+mod program;
 mod publish;
+mod rerun;
+mod serve;
+mod trouble;

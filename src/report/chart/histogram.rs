@@ -6,10 +6,18 @@ use super::{
     canvas::{Align, Canvas, CountAxis, Drawn, colour},
     whole,
 };
-use crate::{domain::report::Histogram, report::font::Weight, template::format};
+use crate::{
+    domain::report::{Bin, Histogram},
+    report::font::Weight,
+    template::format,
+};
 
 /// Fewer bins than this would be drawn as slabs.
-const MIN_BINS: f64 = 10.0;
+const MIN_BINS: f64 = 8.0;
+/// A far end of more bins than this is cut off where hardly a ride is in it.
+const TAIL_BINS: usize = 5;
+/// One ride in so many is hardly one.
+const TAIL_SHARE: i64 = 50;
 
 pub(super) fn describe(histogram: &Histogram, unit: &str) -> String {
     let (Some(median), Some(first), Some(last)) = (histogram.median, histogram.bins.first(), histogram.bins.last())
@@ -24,13 +32,30 @@ pub(super) fn describe(histogram: &Histogram, unit: &str) -> String {
     )
 }
 
+/// The bins without a long, thin upper end, and how many rides are in that: a ride or two far off would squeeze all the
+/// others into a corner. The table beside the chart has them.
+fn without_tail(bins: &[Bin]) -> (&[Bin], i64) {
+    let total: i64 = bins.iter().map(|bin| bin.rides).sum();
+    let (mut end, mut beyond) = (bins.len(), 0);
+    while end > 0 && (beyond + bins[end - 1].rides) * TAIL_SHARE < total {
+        end -= 1;
+        beyond += bins[end].rides;
+    }
+    if bins.len() - end > TAIL_BINS {
+        (&bins[..end], beyond)
+    } else {
+        (bins, 0)
+    }
+}
+
 pub(super) fn draw<DB: DrawingBackend>(
     canvas: &Canvas<DB>,
     histogram: &Histogram,
     bin_width: f64,
     unit: &str,
 ) -> Drawn<DB> {
-    let (Some(first), Some(last)) = (histogram.bins.first(), histogram.bins.last()) else {
+    let (bins, beyond) = without_tail(&histogram.bins);
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
         return canvas.nothing("No ride of the day has this value");
     };
     let width = if histogram.bin_width > 0.0 {
@@ -41,7 +66,7 @@ pub(super) fn draw<DB: DrawingBackend>(
     let missing = (MIN_BINS - (last.from - first.from) / width - 1.0).max(0.0);
     let low = (first.from - (missing / 2.0).ceil() * width).max(0.0);
     let high = (last.from + width).max(low + MIN_BINS * width);
-    let largest = histogram.bins.iter().map(|bin| bin.rides).max().unwrap_or(0);
+    let largest = bins.iter().map(|bin| bin.rides).max().unwrap_or(0);
     let axis = CountAxis::holding(whole(largest));
 
     let em = canvas.em;
@@ -63,7 +88,7 @@ pub(super) fn draw<DB: DrawingBackend>(
             colour::MUTED,
         )?;
     }
-    for bin in histogram.bins.iter().filter(|bin| bin.rides > 0) {
+    for bin in bins.iter().filter(|bin| bin.rides > 0) {
         let (from, to) = (x(bin.from), x(bin.from + width));
         let height = bottom - y(whole(bin.rides));
         canvas.rect(
@@ -73,6 +98,17 @@ pub(super) fn draw<DB: DrawingBackend>(
             height,
             colour::ACCENT,
         )?;
+    }
+    if beyond > 0 {
+        let noun = if beyond == 1 { "ride" } else { "rides" };
+        let edge = format::with_unit(&format::count(last.from + width), unit);
+        let note = format!("{} {noun} above {edge}", format::count(whole(beyond)));
+        // Above the plot, at the side where the median is not.
+        let (place, align) = match histogram.median {
+            Some(median) if x(median) > (left + right) / 2.0 => (left, Align::Start),
+            _ => (right, Align::End),
+        };
+        canvas.text(place, 0.9 * em, &note, align, Weight::Regular, colour::MUTED)?;
     }
     let widest = canvas.text_width(&format::with_unit(&format::count(high), unit), Weight::Regular);
     let mut apart = width;

@@ -371,6 +371,25 @@ mod tests {
     }
 
     #[test]
+    fn a_ride_far_off_is_told_and_does_not_squeeze_the_others() {
+        let drawn = |far_off: i64| {
+            let mut report = sample::ordinary();
+            let rides = [20; 9].into_iter().chain([0; 30]).chain([far_off]);
+            let bins = rides.zip(0u8..).map(|(rides, step)| Bin {
+                from: 20.0 * f64::from(step),
+                rides,
+            });
+            report.power_per_ride.bins = bins.collect();
+            let svg = svg(Chart::Power, &report).replace(format::THIN, "_");
+            svg.split_once("</desc>").unwrap().1.to_owned()
+        };
+        let cut = drawn(2);
+        assert!(cut.contains("2 rides above 180_W") && !cut.contains("800_W"), "{cut}");
+        let whole = drawn(20);
+        assert!(!whole.contains("rides above") && whole.contains("800_W"), "{whole}");
+    }
+
+    #[test]
     fn an_hour_that_occurs_twice_is_drawn_twice_and_one_that_is_skipped_is_not() {
         assert_eq!(heights(&svg(Chart::Hours, &sample::ordinary()), "#0B6E75").len(), 24);
         assert_eq!(heights(&svg(Chart::Hours, &sample::long_day()), "#0B6E75").len(), 25);

@@ -1,4 +1,4 @@
-//! Sparklines: the last 28 days of one figure, without axes, beside the figure itself.
+//! Sparklines: up to 28 days of one figure, without axes, beside the figure itself.
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::{DrawingBackend, IntoDrawingArea, SVGBackend};
@@ -9,12 +9,14 @@ use super::{
     index, units,
 };
 
-/// The sparkline of `values` as an SVG of `width` × `height` CSS pixels, hidden from assistive technology: the figure
+/// The sparkline of `values`, from the first known one on, as an SVG of `width` × `height` CSS pixels, hidden from assistive technology: the figure
 /// and its changes are beside it in words. Empty where there is no line to draw.
 ///
 /// # Errors
 /// Plotters could not draw it.
 pub fn sparkline(values: &[Option<f64>], width: u32, height: u32) -> Result<String> {
+    let unknown = values.iter().take_while(|value| value.is_none()).count();
+    let values = &values[unknown..];
     if values.iter().flatten().count() < 2 {
         return Ok(String::new());
     }

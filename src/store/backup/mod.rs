@@ -20,6 +20,9 @@ use super::{DATABASE, Doing, Result, Store, StoreError, disk, migrate, views::qu
 /// Names a finished backup's contents; written last.
 const MANIFEST: &str = "manifest.json";
 
+/// What a new database takes for its tables before there is much in them.
+const LAYOUT: u64 = 16_000_000;
+
 /// Where reports are, below the data folder.
 const REPORTS: &str = "reports";
 
@@ -116,7 +119,7 @@ impl Store {
         }
     }
 
-    /// An upper bound: the copy of a database is not larger than itself, and links need no room.
+    /// A careful guess: the copy of a database is laid out anew, which can make a small one larger; links need no room.
     fn room_needed(&self, into: &Path) -> Result<u64> {
         let data = self.data_dir();
         let size_of = |folder: &str| -> Result<u64> {
@@ -130,7 +133,8 @@ impl Store {
         } else {
             size_of("lake")?
         };
-        Ok(disk::file_size(&database) + disk::file_size(&wal(&database)) + size_of(REPORTS)? + lake)
+        let copied = disk::file_size(&database) + disk::file_size(&wal(&database));
+        Ok(copied + copied / 4 + LAYOUT + size_of(REPORTS)? + lake)
     }
 
     fn fill(&self, folder: &Path, taken_at: DateTime<Utc>) -> Result<Manifest> {

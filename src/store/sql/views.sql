@@ -11,18 +11,29 @@ union all
 select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
 from ops.lake_reading;
 
--- The buffer without what was sealed. A ride of it may be in history too: it was reopened after its day was sealed, and
--- what the buffer says holds.
+-- The buffer without what was sealed.
 create or replace view ops.unsealed_ride as
 select * from daily.ride
 where business_day is null or business_day not in (select business_day from ops.sealed_day);
+
+-- Rides that are in history too: they were reopened after their day was sealed, and what the buffer says of them holds.
+-- The instant is replaced by the start of history's newest ride, and the starts are compared as well: so these few are
+-- found without reading all of history.
+create or replace view ops.reopened_ride as
+with candidates as (
+    select ride_id, started_at from ops.unsealed_ride where started_at <= timestamptz '-infinity'
+)
+
+select ride_id
+from historical.ride
+semi join candidates using (ride_id, started_at);
 
 -- One row per ride. `business_day` is null while the ride is open.
 create or replace view main.ride as
 select * from ops.unsealed_ride
 union all
 select * from historical.ride
-anti join ops.unsealed_ride using (ride_id);
+anti join ops.reopened_ride using (ride_id);
 
 -- One row per ride and second.
 create or replace view main.reading as
@@ -36,7 +47,7 @@ select
     date as business_day, ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts,
     is_flagged
 from ops.lake_reading
-anti join ops.unsealed_ride using (ride_id);
+anti join ops.reopened_ride using (ride_id);
 
 -- One row per rider, as the newest header described them.
 create or replace view main.rider as

@@ -1,0 +1,172 @@
+//! Everything again, for the same day: the same result, and nobody is told twice.
+
+use std::collections::BTreeSet;
+
+use crate::program::{DAYS, Sandbox, rows, sample, sample_lines};
+
+/// Every table whose rows say something about a day, and not about when a program ran.
+fn tables(sandbox: &Sandbox) -> Vec<(String, Vec<String>)> {
+    let store = sandbox.store();
+    let names = rows(
+        &store,
+        "select table_schema || '.' || table_name as name from information_schema.tables
+         where table_schema in ('daily', 'historical') and table_type = 'BASE TABLE' order by name",
+    );
+    let names = names
+        .iter()
+        .map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap()["name"].clone());
+    names
+        .map(|name| {
+            let name = name.as_str().unwrap().to_owned();
+            let rows = rows(&store, &format!("select * from {name} order by all"));
+            (name, rows)
+        })
+        .collect()
+}
+
+fn jobs() -> Vec<String> {
+    let cron = include_str!("../../cron.toml");
+    let names = cron.lines().filter_map(|line| line.strip_prefix("name = \""));
+    names.map(|name| name.trim_end_matches('"').to_owned()).collect()
+}
+
+#[test]
+fn every_job_again_for_the_same_day_changes_nothing_and_mails_nobody() {
+    let sandbox = Sandbox::with_sample();
+    let jobs = jobs();
+    assert!(jobs.len() > 12, "{jobs:?}");
+    let run_all = || {
+        for day in DAYS {
+            for job in jobs
+                .iter()
+                .filter(|job| !["send", "prune", "backup"].contains(&job.as_str()))
+            {
+                sandbox.succeed(&["run", job, "--day", day, "--mail-to", "ceo@deloton.example"]);
+            }
+        }
+    };
+    run_all();
+    let (tables_before, site, lake) = (tables(&sandbox), sandbox.hashes("site"), sandbox.hashes("lake"));
+    let mails = sandbox.hashes("outbox");
+    assert!(
+        tables_before
+            .iter()
+            .any(|(name, rows)| name == "historical.daily_totals" && rows.len() == 2)
+    );
+    assert_eq!(lake.len(), 4);
+    assert_eq!(mails.len(), DAYS.len());
+
+    run_all();
+    assert_eq!(sandbox.hashes("site"), site);
+    assert_eq!(sandbox.hashes("lake"), lake);
+    assert_eq!(sandbox.hashes("outbox"), mails);
+    assert_eq!(tables(&sandbox), tables_before);
+
+    // Pruned and run again from history alone: what people read is still the same.
+    sandbox.succeed(&["run", "prune", "--day", "2026-05-20"]);
+    assert_eq!(
+        sandbox.rows("select count(*) as readings from daily.reading"),
+        [r#"{"readings":0}"#]
+    );
+    for day in DAYS {
+        sandbox.succeed(&["run", "compact", "--day", day]);
+        sandbox.succeed(&["run", "daily_totals", "--day", day]);
+        sandbox.succeed(&["run", "report", "--day", day]);
+        sandbox.succeed(&["run", "publish", "--day", day]);
+    }
+    assert_eq!(sandbox.hashes("site"), site);
+    // `prune` sealed its own day, which nobody rode in.
+    let mut lake_now = sandbox.hashes("lake");
+    lake_now.retain(|(path, _)| !path.contains("2026-05-20"));
+    assert_eq!(lake_now, lake);
+}
+
+#[test]
+fn the_same_file_again_is_nothing_new_whatever_it_is_called() {
+    let sandbox = Sandbox::with_sample();
+    let before = (
+        tables(&sandbox),
+        sandbox.rows("select * exclude flushed_at from ops.stream"),
+    );
+    let copy = sandbox.write("copy.jsonl.gz", std::fs::read(sample()).unwrap());
+    for file in [sample().display().to_string(), copy] {
+        let said = sandbox.succeed(&["consume", "--from-file", &file]);
+        assert!(said.contains("taken in before"), "{said}");
+    }
+    assert_eq!(
+        before,
+        (
+            tables(&sandbox),
+            sandbox.rows("select * exclude flushed_at from ops.stream")
+        )
+    );
+}
+
+/// What people see of rides, readings and riders.
+fn seen(sandbox: &Sandbox) -> Vec<Vec<String>> {
+    let store = sandbox.store();
+    ["ride", "reading", "rider", "daily.alert"]
+        .map(|table| rows(&store, &format!("select * from {table} order by all")))
+        .into()
+}
+
+/// Where the night between the two days begins: nobody rides.
+fn night(lines: &[String]) -> usize {
+    let is_of_second_day = |line: &String| line.contains(&format!("\"{} ", DAYS[1]));
+    let first = lines.iter().position(is_of_second_day).unwrap();
+    first
+        - lines[..first]
+            .iter()
+            .rev()
+            .take_while(|line| line.contains("--- beginning of"))
+            .count()
+}
+
+/// The first place from `from` on where every bike's last reading is whole.
+fn between_readings(lines: &[String], from: usize) -> usize {
+    let mut half = BTreeSet::new();
+    for (index, line) in lines.iter().enumerate() {
+        if index >= from && half.is_empty() {
+            return index;
+        }
+        let bike = line.split('"').nth(3).unwrap_or_default();
+        if line.contains("[INFO]: Ride") {
+            half.insert(bike);
+        } else {
+            half.remove(bike);
+        }
+    }
+    lines.len()
+}
+
+#[test]
+fn a_file_that_overlaps_an_earlier_one_doubles_nothing() {
+    let lines = sample_lines();
+    let half = night(&lines);
+    let three_quarters = between_readings(&lines, half + (lines.len() - half) / 2);
+    let text = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let whole = Sandbox::new();
+    let file = whole.write("whole.jsonl", text(&lines));
+    whole.succeed(&["consume", "--from-file", &file]);
+
+    let parts = Sandbox::new();
+    for (name, lines) in [("a.jsonl", &lines[..three_quarters]), ("b.jsonl", &lines[half..])] {
+        let file = parts.write(name, text(lines));
+        parts.succeed(&["consume", "--from-file", &file]);
+    }
+    let (whole, parts) = (seen(&whole), seen(&parts));
+    let seconds = |rows: &[String]| {
+        let row = |row: &String| {
+            let row: serde_json::Value = serde_json::from_str(row).unwrap();
+            format!("{} {}", row["ride_id"], row["second"])
+        };
+        rows.iter().map(row).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(seconds(&parts[1]).len(), parts[1].len(), "a second counts once");
+    for (whole, parts) in whole.iter().zip(&parts) {
+        let (whole, parts): (BTreeSet<_>, BTreeSet<_>) = (whole.iter().collect(), parts.iter().collect());
+        let missing: Vec<_> = whole.difference(&parts).take(3).collect();
+        let surplus: Vec<_> = parts.difference(&whole).take(3).collect();
+        assert_eq!(missing, surplus, "of {} and {}", whole.len(), parts.len());
+    }
+}

@@ -1,0 +1,285 @@
+//! What goes wrong outside: one clear message that names the thing and the way out, or it goes on and says so.
+
+use std::{fs, net::TcpListener, time::Duration};
+
+use crate::program::{DAYS, Running, Sandbox, free_address, get, sample, sample_lines, wait_for};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs what has to fail and finds all of `words` in its message.
+#[track_caller]
+fn fails_saying(sandbox: &Sandbox, arguments: &[&str], words: &[&str]) {
+    let message = sandbox.fail(arguments);
+    for word in words {
+        assert!(message.contains(word), "no `{word}` in: {message}");
+    }
+}
+
+/// A server without bikes; its address.
+fn serve(sandbox: &Sandbox, more: &[&str]) -> (Running, String) {
+    let address = free_address();
+    let running = sandbox.start(&[&["serve", "--listen", &address], more].concat());
+    wait_for(
+        "healthy server",
+        PATIENCE,
+        || running.log(),
+        || get(&address, "/healthz").filter(|(status, _)| *status == 200),
+    );
+    (running, address)
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    fails_saying(
+        &sandbox,
+        &["serve", "--source", "none", "--listen", &address],
+        &[&address, "--listen", "in use"],
+    );
+}
+
+#[test]
+fn others_may_not_reach_a_server_without_keys() {
+    fails_saying(
+        &Sandbox::new(),
+        &["serve", "--source", "none", "--listen", "0.0.0.0:0"],
+        &["0.0.0.0", "127.0.0.1"],
+    );
+}
+
+#[test]
+fn a_database_that_another_process_holds_is_named() {
+    let sandbox = Sandbox::new();
+    let (_server, _) = serve(&sandbox, &["--source", "none"]);
+    fs::remove_file(sandbox.data().join("serve.json")).unwrap();
+    let words = ["deloton.duckdb", "held by another process", "stop that one"];
+    fails_saying(&sandbox, &["run", "compact", "--day", DAYS[0]], &words);
+    fails_saying(&sandbox, &["status"], &words);
+}
+
+#[test]
+fn a_damaged_a_newer_and_a_misplaced_database_are_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("data/deloton.duckdb", vec![7; 20_000]);
+    fails_saying(
+        &sandbox,
+        &["status"],
+        &["data/deloton.duckdb", "deloton restore", "afresh"],
+    );
+
+    let sandbox = Sandbox::new();
+    let connection = sandbox.store();
+    let newer = "insert into main.schema_version values (999, '2030-01-01')";
+    connection.connection().unwrap().execute_batch(newer).unwrap();
+    drop(connection);
+    fails_saying(
+        &sandbox,
+        &["status"],
+        &["deloton.duckdb", "999", "newer", "restore a backup"],
+    );
+
+    // A file in the data folder's place: nobody may write there, root or not.
+    let sandbox = Sandbox::new();
+    sandbox.write("data", "not a folder");
+    fails_saying(
+        &sandbox,
+        &["consume", "--from-file", &sample().to_string_lossy()],
+        &["`data`", "--data-dir"],
+    );
+}
+
+#[test]
+fn every_mistake_in_cron_toml_is_told_at_once_with_its_place() {
+    let sandbox = Sandbox::new();
+    let text = "[day]\ntimezone = \"Europe/Lodnon\"\n\n[[job]]\nname = \"compact\"\nkind = \"compakt\"\ncron = \"61 * * * *\"\n";
+    sandbox.write("cron.toml", text);
+    for command in [vec!["check"], vec!["run", "compact"], vec!["serve", "--source", "none"]] {
+        let message = sandbox.fail(&command);
+        for word in ["2:12", "Europe/London", "6:8", "`compact`", "7:8", "61"] {
+            assert!(message.contains(word), "no `{word}` in: {message}");
+        }
+    }
+}
+
+#[test]
+fn broken_sql_is_named_with_its_line_and_fails_only_its_own_job() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.write(
+        "jobs/daily_by_city.sql",
+        "-- Rides by town.\nselect\n    count(*) as rides,\n    no_such_column\nfrom ride\nwhere business_day = :day\n",
+    );
+    let said = sandbox.run(&["check", "--jobs-dir", "jobs"]);
+    assert!(!said.status.success());
+    let told = format!("{}{}", said.out, said.err);
+    for word in ["daily_by_city.sql", "4", "no_such_column"] {
+        assert!(told.contains(word), "no `{word}` in: {told}");
+    }
+    let arguments = ["run", "daily_by_city", "--day", DAYS[0], "--jobs-dir", "jobs"];
+    fails_saying(
+        &sandbox,
+        &arguments,
+        &["daily_by_city", "no_such_column", "daily_by_city.sql:4"],
+    );
+    sandbox.succeed(&["run", "daily_by_gender", "--day", DAYS[0], "--jobs-dir", "jobs"]);
+    assert_eq!(
+        sandbox.rows("select distinct job, outcome from ops.job_run where job <> 'compact' order by all"),
+        [
+            r#"{"job":"daily_by_city","outcome":"failed"}"#,
+            r#"{"job":"daily_by_gender","outcome":"succeeded"}"#
+        ]
+    );
+}
+
+#[test]
+fn a_table_is_added_with_a_file_and_four_lines() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.write(
+        "jobs/rides_by_bike.sql",
+        "-- Rides by bike.\nselect bike_serial, count(*) as rides\nfrom ride\nwhere business_day = :day\ngroup by bike_serial\n",
+    );
+    let cron = concat!(
+        include_str!("../../cron.toml"),
+        "\n[[job]]\nname = \"rides_by_bike\"\nkind = \"transform\"\nafter = [\"compact\"]\n"
+    );
+    sandbox.write("cron.toml", cron);
+    sandbox.succeed(&["check"]);
+    for day in DAYS {
+        sandbox.succeed(&["run", "rides_by_bike", "--day", day]);
+    }
+    let rides = "select business_day::varchar as day, sum(rides)::bigint as rides, count(*) > 4 as bikes
+        from historical.rides_by_bike group by all order by all";
+    assert_eq!(
+        sandbox.rows(rides),
+        sandbox.rows(
+            "select business_day::varchar as day, count(*) as rides, true as bikes from ride group by all order by all"
+        )
+    );
+}
+
+#[test]
+fn what_is_asked_for_and_is_not_there_is_named() {
+    let sandbox = Sandbox::new();
+    fails_saying(&sandbox, &["run", "compcat", "--day", DAYS[0]], &["compcat", "compact"]);
+    let missing = sandbox.path("no-such.jsonl").display().to_string();
+    fails_saying(
+        &sandbox,
+        &["consume", "--from-file", &missing],
+        &["no-such.jsonl", "cannot open"],
+    );
+    fails_saying(
+        &sandbox,
+        &[
+            "consume",
+            "--kafka-brokers",
+            "127.0.0.1:9",
+            "--kafka-property",
+            "sesion.timeout.ms=6000",
+        ],
+        &["sesion.timeout.ms"],
+    );
+    fails_saying(
+        &sandbox,
+        &["consume", "--kafka-property", "nonsense"],
+        &["nonsense", "key=value"],
+    );
+    fails_saying(&sandbox, &["consume"], &["--kafka-brokers", "--from-file"]);
+    fails_saying(&sandbox, &["rejected", "show", "0", "5"], &["deloton rejected list"]);
+}
+
+#[test]
+fn a_bucket_out_of_reach_fails_its_job_and_the_server_goes_on() {
+    let sandbox = Sandbox::with_sample();
+    let nobody = format!("http://{}", free_address());
+    let site = ["--site", "s3://reports/site", "--aws-endpoint-url", &nobody];
+    let (mut server, address) = serve(&sandbox, &[&["--source", "none"], &site[..]].concat());
+    let message = sandbox.fail(&["run", "publish", "--day", DAYS[0]]);
+    assert!(
+        message.contains("s3://reports/site") && message.contains("publish"),
+        "{message}"
+    );
+    let status = sandbox.succeed(&["status"]);
+    assert!(status.contains("`publish` failed for 2026-05-05"), "{status}");
+    assert_eq!(get(&address, "/healthz").unwrap().0, 200);
+    assert!(!server.is_over());
+}
+
+#[test]
+fn a_broker_out_of_reach_is_shown_and_tried_again() {
+    let sandbox = Sandbox::in_real_time();
+    let nobody = free_address();
+    let (mut server, address) = serve(&sandbox, &["--kafka-brokers", &nobody]);
+    let (_, told) = wait_for(
+        "trouble at /readyz",
+        PATIENCE,
+        || server.log(),
+        || get(&address, "/readyz").filter(|(status, _)| *status == 503),
+    );
+    assert!(told.contains("Kafka") || told.contains("broker"), "{told}");
+    let status = sandbox.succeed(&["status"]);
+    assert!(
+        status.starts_with("needs a look") && status.contains("broker"),
+        "{status}"
+    );
+    assert_eq!(get(&address, "/healthz").unwrap().0, 200);
+    assert!(!server.is_over());
+    server.signal("INT");
+    assert!(server.wait(Duration::from_secs(8)).success(), "{}", server.log());
+
+    let mut alone = sandbox.start(&["consume", "--kafka-brokers", &nobody]);
+    wait_for(
+        "word of the broker",
+        PATIENCE,
+        || alone.log(),
+        || alone.log().contains("Kafka").then_some(()),
+    );
+    assert!(!alone.is_over());
+    alone.signal("TERM");
+    assert!(alone.wait(Duration::from_secs(8)).success(), "{}", alone.log());
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_and_counted() {
+    let sandbox = Sandbox::new();
+    let mut bytes = Vec::new();
+    for line in &sample_lines()[..200] {
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
+    }
+    let good = 200;
+    bytes.extend_from_slice(b"this is not JSON\n{\"log\": 5}\n{\"log\": \"nobody knows this\"}\n{\"key\": \"SN1\"}\n");
+    bytes.extend_from_slice(&[0, 0xff, 0xfe, b'"', 0x80, b'\n']);
+    bytes.extend_from_slice(b"{\"log\": \"cut of");
+    bytes.push(b'\n');
+    bytes.extend(std::iter::repeat_n(b'x', 3 << 20));
+    bytes.push(b'\n');
+    let file = sandbox.write("garbage.jsonl", &bytes);
+    let said = sandbox.succeed(&["consume", "--from-file", &file]);
+    assert!(said.contains("deloton rejected list"), "{said}");
+    let list = sandbox.succeed(&["rejected", "list"]);
+    let rejected = list.lines().count();
+    assert!(rejected >= 7, "{list}");
+    let shown = sandbox.succeed(&["rejected", "show", "0", &good.to_string()]);
+    assert!(shown.contains("this is not JSON"), "{shown}");
+    let kept = sandbox.rows("select sum(octet_length(raw))::bigint > 3000000 as kept from daily.rejected_line");
+    assert_eq!(kept, [r#"{"kept":true}"#]);
+    assert!(sandbox.succeed(&["status"]).contains("could not be understood"));
+
+    // Files of nothing but noise, of nothing, and one that says it is gzip and is not whole.
+    let noise: Vec<u8> = (0..200_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    for (name, bytes) in [("noise", noise), ("empty", Vec::new())] {
+        let file = sandbox.write(name, bytes);
+        sandbox.succeed(&["consume", "--from-file", &file]);
+    }
+    let mut zipped = fs::read(sample()).unwrap();
+    zipped.truncate(100_000);
+    let file = sandbox.write("cut.jsonl.gz", zipped);
+    fails_saying(
+        &sandbox,
+        &["consume", "--from-file", &file],
+        &["cut.jsonl.gz", "damaged"],
+    );
+}
