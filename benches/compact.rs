@@ -61,11 +61,12 @@ fn main() {
 
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), Clock::System).unwrap();
+    // Hundreds of small statements: threads that wait for each other would take most of the time.
+    store.connection().unwrap().execute_batch("set threads = 1").unwrap();
     let started = Instant::now();
     for day in day.iter_days().take(DAYS) {
         days::fill(&store, day, 20, 60);
         store.seal(day).unwrap();
-        store.prune(day).unwrap();
     }
     let filled = started.elapsed().as_secs_f64();
     drop(store);
@@ -87,6 +88,6 @@ fn main() {
             started.elapsed().as_secs_f64()
         ),
         "1 s",
-        &[format!("filling, sealing and pruning them: {filled:.0} s")],
+        &[format!("filling and sealing them: {filled:.0} s")],
     );
 }

@@ -41,7 +41,10 @@ const SINGLE_READINGS: usize = 2_000;
 
 fn main() {
     if let Some([file, folder]) = memory::arguments() {
-        ingest(Path::new(&file), Path::new(&folder));
+        ingest(
+            Path::new(&file),
+            &Store::open(Path::new(&folder), Clock::System).unwrap(),
+        );
         return memory::report_peak();
     }
     let mut criterion = Criterion::default().configure_from_args();
@@ -57,16 +60,10 @@ fn main() {
         .sampling_mode(SamplingMode::Flat)
         .warm_up_time(Duration::from_secs(1));
     group.bench_function("deloton", |bencher| {
-        ours.take(bencher, data_folder, |data| ingest(&file, data.path()));
+        ours.take(bencher, open, |(_, store)| ingest(&file, store));
     });
     let extract = include_str!("support/extract.sql").replace("lines.jsonl", file.to_str().unwrap());
     group.bench_function("duckdb", |bencher| {
-        let open = || {
-            let data = data_folder();
-            let store = Store::open(data.path(), Clock::System).unwrap();
-            store.connection().unwrap().execute_batch("set threads = 2").unwrap();
-            (data, store)
-        };
         theirs.take(bencher, open, |(_, store)| {
             store.connection().unwrap().execute_batch(&extract).unwrap();
         });
@@ -97,7 +94,7 @@ fn main() {
     );
     let peaks = MEMORY_LINES.map(|count| {
         write_lines(count, &file);
-        let data = data_folder();
+        let data = tempfile::tempdir().unwrap();
         let peak = memory::peak_of_child(&[file.as_path(), data.path()]);
         format!("{peak} for {} MB", file.metadata().unwrap().len() / 1_000_000)
     });
@@ -108,8 +105,12 @@ fn main() {
     );
 }
 
-fn data_folder() -> TempDir {
-    tempfile::tempdir().unwrap()
+/// An empty store that uses two cores, whatever the machine has.
+fn open() -> (TempDir, Store) {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(data.path(), Clock::System).unwrap();
+    store.connection().unwrap().execute_batch("set threads = 2").unwrap();
+    (data, store)
 }
 
 fn write_lines(count: usize, file: &Path) {
@@ -118,16 +119,14 @@ fn write_lines(count: usize, file: &Path) {
     out.flush().unwrap();
 }
 
-fn ingest(file: &Path, data: &Path) {
-    let store = Store::open(data, Clock::System).unwrap();
-    let summary = ingest_file(&store, Rules::default(), chrono_tz::UTC, file, |_, _| {}).unwrap();
+fn ingest(file: &Path, store: &Store) {
+    let summary = ingest_file(store, Rules::default(), chrono_tz::UTC, file, |_, _| {}).unwrap();
     assert_eq!((summary.counts.rejected_lines, summary.partial_rides), (0, 0));
 }
 
 /// The older scripts' way.
 fn single_readings_per_second() -> f64 {
-    let data = data_folder();
-    let store = Store::open(data.path(), Clock::System).unwrap();
+    let (_data, store) = open();
     let connection = store.connection().unwrap();
     let mut insert = connection
         .prepare(

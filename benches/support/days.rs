@@ -1,5 +1,4 @@
 //! Days of rides put straight into the buffer, as ingest would leave them.
-#![allow(dead_code, reason = "each bench uses its own part")]
 
 use chrono::NaiveDate;
 use deloton::store::Store;

@@ -1,5 +1,4 @@
 //! Log lines as bikes write them: made by rule, so that they are the same on every machine.
-#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::io::{self, Write};
 

@@ -1,5 +1,4 @@
 //! The peak memory of one piece of work, done by this very program in a process of its own.
-#![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::{env, fs, path::Path, process::Command};
 
