@@ -20,7 +20,9 @@ pub fn start(format: LogFormat, filter: Option<&str>, is_long_running: bool) {
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_ansi(std::io::stderr().is_terminal())
+        // A log that nobody reads any more must not end the program.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.with_target(false).compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

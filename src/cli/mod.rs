@@ -169,7 +169,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("deloton: {error:#}");
+            writeln!(io::stderr(), "deloton: {error:#}").ok();
             ExitCode::FAILURE
         }
     }

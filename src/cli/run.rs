@@ -33,6 +33,10 @@ pub struct RunArgs {
 /// # Errors
 /// When there is no such job, or a run fails.
 pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
+    let today = runner.schedule().day.day_of(runner.clock().now());
+    if let Some(day) = args.day.filter(|&day| day > today) {
+        bail!("{day} has not begun; the business day is {today}");
+    }
     let window = match args.day {
         Some(day) => Window::Day(day),
         None => runner.default_window(&args.job)?,

@@ -1,6 +1,7 @@
 //! `deloton serve`: everything in one process.
 
 use std::{
+    io::Write,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -181,10 +182,13 @@ async fn run(
         ended.map(|_| ()),
         Some(Duration::from_millis(500)),
     ));
-    println!(
+    // Whoever read our output may have gone away; that is no reason to end.
+    writeln!(
+        std::io::stdout(),
         "deloton is at http://{address}/   (data in {}; stop with Ctrl-C)",
         app.settings.data_dir.display()
-    );
+    )
+    .ok();
 
     let measuring = tokio::spawn(measure(app.clone()));
     let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
@@ -492,7 +496,7 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
 }
 
 /// The days to fill in: those that a start which was cut short had begun with, else the last ones that are over. None
-/// where the data folder holds rides from elsewhere, which simulated ones must not be mixed into.
+/// where this is not the very first start: simulated days must not be mixed into what came from elsewhere.
 fn past_days(app: &App) -> anyhow::Result<Option<(NaiveDate, NaiveDate)>> {
     let begun = past_marker(app).with_extension("begun");
     let told = || {
@@ -508,8 +512,7 @@ fn past_days(app: &App) -> anyhow::Result<Option<(NaiveDate, NaiveDate)>> {
             last.parse().with_context(told)?,
         )));
     }
-    let is_ours = |stream: &StreamId| stream.source.starts_with(PAST) || stream.source.starts_with(EMBEDDED);
-    if !app.store.streams()?.iter().all(is_ours) {
+    if !app.store.streams()?.is_empty() {
         return Ok(None);
     }
     let last = app.schedule.day.last_finished(app.clock.now());
