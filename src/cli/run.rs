@@ -33,8 +33,9 @@ pub struct RunArgs {
 /// # Errors
 /// When there is no such job, or a run fails.
 pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
+    let makes_day = runner.schedule().require(&args.job)?.kind.needs_day();
     let today = runner.schedule().day.day_of(runner.clock().now());
-    if let Some(day) = args.day.filter(|&day| day > today) {
+    if let Some(day) = args.day.filter(|&day| makes_day && day > today) {
         bail!("{day} has not begun; the business day is {today}");
     }
     let window = match args.day {
