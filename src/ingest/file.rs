@@ -1,6 +1,9 @@
 //! Taking in a whole file.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use super::{
     pipeline::Pipeline,
@@ -93,14 +96,11 @@ pub fn ingest(
         .find(|(partition, ..)| *partition == 0);
     let (next, checkpoint) = stored.map_or((0, None), |(_, next, checkpoint)| (next, checkpoint));
     let from = pipeline.assign(0, next, checkpoint.as_ref())?;
-    let mut writer = Writer::start(store.clone(), stream.clone())?;
+    let mut writer = Writer::start(store.clone(), stream.clone(), rules.day)?;
     let now = store.clock().now();
-    // An earlier call that was cut off may have left rides open that another file had told of before.
-    let mut known = if pipeline.is_replaying(0) {
-        HashSet::new()
-    } else {
-        reconcile(store, &mut pipeline, 0)?
-    };
+    if !pipeline.is_replaying(0) {
+        reconcile(store, stream, &mut pipeline, 0)?;
+    }
     read(&mut |message| {
         if message.offset < from {
             return Ok(());
@@ -108,38 +108,50 @@ pub fn ingest(
         let was_replaying = pipeline.is_replaying(0);
         pipeline.message(message, now);
         if was_replaying && !pipeline.is_replaying(0) {
-            known = reconcile(store, &mut pipeline, 0)?;
+            reconcile(store, stream, &mut pipeline, 0)?;
         }
         if pipeline.pending_readings() >= FLUSH_READINGS || pipeline.pending_rejected() >= FLUSH_REJECTED {
-            writer.write(pipeline.take_batch(true)?, std::mem::take(&mut known))?;
+            writer.write(pipeline.take_batch(true)?)?;
         }
         Ok(())
     })?;
     pipeline.close_all(0);
     if pipeline.next_offset(0).is_some_and(|offset| offset > 0) {
-        writer.write(pipeline.take_batch(true)?, known)?;
+        writer.write(pipeline.take_batch(true)?)?;
     }
     writer.finish()?;
     Ok(())
 }
 
-/// After a restart: corrects the open rides by what the store holds of them, and answers those of which it holds
-/// readings that the state does not.
-pub(super) fn reconcile(store: &Store, pipeline: &mut Pipeline, partition: i32) -> anyhow::Result<HashSet<uuid::Uuid>> {
+/// After a restart: corrects the open rides by what the store holds of them, and ends those that the store has under way
+/// and the state does not, since the log lost their lines.
+pub(super) fn reconcile(
+    store: &Store,
+    stream: &StreamId,
+    pipeline: &mut Pipeline,
+    partition: i32,
+) -> anyhow::Result<()> {
+    let day_rule = pipeline.rules().day;
     let Some(sessions) = pipeline.sessions_mut(partition) else {
-        return Ok(HashSet::new());
+        return Ok(());
     };
-    let open: Vec<_> = sessions.open_rides().map(|ride| ride.ride_id).collect();
-    let facts = store.ride_facts(&open)?;
-    let mut overlapping = HashSet::new();
+    let open: HashSet<_> = sessions.open_rides().map(|ride| ride.ride_id).collect();
+    let facts: HashMap<_, _> = store
+        .ride_facts(&open)?
+        .into_iter()
+        .map(|(ride, readings, alerts)| (ride, (readings, alerts)))
+        .collect();
+    let mut differing = Vec::new();
     for ride in sessions.open_rides_mut() {
-        if let Some((_, readings, alerts)) = facts.iter().find(|(id, ..)| *id == ride.ride_id) {
-            ride.alert_count = *alerts;
-            ride.overlaps_store |= *readings != ride.totals.reading_count;
-        }
-        if ride.overlaps_store {
-            overlapping.insert(ride.ride_id);
+        let &(readings, alerts) = facts.get(&ride.ride_id).unwrap_or(&(0, 0));
+        ride.alert_count = alerts;
+        if readings != ride.totals.reading_count {
+            differing.push(ride.ride_id);
         }
     }
-    Ok(overlapping)
+    store.share_rides(stream, partition, &differing)?;
+    let mut orphans = store.open_rides_of(stream, partition)?;
+    orphans.retain(|ride| !open.contains(ride));
+    store.close_rides(&orphans, &day_rule)?;
+    Ok(())
 }
