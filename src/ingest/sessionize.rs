@@ -70,6 +70,9 @@ pub struct Sessions {
     quiet: LinkedHashMap<Vec<u8>, Bike>,
 }
 
+/// How [`Sessions`] is written down: the clock, the riding and the quiet bikes.
+type State = (LogInstant, Vec<(Vec<u8>, Bike)>, Vec<(Vec<u8>, Bike)>);
+
 /// Where a message came from and when: what the state machine needs besides the event itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
@@ -98,7 +101,7 @@ impl Sessions {
     /// # Errors
     /// When the bytes are damaged.
     pub fn decode(partition: i32, state: &[u8]) -> anyhow::Result<Self> {
-        let (clock, riding, quiet): (_, Vec<(Vec<u8>, Bike)>, Vec<(Vec<u8>, Bike)>) = postcard::from_bytes(state)
+        let (clock, riding, quiet): State = postcard::from_bytes(state)
             .with_context(|| format!("the checkpoint of partition {partition} is damaged"))?;
         Ok(Sessions {
             partition,
