@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use criterion::{Criterion, SamplingMode, Throughput};
 use deloton::{
     clock::Clock,
+    domain::batch::StoredPosition,
     ingest::{pipeline::Pipeline, sessionize::Rules, source::RawMessage},
     store::Store,
 };
@@ -77,7 +78,7 @@ fn main() {
 /// Parses every line; answers the readings made.
 fn parse(lines: &[u8], now: DateTime<Utc>) -> usize {
     let mut pipeline = Pipeline::new(Rules::default(), chrono_tz::UTC);
-    pipeline.assign(0, 0, None).unwrap();
+    pipeline.assign(&StoredPosition::beginning(0)).unwrap();
     let mut readings = 0;
     let mut start = 0;
     for (offset, end) in (0..).zip(memchr::memchr_iter(b'\n', lines)) {

@@ -112,7 +112,7 @@ fn from_kafka(app: &App) -> anyhow::Result<()> {
         store: app.store.clone(),
         rules: app.rules(),
         log_timezone: app.settings.log_timezone,
-        kafka: KafkaConfig::from_settings(&app.settings)?,
+        kafka: KafkaConfig::from_settings(&app.settings, app.store.node_id()?)?,
         live: Arc::clone(&app.live),
         stop,
     };

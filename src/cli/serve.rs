@@ -351,7 +351,11 @@ fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<an
             }
             Ok(())
         }
-        SourceKind::Kafka => consume(&app, KafkaConfig::from_settings(&app.settings)?, stop),
+        SourceKind::Kafka => consume(
+            &app,
+            KafkaConfig::from_settings(&app.settings, app.store.node_id()?)?,
+            stop,
+        ),
         SourceKind::Simulated => simulate(&args, &app, stop),
     })
 }
@@ -399,6 +403,7 @@ fn simulate(args: &ServeArgs, app: &App, stop: Arc<AtomicBool>) -> anyhow::Resul
         lookback: chrono::TimeDelta::hours(2),
         log_timezone: app.settings.log_timezone,
         identity: Some(broker.identity()),
+        node: app.store.node_id()?,
     };
     consume(app, kafka, stop)
 }

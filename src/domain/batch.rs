@@ -101,6 +101,54 @@ pub struct Checkpoint {
     pub state: Vec<u8>,
 }
 
+/// How far the store has got with a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredPosition {
+    /// The partition.
+    pub partition: i32,
+    /// Offset of the next message that is not stored.
+    pub next_offset: i64,
+    /// Rides that end before this offset are the partition's former owner's.
+    pub taken_over_until: Option<i64>,
+    /// What brings the open rides back.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl StoredPosition {
+    /// The beginning of a partition of which nothing is stored.
+    #[must_use]
+    pub fn beginning(partition: i32) -> Self {
+        StoredPosition {
+            partition,
+            next_offset: 0,
+            taken_over_until: None,
+            checkpoint: None,
+        }
+    }
+}
+
+/// A new place in a partition, which goes on from there without what was under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reposition {
+    /// The partition.
+    pub partition: i32,
+    /// Offset of the next message.
+    pub next_offset: i64,
+    /// See [`StoredPosition::taken_over_until`].
+    pub taken_over_until: Option<i64>,
+}
+
+/// Messages that were gone before they could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Their partition.
+    pub partition: i32,
+    /// The offset that was expected.
+    pub from: i64,
+    /// The offset that was there; below `from` where the log was made anew.
+    pub to: i64,
+}
+
 /// A ride of which a stream has begun to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begun {
@@ -108,6 +156,8 @@ pub struct Begun {
     pub ride_id: Uuid,
     /// The partition that tells of it.
     pub partition: i32,
+    /// It was told of before as far as memory knows, but is not in the store whole.
+    pub is_again: bool,
 }
 
 /// Rows and offsets that belong together.
@@ -119,6 +169,9 @@ pub struct Batch {
     pub rides: Vec<Ride>,
     /// Rides that began in this batch, as far as memory knows: the store may know some of them from another source.
     pub begun: Vec<Begun>,
+    /// Rides that ended before their partition was given up by its former owner, who has them: not to be kept unless
+    /// that owner was this store. With each, how many of `readings` had been collected when it ended.
+    pub elsewhere: Vec<(Uuid, usize)>,
     /// Riders as headers described them, with the header's instant.
     pub riders: Vec<(Rider, LogInstant)>,
     /// Alerts raised.

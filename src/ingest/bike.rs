@@ -298,6 +298,14 @@ impl Bike {
         if ride.end_reason == Some(EndReason::Idle) {
             ride.reopen();
         }
+        if std::mem::take(&mut ride.is_elsewhere) {
+            // Its end was provisional, and what follows is ours: what is stored of it is all that we have.
+            step.batch.begun.push(Begun {
+                ride_id: ride.ride_id,
+                partition: step.partition,
+                is_again: true,
+            });
+        }
         ride
     }
 
@@ -306,6 +314,7 @@ impl Bike {
         step.batch.begun.push(Begun {
             ride_id: id,
             partition: step.partition,
+            is_again: false,
         });
         step.batch.rides.push(ride.row(&step.rules.day));
         self.ride = Some(ride);
@@ -358,6 +367,10 @@ impl Bike {
         if let Some(ride) = self.ride.as_mut().filter(|ride| ride.is_open()) {
             ride.end_reason = Some(reason);
             step.batch.rides.push(ride.row(&step.rules.day));
+            if step.arrival.is_taken_over {
+                ride.is_elsewhere = true;
+                step.batch.elsewhere.push((ride.ride_id, step.batch.readings.len()));
+            }
         }
     }
 }

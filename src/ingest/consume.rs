@@ -18,12 +18,12 @@ use super::{
     open_ride::OpenRide,
     pipeline::{Pipeline, read_from},
     sessionize::{Rules, instant},
-    source::{KafkaConfig, KafkaSource, Polled, SourceEvent},
+    source::{Assigned, KafkaConfig, KafkaSource, Polled, SourceEvent, Stored},
     writer::{Writer, Written},
 };
 use crate::{
     domain::{
-        batch::StreamId,
+        batch::{Gap, Reposition, StreamId},
         live::{LiveBike, LiveBoard, StreamState},
     },
     store::Store,
@@ -123,8 +123,11 @@ impl Consumer {
         let (store, known) = (self.store.clone(), stream.clone());
         source.subscribe(Box::new(move |partition| {
             let positions = store.positions(&known)?;
-            let stored = positions.into_iter().find(|(id, ..)| *id == partition);
-            Ok(stored.map(|(_, next, checkpoint)| read_from(next, checkpoint.as_ref())))
+            let stored = positions.iter().find(|stored| stored.partition == partition);
+            Ok(stored.map(|stored| Stored {
+                next_offset: stored.next_offset,
+                read_from: read_from(stored),
+            }))
         }))?;
         // A cluster that was replaced, or an embedded one that is gone, ends no rides any more. Should it come back, its
         // rides go on where its checkpoint left them.
@@ -230,16 +233,13 @@ impl Session<'_> {
     ) -> anyhow::Result<()> {
         match event {
             SourceEvent::Assigned(partitions) => {
-                self.assign(&partitions, source)?;
+                self.assign(&partitions)?;
                 self.trouble = None;
             }
             SourceEvent::Revoked(partitions) => {
                 self.flush(true)?;
-                self.restart_writer(source, listener)?;
-                for partition in partitions {
-                    self.pipeline.revoke(partition);
-                    self.partitions.remove(&partition);
-                }
+                self.restart_writer(listener)?;
+                self.give_up(&partitions, source)?;
             }
             SourceEvent::EndOfPartition(partition) => {
                 if let Some(partition) = self.partitions.get_mut(&partition) {
@@ -254,6 +254,9 @@ impl Session<'_> {
                     to,
                     "the log no longer holds these messages; going on after them"
                 );
+                self.consumer
+                    .store
+                    .record_gap(&self.stream, &Gap { partition, from, to })?;
                 self.pipeline.skip_to(partition, to);
             }
             SourceEvent::Error(text) => {
@@ -264,23 +267,29 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes partitions on where the store left them; a first start is stored before the first message is.
-    fn assign(&mut self, partitions: &[i32], source: &KafkaSource) -> anyhow::Result<()> {
-        let stored = self.consumer.store.positions(&self.stream)?;
-        for &partition in partitions {
-            let known = stored.iter().find(|(id, ..)| *id == partition);
-            let (next, checkpoint) = match known {
-                Some((_, next, checkpoint)) => (*next, checkpoint.as_ref()),
-                None => (source.position(partition).unwrap_or(0), None),
+    /// Takes partitions on. Where one begins elsewhere than the store left it, that is stored before anything is read.
+    fn assign(&mut self, assigned: &[Assigned]) -> anyhow::Result<()> {
+        let store = &self.consumer.store;
+        for assigned in assigned.iter().filter(|assigned| !assigned.goes_on) {
+            let to = Reposition {
+                partition: assigned.partition,
+                next_offset: assigned.offset,
+                taken_over_until: assigned.taken_over_until,
             };
-            let from = self.pipeline.assign(partition, next, checkpoint)?;
-            let position = source.position(partition).unwrap_or(from);
+            let lost = store.open_rides_of(&self.stream, assigned.partition)?;
+            store.reposition(&self.stream, &to, &lost)?;
+        }
+        let stored = store.positions(&self.stream)?;
+        for stored in &stored {
+            let Some(&Assigned { partition, offset, .. }) =
+                assigned.iter().find(|assigned| assigned.partition == stored.partition)
+            else {
+                continue;
+            };
+            let from = self.pipeline.assign(stored)?;
             // Above: the log no longer holds what is between. Below: it is a new log.
-            if position != from {
-                self.pipeline.skip_to(partition, position);
-            }
-            if known.is_none() {
-                self.pipeline.announce(partition);
+            if offset != from {
+                self.pipeline.skip_to(partition, offset);
             }
             if !self.pipeline.is_replaying(partition) {
                 self.reconcile(partition)?;
@@ -293,9 +302,48 @@ impl Session<'_> {
                     assigned_at: Instant::now(),
                 },
             );
-            tracing::info!(partition, offset = position, "consuming");
+            tracing::info!(partition, offset, "consuming");
         }
+        // From here on there is always a checkpoint to bring the open rides back from.
         self.flush(true)
+    }
+
+    /// Gives partitions up to another consumer: what is under way there becomes that one's. Everything read has been
+    /// written.
+    fn give_up(&mut self, partitions: &[i32], source: &KafkaSource) -> anyhow::Result<()> {
+        let mut handovers = Vec::new();
+        for &partition in partitions {
+            self.partitions.remove(&partition);
+            let Some((offset, until)) = self.pipeline.handover(partition) else {
+                continue;
+            };
+            self.pipeline.revoke(partition);
+            // Should nobody read on, this store takes over from itself.
+            let to = Reposition {
+                partition,
+                next_offset: offset,
+                taken_over_until: Some(until),
+            };
+            let store = &self.consumer.store;
+            let rides = store.open_rides_of(&self.stream, partition)?;
+            store.reposition(&self.stream, &to, &rides)?;
+            handovers.push((partition, offset, until));
+            tracing::info!(
+                partition,
+                offset,
+                until,
+                rides = rides.len(),
+                "given up to another consumer"
+            );
+        }
+        // Who begins there without a word from us looks back for the headers of the rides under way.
+        source.hand_over(&handovers).unwrap_or_else(|error| {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "cannot tell the next owner of these partitions where to begin"
+            );
+        });
+        Ok(())
     }
 
     /// What is to be done between two polls.
@@ -360,7 +408,7 @@ impl Session<'_> {
     }
 
     /// Waits until everything is written: before partitions are given up.
-    fn restart_writer(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
+    fn restart_writer(&mut self, listener: &mut dyn Listener) -> anyhow::Result<()> {
         let fresh = Writer::start(
             self.consumer.store.clone(),
             self.stream.clone(),
@@ -369,12 +417,6 @@ impl Session<'_> {
         let written = std::mem::replace(&mut self.writer, fresh).finish()?;
         self.unwritten = 0;
         written.iter().for_each(|written| listener.written(written));
-        if let Some(last) = written.last() {
-            // Only a courtesy to whoever watches lag: it must not keep the partitions from being given up.
-            source.commit_and_wait(&last.offsets).unwrap_or_else(|error| {
-                tracing::warn!(error = format!("{error:#}"), "cannot tell Kafka how far we got");
-            });
-        }
         Ok(())
     }
 
@@ -449,18 +491,22 @@ impl Session<'_> {
         self.shown = riding;
     }
 
-    /// Writes what is left.
+    /// Writes what is left. Where others remain in the group, they get the partitions with what is under way there.
     fn end(mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
         self.flush(true)?;
         for bike in self.shown.keys() {
             self.consumer.live.end(bike);
         }
-        let written = self.writer.finish()?;
-        written.iter().for_each(|written| listener.written(written));
-        if let Some(last) = written.last() {
-            source.commit(&last.offsets)?;
+        self.restart_writer(listener)?;
+        let partitions: Vec<i32> = self.partitions.keys().copied().collect();
+        if source.has_companions() {
+            return self.give_up(&partitions, source);
         }
-        Ok(())
+        let offsets: Vec<(i32, i64)> = partitions
+            .iter()
+            .filter_map(|&partition| Some((partition, self.pipeline.next_offset(partition)?)))
+            .collect();
+        source.commit(&offsets)
     }
 }
 

@@ -100,6 +100,7 @@ fn consume_until(store: &Store, broker: &Broker, identity: &str, enough: impl Fn
             lookback: TimeDelta::hours(2),
             log_timezone: Tz::UTC,
             identity: Some(identity.to_owned()),
+            node: "node".to_owned(),
         },
         live: Arc::new(LiveBoard::new()),
         stop: Arc::clone(&stop),

@@ -12,7 +12,7 @@ use super::{
     writer::Writer,
 };
 use crate::{
-    domain::batch::{Counts, StreamId},
+    domain::batch::{Counts, StoredPosition, StreamId},
     store::Store,
 };
 
@@ -93,9 +93,8 @@ pub fn ingest(
     let stored = store
         .positions(stream)?
         .into_iter()
-        .find(|(partition, ..)| *partition == 0);
-    let (next, checkpoint) = stored.map_or((0, None), |(_, next, checkpoint)| (next, checkpoint));
-    let from = pipeline.assign(0, next, checkpoint.as_ref())?;
+        .find(|stored| stored.partition == 0);
+    let from = pipeline.assign(&stored.unwrap_or_else(|| StoredPosition::beginning(0)))?;
     let mut writer = Writer::start(store.clone(), stream.clone(), rules.day)?;
     let now = store.clock().now();
     if !pipeline.is_replaying(0) {

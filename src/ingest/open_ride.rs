@@ -45,6 +45,8 @@ pub struct OpenRide {
     pub alert_count: i32,
     /// The newest reading's values, for the live dashboard.
     pub last: LastValues,
+    /// It ended before its partition was taken over: it is in the former owner's store, not in this one.
+    pub is_elsewhere: bool,
     /// Stamp of the `[SYSTEM]` line that named the rider.
     pub system_at: Option<LogInstant>,
     lower_bpm: Option<i32>,
@@ -86,6 +88,7 @@ impl OpenRide {
             totals: Totals::default(),
             alert_count: 0,
             last: LastValues::default(),
+            is_elsewhere: false,
             system_at: None,
             lower_bpm: None,
             upper_bpm: None,

@@ -11,7 +11,7 @@ use super::{
     source::RawMessage,
 };
 use crate::domain::{
-    batch::{Batch, Checkpoint, RejectedLine},
+    batch::{Batch, Checkpoint, RejectedLine, StoredPosition},
     event::{Event, LogInstant},
 };
 
@@ -38,6 +38,8 @@ struct Partition {
     next_offset: i64,
     /// Messages before this are stored already: they only bring the state back.
     silent_until: i64,
+    /// Rides that end before this are the partition's former owner's.
+    taken_over_until: i64,
 }
 
 impl Pipeline {
@@ -59,25 +61,36 @@ impl Pipeline {
         &self.rules
     }
 
-    /// Takes a partition on; answers the offset to read from. `stored` is the offset that the store has got to.
+    /// Takes a partition on where the store has got to; answers the offset to read from.
     ///
     /// # Errors
     /// When the checkpoint is damaged.
-    pub fn assign(&mut self, partition: i32, stored: i64, checkpoint: Option<&Checkpoint>) -> anyhow::Result<i64> {
-        let sessions = match checkpoint.filter(|checkpoint| is_readable(checkpoint)) {
-            Some(checkpoint) => Sessions::decode(partition, &checkpoint.state[1..])?,
-            None => Sessions::new(partition),
+    pub fn assign(&mut self, stored: &StoredPosition) -> anyhow::Result<i64> {
+        let id = stored.partition;
+        let sessions = match stored.checkpoint.as_ref().filter(|checkpoint| is_readable(checkpoint)) {
+            Some(checkpoint) => Sessions::decode(id, &checkpoint.state[1..])?,
+            None => Sessions::new(id),
         };
-        let from = read_from(stored, checkpoint);
-        self.partitions.insert(
-            partition,
-            Partition {
-                sessions,
-                next_offset: from,
-                silent_until: stored,
-            },
-        );
+        let from = read_from(stored);
+        let partition = Partition {
+            sessions,
+            next_offset: from,
+            silent_until: stored.next_offset,
+            taken_over_until: stored.taken_over_until.unwrap_or(0),
+        };
+        self.partitions.insert(id, partition);
         Ok(from)
+    }
+
+    /// Where a partition's next owner is to begin, and until where rides that end are ours: (offset, until).
+    #[must_use]
+    pub fn handover(&self, partition: i32) -> Option<(i64, i64)> {
+        let partition = self.partitions.get(&partition)?;
+        let until = partition
+            .next_offset
+            .max(partition.silent_until)
+            .max(partition.taken_over_until);
+        Some((partition.sessions.replay_from(partition.next_offset), until))
     }
 
     /// Gives a partition up. What was collected of it must have been flushed.
@@ -130,13 +143,6 @@ impl Pipeline {
         }
     }
 
-    /// Has the partition's position written with the next batch, although nothing of it was read yet.
-    pub fn announce(&mut self, partition: i32) {
-        if let Some(state) = self.partitions.get(&partition) {
-            self.batch.position(partition).next_offset = state.next_offset;
-        }
-    }
-
     /// Partitions that have come to the end of what the store had already, since the last call.
     pub fn take_replayed(&mut self) -> Vec<i32> {
         std::mem::take(&mut self.replayed)
@@ -170,14 +176,12 @@ impl Pipeline {
         let written_at = raw
             .timestamp_millis
             .map_or_else(|| now.timestamp_micros(), |millis| millis * 1000);
-        if let Err(reason) = apply(
-            &mut self.parser,
-            &self.rules,
-            &mut partition.sessions,
-            raw,
+        let surroundings = Surroundings {
+            rules: &self.rules,
             written_at,
-            batch,
-        ) {
+            is_taken_over: raw.offset < partition.taken_over_until,
+        };
+        if let Err(reason) = apply(&mut self.parser, &mut partition.sessions, raw, surroundings, batch) {
             batch.position(raw.partition).counts.rejected_lines += 1;
             batch.rejected.push(RejectedLine {
                 partition: raw.partition,
@@ -255,13 +259,13 @@ impl Pipeline {
     }
 }
 
-/// The offset to read a partition from, of which the store has got to `stored`.
+/// The offset to read a partition from, to bring its open rides back.
 #[must_use]
-pub fn read_from(stored: i64, checkpoint: Option<&Checkpoint>) -> i64 {
-    match checkpoint {
+pub fn read_from(stored: &StoredPosition) -> i64 {
+    match &stored.checkpoint {
         Some(checkpoint) if is_readable(checkpoint) => checkpoint.next_offset,
         Some(checkpoint) => checkpoint.replay_from,
-        None => stored,
+        None => stored.next_offset,
     }
 }
 
@@ -269,14 +273,25 @@ fn is_readable(checkpoint: &Checkpoint) -> bool {
     checkpoint.state.first() == Some(&STATE_VERSION)
 }
 
+/// What a line is understood by, besides itself.
+struct Surroundings<'r> {
+    rules: &'r Rules,
+    written_at: LogInstant,
+    is_taken_over: bool,
+}
+
 fn apply(
     parser: &mut Parser,
-    rules: &Rules,
     sessions: &mut Sessions,
     raw: RawMessage<'_>,
-    written_at: LogInstant,
+    surroundings: Surroundings<'_>,
     batch: &mut Batch,
 ) -> Result<(), ParseError> {
+    let Surroundings {
+        rules,
+        written_at,
+        is_taken_over,
+    } = surroundings;
     let envelope = open_envelope(raw.payload)?;
     let event = parser.parse(&envelope.line)?;
     let mut user = None;
@@ -310,6 +325,7 @@ fn apply(
             key,
             offset: raw.offset,
             written_at,
+            is_taken_over,
         },
         batch,
     );

@@ -44,7 +44,7 @@ struct Told {
 
 fn tell(lines: &str) -> Told {
     let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
-    pipeline.assign(0, 0, None).unwrap();
+    pipeline.assign(&StoredPosition::beginning(0)).unwrap();
     for (offset, line) in (0..).zip(lines.trim().lines()) {
         let (key, payload) = message(line);
         let raw = RawMessage {
@@ -297,7 +297,12 @@ fn a_checkpoint_brings_the_open_rides_back() {
     let checkpoint = told.pipeline.take_batch(true).unwrap().checkpoints.remove(0);
     assert_eq!((checkpoint.next_offset, checkpoint.replay_from), (7, 1));
     let mut restarted = Pipeline::new(Rules::default(), Tz::UTC);
-    assert_eq!(restarted.assign(0, 8, Some(&checkpoint)).unwrap(), 7);
+    let stored = StoredPosition {
+        next_offset: 8,
+        checkpoint: Some(checkpoint),
+        ..StoredPosition::beginning(0)
+    };
+    assert_eq!(restarted.assign(&stored).unwrap(), 7);
     for (offset, line) in [
         (7, "a 3 tel 61 31 6.4"),
         (8, "a 3.5 ride 3 30"),
@@ -374,4 +379,89 @@ fn a_bike_that_was_quiet_for_a_day_is_forgotten() {
     let state = told.pipeline.sessions(0).unwrap().encode().unwrap();
     let has = |text: &[u8]| state.windows(text.len()).any(|window| window == text);
     assert!(has(b"b") && !has(b"SN-a"), "the checkpoint holds what may still go on");
+}
+
+/// Tells `lines` from offset `from` on to a pipeline that took the partition over.
+fn take_over(lines: &str, from: usize, until: i64) -> Batch {
+    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+    let stored = StoredPosition {
+        next_offset: from as i64,
+        taken_over_until: Some(until),
+        ..StoredPosition::beginning(0)
+    };
+    assert_eq!(pipeline.assign(&stored).unwrap(), from as i64);
+    for (offset, line) in (0..).zip(lines.trim().lines()).skip(from) {
+        let (key, payload) = message(line);
+        let raw = RawMessage {
+            partition: 0,
+            offset,
+            timestamp_millis: None,
+            key: Some(key.as_bytes()),
+            payload: payload.as_bytes(),
+        };
+        pipeline.message(raw, start() + TimeDelta::minutes(2));
+    }
+    pipeline.take_batch(true).unwrap()
+}
+
+#[test]
+fn a_partition_handed_over_counts_each_reading_once() {
+    // Bike b's ride ends before the partition changes hands, bike c's began before all the others', bike a's goes on.
+    let mut lines = String::from("c 0 get\nc 0.5 user 9\n");
+    let second =
+        |bike: &str, second: i32| format!("{bike} {second} ride {second} 30\n{bike} {second}.5 tel 90 30 6.4\n");
+    for number in 1..=20 {
+        lines += &second("c", number);
+    }
+    lines += "b 20.6 get\nb 20.7 user 8\na 20.8 get\na 20.9 user 7\n";
+    for number in 21..=25 {
+        lines += &second("c", number);
+        lines += &second("b", number);
+        lines += &second("a", number);
+    }
+    lines += "c 26 main\nb 26 main\n";
+    let given_up_at = lines.lines().count();
+    for number in 26..=30 {
+        lines += &second("a", number);
+    }
+    let told = tell(&lines.lines().take(given_up_at).collect::<Vec<_>>().join("\n"));
+    let (from, until) = told.pipeline.handover(0).unwrap();
+    assert_eq!(until, given_up_at as i64);
+    let open: Vec<_> = told
+        .pipeline
+        .sessions(0)
+        .unwrap()
+        .open_rides()
+        .map(|ride| ride.ride_id)
+        .collect();
+    let former = told
+        .batch
+        .readings
+        .iter()
+        .filter(|reading| !open.contains(&reading.ride_id));
+    let taken_over = take_over(&lines, usize::try_from(from).unwrap(), until);
+    let elsewhere: BTreeMap<_, _> = taken_over.elsewhere.iter().copied().collect();
+    let kept = taken_over.readings.iter().enumerate().filter_map(|(place, reading)| {
+        let is_elsewhere = elsewhere.get(&reading.ride_id).is_some_and(|&before| place < before);
+        (!is_elsewhere).then_some(reading)
+    });
+    let mut together: Vec<_> = former
+        .chain(kept)
+        .map(|reading| (reading.ride_id, reading.second))
+        .collect();
+    let whole = tell(&lines);
+    let mut expected: Vec<_> = whole
+        .batch
+        .readings
+        .iter()
+        .map(|reading| (reading.ride_id, reading.second))
+        .collect();
+    together.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(together, expected);
+    let kept: Vec<_> = taken_over.rides.iter().map(|ride| ride.ride_id).collect();
+    assert!(
+        kept.iter().all(|ride| open.contains(ride)),
+        "only the ride that went on"
+    );
 }

@@ -82,6 +82,8 @@ pub struct Arrival<'a> {
     pub offset: i64,
     /// When it was written, as far as known: the message's own time stamp, else now.
     pub written_at: LogInstant,
+    /// A ride that ends with it is the partition's former owner's.
+    pub is_taken_over: bool,
 }
 
 impl Sessions {
@@ -200,6 +202,7 @@ impl Sessions {
             key: &[],
             offset: -1,
             written_at: 0,
+            is_taken_over: false,
         };
         let mut step = Step {
             rules,

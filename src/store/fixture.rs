@@ -114,6 +114,7 @@ impl Told {
             batch.begun.push(Begun {
                 ride_id: self.id(),
                 partition: 0,
+                is_again: false,
             });
             batch.riders.push((self.rider(), self.started_at.timestamp_micros()));
             batch.alerts.push(self.alert());

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Doing, Result, Store, StoreError, lock, reading_columns::ReadingColumns, ride_source, value};
 use crate::domain::{
-    batch::{Batch, Checkpoint, Position, StreamId},
+    batch::{Batch, Checkpoint, Position, StoredPosition, StreamId},
     day::DayRule,
     heart_rate::Alert,
     ride::{Reading, Ride, Totals},
@@ -45,11 +45,11 @@ impl Store {
         Ok(())
     }
 
-    /// Where a stream's partitions stand, with their checkpoints: (partition, next offset, checkpoint).
+    /// How far a stream's partitions have been read.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn positions(&self, stream: &StreamId) -> Result<Vec<(i32, i64, Option<Checkpoint>)>> {
+    pub fn positions(&self, stream: &StreamId) -> Result<Vec<StoredPosition>> {
         let connection = self.connection()?;
         let doing = || format!("cannot read the offsets of `{}`", stream.topic);
         let mut statement = connection
@@ -58,16 +58,21 @@ impl Store {
         let rows = statement
             .query_map(params![stream.source, stream.topic], |row| {
                 let partition = row.get(0)?;
-                let checkpoint = match row.get::<_, Option<Vec<u8>>>(4)? {
+                let checkpoint = match row.get::<_, Option<Vec<u8>>>(5)? {
                     Some(state) => Some(Checkpoint {
                         partition,
-                        next_offset: row.get(2)?,
-                        replay_from: row.get(3)?,
+                        next_offset: row.get(3)?,
+                        replay_from: row.get(4)?,
                         state,
                     }),
                     None => None,
                 };
-                Ok((partition, row.get(1)?, checkpoint))
+                Ok(StoredPosition {
+                    partition,
+                    next_offset: row.get(1)?,
+                    taken_over_until: row.get(2)?,
+                    checkpoint,
+                })
             })
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
@@ -105,23 +110,42 @@ struct Flush<'a> {
 impl Flush<'_> {
     /// Answers the rides begun by this batch that the store held before.
     fn write(&self, batch: &Batch) -> Result<HashSet<Uuid>> {
-        let found = self.known(&batch.begun.iter().map(|begun| begun.ride_id).collect::<Vec<_>>())?;
+        let mut found = self.known(&batch.begun.iter().map(|begun| begun.ride_id).collect::<Vec<_>>())?;
+        let elsewhere: HashMap<Uuid, usize> = batch
+            .elsewhere
+            .iter()
+            .filter(|(ride, _)| !self.shared.contains(ride) && !found.contains(ride))
+            .copied()
+            .collect();
+        let again = batch.begun.iter().filter(|begun| begun.is_again);
+        found.extend(again.map(|begun| begun.ride_id));
+        ride_source::drop_rides(self.connection, &elsewhere.keys().copied().collect())?;
         ride_source::append(self.connection, self.stream, &batch.begun, &found)?;
         let is_shared = |ride: &Uuid| self.shared.contains(ride) || found.contains(ride);
+        let is_gone = |ride: &Uuid| elsewhere.contains_key(ride) && !found.contains(ride);
         let stored = self.stored_seconds(batch, is_shared)?;
-        let is_repeated = |reading: &&Reading| {
+        let is_repeated = |reading: &Reading| {
             stored
                 .get(&reading.ride_id)
                 .is_some_and(|seconds| seconds.contains(&reading.second))
         };
-        self.append_readings(batch.readings.iter().filter(|reading| !is_repeated(reading)))?;
-        self.append_alerts(batch, is_shared)?;
+        let is_elsewhere = |place: usize, reading: &Reading| {
+            !elsewhere.is_empty() && elsewhere.get(&reading.ride_id).is_some_and(|&before| place < before)
+        };
+        let new = batch.readings.iter().enumerate();
+        let new = new.filter(|(place, reading)| !is_elsewhere(*place, reading) && !is_repeated(reading));
+        self.append_readings(new.map(|(_, reading)| reading))?;
+        self.append_alerts(batch.alerts.iter().filter(|alert| !is_gone(&alert.ride_id)), is_shared)?;
         let begun = batch.begun.iter().map(|begun| begun.ride_id);
         let new: HashSet<Uuid> = begun.filter(|ride| !found.contains(ride)).collect();
-        self.write_rides(&batch.rides, &new, is_shared)?;
+        self.write_rides(
+            batch.rides.iter().filter(|ride| !is_gone(&ride.ride_id)),
+            &new,
+            is_shared,
+        )?;
         self.append_riders(batch)?;
         self.append_rejected(batch)?;
-        let mut repeats = self.repeats(batch.readings.iter().filter(is_repeated))?;
+        let mut repeats = self.repeats(batch.readings.iter().filter(|reading| is_repeated(reading)))?;
         for (&partition, position) in &batch.positions {
             self.write_position(partition, position, &repeats.remove(&partition).unwrap_or_default())?;
         }
@@ -189,8 +213,13 @@ impl Flush<'_> {
         appender.flush().doing(doing)
     }
 
-    fn write_rides(&self, rides: &[Ride], new: &HashSet<Uuid>, is_shared: impl Fn(&Uuid) -> bool) -> Result<()> {
-        let newest: HashMap<Uuid, &Ride> = rides.iter().map(|ride| (ride.ride_id, ride)).collect();
+    fn write_rides<'r>(
+        &self,
+        rides: impl Iterator<Item = &'r Ride>,
+        new: &HashSet<Uuid>,
+        is_shared: impl Fn(&Uuid) -> bool,
+    ) -> Result<()> {
+        let newest: HashMap<Uuid, &Ride> = rides.map(|ride| (ride.ride_id, ride)).collect();
         let shared: HashSet<Uuid> = newest.keys().copied().filter(is_shared).collect();
         let facts = StoredFacts::read(self.connection, &shared)?;
         let mut rows: Vec<Ride> = newest.values().map(|ride| facts.correct(ride, self.day_rule)).collect();
@@ -233,17 +262,17 @@ impl Flush<'_> {
     }
 
     /// Of a shared ride only what was not raised before: an alert is one per ride, direction and level.
-    fn append_alerts(&self, batch: &Batch, is_shared: impl Fn(&Uuid) -> bool) -> Result<()> {
-        if batch.alerts.is_empty() {
+    fn append_alerts<'r>(
+        &self,
+        alerts: impl Iterator<Item = &'r Alert>,
+        is_shared: impl Fn(&Uuid) -> bool,
+    ) -> Result<()> {
+        let alerts: Vec<&Alert> = alerts.collect();
+        if alerts.is_empty() {
             return Ok(());
         }
         let doing = || "cannot append heart-rate alerts".to_owned();
-        let shared = batch
-            .alerts
-            .iter()
-            .map(|alert| alert.ride_id)
-            .filter(is_shared)
-            .collect();
+        let shared = alerts.iter().map(|alert| alert.ride_id).filter(is_shared).collect();
         let raised = self.raised(&shared)?;
         let is_new = |alert: &&Alert| {
             !raised.contains(&(
@@ -253,7 +282,7 @@ impl Flush<'_> {
             ))
         };
         let mut appender = self.connection.appender_to_db("alert", "daily").doing(doing)?;
-        for alert in batch.alerts.iter().filter(is_new) {
+        for alert in alerts.into_iter().filter(is_new) {
             appender
                 .append_row(params![
                     alert.ride_id.to_string(),

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
 const MIGRATIONS: [&str; 2] = [
     include_str!("migrations/0001_initial.sql"),
-    include_str!("migrations/0002_ride_source.sql"),
+    include_str!("migrations/0002_several_consumers.sql"),
 ];
 
 /// The schema version this program reads and writes.

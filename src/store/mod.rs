@@ -11,6 +11,7 @@ mod lake;
 pub mod ledger;
 pub mod migrate;
 pub mod outbox;
+pub mod position;
 pub mod publication;
 pub mod query;
 mod reading_columns;

@@ -76,13 +76,38 @@ impl Store {
             return Ok(());
         }
         let mut shared = lock(&self.inner.shared_rides);
-        let begun: Vec<Begun> = rides.iter().map(|&ride_id| Begun { ride_id, partition }).collect();
+        let begun: Vec<Begun> = rides
+            .iter()
+            .map(|&ride_id| Begun {
+                ride_id,
+                partition,
+                is_again: true,
+            })
+            .collect();
         let again = rides.iter().copied().collect();
         let doing = || "cannot remember which rides came again".to_owned();
         self.transaction(doing, |connection| append(connection, stream, &begun, &again))?;
         shared.extend(again);
         Ok(())
     }
+}
+
+/// Removes all that is stored of `rides`, where they are not history yet.
+pub(super) fn drop_rides(connection: &Connection, rides: &HashSet<Uuid>) -> Result<()> {
+    if rides.is_empty() {
+        return Ok(());
+    }
+    let listed = listed(rides);
+    ["daily.reading", "daily.ride", "daily.alert", "ops.ride_source"]
+        .iter()
+        .try_for_each(|table| {
+            let sql =
+                format!("delete from {table} where ride_id in (select cast(unnest(string_split(?, ',')) as uuid))");
+            connection
+                .execute(&sql, [&listed])
+                .map(drop)
+                .doing(|| format!("cannot remove {} rides that are another consumer's", rides.len()))
+        })
 }
 
 /// Rides that more than one stream told of, or one stream more than once.

@@ -21,7 +21,7 @@ use rdkafka::{
 
 use crate::program::{DAYS, Dice, Running, Sandbox, files_below, rows, sample_lines, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What ingest stores, in an order of its own; of readings a hash, since they are many.
 const STORED: [&str; 5] = [
@@ -167,7 +167,7 @@ fn a_file_that_overlaps_another_may_be_cut_off_in_the_middle_of_a_ride() {
 }
 
 /// The stream of 24 bikes as (key, log time, payload), within what the embedded broker holds of each partition.
-fn stream() -> Vec<(String, i64, Vec<u8>)> {
+pub(crate) fn stream() -> Vec<(String, i64, Vec<u8>)> {
     let mut lines = fleet(24, 60)
         .lines(Span {
             start: at("2026-05-05T00:00:00Z"),
@@ -189,7 +189,7 @@ fn stream() -> Vec<(String, i64, Vec<u8>)> {
 }
 
 /// Produces a part of the stream in its order, as fast as the broker takes it.
-fn produce(broker: &EmbeddedBroker, stream: &[(String, i64, Vec<u8>)]) {
+pub(crate) fn produce(broker: &EmbeddedBroker, stream: &[(String, i64, Vec<u8>)]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", broker.bootstrap_servers())
         .set("linger.ms", "20")

@@ -4,6 +4,7 @@
 mod captures;
 mod crash;
 mod golden;
+mod group;
 mod layers;
 mod mail;
 mod program;

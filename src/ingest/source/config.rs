@@ -27,7 +27,9 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 /// Better than librdkafka's defaults for us; any of them can be overruled.
-const DEFAULTS: [(&str, &str); 4] = [
+const DEFAULTS: [(&str, &str); 5] = [
+    // Only the partitions that move are given up when a consumer joins or leaves.
+    ("partition.assignment.strategy", "cooperative-sticky"),
     ("client.id", "deloton"),
     // A topic that is made after us is found in seconds, not minutes.
     ("topic.metadata.refresh.interval.ms", "10000"),
@@ -55,14 +57,16 @@ pub struct KafkaConfig {
     pub log_timezone: Tz,
     /// The log's identity, where the cluster's id does not tell one log from the next (the embedded broker).
     pub identity: Option<String>,
+    /// What tells this consumer's store from those of the others in its group.
+    pub node: String,
 }
 
 impl KafkaConfig {
-    /// The source that the settings describe.
+    /// The source that the settings describe, for the store of `node`.
     ///
     /// # Errors
     /// When no brokers are set.
-    pub fn from_settings(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn from_settings(settings: &Settings, node: String) -> anyhow::Result<Self> {
         let brokers = settings
             .kafka_brokers
             .clone()
@@ -76,6 +80,7 @@ impl KafkaConfig {
             lookback: TimeDelta::hours(2),
             log_timezone: settings.log_timezone,
             identity: None,
+            node,
         })
     }
 
@@ -201,6 +206,7 @@ mod tests {
             lookback: TimeDelta::hours(2),
             log_timezone: Tz::UTC,
             identity: None,
+            node: "node".to_owned(),
         }
     }
 

@@ -14,14 +14,16 @@ use rdkafka::{
     Offset, TopicPartitionList,
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol},
-    error::RDKafkaErrorCode as Code,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::Message as _,
 };
 
 use super::{
-    Polled, RawMessage, SourceEvent,
+    Assigned, Polled, RawMessage, SourceEvent,
     batch::{BatchQueue, Taken},
     client::{Context, Report, Said},
     config::{KafkaConfig, refused},
+    handover::{Beginning, Committed},
     scan::{ANSWER_TIMEOUT, scan},
     start::{at_headers, first_at},
     words::{explain, explain_error},
@@ -31,8 +33,17 @@ use crate::config::settings::StartAt;
 /// Events are looked at least this often while there are no messages.
 const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Answers with the stored offset of a partition: the next one to read. None on a first start.
-pub type StoredOffset = Box<dyn FnMut(i32) -> anyhow::Result<Option<i64>> + Send>;
+/// How far the store has got with a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The next offset that is not stored.
+    pub next_offset: i64,
+    /// Where to read from, to bring the open rides back.
+    pub read_from: i64,
+}
+
+/// Answers how far the store has got with a partition. None on a first start.
+pub type StoredOffset = Box<dyn FnMut(i32) -> anyhow::Result<Option<Stored>> + Send>;
 
 /// A consumer of one topic.
 pub struct KafkaSource {
@@ -42,14 +53,37 @@ pub struct KafkaSource {
     config: KafkaConfig,
     identity: String,
     stored_offset: StoredOffset,
-    /// The next offset expected, by assigned partition.
-    next: BTreeMap<i32, i64>,
+    /// Assigned partitions.
+    next: BTreeMap<i32, Next>,
     /// A rebalance that is begun and not done.
     pending: Option<Rebalance>,
-    /// Partitions whose next offset is gone and that go on at the oldest there is.
-    lost: Vec<i32>,
     said: Said,
 }
+
+/// What comes next of an assigned partition.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    /// The offset expected.
+    offset: i64,
+    /// How often fetching was begun there without a message having come.
+    begun: u32,
+    /// Fetching has to be begun anew before anything is handed on.
+    is_lost: bool,
+}
+
+impl Next {
+    fn new(offset: i64) -> Self {
+        Next {
+            offset,
+            begun: 1,
+            is_lost: false,
+        }
+    }
+}
+
+/// After a rebalance librdkafka may begin one message too late. Offsets may be missing, too; so what is missing at the
+/// beginning is asked for this often before it is taken to be missing.
+const MAX_BEGINNINGS: u32 = 3;
 
 enum Rebalance {
     Assign(Vec<i32>),
@@ -114,7 +148,6 @@ impl KafkaSource {
             stored_offset: Box::new(|_| Ok(None)),
             next: BTreeMap::new(),
             pending: None,
-            lost: Vec::new(),
             said,
         }))
     }
@@ -139,7 +172,7 @@ impl KafkaSource {
     /// The next offset that the source will hand on; none when the partition is not assigned.
     #[must_use]
     pub fn position(&self, partition: i32) -> Option<i64> {
-        self.next.get(&partition).copied()
+        self.next.get(&partition).map(|next| next.offset)
     }
 
     /// Messages between `next_offset` and the end of the partition; none while the end is not known.
@@ -173,27 +206,72 @@ impl KafkaSource {
         }
     }
 
-    /// Tells Kafka the offsets, for those who watch lag there. Nothing here is read back.
+    /// Tells Kafka the next offsets of partitions that go on being read: for those who watch lag there, and for whoever
+    /// has to go on should this consumer vanish.
     ///
     /// # Errors
     /// When the request cannot be queued.
     pub fn commit(&self, offsets: &[(i32, i64)]) -> anyhow::Result<()> {
-        self.commit_to_kafka(offsets, CommitMode::Async)
+        let told = offsets.iter().map(|&(partition, offset)| (partition, offset, None));
+        self.commit_to_kafka(told, CommitMode::Async)
     }
 
-    /// The same, waiting for the answer: for a revoke, whose next owner reads them.
+    /// Tells the next owner of partitions where to begin and until where rides that end are not its own, as (partition,
+    /// offset, until), and waits for the answer.
     ///
     /// # Errors
     /// When Kafka refuses, or does not answer.
-    pub fn commit_and_wait(&self, offsets: &[(i32, i64)]) -> anyhow::Result<()> {
-        self.commit_to_kafka(offsets, CommitMode::Sync)
+    pub fn hand_over(&self, partitions: &[(i32, i64, i64)]) -> anyhow::Result<()> {
+        let told = partitions
+            .iter()
+            .map(|&(partition, offset, until)| (partition, offset, Some(until)));
+        self.commit_to_kafka(told, CommitMode::Sync)
     }
 
-    fn commit_to_kafka(&self, offsets: &[(i32, i64)], mode: CommitMode) -> anyhow::Result<()> {
-        if offsets.is_empty() {
+    /// Whether the group has other members, who will get the partitions of one that leaves.
+    #[must_use]
+    pub fn has_companions(&self) -> bool {
+        let (topic, group) = (&self.config.topic, &self.config.group);
+        // Somebody has the other partitions.
+        let is_partial = self
+            .consumer
+            .fetch_metadata(Some(topic), ANSWER_TIMEOUT)
+            .is_ok_and(|metadata| {
+                metadata
+                    .topics()
+                    .iter()
+                    .any(|topic| topic.partitions().len() > self.next.len())
+            });
+        // Members may also wait without a partition. Who cannot find out is alone: what is kept here is found to be
+        // another's when this one comes back.
+        is_partial
+            || self
+                .consumer
+                .fetch_group_list(Some(group), ANSWER_TIMEOUT)
+                .is_ok_and(|groups| groups.groups().iter().any(|group| group.members().len() > 1))
+    }
+
+    fn commit_to_kafka(
+        &self,
+        offsets: impl Iterator<Item = (i32, i64, Option<i64>)>,
+        mode: CommitMode,
+    ) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset, until) in offsets {
+            let committed = Committed {
+                offset,
+                node: self.config.node.clone(),
+                until,
+            };
+            let mut element = list.add_partition(&self.config.topic, partition);
+            element
+                .set_offset(Offset::Offset(offset))
+                .with_context(|| format!("the offset of partition {partition} is none"))?;
+            element.set_metadata(committed.note());
+        }
+        if list.count() == 0 {
             return Ok(());
         }
-        let list = self.list(offsets.iter().map(|&(partition, offset)| (partition, Some(offset))))?;
         self.consumer
             .commit(&list, mode)
             .context("cannot commit offsets to Kafka")
@@ -207,7 +285,7 @@ impl KafkaSource {
             self.pending = None;
         }
         loop {
-            let polled = self.consumer.poll(Duration::ZERO);
+            let strayed = pass_stray(&self.consumer, &mut self.next, sink);
             if let Some((code, reason)) = self.consumer.client().fatal_error() {
                 bail!("{}", explain(code, &reason, &self.config.topic, &self.config.group));
             }
@@ -224,13 +302,12 @@ impl KafkaSource {
                         .copied()
                         .filter(|p| self.next.remove(p).is_some())
                         .collect();
-                    self.lost.retain(|partition| !partitions.contains(partition));
                     self.pending = Some(Rebalance::Revoke(partitions));
                     sink(Polled::Event(SourceEvent::Revoked(ours)));
                     return Ok(true);
                 }
                 Some(Report::Error(code, reason)) => self.say(code, &reason, sink),
-                None if polled.is_none() => return Ok(false),
+                None if !strayed => return Ok(false),
                 None => {}
             }
         }
@@ -245,7 +322,7 @@ impl KafkaSource {
         let mut starts = Vec::new();
         for &partition in &partitions {
             match self.start_of(partition) {
-                Ok(start) => starts.push((partition, start)),
+                Ok(start) => starts.push(start),
                 Err(error) => {
                     // The broker is away: the next poll tries again.
                     let text = format!("cannot find where partition {partition} begins: {error:#}");
@@ -257,58 +334,107 @@ impl KafkaSource {
                 }
             }
         }
-        for &(partition, _) in &starts {
-            self.batch.forward(partition);
+        for (start, _) in &starts {
+            self.batch.forward(start.partition);
         }
-        let list = self.list(starts.iter().map(|&(partition, (offset, _))| (partition, Some(offset))))?;
+        let list = self.list(starts.iter().map(|(start, _)| (start.partition, Some(start.offset))))?;
         let assigned = match self.consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => self.consumer.incremental_assign(&list),
             _ => self.consumer.assign(&list),
         };
         assigned.context("cannot take the assigned partitions")?;
         self.pending = None;
-        for &(partition, (offset, gap_from)) in &starts {
-            self.next.insert(partition, offset);
+        for &(start, gap_from) in &starts {
+            self.next.insert(start.partition, Next::new(start.offset));
             if let Some(from) = gap_from {
                 sink(Polled::Event(SourceEvent::Gap {
-                    partition,
+                    partition: start.partition,
                     from,
-                    to: offset,
+                    to: start.offset,
                 }));
             }
         }
-        sink(Polled::Event(SourceEvent::Assigned(partitions)));
+        let starts = starts.iter().map(|&(start, _)| start).collect();
+        sink(Polled::Event(SourceEvent::Assigned(starts)));
         Ok(false)
     }
 
     /// Where a partition begins, and from which offset on it should have.
-    fn start_of(&mut self, partition: i32) -> anyhow::Result<(i64, Option<i64>)> {
+    fn start_of(&mut self, partition: i32) -> anyhow::Result<(Assigned, Option<i64>)> {
         let stored = (self.stored_offset)(partition)?;
         let (oldest, end) = self.watermarks(partition)?;
-        let zone = self.config.log_timezone;
-        let scan = |consumer: &BaseConsumer, range: Range<i64>, each: &mut dyn FnMut(&RawMessage<'_>) -> bool| {
-            scan(consumer, &self.config.topic, partition, range, each)
+        let committed = self
+            .committed(partition)?
+            .filter(|committed| (oldest..=end).contains(&committed.offset));
+        let next_offset = stored.map(|stored| stored.next_offset);
+        let beginning = Beginning::of(next_offset, committed.as_ref(), &self.config.node);
+        let start = |offset| Assigned {
+            partition,
+            offset,
+            goes_on: false,
+            taken_over_until: None,
         };
-        match (stored, self.config.start) {
-            (Some(stored), _) if (oldest..=end).contains(&stored) => Ok((stored, None)),
-            (Some(stored), _) => Ok((oldest, Some(stored))),
-            (None, StartAt::Earliest) => Ok((oldest, None)),
-            (None, StartAt::Latest) => Ok((end, None)),
-            (None, StartAt::Time(time)) => {
-                let consumer = self.scanner()?;
-                let found = first_at(oldest..end, time.timestamp_micros(), zone, &mut |range, each| {
-                    scan(&consumer, range, each)
-                })?;
-                Ok((found, None))
+        Ok(match (beginning, stored) {
+            (Beginning::Stored, Some(stored)) => {
+                let is_there = (oldest..=end).contains(&stored.read_from);
+                let went_on = Assigned {
+                    goes_on: true,
+                    ..start(if is_there { stored.read_from } else { oldest })
+                };
+                (went_on, (!is_there).then_some(stored.read_from))
             }
-            (None, StartAt::Lookback) => {
-                let consumer = self.scanner()?;
-                let found = at_headers(oldest..end, self.config.lookback, zone, &mut |range, each| {
-                    scan(&consumer, range, each)
-                })?;
-                Ok((found, None))
+            (Beginning::HandedOver { offset, until }, _) => {
+                let taken_over = Assigned {
+                    taken_over_until: Some(until),
+                    ..start(offset)
+                };
+                (taken_over, None)
             }
+            (Beginning::Vanished { offset }, _) => (start(self.headers_before(partition, oldest..offset)?), None),
+            (Beginning::First | Beginning::Stored, _) => (start(self.first_start(partition, oldest..end)?), None),
+        })
+    }
+
+    /// Where the start rule begins with a partition that nobody has read.
+    fn first_start(&self, partition: i32, log: Range<i64>) -> anyhow::Result<i64> {
+        match self.config.start {
+            StartAt::Earliest => Ok(log.start),
+            StartAt::Latest => Ok(log.end),
+            StartAt::Time(time) => {
+                let consumer = self.scanner()?;
+                let topic = &self.config.topic;
+                first_at(
+                    log,
+                    time.timestamp_micros(),
+                    self.config.log_timezone,
+                    &mut |range, each| scan(&consumer, topic, partition, range, each),
+                )
+            }
+            StartAt::Lookback => self.headers_before(partition, log),
         }
+    }
+
+    /// The oldest header of the rides under way at the end of `log`.
+    fn headers_before(&self, partition: i32, log: Range<i64>) -> anyhow::Result<i64> {
+        let consumer = self.scanner()?;
+        let (limit, zone) = (self.config.lookback, self.config.log_timezone);
+        at_headers(log, limit, zone, &mut |range, each| {
+            scan(&consumer, &self.config.topic, partition, range, each)
+        })
+    }
+
+    /// What a consumer of the group committed of the partition.
+    fn committed(&self, partition: i32) -> anyhow::Result<Option<Committed>> {
+        let asked = self.list([(partition, None)].into_iter())?;
+        let answer = self
+            .consumer
+            .committed_offsets(asked, ANSWER_TIMEOUT)
+            .map_err(|error| anyhow::anyhow!(explain_error(&error, &self.config.topic, &self.config.group)))?;
+        let elements = answer.elements();
+        Ok(elements.first().and_then(|element| match element.offset() {
+            Offset::Offset(offset) => Committed::read(offset, element.metadata()),
+            _ => None,
+        }))
     }
 
     /// A second client that reads around without touching the group.
@@ -326,8 +452,8 @@ impl KafkaSource {
     fn take(&mut self, timeout: Duration, max: usize, sink: &mut dyn FnMut(Polled<'_>)) -> (usize, bool) {
         let KafkaSource {
             batch,
+            consumer,
             next,
-            lost,
             said,
             config,
             ..
@@ -338,14 +464,14 @@ impl KafkaSource {
         }
         batch.take(timeout, max, |taken| match taken {
             Taken::Message(message) => {
-                // A batch may hold messages of partitions that were given up, or from before a seek.
-                if let Some(next) = next.get_mut(&message.partition)
-                    && message.offset >= *next
+                // Where offsets are missing, which is legal, what is between may have strayed.
+                if next
+                    .get(&message.partition)
+                    .is_some_and(|next| message.offset > next.offset)
                 {
-                    *next = message.offset + 1;
-                    messages += 1;
-                    sink(Polled::Message(message));
+                    while pass_stray(consumer, next, sink) {}
                 }
+                messages += usize::from(pass(message, next, sink));
             }
             Taken::PartitionError(partition, _) if !next.contains_key(&partition) => {}
             Taken::PartitionError(partition, Code::PartitionEOF) => {
@@ -353,9 +479,7 @@ impl KafkaSource {
                 sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
             }
             Taken::PartitionError(partition, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                if !lost.contains(&partition) {
-                    lost.push(partition);
-                }
+                next.entry(partition).and_modify(|next| next.is_lost = true);
             }
             Taken::PartitionError(_, code) => {
                 events = true;
@@ -371,24 +495,31 @@ impl KafkaSource {
         (messages, events)
     }
 
-    /// Goes on at the oldest message where the next one is gone.
+    /// Begins anew where fetching has failed: at the oldest message where the next one is gone. Where it is there,
+    /// librdkafka only failed to make sure of it, as after a rebalance.
     fn resume_lost(&mut self, sink: &mut dyn FnMut(Polled<'_>)) {
-        for partition in std::mem::take(&mut self.lost) {
-            let Some(&from) = self.next.get(&partition) else {
-                continue;
-            };
-            let resumed = self.watermarks(partition).and_then(|(oldest, _)| {
-                self.restart_at(partition, oldest)
-                    .with_context(|| format!("cannot go on at offset {oldest} of partition {partition}"))?;
-                Ok(oldest)
+        let lost = self.next.iter().filter(|(_, next)| next.is_lost);
+        let lost: Vec<(i32, Next)> = lost.map(|(&partition, &next)| (partition, next)).collect();
+        for (partition, next) in lost {
+            let from = next.offset;
+            let resumed = self.watermarks(partition).and_then(|(oldest, end)| {
+                let to = if (oldest..=end).contains(&from) { from } else { oldest };
+                self.restart_at(partition, to)
+                    .with_context(|| format!("cannot go on at offset {to} of partition {partition}"))?;
+                Ok(to)
             });
             match resumed {
                 Ok(to) => {
-                    self.next.insert(partition, to);
-                    sink(Polled::Event(SourceEvent::Gap { partition, from, to }));
+                    let begun = Next {
+                        begun: next.begun + 1,
+                        ..Next::new(to)
+                    };
+                    self.next.insert(partition, begun);
+                    if to != from {
+                        sink(Polled::Event(SourceEvent::Gap { partition, from, to }));
+                    }
                 }
                 Err(error) => {
-                    self.lost.push(partition);
                     if self.said.is_due(Code::AutoOffsetReset) {
                         sink(Polled::Event(SourceEvent::Error(format!("{error:#}"))));
                     }
@@ -410,7 +541,7 @@ impl KafkaSource {
                 let offsets = self
                     .next
                     .iter()
-                    .map(|(&other, &next)| (other, Some(if other == partition { offset } else { next })));
+                    .map(|(&other, next)| (other, Some(if other == partition { offset } else { next.offset })));
                 self.consumer.assign(&self.list(offsets)?)
             }
         };
@@ -443,6 +574,56 @@ impl KafkaSource {
             sink(Polled::Event(SourceEvent::Error(text)));
         }
     }
+}
+
+/// Hands a message on, unless its partition was given up or it was handed on before: both happen after a rebalance.
+fn pass(message: RawMessage<'_>, next: &mut BTreeMap<i32, Next>, sink: &mut dyn FnMut(Polled<'_>)) -> bool {
+    match next.get_mut(&message.partition) {
+        Some(next) if !next.is_lost && message.offset >= next.offset => {
+            if message.offset > next.offset && (1..MAX_BEGINNINGS).contains(&next.begun) {
+                next.is_lost = true;
+                return false;
+            }
+            (next.offset, next.begun) = (message.offset + 1, 0);
+            sink(Polled::Message(message));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Serves the consumer's own queue once, and hands on a message that took this way: until librdkafka is told anew, it
+/// forgets where to forward a partition that it stopped and started. Answers whether there was anything.
+fn pass_stray(
+    consumer: &BaseConsumer<Context>,
+    next: &mut BTreeMap<i32, Next>,
+    sink: &mut dyn FnMut(Polled<'_>),
+) -> bool {
+    match consumer.poll(Duration::ZERO) {
+        None => return false,
+        Some(Ok(message)) => {
+            let message = RawMessage {
+                partition: message.partition(),
+                offset: message.offset(),
+                timestamp_millis: message.timestamp().to_millis(),
+                key: message.key(),
+                payload: message.payload().unwrap_or_default(),
+            };
+            pass(message, next, sink);
+        }
+        Some(Err(KafkaError::PartitionEOF(partition))) if next.contains_key(&partition) => {
+            sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
+        }
+        // It does not say of which partition.
+        Some(Err(KafkaError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange))) => {
+            next.values_mut().for_each(|next| next.is_lost = true);
+        }
+        // Said by the client's own report as well.
+        Some(Err(error)) => {
+            eprintln!("DBG stray error {error:?}");
+        }
+    }
+    true
 }
 
 impl Drop for KafkaSource {

@@ -13,7 +13,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _},
 };
 
-use super::{KafkaConfig, KafkaSource, Polled, SourceEvent};
+use super::{Assigned, KafkaConfig, KafkaSource, Polled, SourceEvent, Stored};
 use crate::config::settings::{KafkaProperty, StartAt};
 
 const TOPIC: &str = "deloton";
@@ -59,6 +59,7 @@ impl Broker {
             lookback: TimeDelta::hours(2),
             log_timezone: Tz::UTC,
             identity: None,
+            node: "node".to_owned(),
         }
     }
 }
@@ -95,7 +96,12 @@ fn connect(config: KafkaConfig, stored: &[(i32, i64)]) -> KafkaSource {
     let mut source = KafkaSource::connect(config, &mut |_| true).unwrap().unwrap();
     let stored: HashMap<i32, i64> = stored.iter().copied().collect();
     source
-        .subscribe(Box::new(move |partition| Ok(stored.get(&partition).copied())))
+        .subscribe(Box::new(move |partition| {
+            Ok(stored.get(&partition).map(|&offset| Stored {
+                next_offset: offset,
+                read_from: offset,
+            }))
+        }))
         .unwrap();
     source
 }
@@ -142,7 +148,7 @@ fn all_messages_come_once_in_order_and_a_second_start_goes_on_from_the_stored_of
         assert_eq!(source.position(partition), Some(15_000));
     }
     assert_eq!((source.lag(0, 15_000), source.lag(0, 14_000)), (Some(0), Some(1_000)));
-    source.commit_and_wait(&[(0, 15_000), (1, 15_000)]).unwrap();
+    source.commit(&[(0, 15_000), (1, 15_000)]).unwrap();
     drop(source);
 
     // Kafka's committed offsets are for lag tools: only the stored ones count.
@@ -280,12 +286,14 @@ fn a_revoke_is_announced_before_another_consumer_has_the_partition() {
     let (kept, given) = (owned(&first)[0], owned(&second)[0]);
     assert_ne!(kept, given);
     assert!(
-        of_first.events.contains(&SourceEvent::Revoked(vec![0, 1])),
+        of_first.events.contains(&SourceEvent::Revoked(vec![given])),
         "{:?}",
         of_first.events
     );
     assert!(
-        of_second.events.contains(&SourceEvent::Assigned(vec![given])),
+        of_second.events.iter().any(
+            |event| matches!(event, SourceEvent::Assigned(assigned) if assigned.len() == 1 && assigned[0].partition == given)
+        ),
         "{:?}",
         of_second.events
     );
@@ -331,4 +339,52 @@ fn a_broker_that_is_away_is_said_in_words_and_waited_for() {
     broker.flush();
     let heard = listen(&mut source, |heard| !heard.messages.is_empty());
     assert_eq!((heard.messages[0].1, heard.messages[0].3.as_str()), (1, "after"));
+}
+
+#[test]
+fn whoever_takes_a_partition_over_begins_where_it_was_given_up() {
+    let broker = Broker::start(1);
+    for number in 0..100 {
+        broker.send(0, "SN0001", &number.to_string());
+    }
+    broker.flush();
+    let as_node = |node: &str| KafkaConfig {
+        node: node.to_owned(),
+        ..broker.config(StartAt::Latest)
+    };
+    let mut first = connect(as_node("first"), &[(0, 0)]);
+    listen(&mut first, |heard| heard.messages.len() == 100);
+    first.hand_over(&[(0, 40, 100)]).unwrap();
+    drop(first);
+    let begun = |stored: &[(i32, i64)]| {
+        let heard = listen(&mut connect(as_node("second"), stored), |heard| {
+            heard
+                .events
+                .iter()
+                .any(|event| matches!(event, SourceEvent::EndOfPartition(_)))
+        });
+        let Some(SourceEvent::Assigned(assigned)) = heard.events.first() else {
+            panic!("{:?}", heard.events);
+        };
+        assert_eq!(
+            heard.messages.first().map(|message| message.1),
+            Some(assigned[0].offset)
+        );
+        assigned[0]
+    };
+    let taken_over = Assigned {
+        partition: 0,
+        offset: 40,
+        goes_on: false,
+        taken_over_until: Some(100),
+    };
+    assert_eq!(begun(&[]), taken_over);
+    assert_eq!(begun(&[(0, 30)]), taken_over, "the group has moved on since");
+    let went_on = Assigned {
+        offset: 60,
+        goes_on: true,
+        taken_over_until: None,
+        ..taken_over
+    };
+    assert_eq!(begun(&[(0, 60)]), went_on);
 }

@@ -7,6 +7,7 @@
 //! batch    librdkafka's batch call: the only unsafe code
 //! scan     a second client that reads around in a partition
 //! start    where a first start begins: offsets found by the log's own clock
+//! handover how a partition goes from one consumer of the group to the next
 //! ```
 //!
 //! A source knows nothing of rides and stores nothing. It hands on a message only if its partition is assigned and its
@@ -16,6 +17,7 @@ mod batch;
 mod client;
 pub mod config;
 pub mod file;
+pub mod handover;
 pub mod kafka;
 #[cfg(test)]
 mod kafka_tests;
@@ -24,7 +26,7 @@ mod start;
 mod words;
 
 pub use config::KafkaConfig;
-pub use kafka::KafkaSource;
+pub use kafka::{KafkaSource, Stored};
 
 /// One message, borrowed from the client's buffers for the time of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +43,24 @@ pub struct RawMessage<'a> {
     pub payload: &'a [u8],
 }
 
+/// Where an assigned partition begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned {
+    /// The partition.
+    pub partition: i32,
+    /// The first offset that will be handed on.
+    pub offset: i64,
+    /// It goes on where the store left it. Otherwise what the store has under way there is another consumer's now.
+    pub goes_on: bool,
+    /// Rides that end before this offset are the former owner's; see [`handover`].
+    pub taken_over_until: Option<i64>,
+}
+
 /// Something that happened to the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceEvent {
-    /// These partitions are ours; [`KafkaSource::position`] says where each begins. Nothing of them was handed on yet.
-    Assigned(Vec<i32>),
+    /// These partitions are ours. Nothing of them was handed on yet.
+    Assigned(Vec<Assigned>),
     /// These partitions are going to another consumer. They are given up at the next poll: until then their rows can be
     /// written and their offsets committed.
     Revoked(Vec<i32>),

@@ -88,7 +88,7 @@ fn a_backup_taken_while_readings_are_written_is_one_instants() {
         assert_eq!(number(&copy, "select count(*) from reading"), counted);
         let open = number(&copy, "select reading_count from ride where ended_at is null");
         assert_eq!(
-            copy.positions(&stream()).unwrap()[0].1,
+            copy.positions(&stream()).unwrap()[0].next_offset,
             2 * open,
             "the offset belongs to the rows"
         );

@@ -1,0 +1,106 @@
+//! Several consumers of one group, each with a store of its own: together they hold every reading once.
+
+use std::{collections::BTreeMap, thread, time::Duration};
+
+use deloton::simulate::broker::EmbeddedBroker;
+
+use crate::{
+    crash::{PATIENCE, produce, stream},
+    program::{Running, Sandbox, wait_for},
+};
+
+/// Not why they ended: the idle rule goes by the partition's clock, of which a new owner knows less.
+const RIDES: &str = "select * exclude (end_reason) from daily.ride order by ride_id";
+const READINGS: &str = "select ride_id, second, hash(reading) as hash from daily.reading as reading order by all";
+
+fn consume(sandbox: &Sandbox, broker: &EmbeddedBroker, group: &str) -> Running {
+    sandbox.start(&[
+        "consume",
+        "--kafka-brokers",
+        &broker.bootstrap_servers(),
+        "--kafka-group",
+        group,
+        "--start",
+        "earliest",
+        // The mock gives the members of a group a session's time to come together again.
+        "--kafka-property",
+        "session.timeout.ms=3000",
+        "--kafka-property",
+        "heartbeat.interval.ms=500",
+    ])
+}
+
+fn wait_for_lines(running: &Running, what: &str, words: &str, count: usize) {
+    wait_for(
+        what,
+        PATIENCE,
+        || running.log(),
+        || (running.log().matches(words).count() >= count).then_some(()),
+    );
+}
+
+fn stop(mut running: Running) -> String {
+    running.signal("TERM");
+    assert!(running.wait(PATIENCE).success(), "{}", running.log());
+    running.log()
+}
+
+/// How often each row of a query is held by the sandboxes together.
+fn held(sandboxes: &[&Sandbox], query: &str) -> BTreeMap<String, usize> {
+    let mut held = BTreeMap::new();
+    for row in sandboxes.iter().flat_map(|sandbox| sandbox.rows(query)) {
+        *held.entry(row).or_default() += 1;
+    }
+    held
+}
+
+#[test]
+fn consumers_that_come_and_go_hold_every_reading_once_together() {
+    let stream = stream();
+    let broker = EmbeddedBroker::start("deloton", 3).unwrap();
+    let (first, second) = (Sandbox::new(), Sandbox::new());
+    let part = stream.len() / 3;
+
+    let one = consume(&first, &broker, "together");
+    wait_for_lines(&one, "all partitions", "consuming", 3);
+    produce(&broker, &stream[..part]);
+    thread::sleep(Duration::from_secs(1));
+    // A second one comes, in the middle of rides, and takes some of the partitions.
+    let two = consume(&second, &broker, "together");
+    wait_for_lines(&one, "a partition given up", "given up", 1);
+    wait_for_lines(&two, "a partition taken over", "consuming", 1);
+    produce(&broker, &stream[part..2 * part]);
+    thread::sleep(Duration::from_secs(2));
+    // It goes again, with what is under way left to the first.
+    let said = stop(two);
+    assert!(said.contains("given up"), "{said}");
+    wait_for_lines(&one, "the partition back", "consuming", 4);
+    produce(&broker, &stream[2 * part..]);
+    thread::sleep(Duration::from_secs(4));
+    let said = stop(one) + &said;
+
+    let calm = Sandbox::new();
+    let alone = consume(&calm, &broker, "alone");
+    wait_for_lines(&alone, "all partitions", "consuming", 3);
+    thread::sleep(Duration::from_secs(4));
+    stop(alone);
+    for query in [READINGS, RIDES] {
+        let (together, expected) = (held(&[&first, &second], query), held(&[&calm], query));
+        assert!(expected.len() > 20, "{query}");
+        // Rows as (row, how often the two hold it, how often it is expected).
+        let differing: Vec<_> = together
+            .keys()
+            .chain(expected.keys())
+            .map(|row| (row, together.get(row), expected.get(row)))
+            .filter(|(_, held, expected)| held != expected)
+            .collect();
+        assert!(
+            differing.is_empty(),
+            "{query}: {} differ: {:#?}\n{}",
+            differing.len(),
+            &differing[..differing.len().min(6)],
+            said
+        );
+    }
+    assert!(!second.rows(RIDES).is_empty(), "the second one had rides of its own");
+}
