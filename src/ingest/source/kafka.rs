@@ -69,6 +69,8 @@ struct Next {
     begun: u32,
     /// Fetching has to be begun anew before anything is handed on.
     is_lost: bool,
+    /// The end was reached, and nobody was told yet.
+    is_at_end: bool,
 }
 
 impl Next {
@@ -77,7 +79,13 @@ impl Next {
             offset,
             begun: 1,
             is_lost: false,
+            is_at_end: false,
         }
+    }
+
+    /// Whether what is missing before the next message may only have been passed over.
+    fn may_be_too_late(&self) -> bool {
+        (1..MAX_BEGINNINGS).contains(&self.begun)
     }
 }
 
@@ -200,6 +208,7 @@ impl KafkaSource {
             self.resume_lost(sink);
             let left = deadline.saturating_duration_since(Instant::now());
             let (messages, events) = self.take(left.min(EVENT_INTERVAL), max_messages, sink);
+            self.tell_ends(sink);
             if messages > 0 || events || left.is_zero() {
                 return Ok(messages);
             }
@@ -476,7 +485,7 @@ impl KafkaSource {
             Taken::PartitionError(partition, _) if !next.contains_key(&partition) => {}
             Taken::PartitionError(partition, Code::PartitionEOF) => {
                 events = true;
-                sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
+                next.entry(partition).and_modify(|next| next.is_at_end = true);
             }
             Taken::PartitionError(partition, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
                 next.entry(partition).and_modify(|next| next.is_lost = true);
@@ -493,6 +502,19 @@ impl KafkaSource {
             said.forget();
         }
         (messages, events)
+    }
+
+    /// Tells which partitions have been read to their ends.
+    fn tell_ends(&mut self, sink: &mut dyn FnMut(Polled<'_>)) {
+        for (&partition, next) in self.next.iter_mut().filter(|(_, next)| next.is_at_end) {
+            next.is_at_end = false;
+            let is_beyond = self.batch.end_offset(partition).is_some_and(|end| end > next.offset);
+            if is_beyond && next.may_be_too_late() {
+                next.is_lost = true;
+            } else {
+                sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
+            }
+        }
     }
 
     /// Begins anew where fetching has failed: at the oldest message where the next one is gone. Where it is there,
@@ -580,11 +602,11 @@ impl KafkaSource {
 fn pass(message: RawMessage<'_>, next: &mut BTreeMap<i32, Next>, sink: &mut dyn FnMut(Polled<'_>)) -> bool {
     match next.get_mut(&message.partition) {
         Some(next) if !next.is_lost && message.offset >= next.offset => {
-            if message.offset > next.offset && (1..MAX_BEGINNINGS).contains(&next.begun) {
+            if message.offset > next.offset && next.may_be_too_late() {
                 next.is_lost = true;
                 return false;
             }
-            (next.offset, next.begun) = (message.offset + 1, 0);
+            (next.offset, next.begun, next.is_at_end) = (message.offset + 1, 0, false);
             sink(Polled::Message(message));
             true
         }
@@ -611,8 +633,8 @@ fn pass_stray(
             };
             pass(message, next, sink);
         }
-        Some(Err(KafkaError::PartitionEOF(partition))) if next.contains_key(&partition) => {
-            sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
+        Some(Err(KafkaError::PartitionEOF(partition))) => {
+            next.entry(partition).and_modify(|next| next.is_at_end = true);
         }
         // It does not say of which partition.
         Some(Err(KafkaError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange))) => {
