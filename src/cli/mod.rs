@@ -18,6 +18,7 @@ mod schedule_tests;
 pub mod serve;
 pub mod simulate;
 pub mod status;
+mod words;
 
 use std::{
     io::{self, Write},
@@ -133,7 +134,10 @@ impl StoreCommand {
                 )
             }
             StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) }) if path.as_os_str() == "-" => {
-                let mut file = NamedTempFile::new().context("cannot keep standard input for the server")?;
+                let mut file = tempfile::Builder::new()
+                    .prefix("standard-input-")
+                    .tempfile()
+                    .context("cannot keep standard input for the server")?;
                 io::copy(&mut io::stdin().lock(), &mut file).context("cannot keep standard input for the server")?;
                 *path = file.path().to_owned();
                 spooled = Some(file);

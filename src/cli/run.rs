@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::words::named_count;
 use crate::{
     domain::run::{Outcome, Window},
     scheduler::plan::Reason,
@@ -79,7 +80,7 @@ pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(name, count)| format!("{count} {name}"));
+        .map(|(name, count)| named_count(name, count.as_u64().unwrap_or(0)));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let outcome = match run.outcome {
         Outcome::Succeeded => "done",
@@ -91,9 +92,4 @@ pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
         None if counts.is_empty() => writeln!(out),
         None => writeln!(out, ": {counts}"),
     }
-}
-
-/// `1 day`, `2 days`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

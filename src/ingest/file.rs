@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, path::Path};
 
+use uuid::Uuid;
+
 use super::{
     pipeline::Pipeline,
     sessionize::Rules,
@@ -30,9 +32,10 @@ pub struct FileSummary {
     pub counts: Counts,
     /// Messages taken in by this call; 0 where the file was known.
     pub messages: i64,
-    /// Business days of its rides, oldest first, with their rides and readings.
+    /// Business days of the rides that this call met, oldest first, with all that is stored of these rides and of their
+    /// readings.
     pub days: Vec<(chrono::NaiveDate, i64, i64)>,
-    /// Rides without a header.
+    /// Those of these rides that have no header.
     pub partial_rides: i64,
 }
 
@@ -49,13 +52,18 @@ pub fn ingest_file(
     mut progress: impl FnMut(u64, u64),
 ) -> anyhow::Result<FileSummary> {
     let source = FileSource::open(path)?;
-    let stream = StreamId {
+    // By its content, whatever it was called then.
+    let known = store
+        .streams()?
+        .into_iter()
+        .find(|known| known.source == source.identity());
+    let stream = known.unwrap_or_else(|| StreamId {
         source: source.identity().to_owned(),
-        topic: "file".to_owned(),
-    };
+        topic: source.name(),
+    });
     let size = source.size_bytes();
     let before = store.stream_counts(&stream)?.messages;
-    ingest(store, rules, zone, &stream, |each| {
+    let rides = ingest(store, rules, zone, &stream, |each| {
         source.read(|message, bytes| {
             if message.offset % 65_536 == 0 {
                 progress(bytes, size);
@@ -65,7 +73,7 @@ pub fn ingest_file(
         })
     })?;
     let counts = store.stream_counts(&stream)?;
-    let rides = store.stream_rides()?;
+    let rides = store.ride_days(&rides)?;
     Ok(FileSummary {
         messages: counts.messages - before,
         counts,
@@ -75,7 +83,7 @@ pub fn ingest_file(
 }
 
 /// Takes in every message that `read` hands over, as a stream of one partition that ends: what is left open at its end
-/// closes by the idle rule.
+/// closes by the idle rule. Answers the rides it met.
 ///
 /// # Errors
 /// See [`ingest_file`].
@@ -85,7 +93,7 @@ pub fn ingest(
     zone: chrono_tz::Tz,
     stream: &StreamId,
     read: impl FnOnce(&mut dyn FnMut(RawMessage<'_>) -> anyhow::Result<()>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<HashSet<Uuid>> {
     let mut pipeline = Pipeline::new(rules, zone);
     let stored = store
         .positions(stream)?
@@ -101,6 +109,12 @@ pub fn ingest(
     } else {
         reconcile(store, &mut pipeline, 0)?
     };
+    let mut rides = HashSet::new();
+    let mut batch_of = |pipeline: &mut Pipeline| {
+        let batch = pipeline.take_batch(true)?;
+        rides.extend(batch.rides.iter().map(|ride| ride.ride_id));
+        anyhow::Ok(batch)
+    };
     read(&mut |message| {
         if message.offset < from {
             return Ok(());
@@ -111,21 +125,21 @@ pub fn ingest(
             known = reconcile(store, &mut pipeline, 0)?;
         }
         if pipeline.pending_readings() >= FLUSH_READINGS || pipeline.pending_rejected() >= FLUSH_REJECTED {
-            writer.write(pipeline.take_batch(true)?, std::mem::take(&mut known))?;
+            writer.write(batch_of(&mut pipeline)?, std::mem::take(&mut known))?;
         }
         Ok(())
     })?;
     pipeline.close_all(0);
     if pipeline.next_offset(0).is_some_and(|offset| offset > 0) {
-        writer.write(pipeline.take_batch(true)?, known)?;
+        writer.write(batch_of(&mut pipeline)?, known)?;
     }
     writer.finish()?;
-    Ok(())
+    Ok(rides)
 }
 
 /// After a restart: corrects the open rides by what the store holds of them, and answers those of which it holds
 /// readings that the state does not.
-pub(super) fn reconcile(store: &Store, pipeline: &mut Pipeline, partition: i32) -> anyhow::Result<HashSet<uuid::Uuid>> {
+pub(super) fn reconcile(store: &Store, pipeline: &mut Pipeline, partition: i32) -> anyhow::Result<HashSet<Uuid>> {
     let Some(sessions) = pipeline.sessions_mut(partition) else {
         return Ok(HashSet::new());
     };

@@ -1,14 +1,17 @@
-//! What became of a stream's messages, and how big the buffer is.
+//! What became of a stream's messages, and of the rides that they tell of.
+
+use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use duckdb::params;
+use uuid::Uuid;
 
 use super::{Doing, Result, Store};
 use crate::domain::batch::{Counts, StreamId};
 
-/// Rides in the buffer by business day.
+/// Some rides by business day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BufferedRides {
+pub struct RideDays {
     /// (day, rides, readings), oldest day first, of rides that are over.
     pub days: Vec<(NaiveDate, i64, i64)>,
     /// Rides without a header.
@@ -65,18 +68,20 @@ impl Store {
             .doing(|| format!("cannot read the counts of `{}`", stream.topic))
     }
 
-    /// The rides in the buffer.
+    /// What the buffer holds of `rides`, by business day.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn stream_rides(&self) -> Result<BufferedRides> {
-        let doing = || "cannot read the buffered rides".to_owned();
+    pub fn ride_days(&self, rides: &HashSet<Uuid>) -> Result<RideDays> {
+        if rides.is_empty() {
+            return Ok(RideDays::default());
+        }
+        let doing = || "cannot read which days the rides belong to".to_owned();
         let connection = self.connection()?;
-        let mut statement = connection
-            .prepare(include_str!("sql/buffered_rides.sql"))
-            .doing(doing)?;
+        let mut statement = connection.prepare(include_str!("sql/ride_days.sql")).doing(doing)?;
+        let listed: Vec<String> = rides.iter().map(Uuid::to_string).collect();
         let rows = statement
-            .query_map([], |row| {
+            .query_map([listed.join(",")], |row| {
                 let day: Option<String> = row.get(0)?;
                 Ok((
                     day.and_then(|day| day.parse().ok()),
@@ -86,12 +91,12 @@ impl Store {
                 ))
             })
             .doing(doing)?;
-        let mut rides = BufferedRides::default();
+        let mut found = RideDays::default();
         for row in rows {
             let (day, count, readings, partial) = row.doing(doing)?;
-            rides.partial += partial;
-            rides.days.extend(day.map(|day: NaiveDate| (day, count, readings)));
+            found.partial += partial;
+            found.days.extend(day.map(|day: NaiveDate| (day, count, readings)));
         }
-        Ok(rides)
+        Ok(found)
     }
 }

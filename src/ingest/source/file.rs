@@ -73,6 +73,15 @@ impl FileSource {
         })
     }
 
+    /// What people know it by: the file's name without its folder, or `standard input`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.spooled, self.path.file_name()) {
+            (None, Some(name)) => name.to_string_lossy().into_owned(),
+            _ => "standard input".to_owned(),
+        }
+    }
+
     /// Identifies the file's content.
     #[must_use]
     pub fn identity(&self) -> &str {
