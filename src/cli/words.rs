@@ -41,6 +41,24 @@ pub(super) fn lines(readings: u64, duplicate_readings: u64, duplicate_lines: u64
     .join(", ")
 }
 
+/// Bytes from outside, fit for a terminal: what would steer it, and what is no text, is spelt out.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() {
+                text.extend(character.escape_default());
+            } else {
+                text.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +72,14 @@ mod tests {
         assert_eq!(named_count("files_written", 1), "1 file written");
         assert_eq!(named_count("files_written", 2_000), "2,000 files written");
         assert_eq!(named_count("changed", 1), "1 changed");
+    }
+
+    #[test]
+    fn what_would_steer_a_terminal_is_spelt_out() {
+        assert_eq!(
+            printable("Zoë \u{1b}[31m\u{9b}\r".as_bytes()),
+            "Zoë \\u{1b}[31m\\u{9b}\\r"
+        );
+        assert_eq!(printable(b"a\xff\0b"), "a\\xff\\u{0}b");
     }
 }

@@ -242,14 +242,15 @@ fn a_broker_out_of_reach_is_shown_and_tried_again() {
 #[test]
 fn what_cannot_be_read_is_kept_and_counted() {
     let sandbox = Sandbox::new();
-    let mut bytes = Vec::new();
+    // What editors of other systems put in front is no mistake.
+    let mut bytes = "\u{feff}".as_bytes().to_vec();
     for line in &sample_lines()[..200] {
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
     }
     let good = 200;
     bytes.extend_from_slice(b"this is not JSON\n{\"log\": 5}\n{\"log\": \"nobody knows this\"}\n{\"key\": \"SN1\"}\n");
-    bytes.extend_from_slice(&[0, 0xff, 0xfe, b'"', 0x80, b'\n']);
+    bytes.extend_from_slice(&[0, 0xff, 0xfe, b'"', 0x80, 0x1b, b'[', b'2', b'J', b'\n']);
     bytes.extend_from_slice(b"{\"log\": \"cut of");
     bytes.push(b'\n');
     bytes.extend(std::iter::repeat_n(b'x', 3 << 20));
@@ -262,6 +263,13 @@ fn what_cannot_be_read_is_kept_and_counted() {
     assert!(rejected >= 7, "{list}");
     let shown = sandbox.succeed(&["rejected", "show", "0", &good.to_string()]);
     assert!(shown.contains("this is not JSON"), "{shown}");
+    for (offset, reason) in [(good, "not a JSON object in UTF-8"), (good + 6, "longer than 1 MiB")] {
+        let line = format!("garbage.jsonl partition 0 offset {offset}  {reason}");
+        assert!(list.contains(&line), "{line} is not in: {list}");
+    }
+    assert!(!list.contains("offset 0 "), "the byte-order mark is no mistake: {list}");
+    let shown = sandbox.succeed(&["rejected", "show", "0", &(good + 4).to_string()]);
+    assert!(shown.contains(r#"\u{0}\xff\xfe"\x80\u{1b}[2J"#), "{shown}");
     let kept = sandbox.rows("select sum(octet_length(raw))::bigint > 3000000 as kept from daily.rejected_line");
     assert_eq!(kept, [r#"{"kept":true}"#]);
     assert!(sandbox.succeed(&["status"]).contains("could not be understood"));
