@@ -200,6 +200,7 @@ pub(super) fn ordinary() -> DailyReport {
             idle_rides: 118,
             rejected_lines: 1_904,
             alerts: 3,
+            has_many_alerts: false,
         },
     }
 }
