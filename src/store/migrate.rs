@@ -5,7 +5,7 @@ use std::path::Path;
 
 use duckdb::Connection;
 
-use super::{Doing, Result, StoreError};
+use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
@@ -24,7 +24,7 @@ pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Res
         .execute_batch(
             "create table if not exists main.schema_version (version integer not null, migrated_at timestamptz not null)",
         )
-        .map_err(|source| StoreError::Open { path: display(), source })?;
+        .map_err(|source| refused(source, |source| StoreError::Open { path: display(), source }))?;
     let found: i32 = connection
         .query_row("select coalesce(max(version), 0) from main.schema_version", [], |row| {
             row.get(0)
