@@ -200,6 +200,16 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
         let (command, _spooled) = command.clone().seen_from_elsewhere()?;
         return server.execute(&command, out);
     }
+    match command {
+        // A mistyped folder must not look like one in which all is well.
+        StoreCommand::Status(_) if !settings.data_dir.exists() => bail!(
+            "there is no data folder `{}`: nothing was ever ingested here; name another with --data-dir, or begin one \
+             with `deloton serve`",
+            settings.data_dir.display()
+        ),
+        StoreCommand::Run(_) | StoreCommand::Backfill(_) => serve::refuse(&settings.mail_problems())?,
+        _ => {}
+    }
     // Looking at nothing must not leave a database behind.
     let empty = if command.only_reads() && !settings.database().exists() {
         let empty = tempfile::tempdir()?;

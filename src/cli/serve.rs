@@ -121,7 +121,7 @@ async fn interrupted() {
 /// # Errors
 /// Whatever keeps it from starting; while it runs, a store that cannot be written any more.
 pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
-    api::check_bind(settings.listen)?;
+    check(&settings)?;
     if settings.source() == SourceKind::Simulated && settings.mail == MailKind::Outbox && settings.mail_to.is_empty() {
         settings.mail_to.push("ceo@deloton.example".to_owned());
     }
@@ -151,6 +151,26 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
     // What still blocks must not keep the process: the store recovers from any instant.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Finds everything that is wrong with the settings before anything begins.
+fn check(settings: &Settings) -> anyhow::Result<()> {
+    let mut wrong = settings.mail_problems();
+    wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
+    if settings.source() == SourceKind::Kafka {
+        let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());
+        wrong.extend(kafka.err().map(|error| format!("{error:#}")));
+    }
+    refuse(&wrong)
+}
+
+/// All that is wrong, as one error; none where nothing is.
+pub(super) fn refuse(wrong: &[String]) -> anyhow::Result<()> {
+    match wrong {
+        [] => Ok(()),
+        [one] => bail!("{one}"),
+        many => bail!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
+    }
 }
 
 fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {

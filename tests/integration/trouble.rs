@@ -50,6 +50,36 @@ fn others_may_not_reach_a_server_without_keys() {
 }
 
 #[test]
+fn settings_that_lack_something_are_told_at_once_and_before_the_address() {
+    let sandbox = Sandbox::new();
+    let listen = free_address();
+    let kafka = ["--kafka-brokers", "127.0.0.1:9", "--kafka-property", "sasl.username=me"];
+    let said = sandbox.run(&[&["serve", "--mail", "ses", "--listen", &listen], &kafka[..]].concat());
+    assert_eq!(said.status.code(), Some(1));
+    for word in ["3 settings", "--mail-from", "DELOTON_MAIL_TO", "security.protocol"] {
+        assert!(said.err.contains(word), "no `{word}` in: {}", said.err);
+    }
+    assert_eq!(said.out, "", "nothing is promised before it is known to work");
+    assert!(!sandbox.data().exists());
+    fails_saying(
+        &sandbox,
+        &["run", "compact", "--mail", "ses", "--mail-from", "us@x.example"],
+        &["--mail-to"],
+    );
+}
+
+#[test]
+fn a_data_folder_that_is_not_there_does_not_look_healthy() {
+    let sandbox = Sandbox::new();
+    fails_saying(
+        &sandbox,
+        &["status", "--data-dir", "daat"],
+        &["no data folder `daat`", "nothing was ever ingested", "--data-dir"],
+    );
+    assert!(!sandbox.path("daat").exists());
+}
+
+#[test]
 fn a_database_that_another_process_holds_is_named() {
     let sandbox = Sandbox::new();
     let (_server, _) = serve(&sandbox, &["--source", "none"]);
