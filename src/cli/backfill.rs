@@ -116,7 +116,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         };
         let ended = runner.run_asked(&job.name, Window::Day(day), asked)?;
         for run in &ended {
-            tell(run, out)?;
+            tell(run, run.error.as_deref(), out)?;
         }
         if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
             failed.push(day.to_string());

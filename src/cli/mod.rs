@@ -160,12 +160,23 @@ impl StoreCommand {
     }
 }
 
-/// Runs the command line; exits with 0 only when the thing was done.
+/// Runs the command line; exits with 0 only when the thing was done, with 1 otherwise.
 #[must_use]
 pub fn main() -> ExitCode {
     // A .env file that is not there is no mistake; one that cannot be read is said when a setting is missing.
     dotenvy::dotenv().ok();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            told.print().ok();
+            // The help that was asked for is no mistake.
+            return if told.use_stderr() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
     let is_long_running = matches!(
         &cli.command,
         Command::Serve(_) | Command::Store(StoreCommand::Consume(consume::ConsumeArgs { from_file: None }))

@@ -52,29 +52,25 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
         },
     )?;
     for run in &ended {
-        tell(run, out)?;
+        // Why the last one failed is said below.
+        tell(run, None, out)?;
     }
-    match ended.last() {
-        Some(last) if last.outcome != Outcome::Succeeded => match last.error.as_deref() {
-            _ if last.job != args.job => {
-                bail!(
-                    "`{}` was not run for {window}: `{}`, which it comes after, failed",
-                    args.job,
-                    last.job
-                )
-            }
-            error => bail!(
-                "`{}` failed for {window}: {}",
-                last.job,
-                error.unwrap_or("no reason was written down")
-            ),
-        },
-        _ => Ok(()),
+    let Some(last) = ended.last().filter(|run| run.outcome != Outcome::Succeeded) else {
+        return Ok(());
+    };
+    let reason = last.error.as_deref().unwrap_or("no reason was written down");
+    if last.job == args.job {
+        bail!("`{}` failed for {window}: {reason}", last.job);
     }
+    bail!(
+        "`{}` was not run for {window}: `{}`, which it comes after, failed: {reason}",
+        args.job,
+        last.job
+    )
 }
 
-/// One line for one run.
-pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
+/// One line for one run, with the reason for its failure where that is not said elsewhere.
+pub(super) fn tell(run: &Ended, reason: Option<&str>, out: &mut dyn Write) -> std::io::Result<()> {
     let counts = run
         .counts
         .as_object()
@@ -87,8 +83,8 @@ pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
         other => other.name(),
     };
     write!(out, "{:<28} {:<20} {outcome}", run.job, run.window)?;
-    match &run.error {
-        Some(error) => writeln!(out, ": {error}"),
+    match reason {
+        Some(reason) => writeln!(out, ": {reason}"),
         None if counts.is_empty() => writeln!(out),
         None => writeln!(out, ": {counts}"),
     }

@@ -152,6 +152,13 @@ fn broken_sql_is_named_with_its_line_and_fails_only_its_own_job() {
         &arguments,
         &["daily_by_city", "no_such_column", "daily_by_city.sql:4"],
     );
+    let said = sandbox.run(&arguments);
+    let told = said.out + &said.err;
+    assert_eq!(
+        told.matches("no_such_column").count(),
+        1,
+        "the reason is told once: {told}"
+    );
     sandbox.succeed(&["run", "daily_by_gender", "--day", DAYS[0], "--jobs-dir", "jobs"]);
     assert_eq!(
         sandbox.rows("select distinct job, outcome from ops.job_run where job <> 'compact' order by all"),
@@ -191,6 +198,10 @@ fn a_table_is_added_with_a_file_and_four_lines() {
 #[test]
 fn what_is_asked_for_and_is_not_there_is_named() {
     let sandbox = Sandbox::new();
+    for mistake in [&["status", "--no-such-flag"][..], &["no-such-command"], &["run"], &[]] {
+        assert_eq!(sandbox.run(mistake).status.code(), Some(1), "{mistake:?}");
+    }
+    assert!(sandbox.succeed(&["--help"]).contains("Usage"));
     fails_saying(&sandbox, &["run", "compcat", "--day", DAYS[0]], &["compcat", "compact"]);
     let missing = sandbox.path("no-such.jsonl").display().to_string();
     fails_saying(
