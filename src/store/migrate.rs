@@ -1,5 +1,5 @@
-//! The schema's versions: a new file gets the newest; an older one is migrated, after a copy of it was put aside; a
-//! newer one is refused.
+//! The schema's versions. A database that is empty gets every migration; one of an older version those that it lacks,
+//! after a copy of it was put aside; one of a version that this program does not know is refused.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("migrations are few")
 }
 
-/// Brings the database to the newest version.
+/// Brings the database to [`known_version`].
 pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Result<()> {
     let display = || path.display().to_string();
     connection

@@ -23,11 +23,11 @@ pub struct Status {
     pub buffer_rides: u64,
     /// Readings in the buffer.
     pub buffer_readings: u64,
-    /// Lines that could not be understood and that nobody has looked at.
+    /// Lines that could not be understood, ever: they are kept.
     pub rejected_lines: u64,
     /// Days in history; none before the first.
     pub sealed: Option<SealedDays>,
-    /// Sealed days for which there is something new, to be sealed again.
+    /// Sealed days whose rides in the buffer are not those in history: they are to be sealed again.
     pub late_days: Vec<NaiveDate>,
     /// Messages in the send ledger, of states that have any.
     pub outbox: Vec<(MailState, u64)>,
