@@ -56,25 +56,22 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Re
     bar.finish_and_clear();
     let counts = summary.counts;
     let count = |count: i64| count.unsigned_abs();
-    if summary.messages == 0 && counts.messages > 0 {
-        let stored = counted(count(counts.messages), "message");
-        writeln!(out, "this file was taken in before: all of its {stored} are stored")?;
-        return Ok(());
-    }
-    let is_resumed = summary.messages < counts.messages;
-    if is_resumed {
+    let (now, all) = (count(summary.messages), count(counts.messages));
+    if now == 0 && all > 0 {
+        writeln!(out, "this file was taken in before; all of it is stored")?;
+    } else if now < all {
         writeln!(
             out,
             "{} taken in now, after {} by an earlier run that was cut off",
-            counted(count(summary.messages), "message"),
-            grouped(count(counts.messages - summary.messages))
+            counted(now, "message"),
+            grouped(all - now)
         )?;
     }
     writeln!(
         out,
         "{}{}: {}",
-        if is_resumed { "the whole file: " } else { "" },
-        counted(count(counts.messages), "message"),
+        if now < all { "the whole file: " } else { "" },
+        counted(all, "message"),
         lines(
             count(counts.readings),
             count(counts.duplicate_readings),
@@ -100,16 +97,8 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Re
     let zone = app.schedule.day.timezone;
     writeln!(
         out,
-        "\n{} by business day (in {zone}; the log's stamps are {})\n{:<10}   {:>6}   {:>8}",
-        if is_resumed {
-            "the rides met now"
-        } else {
-            "the file's rides"
-        },
-        app.settings.log_timezone,
-        "day",
-        "rides",
-        "readings"
+        "\nthe file's rides by business day (in {zone}; the log's stamps are {})\n{:<10}   {:>6}   {:>8}",
+        app.settings.log_timezone, "day", "rides", "readings"
     )?;
     for (day, rides, readings) in &summary.days {
         writeln!(

@@ -394,15 +394,8 @@ fn simulate(args: &ServeArgs, app: &App, stop: Arc<AtomicBool>) -> anyhow::Resul
     if stop.load(Ordering::Relaxed) {
         return Ok(());
     }
-    // The logs of earlier starts are gone with their brokers: what they left open has ended.
-    for stream in app
-        .store
-        .streams()?
-        .into_iter()
-        .filter(|stream| stream.source.starts_with(EMBEDDED))
-    {
-        ingest::consume::retire(&app.store, app.rules(), &stream)?;
-    }
+    // The logs of earlier starts are gone with their brokers.
+    app.store.drop_checkpoints(EMBEDDED)?;
     let topic = &app.settings.kafka_topic;
     let mut broker = EmbeddedBroker::start(topic, PARTITIONS)?;
     let now = app.clock.now();

@@ -101,6 +101,15 @@ pub struct Checkpoint {
     pub state: Vec<u8>,
 }
 
+/// A ride of which a stream has begun to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The ride.
+    pub ride_id: Uuid,
+    /// The partition that tells of it.
+    pub partition: i32,
+}
+
 /// Rows and offsets that belong together.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -109,7 +118,7 @@ pub struct Batch {
     /// Rides as they now stand; of several rows of one ride the last holds.
     pub rides: Vec<Ride>,
     /// Rides that began in this batch, as far as memory knows: the store may know some of them from another source.
-    pub begun: Vec<Uuid>,
+    pub begun: Vec<Begun>,
     /// Riders as headers described them, with the header's instant.
     pub riders: Vec<(Rider, LogInstant)>,
     /// Alerts raised.

@@ -1,7 +1,7 @@
 //! The long-running consumer: from Kafka to the store, until it is told to stop.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
@@ -24,7 +23,7 @@ use super::{
 };
 use crate::{
     domain::{
-        batch::{Checkpoint, Position, StreamId},
+        batch::StreamId,
         live::{LiveBike, LiveBoard, StreamState},
     },
     store::Store,
@@ -123,17 +122,20 @@ impl Consumer {
         };
         let (store, known) = (self.store.clone(), stream.clone());
         source.subscribe(Box::new(move |partition| {
-            let positions = store.positions(&known).ok()?;
-            let (_, next, checkpoint) = positions.into_iter().find(|(id, ..)| *id == partition)?;
-            Some(read_from(next, checkpoint.as_ref()))
+            let positions = store.positions(&known)?;
+            let stored = positions.into_iter().find(|(id, ..)| *id == partition);
+            Ok(stored.map(|(_, next, checkpoint)| read_from(next, checkpoint.as_ref())))
         }))?;
+        // A cluster that was replaced, or an embedded one that is gone, ends no rides any more. Should it come back, its
+        // rides go on where its checkpoint left them.
+        let orphans = self.store.open_rides_elsewhere(&stream)?;
+        self.store.close_rides(&orphans, &self.rules.day)?;
         let mut session = Session {
             consumer: self,
             pipeline: Pipeline::new(self.rules, self.log_timezone),
-            writer: Writer::start(self.store.clone(), stream.clone())?,
+            writer: Writer::start(self.store.clone(), stream.clone(), self.rules.day)?,
             stream,
             partitions: BTreeMap::new(),
-            overlapping: HashSet::new(),
             shown: BTreeMap::new(),
             flushed_at: Instant::now(),
             checkpointed_at: Instant::now(),
@@ -150,10 +152,8 @@ impl Consumer {
             let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
                 Polled::Message(message) => {
                     if let Some(partition) = session.partitions.get_mut(&message.partition) {
-                        *partition = Partition {
-                            at_end: false,
-                            heard_at: Instant::now(),
-                        };
+                        partition.at_end = false;
+                        partition.heard_at = Some(Instant::now());
                     }
                     session.pipeline.message(message, now);
                 }
@@ -163,7 +163,7 @@ impl Consumer {
                 break Some(format!("{error:#}"));
             }
             for event in events {
-                session.event(event, &mut source)?;
+                session.event(event, &mut source, listener)?;
             }
             session.settle(&source, listener)?;
         };
@@ -192,7 +192,16 @@ impl Consumer {
 #[derive(Debug, Clone, Copy)]
 struct Partition {
     at_end: bool,
-    heard_at: Instant,
+    /// When its last message came; none since it was assigned.
+    heard_at: Option<Instant>,
+    assigned_at: Instant,
+}
+
+impl Partition {
+    /// It has been read to its end, and nothing has come for so long that no ride of it is under way.
+    fn is_quiet(&self) -> bool {
+        self.at_end && self.heard_at.unwrap_or(self.assigned_at).elapsed() >= QUIET
+    }
 }
 
 /// One connection's state.
@@ -202,7 +211,6 @@ struct Session<'c> {
     pipeline: Pipeline,
     writer: Writer,
     partitions: BTreeMap<i32, Partition>,
-    overlapping: HashSet<Uuid>,
     /// What the live board shows: ride and second by bike.
     shown: BTreeMap<String, (Uuid, i32)>,
     flushed_at: Instant,
@@ -214,7 +222,12 @@ struct Session<'c> {
 }
 
 impl Session<'_> {
-    fn event(&mut self, event: SourceEvent, source: &mut KafkaSource) -> anyhow::Result<()> {
+    fn event(
+        &mut self,
+        event: SourceEvent,
+        source: &mut KafkaSource,
+        listener: &mut dyn Listener,
+    ) -> anyhow::Result<()> {
         match event {
             SourceEvent::Assigned(partitions) => {
                 self.assign(&partitions, source)?;
@@ -222,7 +235,7 @@ impl Session<'_> {
             }
             SourceEvent::Revoked(partitions) => {
                 self.flush(true)?;
-                self.restart_writer(source)?;
+                self.restart_writer(source, listener)?;
                 for partition in partitions {
                     self.pipeline.revoke(partition);
                     self.partitions.remove(&partition);
@@ -270,14 +283,14 @@ impl Session<'_> {
                 self.pipeline.announce(partition);
             }
             if !self.pipeline.is_replaying(partition) {
-                self.overlapping
-                    .extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
+                self.reconcile(partition)?;
             }
             self.partitions.insert(
                 partition,
                 Partition {
                     at_end: false,
-                    heard_at: Instant::now(),
+                    heard_at: None,
+                    assigned_at: Instant::now(),
                 },
             );
             tracing::info!(partition, offset = position, "consuming");
@@ -288,17 +301,10 @@ impl Session<'_> {
     /// What is to be done between two polls.
     fn settle(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
         for partition in self.pipeline.take_replayed() {
-            self.overlapping
-                .extend(reconcile(&self.consumer.store, &mut self.pipeline, partition)?);
+            self.reconcile(partition)?;
         }
         for (&partition, state) in &self.partitions {
-            let is_quiet = state.at_end && state.heard_at.elapsed() >= QUIET;
-            if is_quiet
-                && self
-                    .pipeline
-                    .sessions(partition)
-                    .is_some_and(|sessions| sessions.open_rides().next().is_some())
-            {
+            if state.is_quiet() && self.pipeline.has_open_rides(partition) {
                 self.pipeline.close_all(partition);
                 self.checkpoint_due = true;
             }
@@ -322,6 +328,10 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn reconcile(&mut self, partition: i32) -> anyhow::Result<()> {
+        reconcile(&self.consumer.store, &self.stream, &mut self.pipeline, partition)
+    }
+
     fn flush(&mut self, with_checkpoint: bool) -> anyhow::Result<()> {
         let batch = self.pipeline.take_batch(with_checkpoint)?;
         self.flushed_at = Instant::now();
@@ -333,7 +343,7 @@ impl Session<'_> {
             return Ok(());
         }
         self.unwritten += 1;
-        self.writer.write(batch, std::mem::take(&mut self.overlapping))
+        self.writer.write(batch)
     }
 
     /// Learns what was written, and tells Kafka for those who watch lag there.
@@ -342,7 +352,6 @@ impl Session<'_> {
         self.unwritten = self.unwritten.saturating_sub(written.len());
         for written in &written {
             listener.written(written);
-            self.pipeline.mark_overlapping(&written.overlapping);
         }
         if let Some(last) = written.last() {
             source.commit(&last.offsets)?;
@@ -351,10 +360,15 @@ impl Session<'_> {
     }
 
     /// Waits until everything is written: before partitions are given up.
-    fn restart_writer(&mut self, source: &KafkaSource) -> anyhow::Result<()> {
-        let fresh = Writer::start(self.consumer.store.clone(), self.stream.clone())?;
+    fn restart_writer(&mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
+        let fresh = Writer::start(
+            self.consumer.store.clone(),
+            self.stream.clone(),
+            self.consumer.rules.day,
+        )?;
         let written = std::mem::replace(&mut self.writer, fresh).finish()?;
         self.unwritten = 0;
+        written.iter().for_each(|written| listener.written(written));
         if let Some(last) = written.last() {
             // Only a courtesy to whoever watches lag: it must not keep the partitions from being given up.
             source.commit_and_wait(&last.offsets).unwrap_or_else(|error| {
@@ -376,9 +390,12 @@ impl Session<'_> {
             .filter(|(_, partition)| !partition.at_end)
             .map(|(&id, _)| id);
         Standing {
-            // What was read but is not in the store yet would be missing from a day that is sealed now.
+            // What was read but is not in the store yet would be missing from a day that is sealed now. So would a ride
+            // whose bike vanished while nobody listened: it is ended when its partition has been quiet for long enough.
             caught_up: !self.partitions.is_empty()
-                && self.partitions.values().all(|partition| partition.at_end)
+                && self.partitions.iter().all(|(&id, partition)| {
+                    partition.at_end && (partition.heard_at.is_some() || !self.pipeline.has_open_rides(id))
+                })
                 && self.unwritten == 0
                 && !self.pipeline.has_pending(),
             // A partition of which nothing was read yet vouches for no time at all.
@@ -465,48 +482,6 @@ fn live_bike(ride: &OpenRide) -> LiveBike {
     }
 }
 
-/// Closes what a stream left open that will never go on, such as that of an embedded broker that is gone: its rides end
-/// with the readings that the store holds.
-///
-/// # Errors
-/// When the store cannot be read or written.
-pub fn retire(store: &Store, rules: Rules, stream: &StreamId) -> anyhow::Result<usize> {
-    let mut closed = 0;
-    for (partition, next, checkpoint) in store.positions(stream)? {
-        let Some(checkpoint) = checkpoint.filter(|checkpoint| !checkpoint.state.is_empty()) else {
-            continue;
-        };
-        let mut pipeline = Pipeline::new(rules, Tz::UTC);
-        pipeline
-            .assign(partition, next, Some(&checkpoint))
-            .with_context(|| format!("cannot close the rides of `{}`", stream.source))?;
-        pipeline.skip_to(partition, next);
-        let Some(sessions) = pipeline.sessions(partition) else {
-            continue;
-        };
-        let open: HashSet<Uuid> = sessions.open_rides().map(|ride| ride.ride_id).collect();
-        if open.is_empty() {
-            continue;
-        }
-        closed += open.len();
-        pipeline.close_all(partition);
-        let mut batch = pipeline.take_batch(false)?;
-        batch.positions.insert(
-            partition,
-            Position {
-                next_offset: next,
-                ..Position::default()
-            },
-        );
-        let state = Checkpoint {
-            next_offset: next,
-            replay_from: next,
-            state: Vec::new(),
-            ..checkpoint
-        };
-        batch.checkpoints.push(state);
-        // What was stored after the checkpoint is only in the store: the rows are made from there.
-        store.flush(stream, &batch, &open)?;
-    }
-    Ok(closed)
-}
+#[cfg(test)]
+#[path = "consume_tests.rs"]
+mod tests;

@@ -1,8 +1,9 @@
 //! Taking in a whole file.
 
-use std::{collections::HashSet, path::Path};
-
-use uuid::Uuid;
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use super::{
     pipeline::Pipeline,
@@ -32,10 +33,9 @@ pub struct FileSummary {
     pub counts: Counts,
     /// Messages taken in by this call; 0 where the file was known.
     pub messages: i64,
-    /// Business days of the rides that this call met, oldest first, with all that is stored of these rides and of their
-    /// readings.
+    /// Business days of its rides in the buffer, oldest first, with all that is stored of these rides.
     pub days: Vec<(chrono::NaiveDate, i64, i64)>,
-    /// Those of these rides that have no header.
+    /// Those of its rides that have no header.
     pub partial_rides: i64,
 }
 
@@ -63,7 +63,7 @@ pub fn ingest_file(
     });
     let size = source.size_bytes();
     let before = store.stream_counts(&stream)?.messages;
-    let rides = ingest(store, rules, zone, &stream, |each| {
+    ingest(store, rules, zone, &stream, |each| {
         source.read(|message, bytes| {
             if message.offset % 65_536 == 0 {
                 progress(bytes, size);
@@ -73,7 +73,7 @@ pub fn ingest_file(
         })
     })?;
     let counts = store.stream_counts(&stream)?;
-    let rides = store.ride_days(&rides)?;
+    let rides = store.ride_days(&stream)?;
     Ok(FileSummary {
         messages: counts.messages - before,
         counts,
@@ -83,7 +83,7 @@ pub fn ingest_file(
 }
 
 /// Takes in every message that `read` hands over, as a stream of one partition that ends: what is left open at its end
-/// closes by the idle rule. Answers the rides it met.
+/// closes by the idle rule.
 ///
 /// # Errors
 /// See [`ingest_file`].
@@ -93,7 +93,7 @@ pub fn ingest(
     zone: chrono_tz::Tz,
     stream: &StreamId,
     read: impl FnOnce(&mut dyn FnMut(RawMessage<'_>) -> anyhow::Result<()>) -> anyhow::Result<()>,
-) -> anyhow::Result<HashSet<Uuid>> {
+) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::new(rules, zone);
     let stored = store
         .positions(stream)?
@@ -101,20 +101,11 @@ pub fn ingest(
         .find(|(partition, ..)| *partition == 0);
     let (next, checkpoint) = stored.map_or((0, None), |(_, next, checkpoint)| (next, checkpoint));
     let from = pipeline.assign(0, next, checkpoint.as_ref())?;
-    let mut writer = Writer::start(store.clone(), stream.clone())?;
+    let mut writer = Writer::start(store.clone(), stream.clone(), rules.day)?;
     let now = store.clock().now();
-    // An earlier call that was cut off may have left rides open that another file had told of before.
-    let mut known = if pipeline.is_replaying(0) {
-        HashSet::new()
-    } else {
-        reconcile(store, &mut pipeline, 0)?
-    };
-    let mut rides = HashSet::new();
-    let mut batch_of = |pipeline: &mut Pipeline| {
-        let batch = pipeline.take_batch(true)?;
-        rides.extend(batch.rides.iter().map(|ride| ride.ride_id));
-        anyhow::Ok(batch)
-    };
+    if !pipeline.is_replaying(0) {
+        reconcile(store, stream, &mut pipeline, 0)?;
+    }
     read(&mut |message| {
         if message.offset < from {
             return Ok(());
@@ -122,38 +113,50 @@ pub fn ingest(
         let was_replaying = pipeline.is_replaying(0);
         pipeline.message(message, now);
         if was_replaying && !pipeline.is_replaying(0) {
-            known = reconcile(store, &mut pipeline, 0)?;
+            reconcile(store, stream, &mut pipeline, 0)?;
         }
         if pipeline.pending_readings() >= FLUSH_READINGS || pipeline.pending_rejected() >= FLUSH_REJECTED {
-            writer.write(batch_of(&mut pipeline)?, std::mem::take(&mut known))?;
+            writer.write(pipeline.take_batch(true)?)?;
         }
         Ok(())
     })?;
     pipeline.close_all(0);
     if pipeline.next_offset(0).is_some_and(|offset| offset > 0) {
-        writer.write(batch_of(&mut pipeline)?, known)?;
+        writer.write(pipeline.take_batch(true)?)?;
     }
     writer.finish()?;
-    Ok(rides)
+    Ok(())
 }
 
-/// After a restart: corrects the open rides by what the store holds of them, and answers those of which it holds
-/// readings that the state does not.
-pub(super) fn reconcile(store: &Store, pipeline: &mut Pipeline, partition: i32) -> anyhow::Result<HashSet<Uuid>> {
+/// After a restart: corrects the open rides by what the store holds of them, and ends those that the store has under way
+/// and the state does not, since the log lost their lines.
+pub(super) fn reconcile(
+    store: &Store,
+    stream: &StreamId,
+    pipeline: &mut Pipeline,
+    partition: i32,
+) -> anyhow::Result<()> {
+    let day_rule = pipeline.rules().day;
     let Some(sessions) = pipeline.sessions_mut(partition) else {
-        return Ok(HashSet::new());
+        return Ok(());
     };
-    let open: Vec<_> = sessions.open_rides().map(|ride| ride.ride_id).collect();
-    let facts = store.ride_facts(&open)?;
-    let mut overlapping = HashSet::new();
+    let open: HashSet<_> = sessions.open_rides().map(|ride| ride.ride_id).collect();
+    let facts: HashMap<_, _> = store
+        .ride_facts(&open)?
+        .into_iter()
+        .map(|(ride, readings, alerts)| (ride, (readings, alerts)))
+        .collect();
+    let mut differing = Vec::new();
     for ride in sessions.open_rides_mut() {
-        if let Some((_, readings, alerts)) = facts.iter().find(|(id, ..)| *id == ride.ride_id) {
-            ride.alert_count = *alerts;
-            ride.overlaps_store |= *readings != ride.totals.reading_count;
-        }
-        if ride.overlaps_store {
-            overlapping.insert(ride.ride_id);
+        let &(readings, alerts) = facts.get(&ride.ride_id).unwrap_or(&(0, 0));
+        ride.alert_count = alerts;
+        if readings != ride.totals.reading_count {
+            differing.push(ride.ride_id);
         }
     }
-    Ok(overlapping)
+    store.share_rides(stream, partition, &differing)?;
+    let mut orphans = store.open_rides_of(stream, partition)?;
+    orphans.retain(|ride| !open.contains(ride));
+    store.close_rides(&orphans, &day_rule)?;
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! From messages to rows: the long-running consumer.
 
+mod bike;
 pub mod consume;
 pub mod file;
 pub mod open_ride;

@@ -45,8 +45,6 @@ pub struct OpenRide {
     pub alert_count: i32,
     /// The newest reading's values, for the live dashboard.
     pub last: LastValues,
-    /// The store holds readings of this ride that are not in `totals`: its row is made from the store's readings.
-    pub overlaps_store: bool,
     /// Stamp of the `[SYSTEM]` line that named the rider.
     pub system_at: Option<LogInstant>,
     lower_bpm: Option<i32>,
@@ -88,7 +86,6 @@ impl OpenRide {
             totals: Totals::default(),
             alert_count: 0,
             last: LastValues::default(),
-            overlaps_store: false,
             system_at: None,
             lower_bpm: None,
             upper_bpm: None,

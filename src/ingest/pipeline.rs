@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use uuid::Uuid;
 
 use super::{
     parse::{ParseError, Parser, open_envelope, parse_user_data},
@@ -24,7 +22,7 @@ const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
 const OLDEST: LogInstant = -2_208_988_800_000_000;
 
 /// Version of the checkpoint's form. One of another version is made again by a replay.
-const STATE_VERSION: u8 = 2;
+const STATE_VERSION: u8 = 3;
 
 /// Everything between a source and the store.
 pub struct Pipeline {
@@ -55,14 +53,19 @@ impl Pipeline {
         }
     }
 
+    /// The numbers it goes by.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// Takes a partition on; answers the offset to read from. `stored` is the offset that the store has got to.
     ///
     /// # Errors
     /// When the checkpoint is damaged.
     pub fn assign(&mut self, partition: i32, stored: i64, checkpoint: Option<&Checkpoint>) -> anyhow::Result<i64> {
         let sessions = match checkpoint.filter(|checkpoint| is_readable(checkpoint)) {
-            Some(checkpoint) => postcard::from_bytes(&checkpoint.state[1..])
-                .with_context(|| format!("the checkpoint of partition {partition} is damaged"))?,
+            Some(checkpoint) => Sessions::decode(partition, &checkpoint.state[1..])?,
             None => Sessions::new(partition),
         };
         let from = read_from(stored, checkpoint);
@@ -91,6 +94,13 @@ impl Pipeline {
     #[must_use]
     pub fn sessions(&self, partition: i32) -> Option<&Sessions> {
         self.partitions.get(&partition).map(|partition| &partition.sessions)
+    }
+
+    /// Whether a ride of the partition is under way.
+    #[must_use]
+    pub fn has_open_rides(&self, partition: i32) -> bool {
+        self.sessions(partition)
+            .is_some_and(|sessions| sessions.open_rides().next().is_some())
     }
 
     /// The state of a partition's bikes, to be corrected by what the store knows.
@@ -130,22 +140,6 @@ impl Pipeline {
     /// Partitions that have come to the end of what the store had already, since the last call.
     pub fn take_replayed(&mut self) -> Vec<i32> {
         std::mem::take(&mut self.replayed)
-    }
-
-    /// The store had readings of these rides before: they are marked for as long as they are open.
-    pub fn mark_overlapping(&mut self, rides: &[Uuid]) {
-        if rides.is_empty() {
-            return;
-        }
-        for partition in self.partitions.values_mut() {
-            for ride in partition
-                .sessions
-                .open_rides_mut()
-                .filter(|ride| rides.contains(&ride.ride_id))
-            {
-                ride.overlaps_store = true;
-            }
-        }
     }
 
     /// Whether a partition is still reading what the store has already.
@@ -241,7 +235,7 @@ impl Pipeline {
                 .filter(|(_, partition)| partition.next_offset >= partition.silent_until)
             {
                 let mut state = vec![STATE_VERSION];
-                state.extend(postcard::to_allocvec(&partition.sessions).context("cannot write down the open rides")?);
+                state.extend(partition.sessions.encode()?);
                 self.batch.checkpoints.push(Checkpoint {
                     partition: id,
                     next_offset: partition.next_offset,

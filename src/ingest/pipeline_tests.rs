@@ -356,3 +356,22 @@ fn a_ride_line_that_comes_twice_keeps_its_telemetry_line() {
     assert_eq!(readings, [(1, Some(90)), (2, Some(91))]);
     assert_eq!(told.batch.positions[&0].counts.duplicate_lines, 1);
 }
+
+#[test]
+fn a_bike_that_was_quiet_for_a_day_is_forgotten() {
+    let mut lines = String::from("a 0 get\na 0.5 user 7\na 1 ride 1 30\na 1.5 tel 90 30 6.4\n");
+    for quarter in 0..=96 {
+        lines += &format!("b {0} ride {0} 30\nb {0}.5 tel 90 30 6.4\n", 30 + quarter * 900);
+        // A bike keeps time only if it is heard often enough.
+        for minute in 1..15 {
+            lines += &format!("b {0} ride {0} 30\n", 30 + quarter * 900 + minute * 60);
+        }
+        if quarter == 48 {
+            assert!(tell(&lines).pipeline.sessions(0).unwrap().encode().unwrap().len() > 300);
+        }
+    }
+    let told = tell(&lines);
+    let state = told.pipeline.sessions(0).unwrap().encode().unwrap();
+    let has = |text: &[u8]| state.windows(text.len()).any(|window| window == text);
+    assert!(has(b"b") && !has(b"SN-a"), "the checkpoint holds what may still go on");
+}

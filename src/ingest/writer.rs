@@ -1,23 +1,24 @@
 //! The thread that writes batches, so that parsing goes on meanwhile.
 
 use std::{
-    collections::HashSet,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
-use uuid::Uuid;
 
 use crate::{
-    domain::batch::{Batch, StreamId},
+    domain::{
+        batch::{Batch, StreamId},
+        day::DayRule,
+    },
     store::Store,
 };
 
 /// Writes batches in order, each in one transaction.
 pub struct Writer {
-    batches: Option<SyncSender<(Batch, HashSet<Uuid>)>>,
+    batches: Option<SyncSender<Batch>>,
     written: Receiver<Written>,
     thread: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -25,8 +26,6 @@ pub struct Writer {
 /// A batch that is in the store now.
 #[derive(Debug)]
 pub struct Written {
-    /// Rides of it that the store held before.
-    pub overlapping: Vec<Uuid>,
     /// Where each partition stands now: (partition, next offset).
     pub offsets: Vec<(i32, i64)>,
     /// Messages of it.
@@ -42,22 +41,18 @@ pub struct Written {
 }
 
 impl Writer {
-    /// Starts the thread for one stream.
+    /// Starts the thread for one stream, whose rides belong to days by `day_rule`.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(store: Store, stream: StreamId) -> anyhow::Result<Self> {
-        let (batches, received) = sync_channel::<(Batch, HashSet<Uuid>)>(1);
+    pub fn start(store: Store, stream: StreamId, day_rule: DayRule) -> anyhow::Result<Self> {
+        let (batches, received) = sync_channel::<Batch>(1);
         let (report, written) = std::sync::mpsc::channel();
         let write = move || {
-            let mut overlapping = HashSet::new();
-            for (batch, known) in received {
-                overlapping.extend(known);
+            for batch in received {
                 let started = Instant::now();
-                let flushed = store.flush(&stream, &batch, &overlapping)?;
-                overlapping.extend(&flushed.overlapping);
+                store.flush(&stream, &batch, &day_rule)?;
                 let written = Written {
-                    overlapping: flushed.overlapping,
                     offsets: batch
                         .positions
                         .iter()
@@ -91,11 +86,8 @@ impl Writer {
     ///
     /// # Errors
     /// Why an earlier batch could not be written.
-    pub fn write(&mut self, batch: Batch, overlapping: HashSet<Uuid>) -> anyhow::Result<()> {
-        let is_taken = self
-            .batches
-            .as_ref()
-            .is_some_and(|batches| batches.send((batch, overlapping)).is_ok());
+    pub fn write(&mut self, batch: Batch) -> anyhow::Result<()> {
+        let is_taken = self.batches.as_ref().is_some_and(|batches| batches.send(batch).is_ok());
         if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 

@@ -152,21 +152,9 @@ impl Store {
                      backup, or move it away, restart and compact {day} again while the buffer still holds it"
                 )));
             }
-            connection.execute_batch("begin").doing(doing)?;
-            connection
-                .execute(include_str!("sql/stage_prunable_rides.sql"), [&day])
-                .doing(doing)?;
-            let removed = |sql: &str| connection.execute(sql, []).doing(doing).map(|rows| rows as u64);
-            pruned.readings +=
-                removed("delete from daily.reading where ride_id in (select ride_id from temp.prunable_ride)")?;
-            pruned.rides +=
-                removed("delete from daily.ride where ride_id in (select ride_id from temp.prunable_ride)")?;
-            removed("delete from daily.alert where ride_id in (select ride_id from temp.prunable_ride)")?;
-            connection
-                .execute_batch(include_str!("sql/fold_riders.sql"))
-                .doing(doing)?;
-            removed(include_str!("sql/prune_riders.sql"))?;
-            connection.execute_batch("commit").doing(doing)?;
+            let (rides, readings) = self.transaction(doing, |connection| prune_day(connection, &day))?;
+            pruned.rides += rides;
+            pruned.readings += readings;
             pruned.days += 1;
         }
         if pruned.days > 0 {
@@ -174,6 +162,29 @@ impl Store {
         }
         Ok(pruned)
     }
+}
+
+/// Removes what history holds of `day` from the buffer; answers how many rides and readings that were.
+fn prune_day(connection: &Connection, day: &str) -> Result<(u64, u64)> {
+    let doing = || format!("cannot prune {day} from the buffer");
+    connection
+        .execute(include_str!("sql/stage_prunable_rides.sql"), [day])
+        .doing(doing)?;
+    let removed = |table: &str| {
+        let sql = format!("delete from {table} where ride_id in (select ride_id from temp.prunable_ride)");
+        connection.execute(&sql, []).doing(doing).map(|rows| rows as u64)
+    };
+    let readings = removed("daily.reading")?;
+    let rides = removed("daily.ride")?;
+    removed("daily.alert")?;
+    removed("ops.ride_source")?;
+    connection
+        .execute_batch(include_str!("sql/fold_riders.sql"))
+        .doing(doing)?;
+    connection
+        .execute(include_str!("sql/prune_riders.sql"), [])
+        .doing(doing)?;
+    Ok((rides, readings))
 }
 
 struct Seal<'a> {

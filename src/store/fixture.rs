@@ -1,14 +1,12 @@
 //! Rides for tests, written the way ingest writes them.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
     domain::{
-        batch::{Batch, Counts, Position, StreamId},
+        batch::{Batch, Begun, Counts, Position, StreamId},
         day::DayRule,
         heart_rate::{Alert, Direction, Raised},
         ride::{EndReason, Reading, Ride, Totals, ride_id},
@@ -36,6 +34,7 @@ pub(crate) struct Told {
     last_at: Option<DateTime<Utc>>,
     weight_kg: i32,
     is_new: bool,
+    source: &'static str,
 }
 
 impl Told {
@@ -46,11 +45,24 @@ impl Told {
             last_at: None,
             weight_kg: 70,
             is_new: true,
+            source: "cluster",
         }
     }
 
     pub(crate) fn weighing(self, weight_kg: i32) -> Self {
         Told { weight_kg, ..self }
+    }
+
+    /// Told by another stream.
+    pub(crate) fn by(self, source: &'static str) -> Self {
+        Told { source, ..self }
+    }
+
+    pub(crate) fn stream(&self) -> StreamId {
+        StreamId {
+            source: self.source.to_owned(),
+            ..stream()
+        }
     }
 
     pub(crate) fn id(&self) -> Uuid {
@@ -99,12 +111,17 @@ impl Told {
             alert_count: 1,
         });
         if std::mem::take(&mut self.is_new) {
-            batch.begun.push(self.id());
+            batch.begun.push(Begun {
+                ride_id: self.id(),
+                partition: 0,
+            });
             batch.riders.push((self.rider(), self.started_at.timestamp_micros()));
             batch.alerts.push(self.alert());
         }
         let counts = Counts {
             messages: i64::from(2 * seconds),
+            ride_lines: i64::from(seconds),
+            telemetry_lines: i64::from(seconds),
             readings: i64::from(seconds),
             ..Counts::default()
         };
@@ -117,7 +134,7 @@ impl Told {
                 counts,
             },
         );
-        store.flush(&stream(), &batch, &HashSet::new()).unwrap();
+        store.flush(&self.stream(), &batch, &DayRule::default()).unwrap();
     }
 
     fn rider(&self) -> Rider {

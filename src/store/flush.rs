@@ -1,64 +1,48 @@
 //! One flush: readings, rides, riders, alerts, rejected lines, offsets and what restores the open rides, in one
 //! transaction.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use duckdb::{
-    Connection,
-    arrow::{
-        array::{
-            ArrayRef, BooleanBuilder, FixedSizeBinaryBuilder, Float64Builder, Int32Builder, RecordBatch,
-            TimestampMicrosecondBuilder,
-        },
-        datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
-        error::ArrowError,
-    },
-    params,
-    types::Value,
-};
+use chrono::DateTime;
+use duckdb::{Connection, params, types::Value};
 use uuid::Uuid;
 
-use super::{Doing, Result, Store, StoreError, value};
+use super::{Doing, Result, Store, StoreError, lock, reading_columns::ReadingColumns, ride_source, value};
 use crate::domain::{
     batch::{Batch, Checkpoint, Position, StreamId},
+    day::DayRule,
+    heart_rate::Alert,
     ride::{Reading, Ride, Totals},
     rider::{postcode_area, split_address, split_name},
 };
 
-/// What a flush found out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Flushed {
-    /// Rides of the batch that the store held already, from another source or an earlier reading of the same lines.
-    pub overlapping: Vec<Uuid>,
-}
-
 impl Store {
-    /// Writes `batch` in one transaction. `overlapping` are the open rides known to have been in the store before:
-    /// of these only seconds that are not there are added, and their rows are made from all their readings.
+    /// Writes `batch` in one transaction. Of rides that another stream told of, or this one in an earlier life, only
+    /// seconds that are not stored are added, and their rows are made from all their readings, by `day_rule`.
     ///
     /// # Errors
     /// When the transaction fails; nothing of the batch is in the store then.
-    pub fn flush(&self, stream: &StreamId, batch: &Batch, overlapping: &HashSet<Uuid>) -> Result<Flushed> {
-        let connection = self.connection()?;
-        connection
-            .execute_batch("begin")
-            .doing(|| "cannot begin to write readings".to_owned())?;
-        let flush = Flush {
-            connection: &connection,
-            stream,
-            now: value::timestamp(self.clock().now()),
-        };
-        let flushed = flush.write(batch, overlapping)?;
-        connection.execute_batch("commit").doing(|| {
+    pub fn flush(&self, stream: &StreamId, batch: &Batch, day_rule: &DayRule) -> Result<()> {
+        // Held to the end: of two writers that begin the same ride, the second has to see it stored by the first.
+        let mut shared = lock(&self.inner.shared_rides);
+        let doing = || {
             format!(
                 "cannot write {} readings; is the disk of the data folder full?",
                 batch.readings.len()
             )
+        };
+        let found = self.transaction(doing, |connection| {
+            let flush = Flush {
+                connection,
+                stream,
+                shared: &shared,
+                day_rule,
+                now: value::timestamp(self.clock().now()),
+            };
+            flush.write(batch)
         })?;
-        Ok(flushed)
+        shared.extend(found);
+        Ok(())
     }
 
     /// Where a stream's partitions stand, with their checkpoints: (partition, next offset, checkpoint).
@@ -89,71 +73,63 @@ impl Store {
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 
+    /// Drops what would restore the open rides of streams that will never go on: those whose source begins with `prefix`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn drop_checkpoints(&self, prefix: &str) -> Result<()> {
+        self.connection()?
+            .execute("delete from ops.checkpoint where starts_with(source, ?)", [prefix])
+            .map(drop)
+            .doing(|| format!("cannot drop the open rides of `{prefix}…`"))
+    }
+
     /// What the store holds of `rides`: (ride, readings, alerts).
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn ride_facts(&self, rides: &[Uuid]) -> Result<Vec<(Uuid, i32, i32)>> {
-        if rides.is_empty() {
-            return Ok(Vec::new());
-        }
-        let connection = self.connection()?;
-        let doing = || "cannot read what is stored of the open rides".to_owned();
-        let mut statement = connection.prepare(include_str!("sql/ride_facts.sql")).doing(doing)?;
-        let rows = statement
-            .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
-            .doing(doing)?;
-        rows.collect::<duckdb::Result<_>>().doing(doing)
+    pub fn ride_facts(&self, rides: &HashSet<Uuid>) -> Result<Vec<(Uuid, i32, i32)>> {
+        ride_facts(&*self.connection()?, rides)
     }
 }
 
 struct Flush<'a> {
     connection: &'a Connection,
     stream: &'a StreamId,
+    /// Rides of which the store holds more than this stream told, as found by earlier flushes.
+    shared: &'a HashSet<Uuid>,
+    day_rule: &'a DayRule,
     now: Value,
 }
 
 impl Flush<'_> {
-    fn write(&self, batch: &Batch, overlapping: &HashSet<Uuid>) -> Result<Flushed> {
-        let found = self.known(&batch.begun)?;
-        let overlapping: HashSet<Uuid> = overlapping.union(&found).copied().collect();
-        let mut repeats = Repeats::default();
-        if overlapping.is_empty() {
-            self.append_readings(batch.readings.iter())?;
-        } else {
-            let stored = self.stored_seconds(batch, &overlapping)?;
-            let is_new = |reading: &&Reading| match stored.get(&reading.ride_id) {
-                Some(seconds) => !seconds.contains(&reading.second),
-                None => true,
-            };
-            self.append_readings(batch.readings.iter().filter(is_new))?;
-            batch
-                .readings
-                .iter()
-                .filter(|reading| !is_new(reading))
-                .for_each(|reading| repeats.count(reading));
-        }
-        let begun = batch
-            .begun
-            .iter()
-            .copied()
-            .filter(|ride| !found.contains(ride))
-            .collect();
-        self.write_rides(&batch.rides, &begun, &overlapping)?;
+    /// Answers the rides begun by this batch that the store held before.
+    fn write(&self, batch: &Batch) -> Result<HashSet<Uuid>> {
+        let found = self.known(&batch.begun.iter().map(|begun| begun.ride_id).collect::<Vec<_>>())?;
+        ride_source::append(self.connection, self.stream, &batch.begun, &found)?;
+        let is_shared = |ride: &Uuid| self.shared.contains(ride) || found.contains(ride);
+        let stored = self.stored_seconds(batch, is_shared)?;
+        let is_repeated = |reading: &&Reading| {
+            stored
+                .get(&reading.ride_id)
+                .is_some_and(|seconds| seconds.contains(&reading.second))
+        };
+        self.append_readings(batch.readings.iter().filter(|reading| !is_repeated(reading)))?;
+        self.append_alerts(batch, is_shared)?;
+        let begun = batch.begun.iter().map(|begun| begun.ride_id);
+        let new: HashSet<Uuid> = begun.filter(|ride| !found.contains(ride)).collect();
+        self.write_rides(&batch.rides, &new, is_shared)?;
         self.append_riders(batch)?;
-        self.append_alerts(batch)?;
         self.append_rejected(batch)?;
+        let mut repeats = self.repeats(batch.readings.iter().filter(is_repeated))?;
         for (&partition, position) in &batch.positions {
-            // Overlaps are met while reading files, which have one partition.
-            self.write_position(partition, position, std::mem::take(&mut repeats))?;
+            self.write_position(partition, position, &repeats.remove(&partition).unwrap_or_default())?;
         }
         batch
             .checkpoints
             .iter()
             .try_for_each(|checkpoint| self.write_checkpoint(checkpoint))?;
-        Ok(Flushed {
-            overlapping: found.into_iter().collect(),
-        })
+        Ok(found)
     }
 
     /// Which of `rides` the store holds already.
@@ -172,48 +148,30 @@ impl Flush<'_> {
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 
-    fn stored_seconds(&self, batch: &Batch, overlapping: &HashSet<Uuid>) -> Result<HashMap<Uuid, HashSet<i32>>> {
-        let rides: HashSet<Uuid> = batch
-            .readings
-            .iter()
-            .map(|reading| reading.ride_id)
-            .filter(|ride| overlapping.contains(ride))
-            .collect();
+    /// The stored seconds of the batch's shared rides.
+    fn stored_seconds(&self, batch: &Batch, is_shared: impl Fn(&Uuid) -> bool) -> Result<HashMap<Uuid, HashSet<i32>>> {
+        let mut rides: Vec<Uuid> = batch.readings.iter().map(|reading| reading.ride_id).collect();
+        rides.dedup();
+        let rides: HashSet<Uuid> = rides.into_iter().filter(is_shared).collect();
         let mut seconds: HashMap<Uuid, HashSet<i32>> = HashMap::new();
-        for reading in self.stored_readings(&rides)? {
+        for reading in stored_readings(self.connection, &rides)? {
             seconds.entry(reading.ride_id).or_default().insert(reading.second);
         }
         Ok(seconds)
     }
 
-    /// Every stored reading of `rides`, by ride and second.
-    fn stored_readings(&self, rides: &HashSet<Uuid>) -> Result<Vec<Reading>> {
-        if rides.is_empty() {
-            return Ok(Vec::new());
+    /// Counts, by partition, what was counted as new although the store had it.
+    fn repeats<'r>(&self, repeated: impl Iterator<Item = &'r Reading>) -> Result<BTreeMap<i32, Repeats>> {
+        let mut by_ride: HashMap<Uuid, Repeats> = HashMap::new();
+        for reading in repeated {
+            by_ride.entry(reading.ride_id).or_default().count(reading);
         }
-        let doing = || "cannot read the stored readings of rides that came again".to_owned();
-        let mut statement = self
-            .connection
-            .prepare(include_str!("sql/stored_readings.sql"))
-            .doing(doing)?;
-        let rows = statement
-            .query_map([listed(rides)], |row| {
-                Ok(Reading {
-                    ride_id: uuid_at(row, 0)?,
-                    second: row.get(1)?,
-                    at: row.get(2)?,
-                    resistance: row.get(3)?,
-                    heart_rate_bpm: row.get(4)?,
-                    is_dropout: row.get(5)?,
-                    cadence_rpm: row.get(6)?,
-                    power_watts: row.get(7)?,
-                    is_flagged: row.get(8)?,
-                    has_ride_line: true,
-                    has_telemetry_line: true,
-                })
-            })
-            .doing(doing)?;
-        rows.collect::<duckdb::Result<_>>().doing(doing)
+        let mut by_partition: BTreeMap<i32, Repeats> = BTreeMap::new();
+        for (ride, partition) in ride_source::partitions(self.connection, self.stream, by_ride.keys())? {
+            let repeats = by_ride.remove(&ride).unwrap_or_default();
+            by_partition.entry(partition).or_default().add(&repeats);
+        }
+        Ok(by_partition)
     }
 
     fn append_readings<'r>(&self, readings: impl Iterator<Item = &'r Reading>) -> Result<()> {
@@ -231,43 +189,13 @@ impl Flush<'_> {
         appender.flush().doing(doing)
     }
 
-    fn write_rides(&self, rides: &[Ride], begun: &HashSet<Uuid>, overlapping: &HashSet<Uuid>) -> Result<()> {
+    fn write_rides(&self, rides: &[Ride], new: &HashSet<Uuid>, is_shared: impl Fn(&Uuid) -> bool) -> Result<()> {
         let newest: HashMap<Uuid, &Ride> = rides.iter().map(|ride| (ride.ride_id, ride)).collect();
-        if newest.is_empty() {
-            return Ok(());
-        }
-        let doing = || "cannot write rides".to_owned();
-        let again = newest
-            .keys()
-            .filter(|ride| overlapping.contains(ride))
-            .copied()
-            .collect::<HashSet<_>>();
-        let mut totals: HashMap<Uuid, (Totals, i64)> = HashMap::new();
-        for reading in self.stored_readings(&again)? {
-            let (sum, last) = totals.entry(reading.ride_id).or_insert((Totals::default(), i64::MIN));
-            sum.add(&reading);
-            *last = (*last).max(reading.at);
-        }
-        let stored = listed(newest.keys().filter(|ride| !begun.contains(ride)));
-        if !stored.is_empty() {
-            self.connection
-                .prepare_cached(include_str!("sql/delete_rides.sql"))
-                .and_then(|mut sql| sql.execute([stored]))
-                .doing(doing)?;
-        }
-        let mut rows: Vec<&Ride> = newest.into_values().collect();
+        let shared: HashSet<Uuid> = newest.keys().copied().filter(is_shared).collect();
+        let facts = StoredFacts::read(self.connection, &shared)?;
+        let mut rows: Vec<Ride> = newest.values().map(|ride| facts.correct(ride, self.day_rule)).collect();
         rows.sort_by_key(|ride| (ride.started_at, ride.ride_id));
-        let mut appender = self.connection.appender_to_db("ride", "daily").doing(doing)?;
-        for ride in rows {
-            let ride = match totals.get(&ride.ride_id) {
-                Some(&(totals, last)) => value::ride_with(ride, totals, last),
-                None => ride.clone(),
-            };
-            appender
-                .append_row(duckdb::appender_params_from_iter(value::ride(&ride)))
-                .doing(doing)?;
-        }
-        appender.flush().doing(doing)
+        replace_rides(self.connection, &rows, newest.keys().filter(|ride| !new.contains(ride)))
     }
 
     fn append_riders(&self, batch: &Batch) -> Result<()> {
@@ -304,13 +232,28 @@ impl Flush<'_> {
         appender.flush().doing(doing)
     }
 
-    fn append_alerts(&self, batch: &Batch) -> Result<()> {
+    /// Of a shared ride only what was not raised before: an alert is one per ride, direction and level.
+    fn append_alerts(&self, batch: &Batch, is_shared: impl Fn(&Uuid) -> bool) -> Result<()> {
         if batch.alerts.is_empty() {
             return Ok(());
         }
         let doing = || "cannot append heart-rate alerts".to_owned();
+        let shared = batch
+            .alerts
+            .iter()
+            .map(|alert| alert.ride_id)
+            .filter(is_shared)
+            .collect();
+        let raised = self.raised(&shared)?;
+        let is_new = |alert: &&Alert| {
+            !raised.contains(&(
+                alert.ride_id,
+                alert.raised.direction.name().to_owned(),
+                alert.raised.level,
+            ))
+        };
         let mut appender = self.connection.appender_to_db("alert", "daily").doing(doing)?;
-        for alert in &batch.alerts {
+        for alert in batch.alerts.iter().filter(is_new) {
             appender
                 .append_row(params![
                     alert.ride_id.to_string(),
@@ -327,6 +270,22 @@ impl Flush<'_> {
                 .doing(doing)?;
         }
         appender.flush().doing(doing)
+    }
+
+    /// The alerts stored of `rides`.
+    fn raised(&self, rides: &HashSet<Uuid>) -> Result<HashSet<(Uuid, String, i32)>> {
+        if rides.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let doing = || "cannot read the stored alerts of rides that came again".to_owned();
+        let mut statement = self
+            .connection
+            .prepare(include_str!("sql/stored_alerts.sql"))
+            .doing(doing)?;
+        let rows = statement
+            .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
+            .doing(doing)?;
+        rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 
     fn append_rejected(&self, batch: &Batch) -> Result<()> {
@@ -351,7 +310,7 @@ impl Flush<'_> {
         appender.flush().doing(doing)
     }
 
-    fn write_position(&self, partition: i32, position: &Position, repeats: Repeats) -> Result<()> {
+    fn write_position(&self, partition: i32, position: &Position, repeats: &Repeats) -> Result<()> {
         let counts = &position.counts;
         let row = params![
             self.stream.source,
@@ -412,6 +371,35 @@ impl Flush<'_> {
     }
 }
 
+/// Every stored reading of `rides`, by ride and second.
+pub(super) fn stored_readings(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<Reading>> {
+    if rides.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doing = || "cannot read the stored readings of rides that came again".to_owned();
+    let mut statement = connection
+        .prepare(include_str!("sql/stored_readings.sql"))
+        .doing(doing)?;
+    let rows = statement
+        .query_map([listed(rides)], |row| {
+            Ok(Reading {
+                ride_id: uuid_at(row, 0)?,
+                second: row.get(1)?,
+                at: row.get(2)?,
+                resistance: row.get(3)?,
+                heart_rate_bpm: row.get(4)?,
+                is_dropout: row.get(5)?,
+                cadence_rpm: row.get(6)?,
+                power_watts: row.get(7)?,
+                is_flagged: row.get(8)?,
+                has_ride_line: true,
+                has_telemetry_line: true,
+            })
+        })
+        .doing(doing)?;
+    rows.collect::<duckdb::Result<_>>().doing(doing)
+}
+
 /// Lines that were counted as new while the store held their seconds.
 #[derive(Debug, Default)]
 struct Repeats {
@@ -426,10 +414,90 @@ impl Repeats {
         self.ride_lines += i64::from(reading.has_ride_line);
         self.telemetry_lines += i64::from(reading.has_telemetry_line);
     }
+
+    fn add(&mut self, other: &Repeats) {
+        self.readings += other.readings;
+        self.ride_lines += other.ride_lines;
+        self.telemetry_lines += other.telemetry_lines;
+    }
+}
+
+/// What the store holds of some rides, whoever told of it.
+pub(super) struct StoredFacts(HashMap<Uuid, (Totals, i64, i32)>);
+
+impl StoredFacts {
+    pub(super) fn read(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Self> {
+        let mut facts: HashMap<Uuid, (Totals, i64, i32)> = HashMap::new();
+        for reading in stored_readings(connection, rides)? {
+            let (totals, last_at, _) = facts.entry(reading.ride_id).or_insert((Totals::default(), i64::MIN, 0));
+            totals.add(&reading);
+            *last_at = (*last_at).max(reading.at);
+        }
+        for (ride, _, alerts) in ride_facts(connection, rides)? {
+            if let Some(fact) = facts.get_mut(&ride) {
+                fact.2 = alerts;
+            }
+        }
+        Ok(StoredFacts(facts))
+    }
+
+    /// `ride` with figures made from what the store holds of it, where it was asked for.
+    pub(super) fn correct(&self, ride: &Ride, day_rule: &DayRule) -> Ride {
+        let (totals, last_at, alert_count) = match self.0.get(&ride.ride_id) {
+            Some(&(totals, last_at, alert_count)) => (totals, DateTime::from_timestamp_micros(last_at), alert_count),
+            None => (ride.totals, None, ride.alert_count),
+        };
+        let ended_at = ride.ended_at.map(|ended_at| last_at.unwrap_or(ended_at));
+        Ride {
+            totals,
+            ended_at,
+            business_day: ended_at.map(|at| day_rule.day_of(at)),
+            alert_count,
+            ..ride.clone()
+        }
+    }
+}
+
+/// Writes the rows of rides; those of `stored` may be there already, in an older form.
+pub(super) fn replace_rides<'r>(
+    connection: &Connection,
+    rows: &[Ride],
+    stored: impl Iterator<Item = &'r Uuid>,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let doing = || "cannot write rides".to_owned();
+    let stored = listed(stored);
+    if !stored.is_empty() {
+        connection
+            .prepare_cached(include_str!("sql/delete_rides.sql"))
+            .and_then(|mut sql| sql.execute([stored]))
+            .doing(doing)?;
+    }
+    let mut appender = connection.appender_to_db("ride", "daily").doing(doing)?;
+    for ride in rows {
+        appender
+            .append_row(duckdb::appender_params_from_iter(value::ride(ride)))
+            .doing(doing)?;
+    }
+    appender.flush().doing(doing)
+}
+
+fn ride_facts(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<(Uuid, i32, i32)>> {
+    if rides.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doing = || "cannot read what is stored of the open rides".to_owned();
+    let mut statement = connection.prepare(include_str!("sql/ride_facts.sql")).doing(doing)?;
+    let rows = statement
+        .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
+        .doing(doing)?;
+    rows.collect::<duckdb::Result<_>>().doing(doing)
 }
 
 /// Ride ids as one parameter: text, since the crate binds no lists, and no table to stage them in has to be made.
-fn listed<'r>(rides: impl IntoIterator<Item = &'r Uuid>) -> String {
+pub(super) fn listed<'r>(rides: impl IntoIterator<Item = &'r Uuid>) -> String {
     let mut list = String::new();
     for ride in rides {
         if !list.is_empty() {
@@ -444,83 +512,4 @@ pub(super) fn uuid_at(row: &duckdb::Row<'_>, column: usize) -> duckdb::Result<Uu
     let text: String = row.get(column)?;
     Uuid::parse_str(&text)
         .map_err(|error| duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::Text, Box::new(error)))
-}
-
-/// The columns of `daily.reading` while they fill.
-struct ReadingColumns {
-    ride_id: FixedSizeBinaryBuilder,
-    second: Int32Builder,
-    at: TimestampMicrosecondBuilder,
-    resistance: Int32Builder,
-    heart_rate_bpm: Int32Builder,
-    is_dropout: BooleanBuilder,
-    cadence_rpm: Int32Builder,
-    power_watts: Float64Builder,
-    is_flagged: BooleanBuilder,
-}
-
-impl Default for ReadingColumns {
-    fn default() -> Self {
-        ReadingColumns {
-            ride_id: FixedSizeBinaryBuilder::new(16),
-            second: Int32Builder::new(),
-            at: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            resistance: Int32Builder::new(),
-            heart_rate_bpm: Int32Builder::new(),
-            is_dropout: BooleanBuilder::new(),
-            cadence_rpm: Int32Builder::new(),
-            power_watts: Float64Builder::new(),
-            is_flagged: BooleanBuilder::new(),
-        }
-    }
-}
-
-impl ReadingColumns {
-    fn push(&mut self, reading: &Reading) {
-        self.ride_id
-            .append_value(reading.ride_id.as_bytes())
-            .expect("a UUID is 16 bytes");
-        self.second.append_value(reading.second);
-        self.at.append_value(reading.at);
-        self.resistance.append_option(reading.resistance);
-        self.heart_rate_bpm.append_option(reading.heart_rate_bpm);
-        self.is_dropout.append_value(reading.is_dropout);
-        self.cadence_rpm.append_option(reading.cadence_rpm);
-        self.power_watts.append_option(reading.power_watts);
-        self.is_flagged.append_value(reading.is_flagged);
-    }
-
-    fn schema() -> SchemaRef {
-        let uuid = HashMap::from([("ARROW:extension:name".to_owned(), "arrow.uuid".to_owned())]);
-        Arc::new(Schema::new(vec![
-            Field::new("ride_id", DataType::FixedSizeBinary(16), false).with_metadata(uuid),
-            Field::new("second", DataType::Int32, false),
-            Field::new(
-                "recorded_at",
-                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-                false,
-            ),
-            Field::new("resistance", DataType::Int32, true),
-            Field::new("heart_rate_bpm", DataType::Int32, true),
-            Field::new("is_dropout", DataType::Boolean, false),
-            Field::new("cadence_rpm", DataType::Int32, true),
-            Field::new("power_watts", DataType::Float64, true),
-            Field::new("is_flagged", DataType::Boolean, false),
-        ]))
-    }
-
-    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.ride_id.finish()),
-            Arc::new(self.second.finish()),
-            Arc::new(self.at.finish()),
-            Arc::new(self.resistance.finish()),
-            Arc::new(self.heart_rate_bpm.finish()),
-            Arc::new(self.is_dropout.finish()),
-            Arc::new(self.cadence_rpm.finish()),
-            Arc::new(self.power_watts.finish()),
-            Arc::new(self.is_flagged.finish()),
-        ];
-        RecordBatch::try_new(Self::schema(), columns)
-    }
 }

@@ -9,7 +9,10 @@ use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_ride_source.sql"),
+];
 
 /// The schema version this program reads and writes.
 #[must_use]

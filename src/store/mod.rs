@@ -13,8 +13,10 @@ pub mod migrate;
 pub mod outbox;
 pub mod publication;
 pub mod query;
+mod reading_columns;
 pub mod rejected;
 pub mod report;
+pub mod ride_source;
 pub mod sql_file;
 pub mod status;
 pub mod stream;
@@ -22,12 +24,15 @@ mod value;
 mod views;
 
 use std::{
+    collections::HashSet,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use duckdb::{AccessMode, Config, Connection};
+use uuid::Uuid;
 
 use crate::clock::Clock;
 
@@ -161,6 +166,8 @@ struct Inner {
     idle: Mutex<Vec<Connection>>,
     /// Held by whoever changes the lake's files or needs them to stay as a transaction lists them.
     lake: Mutex<()>,
+    /// Rides that came again, from another stream or the same one; held by whoever writes readings.
+    shared_rides: Mutex<HashSet<Uuid>>,
 }
 
 impl Store {
@@ -181,12 +188,14 @@ impl Store {
         migrate::migrate(&connection, &path, clock)?;
         lake::recover(&connection, data_dir)?;
         views::create(&connection, data_dir)?;
+        let shared_rides = ride_source::shared(&connection)?;
         let inner = Inner {
             data_dir: data_dir.to_owned(),
             clock,
             root: Mutex::new(connection),
             idle: Mutex::default(),
             lake: Mutex::default(),
+            shared_rides: Mutex::new(shared_rides),
         };
         Ok(Store { inner: Arc::new(inner) })
     }
@@ -216,6 +225,27 @@ impl Store {
     /// Keeps the lake's files as they are listed, until dropped.
     fn hold_lake(&self) -> MutexGuard<'_, ()> {
         lock(&self.inner.lake)
+    }
+
+    /// Does `work` in one transaction, and again where another transaction changed the same rows meanwhile.
+    fn transaction<T>(&self, doing: impl Fn() -> String, work: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        loop {
+            let connection = self.connection()?;
+            let attempt = || {
+                connection.execute_batch("begin").doing(&doing)?;
+                let done = work(&connection)?;
+                connection.execute_batch("commit").doing(&doing)?;
+                Ok(done)
+            };
+            match attempt() {
+                Err(StoreError::Query { source, .. }) if is_conflict(&source.0) => {
+                    tracing::debug!("{}: the same rows were changed meanwhile; trying again", doing());
+                    drop(connection);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                done => return done,
+            }
+        }
     }
 
     /// A connection of one's own; it returns to the pool when dropped.
@@ -337,6 +367,13 @@ fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Whether a statement failed only because another transaction changed the same rows; one of the two always goes
+/// through.
+fn is_conflict(error: &duckdb::Error) -> bool {
+    let text = error.to_string();
+    text.contains("Conflict on ") || text.contains("write-write conflict")
+}
+
 /// A panic in another thread leaves nothing half done in what these locks protect.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -344,6 +381,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod flush_tests;
 #[cfg(test)]
 mod opening_tests;
 #[cfg(test)]

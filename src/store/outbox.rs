@@ -13,7 +13,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use duckdb::{Connection, OptionalExt, Row, params};
 use uuid::Uuid;
 
-use super::{Doing, Result, StoreError};
+use super::{Doing, Result, StoreError, is_conflict};
 use crate::domain::message::{Envelope, MessageKind};
 
 /// After so many attempts a mail that could not be sent is dead.
@@ -300,11 +300,6 @@ pub fn discard(connection: &Connection, message_id: Uuid, now: DateTime<Utc>) ->
         )
         .map(|changed| changed > 0)
         .doing(|| format!("failed to discard mail {message_id}"))
-}
-
-/// Whether a statement failed only because another transaction changed the same rows; one of them always goes through.
-fn is_conflict(error: &duckdb::Error) -> bool {
-    error.to_string().contains("Conflict on ")
 }
 
 /// An instant as the ledger takes it.

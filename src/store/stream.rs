@@ -1,10 +1,7 @@
 //! What became of a stream's messages, and of the rides that they tell of.
 
-use std::collections::HashSet;
-
 use chrono::NaiveDate;
 use duckdb::params;
-use uuid::Uuid;
 
 use super::{Doing, Result, Store};
 use crate::domain::batch::{Counts, StreamId};
@@ -68,20 +65,16 @@ impl Store {
             .doing(|| format!("cannot read the counts of `{}`", stream.topic))
     }
 
-    /// What the buffer holds of `rides`, by business day.
+    /// What the buffer holds of the rides that `stream` told of, by business day.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn ride_days(&self, rides: &HashSet<Uuid>) -> Result<RideDays> {
-        if rides.is_empty() {
-            return Ok(RideDays::default());
-        }
-        let doing = || "cannot read which days the rides belong to".to_owned();
+    pub fn ride_days(&self, stream: &StreamId) -> Result<RideDays> {
+        let doing = || format!("cannot read which days the rides of `{}` belong to", stream.topic);
         let connection = self.connection()?;
         let mut statement = connection.prepare(include_str!("sql/ride_days.sql")).doing(doing)?;
-        let listed: Vec<String> = rides.iter().map(Uuid::to_string).collect();
         let rows = statement
-            .query_map([listed.join(",")], |row| {
+            .query_map(params![stream.source, stream.topic], |row| {
                 let day: Option<String> = row.get(0)?;
                 Ok((
                     day.and_then(|day| day.parse().ok()),

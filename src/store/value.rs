@@ -3,10 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::types::{TimeUnit, Value};
 
-use crate::domain::{
-    event::LogInstant,
-    ride::{Ride, Totals},
-};
+use crate::domain::{event::LogInstant, ride::Ride};
 
 pub(super) fn instant(at: LogInstant) -> Value {
     Value::Timestamp(TimeUnit::Microsecond, at)
@@ -30,18 +27,6 @@ fn days_since_1970(date: NaiveDate) -> i32 {
 
 fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
     value.map_or(Value::Null, of)
-}
-
-/// `ride` with figures made from all its stored readings.
-pub(super) fn ride_with(ride: &Ride, totals: Totals, last_reading_at: LogInstant) -> Ride {
-    let ended_at = ride
-        .ended_at
-        .and_then(|_| DateTime::from_timestamp_micros(last_reading_at));
-    Ride {
-        totals,
-        ended_at,
-        ..ride.clone()
-    }
 }
 
 /// A row of `daily.ride`.

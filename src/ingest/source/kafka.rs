@@ -32,7 +32,7 @@ use crate::config::settings::StartAt;
 const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Answers with the stored offset of a partition: the next one to read. None on a first start.
-pub type StoredOffset = Box<dyn FnMut(i32) -> Option<i64> + Send>;
+pub type StoredOffset = Box<dyn FnMut(i32) -> anyhow::Result<Option<i64>> + Send>;
 
 /// A consumer of one topic.
 pub struct KafkaSource {
@@ -111,7 +111,7 @@ impl KafkaSource {
             consumer,
             config,
             identity,
-            stored_offset: Box::new(|_| None),
+            stored_offset: Box::new(|_| Ok(None)),
             next: BTreeMap::new(),
             pending: None,
             lost: Vec::new(),
@@ -283,7 +283,7 @@ impl KafkaSource {
 
     /// Where a partition begins, and from which offset on it should have.
     fn start_of(&mut self, partition: i32) -> anyhow::Result<(i64, Option<i64>)> {
-        let stored = (self.stored_offset)(partition);
+        let stored = (self.stored_offset)(partition)?;
         let (oldest, end) = self.watermarks(partition)?;
         let zone = self.config.log_timezone;
         let scan = |consumer: &BaseConsumer, range: Range<i64>, each: &mut dyn FnMut(&RawMessage<'_>) -> bool| {

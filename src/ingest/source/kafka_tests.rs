@@ -95,7 +95,7 @@ fn connect(config: KafkaConfig, stored: &[(i32, i64)]) -> KafkaSource {
     let mut source = KafkaSource::connect(config, &mut |_| true).unwrap().unwrap();
     let stored: HashMap<i32, i64> = stored.iter().copied().collect();
     source
-        .subscribe(Box::new(move |partition| stored.get(&partition).copied()))
+        .subscribe(Box::new(move |partition| Ok(stored.get(&partition).copied())))
         .unwrap();
     source
 }

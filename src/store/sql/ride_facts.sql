@@ -1,10 +1,10 @@
--- What the store holds of the rides (a list of ids, in text).
+-- What the store holds of the rides (a list of ids, in text): distinct seconds, and alerts.
 with asked as (
     select cast(unnest(string_split($1, ',')) as uuid) as ride_id
 ),
 
 readings as (
-    select ride_id, cast(count(*) as integer) as reading_count
+    select ride_id, cast(count(distinct second) as integer) as reading_count
     from ops.stored_reading
     where ride_id in (select ride_id from asked)
     group by ride_id
@@ -12,7 +12,7 @@ readings as (
 
 alerts as (
     select ride_id, cast(count(*) as integer) as alert_count
-    from daily.alert
+    from ops.stored_alert
     where ride_id in (select ride_id from asked)
     group by ride_id
 )

@@ -11,6 +11,12 @@ union all
 select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
 from ops.lake_reading;
 
+-- Every alert, once: those of a sealed day that was not pruned yet are in the buffer too.
+create or replace view ops.stored_alert as
+select * from daily.alert
+union
+select * exclude (business_day) from historical.alert;
+
 -- The buffer without what was sealed.
 create or replace view ops.unsealed_ride as
 select * from daily.ride

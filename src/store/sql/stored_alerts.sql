@@ -1,0 +1,4 @@
+-- The alerts stored of the rides (a list of ids, in text).
+select cast(ride_id as varchar), direction, level
+from ops.stored_alert
+where ride_id in (select cast(unnest(string_split($1, ',')) as uuid))
