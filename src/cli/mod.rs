@@ -7,6 +7,7 @@ pub mod backfill;
 pub mod backup;
 pub mod check;
 pub mod consume;
+mod demo;
 pub mod outbox;
 pub mod plan;
 pub mod rejected;
