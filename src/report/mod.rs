@@ -1,5 +1,5 @@
-//! From one [`DailyReport`](crate::domain::report::DailyReport) to what people look at: charts, the page, the PDF, the
-//! site. Renderers are pure: the same report gives the same bytes, and nothing here reads a clock or a database.
+//! From one [`DailyReport`] to what people look at: charts, the page, the PDF, the site. Renderers are pure: the same
+//! report gives the same bytes, and nothing here reads a clock or a database.
 
 pub mod chart;
 pub mod font;
