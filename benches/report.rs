@@ -16,9 +16,12 @@ use chrono::NaiveDate;
 use criterion::{Criterion, SamplingMode};
 use deloton::{
     clock::Clock,
-    domain::day::DayRule,
     jobs::{sql_files, transform},
-    report::{html::Neighbours, model, site::daily_artifacts},
+    report::{
+        html::Neighbours,
+        model::{self, ReportRule},
+        site::daily_artifacts,
+    },
     store::{Store, daily_table::ChangedTypes},
     template::Templates,
 };
@@ -55,7 +58,7 @@ fn main() {
             bencher,
             || (),
             |()| {
-                let model = model::build(&store, &DayRule::default(), day).unwrap();
+                let model = model::build(&store, &ReportRule::default(), day).unwrap();
                 let artifacts = daily_artifacts(&model, Neighbours::default(), &templates).unwrap();
                 assert!(artifacts.iter().any(|artifact| artifact.path.ends_with("report.pdf")));
             },

@@ -23,7 +23,7 @@ use crate::{
     metrics::Metrics,
     notify::{Notifier, render::DailyMail},
     publish::{PublishMode, Publisher},
-    report::chart::Chart,
+    report::{chart::Chart, model::ReportRule},
     scheduler::{
         Job, Options, Run, Runner,
         plan::{Reason, Stream},
@@ -200,7 +200,13 @@ impl Services {
                 };
                 jobs::transform::run(store, self.jobs_dir.as_deref(), sql, run.day()?, changed_types)
             }
-            Kind::Report { .. } => jobs::report::run(store, &self.schedule.day, &self.templates, run.day()?),
+            Kind::Report { alert_banner } => {
+                let rule = ReportRule {
+                    day: self.schedule.day,
+                    alert_banner: *alert_banner,
+                };
+                jobs::report::run(store, &rule, &self.templates, run.day()?)
+            }
             Kind::Publish => {
                 let artifacts = jobs::report::site(store.data_dir(), &self.templates)?;
                 let (mode, run_id) = (PublishMode::default(), Some(run.run_id));

@@ -10,10 +10,17 @@ use crate::config::settings::LogFormat;
 const LIBRARIES: &str = "aws_config=warn,aws_smithy_runtime=error,aws_sdk_s3=warn,aws_sdk_sesv2=warn,hyper_util=warn,\
                          librdkafka=warn,rdkafka=warn,poem=warn,tera=warn,tokio_cron_scheduler=warn";
 
+/// What a command tells of the runs that were asked of it, it tells as its answer.
+const ANSWERED: &str = "deloton::scheduler::runner::execute=off";
+
 /// Starts logging. `filter` is a list of `target=level`, e.g. `info,deloton::ingest=debug`; without one, or with one that
 /// cannot be read, a long-running program tells what it does and a command only what went wrong.
 pub fn start(format: LogFormat, filter: Option<&str>, is_long_running: bool) {
-    let level = if is_long_running { "info" } else { "warn" };
+    let level = if is_long_running {
+        "info".to_owned()
+    } else {
+        format!("warn,{ANSWERED}")
+    };
     let filter = filter
         .and_then(|filter| filter.parse::<EnvFilter>().ok())
         .unwrap_or_else(|| EnvFilter::new(format!("{level},{LIBRARIES}")));

@@ -39,7 +39,8 @@ pub(super) async fn reports(request: &Request, context: Data<&ApiContext>) -> po
         // Links on the site are relative: without the slash they would point beside it.
         return Ok(moved(&format!("{path}/")));
     }
-    let wanted = path.trim_start_matches("/reports").trim_start_matches('/').to_owned();
+    let wanted = path.strip_prefix("/reports").unwrap_or(path);
+    let wanted = wanted.trim_start_matches('/').to_owned();
     let Some(folder) = &context.site_directory else {
         return Ok(match &context.site_url {
             Some(url) => moved(&format!("{}/{wanted}", url.trim_end_matches('/'))),

@@ -37,6 +37,7 @@ use poem_openapi::{
 use contract::Contract;
 pub use guard::check_bind;
 use guard::{Etags, Hosts, RequestIds};
+pub use pages::check as check_pages;
 use problem::{Problems, Refusal};
 
 use crate::{

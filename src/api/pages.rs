@@ -1,4 +1,8 @@
-//! The pages for people: what is going on, the live wall, the jobs, the outbox, and what a problem means.
+//! The pages for people: what is going on, the live wall, the jobs, the outbox, and what a problem means. A handler
+//! fetches what its page tells of; what makes the [`Page`] of it is given nothing else, so that `deloton check` can
+//! render every page of a sample.
+
+mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +19,15 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ApiContext, live, operations, problem};
-use crate::{domain::day::DayRule, store::query::ledger};
+use super::{
+    ApiContext, live, operations, problem,
+    schema::{RidingList, Status},
+};
+use crate::{
+    domain::{day::DayRule, run::JobOverview},
+    store::query::ledger,
+    template::{TemplateError, Templates},
+};
 
 /// Days on the grid of jobs.
 const GRID_DAYS: u64 = 21;
@@ -29,32 +40,56 @@ const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 
 const MAIL_POLICY: &str =
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
 
+/// A page to be rendered.
+struct Page {
+    template: &'static str,
+    values: serde_json::Value,
+}
+
+/// What is wrong with the pages' templates: each page is rendered from samples of what it tells of.
+pub fn check(templates: &Templates) -> Vec<TemplateError> {
+    let pages = sample::pages().into_iter();
+    pages
+        .filter_map(|page| templates.render(page.template, &page.values).err())
+        .collect()
+}
+
 /// What is going on, as a picture of the flow.
 #[handler]
 pub(super) async fn landing_page(context: Data<&ApiContext>) -> poem::Result<Response> {
     let status = operations::status(&context).await?;
-    let rule = context.day_rule;
+    let has_reports = context.site_directory.is_some() || context.site_url.is_some();
+    show(
+        &context,
+        &landing(&status, &(context.troubles)(), has_reports, context.day_rule),
+    )
+}
+
+fn landing(status: &Status, troubles: &[String], has_reports: bool, rule: DayRule) -> Page {
     let written = json!({
         "newest_reading": status.newest_reading_at.map(|at| moment(at, rule)),
         "published": status.published_at.map(|at| moment(at, rule)),
         "seconds_behind": status.newest_reading_at.map(|at| (status.now - at).num_seconds().max(0)),
     });
-    let troubles = (context.troubles)();
-    let has_reports = context.site_directory.is_some() || context.site_url.is_some();
-    let values = json!({
-        "status": status.to_json(), "written": written, "troubles": troubles, "has_reports": has_reports,
-    });
-    page(&context, "web/landing.html", &values)
+    Page {
+        template: "web/landing.html",
+        values: json!({
+            "status": status.to_json(), "written": written, "troubles": troubles, "has_reports": has_reports,
+        }),
+    }
 }
 
 /// The wall of bikes being ridden.
 #[handler]
 pub(super) fn live_page(context: Data<&ApiContext>) -> poem::Result<Response> {
-    page(
-        &context,
-        "live/wall.html",
-        &json!({ "riding": live::riding(&context).items.to_json() }),
-    )
+    show(&context, &wall(&live::riding(&context)))
+}
+
+fn wall(riding: &RidingList) -> Page {
+    Page {
+        template: "live/wall.html",
+        values: json!({ "riding": riding.items.to_json() }),
+    }
 }
 
 /// What a cell of the grid shows: icon, word and, by its class, colour.
@@ -72,18 +107,38 @@ struct Cell {
 pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Response> {
     let today = context.today();
     let first_day = today - Days::new(GRID_DAYS - 1);
-    let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
     let (cells, latest) = context
         .read(move |store| Ok((ledger::job_grid(store, first_day)?, ledger::latest_runs(store)?)))
         .await?;
-    let rule = context.day_rule;
+    let runs = Runs {
+        schedule: context.jobs.overview(),
+        cells,
+        latest,
+    };
+    show(&context, &jobs(runs, first_day, context.day_rule))
+}
+
+/// What the grid of jobs and days tells of.
+#[derive(Default)]
+struct Runs {
+    schedule: Vec<JobOverview>,
+    cells: Vec<ledger::GridCell>,
+    latest: Vec<ledger::JobRun>,
+}
+
+fn jobs(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
+    let Runs {
+        schedule,
+        cells,
+        latest,
+    } = runs;
+    let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
     let latest: BTreeMap<_, _> = latest.into_iter().map(|run| (run.job.clone(), run)).collect();
     let failures: Vec<_> = cells
         .iter()
         .filter(|cell| cell.outcome == "failed")
         .map(|cell| json!({ "job": cell.job, "day": cell.day, "attempts": cell.attempts, "error": cell.error }))
         .collect();
-    let schedule = context.jobs.overview();
     let known: BTreeSet<_> = schedule.iter().map(|job| job.name.clone()).collect();
     let gone = latest
         .keys()
@@ -120,8 +175,10 @@ pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Respon
             })
         })
         .collect();
-    let values = json!({ "days": days, "rows": rows, "failures": failures, "timezone": rule.timezone.name() });
-    page(&context, "web/jobs.html", &values)
+    Page {
+        template: "web/jobs.html",
+        values: json!({ "days": days, "rows": rows, "failures": failures, "timezone": rule.timezone.name() }),
+    }
 }
 
 fn shown(day: NaiveDate, cell: &ledger::GridCell) -> Cell {
@@ -149,8 +206,15 @@ fn outcome(name: &str) -> (&'static str, &'static str) {
 #[handler]
 pub(super) async fn outbox_page(context: Data<&ApiContext>) -> poem::Result<Response> {
     let mails = context.read(|store| ledger::outbox(store, MAILS)).await?;
-    let mails: Vec<_> = mails.iter().map(|mail| mail_values(mail, context.day_rule)).collect();
-    page(&context, "web/outbox.html", &json!({ "mails": mails, "limit": MAILS }))
+    show(&context, &outbox(&mails, context.day_rule))
+}
+
+fn outbox(mails: &[ledger::OutboxMessage], rule: DayRule) -> Page {
+    let mails: Vec<_> = mails.iter().map(|mail| mail_values(mail, rule)).collect();
+    Page {
+        template: "web/outbox.html",
+        values: json!({ "mails": mails, "limit": MAILS }),
+    }
 }
 
 /// One mail: its envelope, and its body in a frame that can do nothing.
@@ -163,11 +227,14 @@ pub(super) async fn mail_page(context: Data<&ApiContext>, message_id: Path<Strin
     let Some(mail) = mails.iter().find(|mail| mail.message_id == id) else {
         return Ok(StatusCode::NOT_FOUND.into());
     };
-    page(
-        &context,
-        "web/mail.html",
-        &json!({ "mail": mail_values(mail, context.day_rule) }),
-    )
+    show(&context, &one_mail(mail, context.day_rule))
+}
+
+fn one_mail(mail: &ledger::OutboxMessage, rule: DayRule) -> Page {
+    Page {
+        template: "web/mail.html",
+        values: json!({ "mail": mail_values(mail, rule) }),
+    }
 }
 
 /// The HTML body of a mail, its inline images included.
@@ -242,15 +309,28 @@ pub(super) fn problem_page(context: Data<&ApiContext>, slug: Path<String>) -> po
     let Some(kind) = problem::KINDS.into_iter().find(|kind| kind.slug == slug.0) else {
         return Ok(StatusCode::NOT_FOUND.into());
     };
-    let values = json!({ "title": kind.title, "status": kind.status, "advice": kind.advice });
-    page(&context, "web/problem.html", &values)
+    show(&context, &about(&kind))
+}
+
+fn about(kind: &problem::Kind) -> Page {
+    Page {
+        template: "web/problem.html",
+        values: json!({ "title": kind.title, "status": kind.status, "advice": kind.advice }),
+    }
 }
 
 /// In place of a site that nobody published yet.
 pub(super) fn nothing_published(context: &ApiContext) -> poem::Result<Response> {
-    let mut response = page(context, "web/nothing_published.html", &json!({}))?;
+    let mut response = show(context, &nothing())?;
     response.set_status(StatusCode::NOT_FOUND);
     Ok(response)
+}
+
+fn nothing() -> Page {
+    Page {
+        template: "web/nothing_published.html",
+        values: json!({}),
+    }
 }
 
 /// An instant on the company's clock, to the minute: `22 Nov 09:51`.
@@ -258,11 +338,11 @@ fn moment(at: DateTime<Utc>, rule: DayRule) -> String {
     at.with_timezone(&rule.timezone).format("%-d %b %H:%M").to_string()
 }
 
-fn page(context: &ApiContext, template: &str, values: &impl Serialize) -> poem::Result<Response> {
+fn show(context: &ApiContext, page: &Page) -> poem::Result<Response> {
     let html = context
         .templates
-        .render(template, values)
-        .with_context(|| format!("cannot render `{template}`"));
+        .render(page.template, &page.values)
+        .with_context(|| format!("cannot render `{}`", page.template));
     let html = html.map_err(|error| problem::Refusal::internal(&error))?;
     Ok(html_response(html, PAGE_POLICY))
 }

@@ -645,6 +645,8 @@ async fn the_site_is_served_and_nothing_beside_it() {
     std::fs::write(folder.path().join("site/index.html"), "<h1>All days</h1>").unwrap();
     std::fs::write(day.join("index.html"), "<h1>21 November</h1>").unwrap();
     std::fs::write(day.join("report.pdf"), "%PDF").unwrap();
+    std::fs::create_dir(folder.path().join("site/reports")).unwrap();
+    std::fs::write(folder.path().join("site/reports/old.html"), "old").unwrap();
     for (path, media_type, body) in [
         ("/reports/", "text/html; charset=utf-8", "<h1>All days</h1>"),
         ("/reports/index.html", "text/html; charset=utf-8", "<h1>All days</h1>"),
@@ -654,6 +656,7 @@ async fn the_site_is_served_and_nothing_beside_it() {
             "<h1>21 November</h1>",
         ),
         ("/reports/daily/2026-11-21/report.pdf", "application/pdf", "%PDF"),
+        ("/reports/reports/old.html", "text/html; charset=utf-8", "old"),
     ] {
         let response = client.get(path).send().await;
         assert_eq!(response.content_type(), Some(media_type), "{path}");

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::run::{counted, tell};
+use super::{run::tell, words::counted};
 use crate::{
     config::schedule::Kind,
     domain::run::{Outcome, Window},
@@ -105,7 +105,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         for day in &days {
             writeln!(out, "{:<28} {day:<20} would run", job.name)?;
         }
-        writeln!(out, "{}", counted(days.len(), "day"))?;
+        writeln!(out, "{}", counted(days.len() as u64, "day"))?;
         return Ok(());
     }
     let mut failed = Vec::new();
@@ -116,20 +116,20 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         };
         let ended = runner.run_asked(&job.name, Window::Day(day), asked)?;
         for run in &ended {
-            tell(run, out)?;
+            tell(run, run.error.as_deref(), out)?;
         }
         if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
             failed.push(day.to_string());
         }
     }
     if failed.is_empty() {
-        writeln!(out, "{}", counted(days.len(), "day"))?;
+        writeln!(out, "{}", counted(days.len() as u64, "day"))?;
         return Ok(());
     }
     bail!(
         "{} of {} failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
         failed.len(),
-        counted(days.len(), "day"),
+        counted(days.len() as u64, "day"),
         failed.join(", "),
         job.name,
         args.from,

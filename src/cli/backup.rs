@@ -5,6 +5,7 @@ use std::{io::Write, path::PathBuf};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::words::counted;
 use crate::store::{Store, disk::size};
 
 /// Take a backup while bikes ride.
@@ -26,8 +27,8 @@ pub fn backup(args: &BackupArgs, store: &Store, out: &mut dyn Write) -> anyhow::
     let folder = backup.folder.display();
     writeln!(
         out,
-        "{} files, {}, in `{folder}`",
-        backup.manifest.files.len(),
+        "{}, {}, in `{folder}`",
+        counted(backup.manifest.files.len() as u64, "file"),
         size(backup.size_bytes())
     )?;
     writeln!(out, "put it back with `deloton restore {folder}`")?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::run::counted;
+use super::words::counted;
 use crate::{
     config::schedule::{CronText, JobConfig, Schedule},
     scheduler::firing::{Change, changes, instant_of},
@@ -40,7 +40,7 @@ pub fn check(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let schedule = schedule?;
-    writeln!(out, "schedule: {} jobs, fine", schedule.jobs.len())?;
+    writeln!(out, "schedule: {}, fine", counted(schedule.jobs.len() as u64, "job"))?;
     let mut wrong = 0;
     for check in more {
         match (check.run)(&schedule) {
@@ -68,7 +68,7 @@ pub fn check(
         writeln!(out, "  {line}")?;
     }
     if wrong > 0 {
-        bail!("{} to put right, listed above", counted(wrong, "thing"));
+        bail!("{} to put right, listed above", counted(wrong as u64, "thing"));
     }
     Ok(())
 }

@@ -12,7 +12,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use super::serve;
+use super::{
+    serve,
+    words::{counted, grouped, lines},
+};
 use crate::{
     app::App,
     config::settings::SourceKind,
@@ -52,34 +55,50 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Re
     )?;
     bar.finish_and_clear();
     let counts = summary.counts;
-    if summary.messages == 0 && counts.messages > 0 {
+    let count = |count: i64| count.unsigned_abs();
+    let (now, all) = (count(summary.messages), count(counts.messages));
+    if now == 0 && all > 0 {
+        writeln!(out, "this file was taken in before; all of it is stored")?;
+    } else if now < all {
         writeln!(
             out,
-            "this file was taken in before: all of its {} messages are stored",
-            counts.messages
+            "{} taken in now, after {} by an earlier run that was cut off",
+            counted(now, "message"),
+            grouped(all - now)
         )?;
-        return Ok(());
     }
     writeln!(
         out,
-        "{} messages: {} readings, {} repeated, {} lines set aside",
-        summary.messages, counts.readings, counts.duplicate_readings, counts.rejected_lines
+        "{}{}: {}",
+        if now < all { "the whole file: " } else { "" },
+        counted(all, "message"),
+        lines(
+            count(counts.readings),
+            count(counts.duplicate_readings),
+            count(counts.duplicate_lines),
+            count(counts.rejected_lines)
+        )
     )?;
     if counts.rejected_lines > 0 {
         writeln!(out, "see why with `deloton rejected list`")?;
     }
     if summary.partial_rides > 0 {
-        writeln!(
-            out,
-            "{} rides in the buffer were joined midway: their riders are not known",
-            summary.partial_rides
-        )?;
+        let (were, whose) = if summary.partial_rides == 1 {
+            ("was", "its rider is")
+        } else {
+            ("were", "their riders are")
+        };
+        let rides = counted(count(summary.partial_rides), "ride");
+        writeln!(out, "{rides} {were} joined midway: {whose} not known")?;
+    }
+    if summary.days.is_empty() {
+        return Ok(());
     }
     let zone = app.schedule.day.timezone;
     writeln!(
         out,
-        "\nbusiness day (in {zone}; the log's stamps are {})   rides   readings",
-        app.settings.log_timezone
+        "\nthe file's rides by business day (in {zone}; the log's stamps are {})\n{:<10}   {:>6}   {:>8}",
+        app.settings.log_timezone, "day", "rides", "readings"
     )?;
     for (day, rides, readings) in &summary.days {
         writeln!(
@@ -112,7 +131,10 @@ fn from_kafka(app: &App) -> anyhow::Result<()> {
         store: app.store.clone(),
         rules: app.rules(),
         log_timezone: app.settings.log_timezone,
-        kafka: KafkaConfig::from_settings(&app.settings, app.store.node_id()?)?,
+        kafka: KafkaConfig {
+            node: app.store.node_id()?,
+            ..KafkaConfig::from_settings(&app.settings)?
+        },
         live: Arc::clone(&app.live),
         stop,
     };

@@ -7,6 +7,7 @@ pub mod backfill;
 pub mod backup;
 pub mod check;
 pub mod consume;
+mod demo;
 pub mod outbox;
 pub mod plan;
 pub mod rejected;
@@ -18,8 +19,10 @@ mod schedule_tests;
 pub mod serve;
 pub mod simulate;
 pub mod status;
+mod words;
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     process::ExitCode,
 };
@@ -35,8 +38,9 @@ use crate::{
     config::settings::Settings,
     ingest,
     jobs::sql_files,
-    logging,
+    logging, notify, report,
     store::{Store, daily_table},
+    template::TemplateError,
 };
 
 /// Rides from exercise bikes: consumed from Kafka, compacted, reported, mailed, served.
@@ -133,7 +137,10 @@ impl StoreCommand {
                 )
             }
             StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) }) if path.as_os_str() == "-" => {
-                let mut file = NamedTempFile::new().context("cannot keep standard input for the server")?;
+                let mut file = tempfile::Builder::new()
+                    .prefix("standard-input-")
+                    .tempfile()
+                    .context("cannot keep standard input for the server")?;
                 io::copy(&mut io::stdin().lock(), &mut file).context("cannot keep standard input for the server")?;
                 *path = file.path().to_owned();
                 spooled = Some(file);
@@ -154,12 +161,23 @@ impl StoreCommand {
     }
 }
 
-/// Runs the command line; exits with 0 only when the thing was done.
+/// Runs the command line; exits with 0 only when the thing was done, with 1 otherwise.
 #[must_use]
 pub fn main() -> ExitCode {
     // A .env file that is not there is no mistake; one that cannot be read is said when a setting is missing.
     dotenvy::dotenv().ok();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            told.print().ok();
+            // The help that was asked for is no mistake.
+            return if told.use_stderr() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
     let is_long_running = matches!(
         &cli.command,
         Command::Serve(_) | Command::Store(StoreCommand::Consume(consume::ConsumeArgs { from_file: None }))
@@ -194,6 +212,16 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
         let (command, _spooled) = command.clone().seen_from_elsewhere()?;
         return server.execute(&command, out);
     }
+    match command {
+        // A mistyped folder must not look like one in which all is well.
+        StoreCommand::Status(_) if !settings.data_dir.exists() => bail!(
+            "there is no data folder `{}`: nothing was ever ingested here; name another with --data-dir, or begin one \
+             with `deloton serve`",
+            settings.data_dir.display()
+        ),
+        StoreCommand::Run(_) | StoreCommand::Backfill(_) => serve::refuse(&settings.mail_problems())?,
+        _ => {}
+    }
     // Looking at nothing must not leave a database behind.
     let empty = if command.only_reads() && !settings.database().exists() {
         let empty = tempfile::tempdir()?;
@@ -215,11 +243,7 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
 /// `check`: the schedule, every SQL file, every template.
 fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
     let sql = |_: &crate::config::schedule::Schedule| check_sql(settings);
-    let templates = |_: &crate::config::schedule::Schedule| {
-        app::load_templates(settings)
-            .map(|templates| templates.count())
-            .map_err(|error| vec![format!("{error:#}")])
-    };
+    let templates = |_: &crate::config::schedule::Schedule| check_templates(settings);
     let more = [
         check::Check {
             what: "SQL files",
@@ -254,6 +278,30 @@ fn check_sql(settings: &Settings) -> Result<usize, Vec<String>> {
         Ok(names.len())
     } else {
         Err(problems)
+    }
+}
+
+/// Renders every page and every mail from samples.
+fn check_templates(settings: &Settings) -> Result<usize, Vec<String>> {
+    let templates = app::load_templates(settings).map_err(|error| vec![format!("{error:#}")])?;
+    let mails = notify::render::check(&templates, &report::sample_days());
+    let wrong = mails
+        .into_iter()
+        .chain(api::check_pages(&templates))
+        .map(anyhow::Error::from);
+    // By their place: a part that several pages share is wrong once, whichever sample it failed for.
+    let mut problems = BTreeMap::new();
+    for error in report::check(&templates).into_iter().chain(wrong) {
+        let (place, problem) = match error.downcast_ref::<TemplateError>() {
+            Some(error @ TemplateError::Line { template, line, .. }) => ((template.clone(), *line), error.to_string()),
+            _ => ((format!("{error:#}"), 0), format!("{error:#}")),
+        };
+        problems.entry(place).or_insert(problem);
+    }
+    if problems.is_empty() {
+        Ok(templates.count())
+    } else {
+        Err(problems.into_values().collect())
     }
 }
 
@@ -299,5 +347,69 @@ mod tests {
     #[test]
     fn no_two_flags_of_a_command_are_in_each_others_way() {
         super::Cli::command().debug_assert();
+    }
+
+    fn check_with(folder: &std::path::Path) -> Result<usize, Vec<String>> {
+        let folder = folder.to_string_lossy();
+        let cli = super::Cli::try_parse_from(["deloton", "check", "--templates-dir", &folder]).unwrap();
+        super::check_templates(&cli.settings)
+    }
+
+    #[test]
+    fn a_template_that_asks_for_what_is_not_there_is_named_with_its_line() {
+        let templates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let names = [
+            "base.html",
+            "report/daily.html",
+            "report/index.html",
+            "partials/badge.html",
+            "partials/chart.html",
+            "partials/table.html",
+            "partials/tiles.html",
+            "email/daily_report/subject.txt",
+            "email/daily_report/body.txt",
+            "email/daily_report/body.html",
+            "email/heart_rate_alert/subject.txt",
+            "email/heart_rate_alert/body.txt",
+            "email/heart_rate_alert/body.html",
+            "email/job_failure/subject.txt",
+            "email/job_failure/body.txt",
+            "email/job_failure/body.html",
+            "live/wall.html",
+            "web/frame.html",
+            "web/landing.html",
+            "web/jobs.html",
+            "web/outbox.html",
+            "web/mail.html",
+            "web/problem.html",
+            "web/nothing_published.html",
+        ];
+        assert_eq!(check_with(&templates), Ok(names.len()), "every template is tried");
+        let broken = tempfile::tempdir().unwrap();
+        for name in names {
+            let text = std::fs::read_to_string(templates.join(name)).unwrap();
+            // Of a page that fills another's blocks, what stands outside of them is not rendered.
+            let text = match text
+                .split_once("{% block main %}")
+                .filter(|_| text.starts_with("{% extends"))
+            {
+                Some((head, rest)) => format!("{head}{{% block main %}}{{{{ no_such_value }}}}{rest}"),
+                None => format!("{{{{ no_such_value }}}}{text}"),
+            };
+            let line = text.lines().position(|line| line.contains("no_such_value")).unwrap() + 1;
+            let path = broken.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            let problems = check_with(broken.path()).unwrap_err();
+            let [problem] = problems.as_slice() else {
+                panic!("{name}: {problems:#?}")
+            };
+            assert!(
+                problem.contains(&format!("`{name}`, line {line}: ")),
+                "{name}: {problem}"
+            );
+            assert!(problem.contains("no_such_value"), "{problem}");
+            std::fs::remove_file(path).unwrap();
+        }
     }
 }

@@ -6,10 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::words::counted;
 use crate::{
     config::schedule::{Kind, Schedule},
     domain::run::Window,
-    scheduler::plan::{LedgerView, Reason, Stream, WaitingOn, missed, next_runs, plan as plan_at},
+    scheduler::plan::{Due, LedgerView, MOST_COUNTED, Reason, Stream, WaitingOn, missed, next_runs, plan as plan_at},
 };
 
 /// Show what is due, what was missed, and what will run.
@@ -48,7 +49,18 @@ pub fn plan(
 
     writeln!(out, "at {}", local(now))?;
     writeln!(out, "\ndue now")?;
-    for due in &planned.due {
+    for (place, due) in planned.due.iter().enumerate() {
+        let is_tick = |other: &&Due| other.job == due.job && other.window.day().is_none();
+        if is_tick(&due) && planned.due[..place].iter().any(|other| is_tick(&other)) {
+            // Told with the first of them: nobody reads a thousand lines of a job that runs by the second.
+            continue;
+        }
+        let ticks = planned.due.iter().filter(is_tick).count();
+        let about = if ticks > 1 {
+            firings(ticks)
+        } else {
+            window(due.window, &local)
+        };
         let why = match due.reason {
             Reason::CatchUp => format!("missed at {}", local(due.scheduled_at)),
             Reason::Retry => format!("try {}", due.attempt),
@@ -56,13 +68,8 @@ pub fn plan(
             Reason::Restate => "what it is made from was made again".to_owned(),
             _ => format!("since {}", local(due.scheduled_at)),
         };
-        writeln!(
-            out,
-            "  {:<28} {:<20} {why}{}",
-            due.job,
-            window(due.window, &local),
-            mail(&due.job)
-        )?;
+        let and_later = if ticks > 1 { ", and later" } else { "" };
+        writeln!(out, "  {:<28} {about:<20} {why}{and_later}{}", due.job, mail(&due.job))?;
     }
     if planned.due.is_empty() {
         writeln!(out, "  nothing")?;
@@ -92,9 +99,13 @@ pub fn plan(
         writeln!(out, "\nmissed, and not made good")?;
     }
     for missed in missed {
-        let days = missed.days.map(|days| format!(" ({days} days)")).unwrap_or_default();
         let (from, to) = (window(missed.from, &local), window(missed.to, &local));
-        writeln!(out, "  {:<28} {from} to {to}{days}: {}", missed.job, missed.why)?;
+        let when = match (missed.count, missed.from) {
+            (1, _) => from,
+            (count, Window::Day(_)) => format!("{from} to {to} ({})", counted(count as u64, "day")),
+            (count, Window::Instant(_)) => format!("{from} to {to} ({})", firings(count)),
+        };
+        writeln!(out, "  {:<28} {when}: {}", missed.job, missed.why)?;
     }
     writeln!(out, "\nnext, until {}", local(until))?;
     for run in next_runs(schedule, now, until) {
@@ -113,6 +124,11 @@ pub fn plan(
         )?;
     }
     Ok(())
+}
+
+fn firings(count: usize) -> String {
+    let or_more = if count < MOST_COUNTED { "" } else { " or more" };
+    counted(count as u64, "firing") + or_more
 }
 
 fn window(window: Window, local: &impl Fn(DateTime<Utc>) -> String) -> String {

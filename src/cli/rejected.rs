@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use super::words::printable;
 use crate::store::Store;
 
 /// Look at lines that could not be understood.
@@ -25,11 +26,11 @@ pub enum Action {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
-    /// Print one as it arrived. It may hold personal data.
+    /// Print one, with control characters spelt out. It may hold personal data.
     Show {
-        /// Its partition.
+        /// Its partition; 0 in a file.
         partition: i32,
-        /// Its offset.
+        /// Its offset; in a file the lines before it.
         offset: i64,
     },
 }
@@ -46,7 +47,11 @@ pub fn rejected(args: &RejectedArgs, store: &Store, out: &mut dyn Write) -> anyh
                 writeln!(
                     out,
                     "{} UTC  {} partition {} offset {}  {}",
-                    line.received_at, line.topic, line.partition, line.offset, line.reason
+                    line.received_at,
+                    printable(line.topic.as_bytes()),
+                    line.partition,
+                    line.offset,
+                    line.reason
                 )?;
             }
             if lines.is_empty() {
@@ -61,9 +66,7 @@ pub fn rejected(args: &RejectedArgs, store: &Store, out: &mut dyn Write) -> anyh
                 );
             }
             for (topic, raw, reason) in lines {
-                writeln!(out, "{topic}: {reason}")?;
-                out.write_all(&raw)?;
-                writeln!(out)?;
+                writeln!(out, "{}: {reason}\n{}", printable(topic.as_bytes()), printable(&raw))?;
             }
         }
     }

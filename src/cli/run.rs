@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::words::named_count;
 use crate::{
     domain::run::{Outcome, Window},
     scheduler::plan::Reason,
@@ -51,49 +52,40 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
         },
     )?;
     for run in &ended {
-        tell(run, out)?;
+        // Why the last one failed is said below.
+        tell(run, None, out)?;
     }
-    match ended.last() {
-        Some(last) if last.outcome != Outcome::Succeeded => match last.error.as_deref() {
-            _ if last.job != args.job => {
-                bail!(
-                    "`{}` was not run for {window}: `{}`, which it comes after, failed",
-                    args.job,
-                    last.job
-                )
-            }
-            error => bail!(
-                "`{}` failed for {window}: {}",
-                last.job,
-                error.unwrap_or("no reason was written down")
-            ),
-        },
-        _ => Ok(()),
+    let Some(last) = ended.last().filter(|run| run.outcome != Outcome::Succeeded) else {
+        return Ok(());
+    };
+    let reason = last.error.as_deref().unwrap_or("no reason was written down");
+    if last.job == args.job {
+        bail!("`{}` failed for {window}: {reason}", last.job);
     }
+    bail!(
+        "`{}` was not run for {window}: `{}`, which it comes after, failed: {reason}",
+        args.job,
+        last.job
+    )
 }
 
-/// One line for one run.
-pub(super) fn tell(run: &Ended, out: &mut dyn Write) -> std::io::Result<()> {
+/// One line for one run, with the reason for its failure where that is not said elsewhere.
+pub(super) fn tell(run: &Ended, reason: Option<&str>, out: &mut dyn Write) -> std::io::Result<()> {
     let counts = run
         .counts
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(name, count)| format!("{count} {name}"));
+        .map(|(name, count)| named_count(name, count.as_u64().unwrap_or(0)));
     let counts = counts.collect::<Vec<_>>().join(", ");
     let outcome = match run.outcome {
         Outcome::Succeeded => "done",
         other => other.name(),
     };
     write!(out, "{:<28} {:<20} {outcome}", run.job, run.window)?;
-    match &run.error {
-        Some(error) => writeln!(out, ": {error}"),
+    match reason {
+        Some(reason) => writeln!(out, ": {reason}"),
         None if counts.is_empty() => writeln!(out),
         None => writeln!(out, ": {counts}"),
     }
-}
-
-/// `1 day`, `2 days`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

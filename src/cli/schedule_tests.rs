@@ -17,8 +17,11 @@ use crate::{
     clock::Clock,
     config::schedule::Schedule,
     domain::run::JobStatus,
-    scheduler::{Job, Options, Run, Runner, plan::Stream},
-    store::Store,
+    scheduler::{
+        Job, Options, Run, Runner,
+        plan::{LedgerView, Stream},
+    },
+    store::{Store, ledger::JobRow},
 };
 
 const SCHEDULE: &str = r#"
@@ -116,11 +119,11 @@ fn run_makes_what_is_missing_and_tells_each_run() {
     report                       2026-01-05           done: 3 rides
     ");
     insta::assert_snapshot!(asked("report", Some("2026-01-01")), @r"
-    compact                      2026-01-01           failed: the disk is full
-    error: `report` was not run for 2026-01-01: `compact`, which it comes after, failed
+    compact                      2026-01-01           failed
+    error: `report` was not run for 2026-01-01: `compact`, which it comes after, failed: the disk is full
     ");
     insta::assert_snapshot!(asked("compact", Some("2026-01-01")), @r"
-    compact                      2026-01-01           failed: the disk is full
+    compact                      2026-01-01           failed
     error: `compact` failed for 2026-01-01: the disk is full
     ");
 }
@@ -196,6 +199,58 @@ fn plan_shows_what_is_due_what_waits_and_which_mail_would_go_out() {
       compact                      2026-01-06           2026-01-07 00:20:00 GMT
       report                       2026-01-06           2026-01-07 00:20:00 GMT  after compact
     ");
+}
+
+#[test]
+fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
+    let schedule = |catch_up: &str| {
+        let text = format!(
+            "[[job]]\nname = \"send\"\nkind = \"send\"\ncron = \"* * * * *\"\ncatch_up = \"{catch_up}\"\ncatch_up_window = \"1h\"\n\
+             [[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 2 * * *\"\ncatch_up = \"last\"\n"
+        );
+        Schedule::parse(&text, "cron.toml").unwrap()
+    };
+    let seen_at: DateTime<Utc> = "2026-01-03T00:00:00Z".parse().unwrap();
+    let jobs = ["send", "backup"].map(|job| JobRow {
+        job: job.to_owned(),
+        first_seen_at: seen_at,
+        idle_runs: 0,
+        last_idle_at: None,
+    });
+    let view = LedgerView::new(jobs.into(), Vec::new(), now());
+    let told = |catch_up: &str| {
+        let args = PlanArgs {
+            at: None,
+            until: Some(now()),
+        };
+        written(|out| plan(&args, &schedule(catch_up), &view, Stream::CAUGHT_UP, now(), out))
+    };
+    insta::assert_snapshot!(told("all"), @r#"
+    at 2026-01-06 00:30:00 GMT
+
+    due now
+      send                         60 firings           missed at 2026-01-05 23:31:00 GMT, and later
+      backup                       2026-01-04           missed at 2026-01-05 02:00:00 GMT
+
+    missed, and not made good
+      send                         2026-01-03 00:01:00 GMT to 2026-01-05 23:30:00 GMT (4,290 firings): older than its catch_up_window
+      backup                       2026-01-02 to 2026-01-03 (2 days): catch_up = "last": only the newest counts
+
+    next, until 2026-01-06 00:30:00 GMT
+    "#);
+    insta::assert_snapshot!(told("last"), @r#"
+    at 2026-01-06 00:30:00 GMT
+
+    due now
+      send                         2026-01-06 00:30:00 GMT since 2026-01-06 00:30:00 GMT
+      backup                       2026-01-04           missed at 2026-01-05 02:00:00 GMT
+
+    missed, and not made good
+      send                         2026-01-03 00:01:00 GMT to 2026-01-06 00:29:00 GMT (4,349 firings): catch_up = "last": only the newest counts
+      backup                       2026-01-02 to 2026-01-03 (2 days): catch_up = "last": only the newest counts
+
+    next, until 2026-01-06 00:30:00 GMT
+    "#);
 }
 
 #[test]

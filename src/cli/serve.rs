@@ -3,7 +3,6 @@
 use std::{
     io::Write,
     net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use clap::Args;
 use futures_util::FutureExt;
 use poem::{
@@ -22,37 +21,19 @@ use poem::{
 };
 use tokio::{runtime::Runtime, signal};
 
-use super::{consume::progress_bar, remote};
+use super::{demo, remote};
 use crate::{
     api::{self, ApiContext},
     app::App,
     config::settings::{Location, MailKind, Settings, SourceKind},
-    domain::{
-        batch::StreamId,
-        day::Span,
-        run::{JobOverview, JobsHandle, Window},
-    },
+    domain::run::{JobOverview, JobsHandle, Window},
     ingest::{
-        self,
         consume::{Consumer, Listener, Standing},
-        source::{KafkaConfig, RawMessage},
+        source::KafkaConfig,
         writer::Written,
     },
     scheduler::{Runner, Ticker, plan::Stream},
-    simulate::{Faults, Fleet, FleetConfig, broker::EmbeddedBroker, envelope},
 };
-
-/// Business days that a first start with simulated bikes fills in.
-const PAST_DAYS: u64 = 7;
-
-/// Partitions of the embedded broker's topic.
-const PARTITIONS: i32 = 3;
-
-/// Source of the filled-in past in `ops.stream`.
-const PAST: &str = "simulated-past";
-
-/// Prefix of the embedded broker's identities.
-const EMBEDDED: &str = "embedded-";
 
 /// How often gauges are taken from the store.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(15);
@@ -121,7 +102,7 @@ async fn interrupted() {
 /// # Errors
 /// Whatever keeps it from starting; while it runs, a store that cannot be written any more.
 pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
-    api::check_bind(settings.listen)?;
+    check(&settings)?;
     if settings.source() == SourceKind::Simulated && settings.mail == MailKind::Outbox && settings.mail_to.is_empty() {
         settings.mail_to.push("ceo@deloton.example".to_owned());
     }
@@ -151,6 +132,26 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
     // What still blocks must not keep the process: the store recovers from any instant.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Finds everything that is wrong with the settings before anything begins.
+fn check(settings: &Settings) -> anyhow::Result<()> {
+    let mut wrong = settings.mail_problems();
+    wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
+    if settings.source() == SourceKind::Kafka {
+        let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());
+        wrong.extend(kafka.err().map(|error| format!("{error:#}")));
+    }
+    refuse(&wrong)
+}
+
+/// All that is wrong, as one error; none where nothing is.
+pub(super) fn refuse(wrong: &[String]) -> anyhow::Result<()> {
+    match wrong {
+        [] => Ok(()),
+        [one] => bail!("{one}"),
+        many => bail!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),
+    }
 }
 
 fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {
@@ -351,16 +352,18 @@ fn start_work(args: ServeArgs, app: App, stop: Arc<AtomicBool>) -> JoinHandle<an
             }
             Ok(())
         }
-        SourceKind::Kafka => consume(
-            &app,
-            KafkaConfig::from_settings(&app.settings, app.store.node_id()?)?,
-            stop,
-        ),
-        SourceKind::Simulated => simulate(&args, &app, stop),
+        SourceKind::Kafka => {
+            let kafka = KafkaConfig {
+                node: app.store.node_id()?,
+                ..KafkaConfig::from_settings(&app.settings)?
+            };
+            consume(&app, kafka, stop)
+        }
+        SourceKind::Simulated => demo::simulate(&args, &app, stop),
     })
 }
 
-fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+pub(super) fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     let consumer = Consumer {
         store: app.store.clone(),
         rules: app.rules(),
@@ -372,160 +375,8 @@ fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> anyhow::Resu
     consumer.run(&mut Watch::new(app))
 }
 
-/// Simulated bikes through an embedded broker, after the days before were filled in.
-fn simulate(args: &ServeArgs, app: &App, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
-    fill_in_past(args, app, &stop)?;
-    if stop.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    // The logs of earlier starts are gone with their brokers.
-    app.store.drop_checkpoints(EMBEDDED)?;
-    let topic = &app.settings.kafka_topic;
-    let mut broker = EmbeddedBroker::start(topic, PARTITIONS)?;
-    let now = app.clock.now();
-    let fleet = Fleet::new(FleetConfig {
-        demo_from: Some(now),
-        ..fleet_config(args, app)
-    });
-    let lines = fleet
-        .lines(Span {
-            start: now,
-            end: now + Days::new(365),
-        })
-        .with_faults(Faults::default(), args.seed);
-    broker.produce(topic, lines, now)?;
-    let kafka = KafkaConfig {
-        brokers: broker.bootstrap_servers(),
-        topic: topic.clone(),
-        group: app.settings.kafka_group.clone(),
-        properties: Vec::new(),
-        start: crate::config::settings::StartAt::Earliest,
-        lookback: chrono::TimeDelta::hours(2),
-        log_timezone: app.settings.log_timezone,
-        identity: Some(broker.identity()),
-        node: app.store.node_id()?,
-    };
-    consume(app, kafka, stop)
-}
-
-fn fleet_config(args: &ServeArgs, app: &App) -> FleetConfig {
-    FleetConfig {
-        seed: args.seed,
-        bikes: args.bikes,
-        rides_per_day_max: args.rides_per_day,
-        timezone: app.schedule.day.timezone,
-        ..FleetConfig::default()
-    }
-}
-
-/// On the very first start: the business days before, through the same parser, sessioniser, compaction and report.
-fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Result<()> {
-    let marker = past_marker(app);
-    if marker.exists() {
-        return Ok(());
-    }
-    let Some((first, last)) = past_days(app)? else {
-        return Ok(());
-    };
-    let span = Span {
-        start: app.schedule.day.span(first).start,
-        end: app.schedule.day.span(last).end,
-    };
-    let bar = progress_bar();
-    let steps = PAST_DAYS + 1;
-    bar.set_length(steps * 1000);
-    bar.set_message(format!("making rides of {first} to {last}"));
-    tracing::info!(%first, %last, "filling in the days before the first start");
-    let fleet = Fleet::new(FleetConfig {
-        opens_at: Some(span.start),
-        ..fleet_config(args, app)
-    });
-    let stream = StreamId {
-        source: format!("{PAST}-{}-{first}-{last}", args.seed),
-        topic: app.settings.kafka_topic.clone(),
-    };
-    let mut lines = fleet.lines(span);
-    let mut payload = Vec::new();
-    let filled = ingest::file::ingest(&app.store, app.rules(), app.settings.log_timezone, &stream, |each| {
-        let mut offset = 0;
-        while let Some(line) = lines.next_line() {
-            payload.clear();
-            envelope::write_payload(&line, &mut payload);
-            if offset % 65_536 == 0 {
-                let done = (line.at - span.start).num_seconds() * 1000 / (span.end - span.start).num_seconds();
-                bar.set_position(u64::try_from(done).unwrap_or(0));
-                if stop.load(Ordering::Relaxed) {
-                    bail!("stopped while filling in the past; the next start goes on with it");
-                }
-            }
-            let key = Some(line.serial.as_bytes());
-            each(RawMessage {
-                partition: 0,
-                offset,
-                timestamp_millis: None,
-                key,
-                payload: &payload,
-            })?;
-            offset += 1;
-        }
-        Ok(())
-    });
-    // What was taken in until now stays; the next start goes on from there.
-    if stop.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    filled?;
-    let mut day = first;
-    while day <= last && !stop.load(Ordering::Relaxed) {
-        bar.set_message(format!("compacting and reporting {day}"));
-        run_job(app, "report", day)?;
-        bar.inc(1000);
-        day = day + Days::new(1);
-    }
-    if stop.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    run_job(app, "publish", last)?;
-    if app.settings.mail == MailKind::Outbox {
-        run_job(app, "notify", last)?;
-    }
-    bar.finish_and_clear();
-    std::fs::write(&marker, format!("{first} {last}\n")).with_context(|| format!("cannot write `{}`", marker.display()))
-}
-
-/// The days to fill in: those that a start which was cut short had begun with, else the last ones that are over. None
-/// where this is not the very first start: simulated days must not be mixed into what came from elsewhere.
-fn past_days(app: &App) -> anyhow::Result<Option<(NaiveDate, NaiveDate)>> {
-    let begun = past_marker(app).with_extension("begun");
-    let told = || {
-        format!(
-            "`{}` is damaged; delete it to begin the filling-in anew",
-            begun.display()
-        )
-    };
-    if let Ok(text) = std::fs::read_to_string(&begun) {
-        let (first, last) = text.trim().split_once(' ').with_context(told)?;
-        return Ok(Some((
-            first.parse().with_context(told)?,
-            last.parse().with_context(told)?,
-        )));
-    }
-    if !app.store.streams()?.is_empty() {
-        return Ok(None);
-    }
-    let last = app.schedule.day.last_finished(app.clock.now());
-    let first = last - Days::new(PAST_DAYS - 1);
-    std::fs::write(&begun, format!("{first} {last}\n"))
-        .with_context(|| format!("cannot write `{}`", begun.display()))?;
-    Ok(Some((first, last)))
-}
-
-fn past_marker(app: &App) -> PathBuf {
-    app.settings.data_dir.join("simulated-past")
-}
-
 /// Runs a job for a day, where the schedule has it.
-fn run_job(app: &App, job: &str, day: NaiveDate) -> anyhow::Result<()> {
+pub(super) fn run_job(app: &App, job: &str, day: NaiveDate) -> anyhow::Result<()> {
     if app.schedule.job(job).is_none() {
         return Ok(());
     }

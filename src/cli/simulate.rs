@@ -14,6 +14,7 @@ use clap::Args;
 use flate2::{Compression, write::GzEncoder};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::words::counted;
 use crate::{
     config::settings::{Settings, StartAt},
     domain::day::{DayRule, Span},
@@ -135,7 +136,12 @@ pub fn run(args: &SimulateArgs, settings: &Settings) -> anyhow::Result<()> {
             };
             let count = count.with_context(|| format!("cannot write `{}`; is the disk full?", path.display()))?;
             bar.finish_and_clear();
-            eprintln!("{count} lines in `{}`; faults: {}", path.display(), lines.counts());
+            eprintln!(
+                "{} in `{}`; faults: {}",
+                counted(count, "line"),
+                path.display(),
+                lines.counts()
+            );
             Ok(())
         }
     }
@@ -187,7 +193,7 @@ fn produce(lines: FaultyLines, span: Span, speed: f64, settings: &Settings) -> a
         settings.kafka_topic
     );
     let sent = producer.produce(lines, span.start, speed, &AtomicBool::new(false))?;
-    eprintln!("{sent} lines sent");
+    eprintln!("{} sent", counted(sent, "line"));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::words::{counted, grouped, lines};
 use crate::{
     domain::{day::DayRule, live::StreamState, run::Outcome},
     scheduler::runner::JobOverview,
@@ -77,8 +78,9 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
         .filter(|&at| status.open_rides > 0 && now - at > QUIET)
     {
         warnings.push(format!(
-            "{} open, and nothing has arrived for {}: does the consumer run, and do the bikes reach Kafka?",
-            counted(status.open_rides, "ride is", "rides are"),
+            "{} {} open, and nothing has arrived for {}: does the consumer run, and do the bikes reach Kafka?",
+            counted(status.open_rides, "ride"),
+            if status.open_rides == 1 { "is" } else { "are" },
             span(now - newest)
         ));
     }
@@ -113,13 +115,13 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
         ),
     ] {
         if let Some((_, count)) = status.outbox.iter().find(|(known, _)| *known == state) {
-            warnings.push(format!("{} {what}: {then}", counted(*count, "message", "messages")));
+            warnings.push(format!("{} {what}: {then}", counted(*count, "message")));
         }
     }
     if status.rejected_lines > 0 {
-        let lines = counted(status.rejected_lines, "line", "lines");
+        let lines = counted(status.rejected_lines, "line");
         warnings.push(format!(
-            "{lines} could not be understood: `deloton rejected` shows them with the reason"
+            "{lines} could not be understood: `deloton rejected list` shows them with the reason"
         ));
     }
     warnings
@@ -131,7 +133,7 @@ fn streams(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> 
     if let Some(stream) = standing.stream {
         let lag = stream
             .lag_messages
-            .map_or("not known yet".to_owned(), |lag| counted(lag, "message", "messages"));
+            .map_or("not known yet".to_owned(), |lag| counted(lag, "message"));
         field(out, "lag", &lag)?;
     }
     let Some(newest) = status.streams.first() else {
@@ -152,8 +154,9 @@ fn streams(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> 
         "stored",
         "messages",
         "readings",
-        "duplicates",
-        "rejected",
+        "duplicate readings",
+        "duplicate lines",
+        "rejected lines",
     ];
     let mut rows = vec![header.map(str::to_owned)];
     rows.extend(current.iter().map(|stream| {
@@ -164,19 +167,24 @@ fn streams(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> 
             ago(stream.flushed_at, now),
             grouped(stream.messages),
             grouped(stream.readings),
+            grouped(stream.duplicate_readings),
             grouped(stream.duplicate_lines),
             grouped(stream.rejected_lines),
         ]
     }));
     table(out, &rows, Align::Right)?;
     if !earlier.is_empty() {
-        let messages = earlier.iter().map(|stream| stream.messages).sum();
-        let readings = earlier.iter().map(|stream| stream.readings).sum();
+        let sum = |figure: fn(&StreamStatus) -> u64| earlier.iter().map(|stream| figure(stream)).sum();
         let earlier = format!(
-            "{} of other sources: {} messages, {} readings",
-            counted(earlier.len() as u64, "partition", "partitions"),
-            grouped(messages),
-            grouped(readings)
+            "{} of other sources: {}: {}",
+            counted(earlier.len() as u64, "partition"),
+            counted(sum(|stream| stream.messages), "message"),
+            lines(
+                sum(|stream| stream.readings),
+                sum(|stream| stream.duplicate_readings),
+                sum(|stream| stream.duplicate_lines),
+                sum(|stream| stream.rejected_lines)
+            )
         );
         field(out, "earlier", &earlier)?;
     }
@@ -193,12 +201,12 @@ fn rides(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     field(out, "newest reading", &newest)?;
     let buffer = format!(
         "{}, {}",
-        counted(status.buffer_rides, "ride", "rides"),
-        counted(status.buffer_readings, "reading", "readings")
+        counted(status.buffer_rides, "ride"),
+        counted(status.buffer_readings, "reading")
     );
     field(out, "in the buffer", &buffer)?;
     let sealed = status.sealed.map_or("none yet".to_owned(), |days| {
-        let (count, rides) = (counted(days.count, "day", "days"), counted(days.rides, "ride", "rides"));
+        let (count, rides) = (counted(days.count, "day"), counted(days.rides, "ride"));
         if days.first == days.last {
             format!("{count}, {}, with {rides}", days.first)
         } else {
@@ -334,24 +342,6 @@ fn span(span: TimeDelta) -> String {
         7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     }
-}
-
-/// `1 ride`, `2,000 rides`.
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(count), if count == 1 { one } else { many })
-}
-
-/// Thousands apart: `1,234,567`.
-fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

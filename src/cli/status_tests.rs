@@ -28,6 +28,7 @@ fn partition(source: &str, partition: i32, flushed_at: &str) -> StreamStatus {
         flushed_at: at(flushed_at),
         messages: 1_234_567,
         readings: 600_000,
+        duplicate_readings: 1,
         duplicate_lines: 2,
         rejected_lines: 1,
     }
@@ -116,10 +117,10 @@ fn a_quiet_night_needs_nobody() {
     stream
       lag             7 messages
       topic           deloton of cluster-2
-      partition  next offset  log clock   stored   messages  readings  duplicates  rejected
-              0    1,234,567    3 s ago  2 s ago  1,234,567   600,000           2         1
-              1    1,234,567    3 s ago  1 s ago  1,234,567   600,000           2         1
-      earlier         1 partition of other sources: 1,234,567 messages, 600,000 readings
+      partition  next offset  log clock   stored   messages  readings  duplicate readings  duplicate lines  rejected lines
+              0    1,234,567    3 s ago  2 s ago  1,234,567   600,000                   1                2               1
+              1    1,234,567    3 s ago  1 s ago  1,234,567   600,000                   1                2               1
+      earlier         1 partition of other sources: 1,234,567 messages: 600,000 readings, 1 duplicate reading, 2 duplicate lines, 1 rejected line
 
     rides
       open            24
@@ -174,7 +175,7 @@ fn what_needs_a_person_comes_first_with_what_to_do() {
       ! `send` was cut short for 2026-07-10T11:00:00Z at try 4: `deloton plan` says when it is tried again, `deloton run send` tries now
       ! 2 messages may or may not have been sent: decide with `deloton outbox`
       ! 1 message could not be sent: see why, and resend, with `deloton outbox`
-      ! 1 line could not be understood: `deloton rejected` shows them with the reason
+      ! 1 line could not be understood: `deloton rejected list` shows them with the reason
     ");
     assert!(rest.starts_with("stream\n  lag             not known yet\n"), "{rest}");
 }

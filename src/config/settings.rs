@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 
+/// The sender of mails that never leave this machine.
+const MAIL_FROM: &str = "Deloton <reports@deloton.example>";
+
 /// The settings that every command accepts.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Settings")]
@@ -117,12 +120,12 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_MAIL", value_enum, default_value = "outbox")]
     pub mail: MailKind,
 
-    /// Sender of every mail.
+    /// Sender of every mail. SES wants one of its own that it has verified.
     #[arg(
         long,
         global = true,
         env = "DELOTON_MAIL_FROM",
-        default_value = "Deloton <reports@deloton.example>",
+        default_value = MAIL_FROM,
         value_name = "ADDR"
     )]
     pub mail_from: String,
@@ -191,6 +194,32 @@ impl Settings {
         self.site
             .clone()
             .unwrap_or_else(|| Location::Directory(self.data_dir.join("site")))
+    }
+
+    /// What mail lacks, a line each: without it every day would fail anew.
+    #[must_use]
+    pub fn mail_problems(&self) -> Vec<String> {
+        if self.mail != MailKind::Ses {
+            return Vec::new();
+        }
+        let missing = |is_missing: bool, flag: &str, variable: &str, what: &str| {
+            is_missing.then(|| format!("`--mail ses` needs {what}: give it with {flag} or {variable}"))
+        };
+        let is_blank = |text: &String| text.trim().is_empty();
+        let from = self.mail_from == MAIL_FROM || is_blank(&self.mail_from);
+        let to = self.mail_to.iter().all(is_blank);
+        [
+            missing(
+                from,
+                "--mail-from",
+                "DELOTON_MAIL_FROM",
+                "a sender that SES has verified",
+            ),
+            missing(to, "--mail-to", "DELOTON_MAIL_TO", "at least one recipient"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// The database file.

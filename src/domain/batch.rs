@@ -16,7 +16,7 @@ use super::{
 pub struct StreamId {
     /// The cluster's id, a fresh id per start of the embedded broker, or the hash of a file.
     pub source: String,
-    /// The topic, or `file`.
+    /// The topic, or the file's name.
     pub topic: String,
 }
 

@@ -4,6 +4,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+/// Days with rides that a mean over the days before needs: a whole week, so that every weekday is in it. With fewer, what
+/// is usual is not known yet.
+pub const MIN_HISTORY_DAYS: usize = 7;
+
 /// Breakdown groups of fewer riders than this are not shown, nor what would reveal them.
 pub const MIN_GROUP_RIDERS: i64 = 5;
 
@@ -97,11 +101,12 @@ pub struct Headline {
     pub day_before: Option<f64>,
     /// The same weekday's, a week before.
     pub week_before: Option<f64>,
-    /// Mean over those of the seven days before that have rides.
+    /// Mean over those of the seven days before that have rides; none for fewer than four, or where what is usual is not
+    /// known.
     pub seven_day_mean: Option<f64>,
-    /// Mean over those of the 28 days before that have rides.
+    /// Mean over those of the 28 days before that have rides; none for fewer than [`MIN_HISTORY_DAYS`].
     pub mean_28_days: Option<f64>,
-    /// Standard deviation over the same days; none for fewer than two.
+    /// Standard deviation over the same days.
     pub stddev_28_days: Option<f64>,
     /// The 28 days up to and including this one, oldest first, for a sparkline.
     pub last_28_days: Vec<Option<f64>>,
@@ -125,7 +130,8 @@ pub struct HourCount {
     pub hour: u32,
     /// Rides that began in it.
     pub rides: i64,
-    /// Mean over the 28 days before of the hour of that name; none without history.
+    /// Mean over the 28 days before of the hour of that name; none where fewer than [`MIN_HISTORY_DAYS`] of them have
+    /// rides.
     pub usual: Option<f64>,
 }
 
@@ -183,6 +189,9 @@ pub struct Quality {
     pub idle_rides: i64,
     /// Lines received during the day that could not be understood.
     pub rejected_lines: i64,
-    /// Heart-rate alerts raised.
+    /// Heart-rate alerts raised. None are for readings that were taken in long after the ride.
     pub alerts: i64,
+    /// Whether these are more than the schedule's `alert_banner`: then the page says so first.
+    #[serde(default)]
+    pub has_many_alerts: bool,
 }

@@ -33,9 +33,9 @@ pub struct FileSummary {
     pub counts: Counts,
     /// Messages taken in by this call; 0 where the file was known.
     pub messages: i64,
-    /// Business days of its rides, oldest first, with their rides and readings.
+    /// Business days of its rides in the buffer, oldest first, with all that is stored of these rides.
     pub days: Vec<(chrono::NaiveDate, i64, i64)>,
-    /// Rides without a header.
+    /// Those of its rides that have no header.
     pub partial_rides: i64,
 }
 
@@ -52,10 +52,15 @@ pub fn ingest_file(
     mut progress: impl FnMut(u64, u64),
 ) -> anyhow::Result<FileSummary> {
     let source = FileSource::open(path)?;
-    let stream = StreamId {
+    // By its content, whatever it was called then.
+    let known = store
+        .streams()?
+        .into_iter()
+        .find(|known| known.source == source.identity());
+    let stream = known.unwrap_or_else(|| StreamId {
         source: source.identity().to_owned(),
-        topic: "file".to_owned(),
-    };
+        topic: source.name(),
+    });
     let size = source.size_bytes();
     let before = store.stream_counts(&stream)?.messages;
     ingest(store, rules, zone, &stream, |each| {
@@ -68,7 +73,7 @@ pub fn ingest_file(
         })
     })?;
     let counts = store.stream_counts(&stream)?;
-    let rides = store.stream_rides()?;
+    let rides = store.ride_days(&stream)?;
     Ok(FileSummary {
         messages: counts.messages - before,
         counts,

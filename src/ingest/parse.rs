@@ -14,6 +14,9 @@ use crate::domain::{
 /// The longest ride the bike's counter is believed for: two days, in seconds.
 const MAX_SECOND: f64 = 172_800.0;
 
+/// The longest message that is looked into: a bike's lines are a thousand times shorter.
+pub const MAX_MESSAGE: usize = 1 << 20;
+
 const BEGINNING_OF_MAIN: &str = "--------- beginning of main";
 const BEGINNING_OF_RIDE: &str = "--------- beginning of a new ride";
 const GETTING_USER_DATA: &str = "Getting user data from server..";
@@ -24,6 +27,9 @@ const TELEMETRY: &str = "[INFO]: Telemetry - ";
 /// Why a message was set aside. The text goes into `daily.rejected_line` and holds nothing of the message itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
+    /// The message is longer than [`MAX_MESSAGE`].
+    #[error("longer than 1 MiB")]
+    TooLong,
     /// The message is not JSON in UTF-8.
     #[error("not a JSON object in UTF-8")]
     NotJson,
@@ -68,8 +74,13 @@ pub struct Envelope<'a> {
 /// Opens a message's envelope.
 ///
 /// # Errors
-/// When it is not a JSON object in UTF-8, or has no text member `log`.
+/// When it is empty or too long, is not a JSON object in UTF-8, or has no text member `log`.
 pub fn open_envelope(message: &[u8]) -> Result<Envelope<'_>, ParseError> {
+    match message.len() {
+        0 => return Err(ParseError::NoValue),
+        length if length > MAX_MESSAGE => return Err(ParseError::TooLong),
+        _ => {}
+    }
     let text = std::str::from_utf8(message).map_err(|_| ParseError::NotJson)?;
     match scan_envelope(text) {
         Some(envelope) => Ok(envelope),

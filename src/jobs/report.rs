@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use crate::{
-    domain::{artifact::Artifact, day::DayRule, report::DailyReport, run::JobStatus},
+    domain::{artifact::Artifact, report::DailyReport, run::JobStatus},
     report::{
         html::Neighbours,
-        model,
+        model::{self, ReportRule},
         site::{DayEntry, daily_artifacts, site_artifacts},
     },
     store::Store,
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// # Errors
 /// When a daily table is missing, naming the job to run; when something cannot be rendered or written.
-pub fn run(store: &Store, rule: &DayRule, templates: &Templates, day: NaiveDate) -> Result<JobStatus> {
+pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDate) -> Result<JobStatus> {
     let folder = folder(store.data_dir());
     let report = model::build(store, rule, day)?;
     // Only days that have a page can be linked to: one that is sealed may never be reported.

@@ -39,7 +39,7 @@ pub fn send(store: &Store, notifier: &Notifier, runtime: &Handle) -> Result<JobS
     if let Some(reason) = reason {
         let states: Vec<_> = failed.iter().map(|state| state.name()).collect();
         bail!(
-            "{} of {} mails were not sent (now {}): {reason}",
+            "mails not sent: {} of {} (now {}): {reason}",
             failed.len(),
             failed.len() as u64 + sent,
             states.join(", ")

@@ -193,6 +193,51 @@ pub fn job_failure(templates: &Templates, failure: &JobFailure, recipient: &str)
     render(templates, MessageKind::JobFailure, topic, recipient, &values)
 }
 
+/// What is wrong with the mails' templates: each is rendered from samples, the daily mail from those of `reports`.
+pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateError> {
+    let to = "someone@deloton.example";
+    let at = DateTime::UNIX_EPOCH;
+    let mails = reports.iter().flat_map(|report| {
+        [None, Some("https://site.example/index.html")].map(|url| {
+            let mail = DailyMail {
+                report,
+                pdf: &[],
+                chart_png: url.map_or(&[], |_| b"png"),
+                page_url: url,
+                index_url: url,
+            };
+            daily_report(templates, &mail, to)
+        })
+    });
+    let alerts = [("high", Some("Ann")), ("low", None)].map(|(direction, forename)| {
+        let alert = HeartRateAlert {
+            topic: "a ride".to_owned(),
+            forename: forename.map(str::to_owned),
+            direction,
+            heart_rate_bpm: 184,
+            sustained_seconds: 12,
+            limit_bpm: 178,
+            limit_source: "208 − 0.7 × age, at 43 years".to_owned(),
+            raised_at: at,
+            timezone: "Europe/London".to_owned(),
+        };
+        heart_rate_alert(templates, &alert, to)
+    });
+    let failures = [(Window::Day(at.date_naive()), 1), (Window::Instant(at), 3)].map(|(window, attempts)| {
+        let failure = JobFailure {
+            job: "publish".to_owned(),
+            window,
+            attempts,
+            failed_at: at,
+            timezone: "Europe/London".to_owned(),
+            error: "the bucket does not exist".to_owned(),
+            jobs_url: (attempts > 1).then(|| "https://deloton.example/jobs".to_owned()),
+        };
+        job_failure(templates, &failure, to)
+    });
+    mails.chain(alerts).chain(failures).filter_map(Result::err).collect()
+}
+
 fn render(
     templates: &Templates,
     kind: MessageKind,

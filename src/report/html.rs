@@ -92,7 +92,6 @@ struct DayPage<'a> {
     sentences: Vec<String>,
     /// What is unlike other days about this one: a clock change, a restatement.
     notes: Vec<String>,
-    has_many_alerts: bool,
     data_level: &'static str,
     tiles: Vec<Figure>,
     figures: Vec<Figure>,
@@ -123,7 +122,6 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
         report,
         sentences: words::summary(report),
         notes: notes(report),
-        has_many_alerts: quality::has_many_alerts(report),
         data_level: quality::data_level(report).key(),
         tiles: TILES.iter().filter_map(figure).collect::<Result<_>>()?,
         figures: others.filter_map(|key| figure(&key)).collect::<Result<_>>()?,

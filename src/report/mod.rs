@@ -1,5 +1,5 @@
-//! From one [`DailyReport`](crate::domain::report::DailyReport) to what people look at: charts, the page, the PDF, the
-//! site. Renderers are pure: the same report gives the same bytes, and nothing here reads a clock or a database.
+//! From one [`DailyReport`] to what people look at: charts, the page, the PDF, the site. Renderers are pure: the same
+//! report gives the same bytes, and nothing here reads a clock or a database.
 
 pub mod chart;
 pub mod font;
@@ -7,7 +7,34 @@ pub mod html;
 pub mod model;
 pub mod pdf;
 pub mod quality;
-#[cfg(test)]
 mod sample;
 pub mod site;
 pub mod table;
+
+use anyhow::Result;
+
+use crate::{domain::report::DailyReport, template::Templates};
+
+/// What is wrong with the report's templates: the site is rendered from sample days.
+pub fn check(templates: &Templates) -> Vec<anyhow::Error> {
+    let days = sample::days();
+    let neighbours = |report: &DailyReport| html::Neighbours {
+        previous: report.day.pred_opt(),
+        next: report.day.succ_opt().filter(|_| report.rides() > 0),
+    };
+    let entries: Vec<_> = days.iter().map(site::DayEntry::of).collect();
+    let pages = days
+        .iter()
+        .map(|report| html::page(report, neighbours(report), templates).map(drop));
+    let index = |latest, entries| site::site_artifacts(entries, latest, templates).map(drop);
+    pages
+        .chain([index(days.first(), &entries[..]), index(None, &[])])
+        .filter_map(Result::err)
+        .collect()
+}
+
+/// Days to try templates with: between them they have everything that a report can say.
+#[must_use]
+pub fn sample_days() -> Vec<DailyReport> {
+    sample::days().into()
+}

@@ -12,7 +12,7 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike, Utc};
 use crate::{
     domain::{
         day::{DayRule, Span},
-        report::{Bin, DailyReport, DayCount, Headline, HeadlineKey, Histogram, HourCount},
+        report::{Bin, DailyReport, DayCount, Headline, HeadlineKey, Histogram, HourCount, MIN_HISTORY_DAYS},
     },
     store::{
         Store,
@@ -22,6 +22,9 @@ use crate::{
 
 /// Days before the report's that it is compared with.
 const HISTORY_DAYS: u64 = 28;
+
+/// Of the week before, days with rides that its mean needs.
+const MIN_WEEK_DAYS: usize = 4;
 
 /// The headlines in the order they are shown.
 const HEADLINES: [HeadlineKey; 9] = [
@@ -48,11 +51,30 @@ const HEART_RATE_BIN_BPM: i64 = 5;
 /// Totals by day; days that were never computed are absent.
 type History = BTreeMap<NaiveDate, Totals>;
 
+/// What a report goes by, besides the tables.
+#[derive(Debug, Clone, Copy)]
+pub struct ReportRule {
+    /// When days end.
+    pub day: DayRule,
+    /// More heart-rate alerts than this in a day are said first.
+    pub alert_banner: u32,
+}
+
+impl Default for ReportRule {
+    fn default() -> Self {
+        ReportRule {
+            day: DayRule::default(),
+            alert_banner: 5,
+        }
+    }
+}
+
 /// The report of `day`, from the daily tables.
 ///
 /// # Errors
 /// A daily table is missing or was not filled for the day; the message names the run that fills it.
-pub fn build(store: &Store, day_rule: &DayRule, day: NaiveDate) -> Result<DailyReport> {
+pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyReport> {
+    let day_rule = &rule.day;
     let span = day_rule.span(day);
     let first = day - Days::new(HISTORY_DAYS);
     let reader = ReportReader::new(store, day)?;
@@ -76,7 +98,7 @@ pub fn build(store: &Store, day_rule: &DayRule, day: NaiveDate) -> Result<DailyR
         bins => Ok(bins),
     };
 
-    Ok(DailyReport {
+    let mut report = DailyReport {
         day,
         starts_at: span.start,
         ends_at: span.end,
@@ -109,15 +131,9 @@ pub fn build(store: &Store, day_rule: &DayRule, day: NaiveDate) -> Result<DailyR
             totals.heart_rate_bpm_median,
         ),
         quality: reader.quality(span)?,
-    })
-}
-
-/// The days that are sealed, oldest first.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn days(store: &Store) -> Result<Vec<NaiveDate>> {
-    Ok(report::sealed_days(store)?.into_keys().collect())
+    };
+    report.quality.has_many_alerts = report.quality.alerts > i64::from(rule.alert_banner);
+    Ok(report)
 }
 
 /// The 28 days up to and including `day`, oldest first.
@@ -136,14 +152,17 @@ fn headline(key: HeadlineKey, history: &History, day: NaiveDate) -> Headline {
             .collect()
     };
     let month = before(HISTORY_DAYS);
+    let mean_28_days = mean(&month).filter(|_| month.len() >= MIN_HISTORY_DAYS);
+    let week = before(7);
+    let has_week = mean_28_days.is_some() && week.len() >= MIN_WEEK_DAYS;
     Headline {
         key,
         value: on(day),
         day_before: on(day - Days::new(1)),
         week_before: on(day - Days::new(7)),
-        seven_day_mean: mean(&before(7)),
-        mean_28_days: mean(&month),
-        stddev_28_days: stddev(&month),
+        seven_day_mean: mean(&week).filter(|_| has_week),
+        mean_28_days,
+        stddev_28_days: mean_28_days.and_then(|mean| stddev(&month, mean)),
         last_28_days: last_28_days(day).map(on).collect(),
     }
 }
@@ -167,17 +186,18 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 /// Sample standard deviation: the days are a sample of what days are like.
-fn stddev(values: &[f64]) -> Option<f64> {
-    let mean = mean(values).filter(|_| values.len() > 1)?;
+fn stddev(values: &[f64], mean: f64) -> Option<f64> {
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
+    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
 }
 
 /// The hours of `day`, with what the hour of that local name usually has: its mean over the days before that have
-/// rides. An hour that a day has twice counts as two.
+/// rides, where these are enough. An hour that a day has twice counts as two.
 fn rides_per_hour(day_rule: &DayRule, history: &History, hours: &[BegunInHour], day: NaiveDate) -> Vec<HourCount> {
+    let before = history.range(..day).filter(|(_, totals)| totals.rides > 0);
+    let before: Vec<NaiveDate> = before.map(|(&day, _)| day).collect();
     let mut usual: HashMap<u32, (i64, i64)> = HashMap::new();
-    for (&day, _) in history.range(..day).filter(|(_, totals)| totals.rides > 0) {
+    for day in before.iter().copied().filter(|_| before.len() >= MIN_HISTORY_DAYS) {
         for hour in hours_of(day_rule, hours, day) {
             let (rides, times) = usual.entry(hour.hour).or_default();
             *rides += hour.rides;

@@ -249,12 +249,12 @@ fn first_page(report: &DailyReport) -> Result<Sheet> {
         sheet.text(MARGIN, 12.0, &line, Weight::Regular, 12.0, TEXT);
         sheet.y -= 17.0;
     }
-    let mut notes = html::notes(report);
-    if quality::has_many_alerts(report) {
-        notes.insert(0, format!("{} heart-rate alerts were raised.", report.quality.alerts));
-    }
-    for note in notes {
-        let ink = if note.contains("alerts") { ALERT } else { MUTED };
+    let alerts = report.quality.has_many_alerts.then(|| match report.quality.alerts {
+        1 => "1 heart-rate alert was raised.".to_owned(),
+        alerts => format!("{alerts} heart-rate alerts were raised."),
+    });
+    let notes = html::notes(report).into_iter().map(|note| (note, MUTED));
+    for (note, ink) in alerts.map(|alerts| (alerts, ALERT)).into_iter().chain(notes) {
         sheet.text(MARGIN, 10.0, &note, Weight::Regular, 9.5, ink);
         sheet.y -= 13.0;
     }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::chart::whole;
 use crate::domain::report::DailyReport;
 
-/// Heart-rate alerts above which the page opens with a banner.
-const MANY_ALERTS: i64 = 5;
+/// Nobody watched a ride whose readings were taken in later: no alerts of a day may mean no live readings.
+const LIVE_ALERTS: &str = "Heart-rate alerts raised live";
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -74,7 +74,7 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
     };
     // A reading is two lines.
     let lines = quality.readings * 2 + quality.rejected_lines;
-    let alerts = if quality.alerts > MANY_ALERTS {
+    let alerts = if quality.has_many_alerts {
         Level::Alert
     } else {
         Level::Ok
@@ -117,7 +117,7 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
             1.0,
         ),
         Check {
-            name: "Heart-rate alerts",
+            name: LIVE_ALERTS,
             key: "alerts",
             count: quality.alerts,
             share: None,
@@ -135,10 +135,4 @@ pub fn data_level(report: &DailyReport) -> Level {
         .map(|check| check.level)
         .max()
         .unwrap_or(Level::Ok)
-}
-
-/// Whether the day had so many heart-rate alerts that the page says so first.
-#[must_use]
-pub fn has_many_alerts(report: &DailyReport) -> bool {
-    report.quality.alerts > MANY_ALERTS
 }

@@ -1,6 +1,6 @@
-//! Reports to test with: an ordinary day, and the days that break reports.
+//! Reports to try templates with: an ordinary day, and the days that break reports.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::{
@@ -10,7 +10,21 @@ use crate::domain::{
 
 /// The day of the ordinary report: a Tuesday.
 pub(super) fn tuesday() -> NaiveDate {
-    NaiveDate::from_ymd_opt(2025, 3, 4).unwrap()
+    date(2025, 3, 4)
+}
+
+/// Days that between them have everything a report can say.
+pub(super) fn days() -> [DailyReport; 4] {
+    let mut alarming = on(date(2025, 10, 26));
+    alarming.seal_count = 2;
+    alarming.quality.alerts = 6;
+    alarming.quality.has_many_alerts = true;
+    alarming.quality.partial_rides = alarming.rides();
+    [ordinary(), empty(), one_ride(), alarming]
+}
+
+fn date(year: i32, month: u32, day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(year, month, day).expect("it is in the calendar")
 }
 
 fn headline(key: HeadlineKey, value: f64, earlier: impl Fn(u64) -> Option<f64>) -> Headline {
@@ -62,12 +76,7 @@ fn hours(day: NaiveDate, rides: impl Fn(u32) -> i64) -> (DateTime<Utc>, DateTime
     let span = DayRule::default().span(day);
     let hours = (0..span.hours()).map(|place| {
         let starts_at = span.start + TimeDelta::hours(place);
-        let hour = starts_at
-            .with_timezone(&Tz::Europe__London)
-            .format("%H")
-            .to_string()
-            .parse()
-            .unwrap();
+        let hour = starts_at.with_timezone(&Tz::Europe__London).hour();
         HourCount {
             starts_at,
             hour,
@@ -94,7 +103,7 @@ fn normal_bins(from: f64, width: f64, count: i32, rides: f64) -> Vec<Bin> {
 pub(super) fn ordinary() -> DailyReport {
     let day = tuesday();
     let wave = |back: u64, size: f64| {
-        let weekday = (day - Days::new(back)).format("%u").to_string().parse::<f64>().unwrap();
+        let weekday = f64::from((day - Days::new(back)).weekday().number_from_monday());
         Some((size * (1.0 - 0.035 * (weekday - 3.0).abs() + 0.04 * ((back * 7 % 5) as f64 - 2.0) / 2.0)).round())
     };
     let (starts_at, ends_at, hours_in_day, rides_per_hour) = hours(day, |hour| match hour {
@@ -200,6 +209,7 @@ pub(super) fn ordinary() -> DailyReport {
             idle_rides: 118,
             rejected_lines: 1_904,
             alerts: 3,
+            has_many_alerts: false,
         },
     }
 }
@@ -217,9 +227,9 @@ pub(super) fn empty() -> DailyReport {
                 | HeadlineKey::EnergyKilojoules
         );
         headline.value = counts.then_some(0.0);
-        *headline.last_28_days.last_mut().unwrap() = headline.value;
+        headline.last_28_days[27] = headline.value;
     }
-    report.rides_per_day.last_mut().unwrap().rides = Some(0);
+    report.rides_per_day[27].rides = Some(0);
     report.rides_per_hour.iter_mut().for_each(|hour| hour.rides = 0);
     report.by_gender.clear();
     report.by_age_band.clear();
@@ -255,7 +265,7 @@ pub(super) fn one_ride() -> DailyReport {
             stddev_28_days: None,
             last_28_days: vec![None; 28],
         };
-        *headline.last_28_days.last_mut().unwrap() = headline.value;
+        headline.last_28_days[27] = headline.value;
     }
     let last = report.rides_per_day.len() - 1;
     for (place, count) in report.rides_per_day.iter_mut().enumerate() {
@@ -287,13 +297,15 @@ pub(super) fn one_ride() -> DailyReport {
 }
 
 /// An ordinary day of 25 hours.
+#[cfg(test)]
 pub(super) fn long_day() -> DailyReport {
-    on(Utc.with_ymd_and_hms(2025, 10, 26, 12, 0, 0).unwrap().date_naive())
+    on(date(2025, 10, 26))
 }
 
 /// An ordinary day of 23 hours.
+#[cfg(test)]
 pub(super) fn short_day() -> DailyReport {
-    on(Utc.with_ymd_and_hms(2025, 3, 30, 12, 0, 0).unwrap().date_naive())
+    on(date(2025, 3, 30))
 }
 
 /// The ordinary day's figures on another day.

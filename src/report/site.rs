@@ -88,7 +88,7 @@ impl DayEntry {
                     .replace(" on the day before", "")
                     .replace("as the day before", "same")
             });
-        let level = if quality::has_many_alerts(report) {
+        let level = if report.quality.has_many_alerts {
             Level::Alert
         } else {
             quality::data_level(report)

@@ -1,11 +1,11 @@
-//! The schema's versions: a new file gets the newest; an older one is migrated, after a copy of it was put aside; a
-//! newer one is refused.
+//! The schema's versions. A database that is empty gets every migration; one of an older version those that it lacks,
+//! after a copy of it was put aside; one of a version that this program does not know is refused.
 
 use std::path::Path;
 
 use duckdb::Connection;
 
-use super::{Doing, Result, StoreError};
+use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
@@ -20,14 +20,14 @@ pub fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("migrations are few")
 }
 
-/// Brings the database to the newest version.
+/// Brings the database to [`known_version`].
 pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Result<()> {
     let display = || path.display().to_string();
     connection
         .execute_batch(
             "create table if not exists main.schema_version (version integer not null, migrated_at timestamptz not null)",
         )
-        .map_err(|source| StoreError::Open { path: display(), source })?;
+        .map_err(|source| refused(source, |source| StoreError::Open { path: display(), source }))?;
     let found: i32 = connection
         .query_row("select coalesce(max(version), 0) from main.schema_version", [], |row| {
             row.get(0)

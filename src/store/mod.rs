@@ -60,7 +60,15 @@ pub enum StoreError {
         /// The file.
         path: String,
         /// Why.
-        source: duckdb::Error,
+        source: DuckDbError,
+    },
+    /// The disk is full.
+    #[error(
+        "cannot write `{file}`: the disk that holds it is full; make room there, or put the data folder on a larger one"
+    )]
+    Full {
+        /// What was to be written.
+        file: String,
     },
     /// The file was written by a newer program.
     #[error(
@@ -81,7 +89,7 @@ pub enum StoreError {
         /// What was being done, to what.
         doing: String,
         /// Why it failed.
-        source: duckdb::Error,
+        source: DuckDbError,
     },
     /// A file beside the database could not be read or written.
     #[error("{doing}")]
@@ -95,6 +103,11 @@ pub enum StoreError {
     #[error("{0}")]
     Inconsistent(String),
 }
+
+/// What DuckDB said. The crate adds "Error code 1" as the cause of all its errors: that tells nobody anything.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DuckDbError(duckdb::Error);
 
 /// Result of a store operation.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -110,7 +123,23 @@ pub trait Doing<T> {
 
 impl<T> Doing<T> for duckdb::Result<T> {
     fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|source| StoreError::Query { doing: doing(), source })
+        self.map_err(|source| {
+            let query = |source| StoreError::Query { doing: doing(), source };
+            refused(source, query)
+        })
+    }
+}
+
+/// The error of a statement that failed: what `otherwise` makes of it, unless the disk is full. That may befall any of
+/// them, and there is but one way out of it.
+fn refused(source: duckdb::Error, otherwise: impl FnOnce(DuckDbError) -> StoreError) -> StoreError {
+    let text = source.to_string();
+    if !text.contains("No space left on device") {
+        return otherwise(DuckDbError(source));
+    }
+    let file = text.split_once("file \"").and_then(|(_, rest)| rest.split_once('"'));
+    StoreError::Full {
+        file: file.map_or(DATABASE, |(file, _)| file).to_owned(),
     }
 }
 
@@ -210,7 +239,7 @@ impl Store {
                 Ok(done)
             };
             match attempt() {
-                Err(StoreError::Query { source, .. }) if is_conflict(&source) => {
+                Err(StoreError::Query { source, .. }) if is_conflict(&source.0) => {
                     tracing::debug!("{}: the same rows were changed meanwhile; trying again", doing());
                     drop(connection);
                     std::thread::sleep(Duration::from_millis(5));
@@ -325,10 +354,10 @@ fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
                     holder: holder.trim().to_owned(),
                 }
             }
-            None => StoreError::Open {
+            None => refused(source, |source| StoreError::Open {
                 path: display(),
                 source,
-            },
+            }),
         }
     };
     #[expect(clippy::disallowed_methods, reason = "this is the store")]
@@ -384,5 +413,37 @@ mod tests {
         second
             .execute_batch("begin; create table t (x integer); commit")
             .unwrap();
+    }
+
+    /// An error and its causes, as they are printed.
+    fn told(error: StoreError) -> String {
+        format!("{:#}", anyhow::Error::from(error))
+    }
+
+    #[test]
+    fn a_statement_that_fails_ends_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::System).unwrap();
+        let failed = store.connection().unwrap().execute_batch("select 1 from nowhere");
+        let text = told(failed.doing(|| "cannot count".to_owned()).unwrap_err());
+        assert!(text.starts_with("cannot count: Catalog Error: "), "{text}");
+        assert!(text.contains("nowhere") && !text.contains("Error code"), "{text}");
+    }
+
+    #[test]
+    fn a_full_disk_is_named_whatever_was_being_done() {
+        let said = "TransactionContext Error: Failed to commit: Could not write file \"data/deloton.duckdb.wal\": No space \
+                    left on device";
+        let failure = duckdb::Error::DuckDBFailure(duckdb::ffi::Error::new(1), Some(said.to_owned()));
+        let text = told(
+            Err::<(), _>(failure)
+                .doing(|| "cannot make the views; is a file missing?".to_owned())
+                .unwrap_err(),
+        );
+        assert_eq!(
+            text,
+            "cannot write `data/deloton.duckdb.wal`: the disk that holds it is full; make room there, or put the data \
+             folder on a larger one"
+        );
     }
 }

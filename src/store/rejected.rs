@@ -7,7 +7,7 @@ use super::{Doing, Result, Store};
 /// A line that was set aside, without its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Topic, or `file`.
+    /// The topic, or the file's name.
     pub topic: String,
     /// Partition.
     pub partition: i32,

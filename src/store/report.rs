@@ -210,7 +210,7 @@ impl ReportReader {
         self.rows_of(table, sql, [date(self.day)], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// The day's quality, with the lines rejected in `span`.
+    /// The day's quality, with the lines rejected in `span`. How many alerts are many is not for the store to say.
     ///
     /// # Errors
     /// As for [`ReportReader::totals`]; also when the table was not filled for the day.
@@ -230,6 +230,7 @@ impl ReportReader {
                 idle_rides: row.get(4)?,
                 alerts: row.get(5)?,
                 rejected_lines: row.get(6)?,
+                has_many_alerts: false,
             })
         })?;
         rows.into_iter().next().ok_or_else(|| self.missing("daily_quality"))

@@ -23,11 +23,11 @@ pub struct Status {
     pub buffer_rides: u64,
     /// Readings in the buffer.
     pub buffer_readings: u64,
-    /// Lines that could not be understood and that nobody has looked at.
+    /// Lines that could not be understood, ever: they are kept.
     pub rejected_lines: u64,
     /// Days in history; none before the first.
     pub sealed: Option<SealedDays>,
-    /// Sealed days for which there is something new, to be sealed again.
+    /// Sealed days whose rides in the buffer are not those in history: they are to be sealed again.
     pub late_days: Vec<NaiveDate>,
     /// Messages in the send ledger, of states that have any.
     pub outbox: Vec<(MailState, u64)>,
@@ -46,7 +46,7 @@ pub struct Status {
 pub struct StreamStatus {
     /// The cluster's id, a fresh id per start of the embedded broker, or the hash of a file.
     pub source: String,
-    /// The topic, or `file`.
+    /// The topic, or the file's name.
     pub topic: String,
     /// The partition.
     pub partition: i32,
@@ -60,7 +60,9 @@ pub struct StreamStatus {
     pub messages: u64,
     /// Readings made of them.
     pub readings: u64,
-    /// Lines of a second that was there already.
+    /// Readings of a second that was there already.
+    pub duplicate_readings: u64,
+    /// Lines of a second that was there already, of a reading or of half of one.
     pub duplicate_lines: u64,
     /// Lines that could not be understood.
     pub rejected_lines: u64,
@@ -163,8 +165,9 @@ fn stream(row: &Row<'_>) -> duckdb::Result<StreamStatus> {
         flushed_at: instant(row, 5)?.unwrap_or_default(),
         messages: row.get(6)?,
         readings: row.get(7)?,
-        duplicate_lines: row.get(8)?,
-        rejected_lines: row.get(9)?,
+        duplicate_readings: row.get(8)?,
+        duplicate_lines: row.get(9)?,
+        rejected_lines: row.get(10)?,
     })
 }
 

@@ -1,4 +1,4 @@
-//! What became of a stream's messages, and how big the buffer is.
+//! What became of a stream's messages, and of the rides that they tell of.
 
 use chrono::NaiveDate;
 use duckdb::params;
@@ -6,9 +6,9 @@ use duckdb::params;
 use super::{Doing, Result, Store};
 use crate::domain::batch::{Counts, StreamId};
 
-/// Rides in the buffer by business day.
+/// Some rides by business day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BufferedRides {
+pub struct RideDays {
     /// (day, rides, readings), oldest day first, of rides that are over.
     pub days: Vec<(NaiveDate, i64, i64)>,
     /// Rides without a header.
@@ -65,18 +65,16 @@ impl Store {
             .doing(|| format!("cannot read the counts of `{}`", stream.topic))
     }
 
-    /// The rides in the buffer.
+    /// What the buffer holds of the rides that `stream` told of, by business day.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn stream_rides(&self) -> Result<BufferedRides> {
-        let doing = || "cannot read the buffered rides".to_owned();
+    pub fn ride_days(&self, stream: &StreamId) -> Result<RideDays> {
+        let doing = || format!("cannot read which days the rides of `{}` belong to", stream.topic);
         let connection = self.connection()?;
-        let mut statement = connection
-            .prepare(include_str!("sql/buffered_rides.sql"))
-            .doing(doing)?;
+        let mut statement = connection.prepare(include_str!("sql/ride_days.sql")).doing(doing)?;
         let rows = statement
-            .query_map([], |row| {
+            .query_map(params![stream.source, stream.topic], |row| {
                 let day: Option<String> = row.get(0)?;
                 Ok((
                     day.and_then(|day| day.parse().ok()),
@@ -86,12 +84,12 @@ impl Store {
                 ))
             })
             .doing(doing)?;
-        let mut rides = BufferedRides::default();
+        let mut found = RideDays::default();
         for row in rows {
             let (day, count, readings, partial) = row.doing(doing)?;
-            rides.partial += partial;
-            rides.days.extend(day.map(|day: NaiveDate| (day, count, readings)));
+            found.partial += partial;
+            found.days.extend(day.map(|day: NaiveDate| (day, count, readings)));
         }
-        Ok(rides)
+        Ok(found)
     }
 }

@@ -6,8 +6,6 @@ use chrono::NaiveDate;
 use super::format::{self, NOTHING};
 use crate::domain::report::{DailyReport, Headline, HeadlineKey};
 
-/// Earlier days with rides that a "usual" needs: a whole week, so that every weekday is in it.
-const USUAL_MIN_DAYS: usize = 7;
 /// Below this many rides a percentage says more about chance than about riders.
 const FEW_RIDES: f64 = 30.0;
 /// A departure smaller than this share is not worth a sentence.
@@ -77,13 +75,9 @@ pub struct Usual {
     pub high: f64,
 }
 
-/// What is usual for a headline; none before a week of history.
+/// What is usual for a headline; none where there is too little history to say.
 #[must_use]
 pub fn usual(headline: &Headline) -> Option<Usual> {
-    let (_, earlier) = headline.last_28_days.split_last()?;
-    if earlier.iter().flatten().count() < USUAL_MIN_DAYS {
-        return None;
-    }
     let (mean, deviation) = (headline.mean_28_days?, headline.stddev_28_days?);
     let half = BAND_DEVIATIONS * deviation;
     Some(Usual {
@@ -191,10 +185,13 @@ pub fn summary(report: &DailyReport) -> Vec<String> {
         format!("{} rides were recorded", format::count(count))
     };
     let Some(usual_rides) = usual(rides) else {
-        return vec![match rides.mean_28_days {
-            Some(mean) => format!("{recorded}; the days before had {} on average.", format::count(mean)),
-            None => format!("{recorded}; there are no earlier days to compare with."),
-        }];
+        let is_first = rides.last_28_days.iter().flatten().count() <= 1;
+        let why = if is_first {
+            "no earlier days to compare with"
+        } else {
+            "too few earlier days to say what is usual"
+        };
+        return vec![format!("{recorded}; there are {why}.")];
     };
     if count < FEW_RIDES {
         return vec![format!("{recorded}; the usual is {}.", format::count(usual_rides.mean))];
@@ -253,7 +250,10 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::{domain::report::Quality, template::format::THIN};
+    use crate::{
+        domain::report::{MIN_HISTORY_DAYS, Quality},
+        template::format::THIN,
+    };
 
     fn day() -> NaiveDate {
         NaiveDate::from_ymd_opt(2025, 3, 4).unwrap()
@@ -264,15 +264,15 @@ mod tests {
         let mut last_28_days = vec![None; 27 - known];
         last_28_days.extend(vec![Some(mean); known]);
         last_28_days.push(Some(value));
-        let has_history = known > 0;
+        let (has_history, has_usual) = (known > 0, known >= MIN_HISTORY_DAYS);
         Headline {
             key,
             value: Some(value),
             day_before: has_history.then_some(mean),
             week_before: (known > 6).then_some(mean),
-            seven_day_mean: has_history.then_some(mean),
-            mean_28_days: has_history.then_some(mean),
-            stddev_28_days: (known > 1).then_some(mean / 10.0),
+            seven_day_mean: has_usual.then_some(mean),
+            mean_28_days: has_usual.then_some(mean),
+            stddev_28_days: has_usual.then_some(mean / 10.0),
             last_28_days,
         }
     }
@@ -333,7 +333,7 @@ mod tests {
         let rides = |value, mean, known| sentences(vec![headline(HeadlineKey::Rides, value, mean, known)]);
         assert_eq!(
             rides(3_412.0, 1_000.0, 6),
-            "3,412 rides were recorded; the days before had 1,000 on average."
+            "3,412 rides were recorded; there are too few earlier days to say what is usual."
         );
         assert_eq!(
             rides(1.0, 0.0, 0),

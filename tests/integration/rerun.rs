@@ -2,6 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use deloton::{
+    clock::Clock,
+    domain::batch::StreamId,
+    ingest::{
+        file::{ingest, ingest_file},
+        sessionize::Rules,
+        source::file::FileSource,
+    },
+    store::Store,
+};
+
 use crate::program::{DAYS, Sandbox, rows, sample, sample_lines};
 
 /// Every table whose rows say something about a day, and not about when a program ran.
@@ -169,4 +180,71 @@ fn a_file_that_overlaps_an_earlier_one_doubles_nothing() {
         let surplus: Vec<_> = parts.difference(&whole).take(3).collect();
         assert_eq!(missing, surplus, "of {} and {}", whole.len(), parts.len());
     }
+}
+
+#[test]
+fn consume_tells_of_this_file_in_the_words_and_numbers_of_status() {
+    let sandbox = Sandbox::new();
+    let lines = sample_lines();
+    let file = |name: &str, lines: &[String]| sandbox.write(name, lines.join("\n") + "\n");
+    let (first, second) = lines.split_at(lines.len() * 2 / 3);
+    let an_hour_ago = Clock::Fixed("2026-05-07T07:00:00Z".parse().unwrap());
+    let store = Store::open(&sandbox.data(), an_hour_ago).unwrap();
+    let first = file("first.jsonl", first);
+    ingest_file(&store, Rules::default(), chrono_tz::UTC, first.as_ref(), |_, _| {}).unwrap();
+    drop(store);
+
+    // An earlier run of the second file got as far as its first thousand lines.
+    let path = file("second.jsonl", second);
+    let source = FileSource::open(path.as_ref()).unwrap();
+    let stream = StreamId {
+        source: source.identity().to_owned(),
+        topic: source.name(),
+    };
+    let cut_off = sandbox.write("cut-off.jsonl", second[..1_000].join("\n") + "\n");
+    ingest(&sandbox.store(), Rules::default(), chrono_tz::UTC, &stream, |each| {
+        FileSource::open(cut_off.as_ref()).unwrap().read(|message, _| {
+            each(message)?;
+            Ok(true)
+        })
+    })
+    .unwrap();
+    let said = sandbox.succeed(&["consume", "--from-file", &path]);
+    let told: Vec<&str> = said.lines().collect();
+    assert!(
+        told[0].ends_with("messages taken in now, after 1,000 by an earlier run that was cut off"),
+        "{said}"
+    );
+    // Only days of this file's rides, not every day that is buffered.
+    assert!(said.contains("the file's rides by business day"), "{said}");
+    assert!(
+        said.contains(&format!("deloton run report --day {}", DAYS[1])),
+        "{said}"
+    );
+    assert!(!said.contains(DAYS[0]), "{said}");
+
+    let (_, counted) = told[1].rsplit_once(": ").unwrap();
+    let counted: Vec<&str> = counted
+        .split(", ")
+        .map(|part| part.split(' ').next().unwrap())
+        .collect();
+    let status = sandbox.succeed(&["status"]);
+    assert!(status.contains("second.jsonl of "), "{status}");
+    let row = status
+        .lines()
+        .skip_while(|line| !line.contains("duplicate readings  duplicate lines  rejected lines"))
+        .nth(1)
+        .unwrap();
+    let row: Vec<&str> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(row[row.len() - 4..], counted, "{told:?}");
+
+    let again = sandbox.succeed(&[
+        "consume",
+        "--from-file",
+        &sandbox.write("renamed.jsonl", second.join("\n") + "\n"),
+    ]);
+    assert!(
+        again.contains("taken in before") && again.ends_with(said.split_once('\n').unwrap().1),
+        "{again}"
+    );
 }

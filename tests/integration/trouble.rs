@@ -50,6 +50,36 @@ fn others_may_not_reach_a_server_without_keys() {
 }
 
 #[test]
+fn settings_that_lack_something_are_told_at_once_and_before_the_address() {
+    let sandbox = Sandbox::new();
+    let listen = free_address();
+    let kafka = ["--kafka-brokers", "127.0.0.1:9", "--kafka-property", "sasl.username=me"];
+    let said = sandbox.run(&[&["serve", "--mail", "ses", "--listen", &listen], &kafka[..]].concat());
+    assert_eq!(said.status.code(), Some(1));
+    for word in ["3 settings", "--mail-from", "DELOTON_MAIL_TO", "security.protocol"] {
+        assert!(said.err.contains(word), "no `{word}` in: {}", said.err);
+    }
+    assert_eq!(said.out, "", "nothing is promised before it is known to work");
+    assert!(!sandbox.data().exists());
+    fails_saying(
+        &sandbox,
+        &["run", "compact", "--mail", "ses", "--mail-from", "us@x.example"],
+        &["--mail-to"],
+    );
+}
+
+#[test]
+fn a_data_folder_that_is_not_there_does_not_look_healthy() {
+    let sandbox = Sandbox::new();
+    fails_saying(
+        &sandbox,
+        &["status", "--data-dir", "daat"],
+        &["no data folder `daat`", "nothing was ever ingested", "--data-dir"],
+    );
+    assert!(!sandbox.path("daat").exists());
+}
+
+#[test]
 fn a_database_that_another_process_holds_is_named() {
     let sandbox = Sandbox::new();
     let (_server, _) = serve(&sandbox, &["--source", "none"]);
@@ -122,6 +152,13 @@ fn broken_sql_is_named_with_its_line_and_fails_only_its_own_job() {
         &arguments,
         &["daily_by_city", "no_such_column", "daily_by_city.sql:4"],
     );
+    let said = sandbox.run(&arguments);
+    let told = said.out + &said.err;
+    assert_eq!(
+        told.matches("no_such_column").count(),
+        1,
+        "the reason is told once: {told}"
+    );
     sandbox.succeed(&["run", "daily_by_gender", "--day", DAYS[0], "--jobs-dir", "jobs"]);
     assert_eq!(
         sandbox.rows("select distinct job, outcome from ops.job_run where job <> 'compact' order by all"),
@@ -161,6 +198,10 @@ fn a_table_is_added_with_a_file_and_four_lines() {
 #[test]
 fn what_is_asked_for_and_is_not_there_is_named() {
     let sandbox = Sandbox::new();
+    for mistake in [&["status", "--no-such-flag"][..], &["no-such-command"], &["run"], &[]] {
+        assert_eq!(sandbox.run(mistake).status.code(), Some(1), "{mistake:?}");
+    }
+    assert!(sandbox.succeed(&["--help"]).contains("Usage"));
     fails_saying(&sandbox, &["run", "compcat", "--day", DAYS[0]], &["compcat", "compact"]);
     let missing = sandbox.path("no-such.jsonl").display().to_string();
     fails_saying(
@@ -242,14 +283,15 @@ fn a_broker_out_of_reach_is_shown_and_tried_again() {
 #[test]
 fn what_cannot_be_read_is_kept_and_counted() {
     let sandbox = Sandbox::new();
-    let mut bytes = Vec::new();
+    // What editors of other systems put in front is no mistake.
+    let mut bytes = "\u{feff}".as_bytes().to_vec();
     for line in &sample_lines()[..200] {
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
     }
     let good = 200;
     bytes.extend_from_slice(b"this is not JSON\n{\"log\": 5}\n{\"log\": \"nobody knows this\"}\n{\"key\": \"SN1\"}\n");
-    bytes.extend_from_slice(&[0, 0xff, 0xfe, b'"', 0x80, b'\n']);
+    bytes.extend_from_slice(&[0, 0xff, 0xfe, b'"', 0x80, 0x1b, b'[', b'2', b'J', b'\n']);
     bytes.extend_from_slice(b"{\"log\": \"cut of");
     bytes.push(b'\n');
     bytes.extend(std::iter::repeat_n(b'x', 3 << 20));
@@ -262,6 +304,13 @@ fn what_cannot_be_read_is_kept_and_counted() {
     assert!(rejected >= 7, "{list}");
     let shown = sandbox.succeed(&["rejected", "show", "0", &good.to_string()]);
     assert!(shown.contains("this is not JSON"), "{shown}");
+    for (offset, reason) in [(good, "not a JSON object in UTF-8"), (good + 6, "longer than 1 MiB")] {
+        let line = format!("garbage.jsonl partition 0 offset {offset}  {reason}");
+        assert!(list.contains(&line), "{line} is not in: {list}");
+    }
+    assert!(!list.contains("offset 0 "), "the byte-order mark is no mistake: {list}");
+    let shown = sandbox.succeed(&["rejected", "show", "0", &(good + 4).to_string()]);
+    assert!(shown.contains(r#"\u{0}\xff\xfe"\x80\u{1b}[2J"#), "{shown}");
     let kept = sandbox.rows("select sum(octet_length(raw))::bigint > 3000000 as kept from daily.rejected_line");
     assert_eq!(kept, [r#"{"kept":true}"#]);
     assert!(sandbox.succeed(&["status"]).contains("could not be understood"));

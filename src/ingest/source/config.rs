@@ -62,11 +62,11 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// The source that the settings describe, for the store of `node`.
+    /// The source that the settings describe, for a store that is not known yet.
     ///
     /// # Errors
     /// When no brokers are set.
-    pub fn from_settings(settings: &Settings, node: String) -> anyhow::Result<Self> {
+    pub fn from_settings(settings: &Settings) -> anyhow::Result<Self> {
         let brokers = settings
             .kafka_brokers
             .clone()
@@ -80,7 +80,7 @@ impl KafkaConfig {
             lookback: TimeDelta::hours(2),
             log_timezone: settings.log_timezone,
             identity: None,
-            node,
+            node: String::new(),
         })
     }
 

@@ -13,9 +13,13 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::RawMessage;
+use crate::ingest::parse::MAX_MESSAGE;
 
-/// A line longer than this is set aside in pieces rather than held in memory.
-const MAX_LINE: usize = 1 << 20;
+/// What a line that is too long is cut into.
+const PIECE: usize = MAX_MESSAGE + 1;
+
+/// Editors of other systems begin a file with this mark; it belongs to no line.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// A file to be read once, from its beginning.
 pub struct FileSource {
@@ -73,6 +77,15 @@ impl FileSource {
         })
     }
 
+    /// What people know it by: the file's name without its folder, or `standard input`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.spooled, self.path.file_name()) {
+            (None, Some(name)) => name.to_string_lossy().into_owned(),
+            _ => "standard input".to_owned(),
+        }
+    }
+
     /// Identifies the file's content.
     #[must_use]
     pub fn identity(&self) -> &str {
@@ -85,7 +98,8 @@ impl FileSource {
         self.size_bytes
     }
 
-    /// Hands every line to `each`, with the bytes read from disk so far; stops when it says so.
+    /// Hands every line to `each`, with the bytes read from disk so far; stops when it says so. A line that is too long
+    /// to be one is not held in memory but handed on in pieces, each of them too long as well: none is taken for a line.
     ///
     /// # Errors
     /// When the file cannot be read or decompressed, naming the line; or what `each` failed with.
@@ -139,11 +153,11 @@ impl FileSource {
             carried.extend_from_slice(rest);
             let read = buffer.len();
             reader.consume(read);
-            if carried.len() > MAX_LINE {
-                if !each(message(offset, &carried), bytes.get())? {
+            while carried.len() >= 2 * PIECE {
+                if !each(message(offset, &carried[..PIECE]), bytes.get())? {
                     return Ok(());
                 }
-                carried.clear();
+                carried.drain(..PIECE);
                 offset += 1;
             }
         }
@@ -155,6 +169,10 @@ impl FileSource {
 }
 
 fn message(offset: i64, line: &[u8]) -> RawMessage<'_> {
+    let line = match offset {
+        0 => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line),
+        _ => line,
+    };
     RawMessage {
         partition: 0,
         offset,
@@ -175,5 +193,42 @@ impl Read for Counted {
         let read = self.inner.read(buffer)?;
         self.bytes.set(self.bytes.get() + read as u64);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a file of `bytes` hands on.
+    fn lines(bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut lines = Vec::new();
+        let read = FileSource::open(file.path()).unwrap().read(|message, _| {
+            lines.push(message.payload.to_vec());
+            Ok(true)
+        });
+        read.unwrap();
+        lines
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(lines("\u{feff}one\ntwo\n".as_bytes()), [b"one", b"two"]);
+        assert_eq!(lines("one\n\u{feff}two".as_bytes())[1], "\u{feff}two".as_bytes());
+    }
+
+    #[test]
+    fn every_piece_of_a_line_that_is_too_long_is_too_long_itself() {
+        for length in [PIECE, 2 * PIECE - 1, 2 * PIECE, 3 * PIECE + 1, 5 << 20] {
+            let mut bytes = vec![b'x'; length];
+            bytes.extend_from_slice(b"\nfine\n");
+            let lines = lines(&bytes);
+            let (last, pieces) = lines.split_last().unwrap();
+            assert_eq!(last, b"fine");
+            assert!(pieces.iter().all(|piece| piece.len() > MAX_MESSAGE), "{length}");
+            assert_eq!(pieces.concat().len(), length, "it is kept whole");
+        }
     }
 }

@@ -107,8 +107,9 @@ pub(super) fn describe_ages(report: &DailyReport) -> String {
         .max_by_key(|group| group.rides);
     match most.and_then(|group| Some((group, group.rides?))) {
         Some((group, rides)) => {
+            let noun = if rides == 1 { "ride" } else { "rides" };
             format!(
-                "Bar chart of rides by age band: most {}, {} rides.",
+                "Bar chart of rides by age band: most {}, {} {noun}.",
                 group.name,
                 format::count(whole(rides))
             )

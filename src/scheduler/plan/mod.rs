@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fmt};
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
-    next::{Missed, NextRun, missed, next_run, next_runs},
+    next::{MOST_COUNTED, Missed, NextRun, missed, next_run, next_runs},
     view::{Done, History, Last, LedgerView, Stream},
 };
 use crate::{

@@ -9,6 +9,9 @@ use crate::{
     scheduler::firing::{latest_at, next_after},
 };
 
+/// Missed firings are counted up to this; a job by the second misses half a million a month.
+pub const MOST_COUNTED: usize = 20_000;
+
 /// A run to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextRun {
@@ -79,8 +82,8 @@ pub struct Missed {
     pub from: Window,
     /// The last of them.
     pub to: Window,
-    /// How many, where they are days.
-    pub days: Option<usize>,
+    /// How many days or instants; of instants [`MOST_COUNTED`] at most.
+    pub count: usize,
     /// Why they are not.
     pub why: String,
 }
@@ -116,11 +119,12 @@ pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now
                 } else {
                     why
                 };
+                let ticks = std::iter::successors(Some(first), |&at| next_after(cron, job.timezone, at));
                 found.push(Missed {
                     job: job.name.clone(),
                     from: Window::Instant(first),
                     to: Window::Instant(last),
-                    days: None,
+                    count: ticks.take_while(|&at| at <= last).take(MOST_COUNTED).count(),
                     why: why.to_owned(),
                 });
             }
@@ -149,7 +153,7 @@ pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now
                 job: job.name.clone(),
                 from: Window::Day(first),
                 to: Window::Day(last),
-                days: Some(days.len()),
+                count: days.len(),
                 why: why.to_owned(),
             });
         }

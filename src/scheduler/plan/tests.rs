@@ -789,13 +789,13 @@ fn what_was_missed_for_good_is_told_with_the_reason() {
         .map(|missed| {
             format!(
                 "{} {}..{} {:?}: {}",
-                missed.job, missed.from, missed.to, missed.days, missed.why
+                missed.job, missed.from, missed.to, missed.count, missed.why
             )
         })
         .collect();
     assert_eq!(
         told,
-        ["mail 2026-01-01..2026-01-04 Some(4): catch_up = \"last\": only the newest counts"]
+        ["mail 2026-01-01..2026-01-04 4: catch_up = \"last\": only the newest counts"]
     );
 }
 
