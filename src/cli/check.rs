@@ -17,8 +17,12 @@ use crate::{
 const YEARS: i32 = 3;
 
 /// Check cron.toml, every SQL file and every template.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
-pub struct CheckArgs {}
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub struct CheckArgs {
+    /// Connect to Kafka as well, and say which step fails: name, connection, TLS and login, topic, group.
+    #[arg(long)]
+    pub connect: bool,
+}
 
 /// Another thing to check. It answers how many there were of it, or what is wrong with them, a line each.
 pub struct Check<'c> {

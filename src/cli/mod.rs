@@ -36,7 +36,10 @@ use crate::{
     api,
     app::{self, App},
     config::settings::Settings,
-    ingest,
+    ingest::{
+        self,
+        source::{KafkaConfig, probe::probe},
+    },
     jobs::sql_files,
     logging, notify, report,
     store::{Store, daily_table},
@@ -109,6 +112,7 @@ impl StoreCommand {
                 app.clock.now(),
                 out,
             ),
+            StoreCommand::Status(args) if args.reconcile => status::reconcile(&app.store.reconciliation()?, out),
             StoreCommand::Status(args) => {
                 let stream = app.live.stream();
                 let standing = status::Standing {
@@ -254,7 +258,27 @@ fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn 
             run: &templates,
         },
     ];
-    check::check(args, app::load_schedule(settings), settings.clock().now(), &more, out)
+    check::check(args, app::load_schedule(settings), settings.clock().now(), &more, out)?;
+    if args.connect {
+        check_connection(settings, out)?;
+    }
+    Ok(())
+}
+
+/// Connects to Kafka step by step.
+fn check_connection(settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
+    let kafka = KafkaConfig::from_settings(settings)?;
+    kafka.check()?;
+    let steps = probe(&kafka);
+    for step in &steps {
+        let (Ok(words) | Err(words)) = &step.outcome;
+        let verdict = if step.outcome.is_ok() { "fine" } else { "wrong" };
+        writeln!(out, "Kafka, {}: {verdict}: {words}", step.name)?;
+    }
+    match steps.iter().find(|step| step.outcome.is_err()) {
+        Some(step) => bail!("cannot consume from Kafka: the step `{}` fails, see above", step.name),
+        None => Ok(()),
+    }
 }
 
 /// Prepares every SQL file in an empty database of the present schema.

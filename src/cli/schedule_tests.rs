@@ -264,7 +264,7 @@ fn check_tells_every_clock_change_a_job_falls_into_and_what_else_is_wrong() {
         run: &|_| Err(vec!["base.html:3: unclosed tag".to_owned()]),
     };
     let schedule = Ok(Schedule::parse(SCHEDULE, "cron.toml").unwrap());
-    let text = written(|out| check(&CheckArgs {}, schedule, now(), &[sql, templates], out));
+    let text = written(|out| check(&CheckArgs::default(), schedule, now(), &[sql, templates], out));
     insta::assert_snapshot!(text, @r"
     schedule: 4 jobs, fine
     SQL files: 9, fine

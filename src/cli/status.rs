@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{counted, grouped, lines};
 use crate::{
-    domain::{day::DayRule, live::StreamState, run::Outcome},
+    domain::{batch::Gap, day::DayRule, live::StreamState, run::Outcome},
     scheduler::runner::JobOverview,
     store::{
         disk::size,
         outbox::MailState,
         status::{Status, StreamStatus},
+        stream::PartitionAccount,
     },
 };
 
@@ -24,8 +25,12 @@ const LITTLE_ROOM: u64 = 2_000_000_000;
 const QUIET: TimeDelta = TimeDelta::minutes(10);
 
 /// Show where everything stands: the stream, rides, history, jobs, mail, room.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
-pub struct StatusArgs {}
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub struct StatusArgs {
+    /// Account for every message instead: by partition, what each of them was, and whether that adds up.
+    #[arg(long)]
+    pub reconcile: bool,
+}
 
 /// What there is to show.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +123,11 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             warnings.push(format!("{} {what}: {then}", counted(*count, "message")));
         }
     }
+    for account in &status.gaps {
+        for gap in &account.gaps {
+            warnings.push(gone(account, gap));
+        }
+    }
     if status.rejected_lines > 0 {
         let lines = counted(status.rejected_lines, "line");
         warnings.push(format!(
@@ -125,6 +135,107 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Writes what became of every message, and whether that adds up.
+///
+/// # Errors
+/// When it does not, or `out` cannot be written.
+pub fn reconcile(accounts: &[PartitionAccount], out: &mut dyn Write) -> anyhow::Result<()> {
+    let header = [
+        "partition",
+        "messages",
+        "ride",
+        "telemetry",
+        "user data",
+        "SYSTEM",
+        "marker",
+        "duplicate",
+        "deleted",
+        "rejected",
+        "difference",
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
+    for account in accounts {
+        let counts = &account.counts;
+        rows.push([
+            format!(
+                "{} of {}, {}",
+                account.partition,
+                account.stream.topic,
+                short(&account.stream.source)
+            ),
+            count(counts.messages),
+            count(counts.ride_lines),
+            count(counts.telemetry_lines),
+            count(counts.user_data_lines),
+            count(counts.system_lines),
+            count(counts.marker_lines),
+            count(counts.duplicate_lines),
+            count(counts.tombstoned_lines),
+            count(counts.rejected_lines),
+            (counts.messages - counts.accounted_for()).to_string(),
+        ]);
+    }
+    table(out, &rows, Align::Right)?;
+    for account in accounts {
+        for gap in &account.gaps {
+            writeln!(out, "  {}", gone(account, gap))?;
+        }
+    }
+    let wrong: Vec<_> = accounts
+        .iter()
+        .filter(|account| account.counts.messages != account.counts.accounted_for())
+        .collect();
+    match wrong.first() {
+        None => {
+            let messages = accounts
+                .iter()
+                .map(|account| account.counts.messages.unsigned_abs())
+                .sum();
+            Ok(writeln!(
+                out,
+                "every one of {} is accounted for",
+                counted(messages, "message")
+            )?)
+        }
+        Some(first) => anyhow::bail!(
+            "{} of partition {} of `{}` are not accounted for: this is a mistake in the program; keep the database, and \
+             report it",
+            counted(
+                (first.counts.messages - first.counts.accounted_for()).unsigned_abs(),
+                "message"
+            ),
+            first.partition,
+            first.stream.topic
+        ),
+    }
+}
+
+/// A gap in words.
+fn gone(account: &PartitionAccount, gap: &Gap) -> String {
+    let of = format!("partition {} of {}", account.partition, account.stream.topic);
+    if gap.to < gap.from {
+        format!(
+            "{of}: the log was made anew: {} was expected, and it ends before that; it was read from {}",
+            gap.from, gap.to
+        )
+    } else {
+        format!(
+            "{of}: {} ({} to {}) were gone before they could be read",
+            counted((gap.to - gap.from).unsigned_abs(), "message"),
+            gap.from,
+            gap.to - 1
+        )
+    }
+}
+
+fn short(source: &str) -> String {
+    source.chars().take(12).collect()
+}
+
+fn count(value: i64) -> String {
+    grouped(value.unsigned_abs())
 }
 
 fn streams(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {

@@ -14,7 +14,7 @@ fn written(status: &Status, jobs: &[JobOverview], stream: Option<&StreamState>) 
         now: at("2026-07-10T12:00:00Z"),
         day: DayRule::default(),
     };
-    super::status(&StatusArgs {}, &standing, &mut out).unwrap();
+    super::status(&StatusArgs::default(), &standing, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

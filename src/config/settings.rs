@@ -7,10 +7,11 @@ use std::{
     str::FromStr,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::schedule::parse_duration;
 use crate::clock::Clock;
 
 /// The sender of mails that never leave this machine.
@@ -81,6 +82,18 @@ pub struct Settings {
         value_name = "WHERE"
     )]
     pub start: StartAt,
+
+    /// How far `lookback` goes back at most, on the log's clock: `90m`, `2h`.
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_LOOKBACK",
+        default_value = "2h",
+        value_parser = parse_duration,
+        value_name = "SPAN"
+    )]
+    #[serde(skip, default = "two_hours")]
+    pub lookback: TimeDelta,
 
     /// Address the server listens on.
     #[arg(
@@ -227,6 +240,10 @@ impl Settings {
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("deloton.duckdb")
     }
+}
+
+fn two_hours() -> TimeDelta {
+    TimeDelta::hours(2)
 }
 
 /// Where lines come from.

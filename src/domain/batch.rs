@@ -48,6 +48,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Messages of all kinds: as many as were received.
+    #[must_use]
+    pub fn accounted_for(&self) -> i64 {
+        self.ride_lines
+            + self.telemetry_lines
+            + self.user_data_lines
+            + self.system_lines
+            + self.marker_lines
+            + self.duplicate_lines
+            + self.tombstoned_lines
+            + self.rejected_lines
+    }
+
     /// Adds another's counts.
     pub fn add(&mut self, other: &Counts) {
         self.messages += other.messages;

@@ -8,6 +8,7 @@ use duckdb::Row;
 use super::{
     DATABASE, Doing, Result, Store, disk,
     outbox::{self, MailState},
+    stream::PartitionAccount,
 };
 
 /// Where everything stands. The default is that of a data folder in which nothing has happened.
@@ -15,6 +16,8 @@ use super::{
 pub struct Status {
     /// Every partition ever read, the one written last first.
     pub streams: Vec<StreamStatus>,
+    /// Partitions of which messages were gone before they could be read.
+    pub gaps: Vec<PartitionAccount>,
     /// Rides under way.
     pub open_rides: u64,
     /// Instant of the newest reading, on the log's clock.
@@ -111,6 +114,8 @@ impl Store {
             .query_row(include_str!("sql/status_figures.sql"), [], figures)
             .doing(doing)?;
         status.streams = streams;
+        status.gaps = self.reconciliation()?;
+        status.gaps.retain(|account| !account.gaps.is_empty());
         status.late_days = self.late_days()?.into_iter().collect();
         status.outbox = outbox::counts(&connection, None)?
             .into_iter()

@@ -1,10 +1,10 @@
 //! What became of a stream's messages, and of the rides that they tell of.
 
 use chrono::NaiveDate;
-use duckdb::params;
+use duckdb::{Row, params};
 
 use super::{Doing, Result, Store};
-use crate::domain::batch::{Counts, StreamId};
+use crate::domain::batch::{Counts, Gap, StreamId};
 
 /// Some rides by business day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,19 @@ pub struct RideDays {
     pub days: Vec<(NaiveDate, i64, i64)>,
     /// Rides without a header.
     pub partial: i64,
+}
+
+/// What became of the messages of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionAccount {
+    /// The stream.
+    pub stream: StreamId,
+    /// The partition.
+    pub partition: i32,
+    /// How often each kind was met; see [`Counts::accounted_for`].
+    pub counts: Counts,
+    /// Messages that were gone before they could be read: not among `counts`.
+    pub gaps: Vec<Gap>,
 }
 
 impl Store {
@@ -37,6 +50,38 @@ impl Store {
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 
+    /// What became of every message ever received, by partition, in one reading of the database.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn reconciliation(&self) -> Result<Vec<PartitionAccount>> {
+        let doing = || "cannot read what became of the messages".to_owned();
+        let connection = self.connection()?;
+        let mut statement = connection
+            .prepare(include_str!("sql/reconciliation.sql"))
+            .doing(doing)?;
+        let rows = statement
+            .query_map([], |row| {
+                let stream = StreamId {
+                    source: row.get(11)?,
+                    topic: row.get(12)?,
+                };
+                Ok(PartitionAccount {
+                    stream,
+                    partition: row.get(13)?,
+                    counts: counts(row)?,
+                    gaps: Vec::new(),
+                })
+            })
+            .doing(doing)?;
+        let mut accounts: Vec<PartitionAccount> = rows.collect::<duckdb::Result<_>>().doing(doing)?;
+        for account in &mut accounts {
+            account.gaps = self.gaps(&account.stream)?;
+            account.gaps.retain(|gap| gap.partition == account.partition);
+        }
+        Ok(accounts)
+    }
+
     /// Everything a stream's messages were counted as, over its partitions.
     ///
     /// # Errors
@@ -46,21 +91,7 @@ impl Store {
             .query_row(
                 include_str!("sql/stream_counts.sql"),
                 params![stream.source, stream.topic],
-                |row| {
-                    Ok(Counts {
-                        messages: row.get(0)?,
-                        ride_lines: row.get(1)?,
-                        telemetry_lines: row.get(2)?,
-                        user_data_lines: row.get(3)?,
-                        system_lines: row.get(4)?,
-                        marker_lines: row.get(5)?,
-                        duplicate_lines: row.get(6)?,
-                        tombstoned_lines: row.get(7)?,
-                        rejected_lines: row.get(8)?,
-                        readings: row.get(9)?,
-                        duplicate_readings: row.get(10)?,
-                    })
-                },
+                counts,
             )
             .doing(|| format!("cannot read the counts of `{}`", stream.topic))
     }
@@ -92,4 +123,20 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+fn counts(row: &Row<'_>) -> duckdb::Result<Counts> {
+    Ok(Counts {
+        messages: row.get(0)?,
+        ride_lines: row.get(1)?,
+        telemetry_lines: row.get(2)?,
+        user_data_lines: row.get(3)?,
+        system_lines: row.get(4)?,
+        marker_lines: row.get(5)?,
+        duplicate_lines: row.get(6)?,
+        tombstoned_lines: row.get(7)?,
+        rejected_lines: row.get(8)?,
+        readings: row.get(9)?,
+        duplicate_readings: row.get(10)?,
+    })
 }

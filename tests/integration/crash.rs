@@ -166,8 +166,11 @@ fn a_file_that_overlaps_another_may_be_cut_off_in_the_middle_of_a_ride() {
     assert_same(0, &shaken, &calm, &[STREAM]);
 }
 
-/// The stream of 24 bikes as (key, log time, payload), within what the embedded broker holds of each partition.
-pub(crate) fn stream() -> Vec<(String, i64, Vec<u8>)> {
+/// A message: key, log time in milliseconds, payload.
+pub(crate) type Line = (String, i64, Vec<u8>);
+
+/// The stream of 24 bikes, within what the embedded broker holds of each partition.
+pub(crate) fn stream() -> Vec<Line> {
     let mut lines = fleet(24, 60)
         .lines(Span {
             start: at("2026-05-05T00:00:00Z"),
@@ -189,7 +192,7 @@ pub(crate) fn stream() -> Vec<(String, i64, Vec<u8>)> {
 }
 
 /// Produces a part of the stream in its order, as fast as the broker takes it.
-pub(crate) fn produce(broker: &EmbeddedBroker, stream: &[(String, i64, Vec<u8>)]) {
+pub(crate) fn produce(broker: &EmbeddedBroker, stream: &[Line]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", broker.bootstrap_servers())
         .set("linger.ms", "20")

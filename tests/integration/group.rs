@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, thread, time::Duration};
 use deloton::simulate::broker::EmbeddedBroker;
 
 use crate::{
-    crash::{PATIENCE, produce, stream},
+    crash::{Line, PATIENCE, produce, stream},
     program::{Running, Sandbox, wait_for},
 };
 
@@ -13,24 +13,36 @@ use crate::{
 const RIDES: &str = "select * exclude (end_reason) from daily.ride order by ride_id";
 const READINGS: &str = "select ride_id, second, hash(reading) as hash from daily.reading as reading order by all";
 
-fn consume(sandbox: &Sandbox, broker: &EmbeddedBroker, group: &str) -> Running {
-    sandbox.start(&[
-        "consume",
-        "--kafka-brokers",
-        &broker.bootstrap_servers(),
-        "--kafka-group",
-        group,
-        "--start",
-        "earliest",
-        // The mock gives the members of a group a session's time to come together again.
-        "--kafka-property",
-        "session.timeout.ms=3000",
-        "--kafka-property",
-        "heartbeat.interval.ms=500",
-    ])
+/// A cluster to consume from.
+pub(crate) struct Cluster<'c> {
+    pub(crate) brokers: String,
+    pub(crate) topic: &'c str,
+    pub(crate) properties: &'c [&'c str],
+    /// Produces a part of the stream, in order.
+    pub(crate) produce: &'c dyn Fn(&[Line]),
 }
 
-fn wait_for_lines(running: &Running, what: &str, words: &str, count: usize) {
+impl Cluster<'_> {
+    pub(crate) fn consume(&self, sandbox: &Sandbox, group: &str) -> Running {
+        let mut arguments = vec![
+            "consume",
+            "--kafka-brokers",
+            &self.brokers,
+            "--kafka-topic",
+            self.topic,
+            "--kafka-group",
+            group,
+            "--start",
+            "earliest",
+        ];
+        for property in self.properties {
+            arguments.extend(["--kafka-property", property]);
+        }
+        sandbox.start(&arguments)
+    }
+}
+
+pub(crate) fn wait_for_lines(running: &Running, what: &str, words: &str, count: usize) {
     wait_for(
         what,
         PATIENCE,
@@ -39,7 +51,7 @@ fn wait_for_lines(running: &Running, what: &str, words: &str, count: usize) {
     );
 }
 
-fn stop(mut running: Running) -> String {
+pub(crate) fn stop(mut running: Running) -> String {
     running.signal("TERM");
     assert!(running.wait(PATIENCE).success(), "{}", running.log());
     running.log()
@@ -56,31 +68,41 @@ fn held(sandboxes: &[&Sandbox], query: &str) -> BTreeMap<String, usize> {
 
 #[test]
 fn consumers_that_come_and_go_hold_every_reading_once_together() {
-    let stream = stream();
     let broker = EmbeddedBroker::start("deloton", 3).unwrap();
+    come_and_go(&Cluster {
+        brokers: broker.bootstrap_servers(),
+        topic: "deloton",
+        // The mock gives the members of a group a session's time to come together again.
+        properties: &["session.timeout.ms=3000", "heartbeat.interval.ms=500"],
+        produce: &|part| produce(&broker, part),
+    });
+}
+
+pub(crate) fn come_and_go(cluster: &Cluster<'_>) {
+    let stream = stream();
     let (first, second) = (Sandbox::new(), Sandbox::new());
     let part = stream.len() / 3;
 
-    let one = consume(&first, &broker, "together");
+    let one = cluster.consume(&first, "together");
     wait_for_lines(&one, "all partitions", "consuming", 3);
-    produce(&broker, &stream[..part]);
+    (cluster.produce)(&stream[..part]);
     thread::sleep(Duration::from_secs(1));
     // A second one comes, in the middle of rides, and takes some of the partitions.
-    let two = consume(&second, &broker, "together");
+    let two = cluster.consume(&second, "together");
     wait_for_lines(&one, "a partition given up", "given up", 1);
     wait_for_lines(&two, "a partition taken over", "consuming", 1);
-    produce(&broker, &stream[part..2 * part]);
+    (cluster.produce)(&stream[part..2 * part]);
     thread::sleep(Duration::from_secs(2));
     // It goes again, with what is under way left to the first.
     let said = stop(two);
     assert!(said.contains("given up"), "{said}");
     wait_for_lines(&one, "the partition back", "consuming", 4);
-    produce(&broker, &stream[2 * part..]);
+    (cluster.produce)(&stream[2 * part..]);
     thread::sleep(Duration::from_secs(4));
     let said = stop(one) + &said;
 
     let calm = Sandbox::new();
-    let alone = consume(&calm, &broker, "alone");
+    let alone = cluster.consume(&calm, "alone");
     wait_for_lines(&alone, "all partitions", "consuming", 3);
     thread::sleep(Duration::from_secs(4));
     stop(alone);

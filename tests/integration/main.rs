@@ -7,6 +7,7 @@ mod golden;
 mod group;
 mod layers;
 mod mail;
+mod peers;
 mod program;
 mod publish;
 mod rerun;

@@ -3,6 +3,7 @@
 mod cron;
 mod read;
 mod value;
+pub(super) use value::parse_duration;
 
 use std::{fmt, path::Path, time::Duration};
 

@@ -97,7 +97,11 @@ pub(super) fn positive_duration(value: &DeValue<'_>) -> Result<TimeDelta, String
 
 /// `30s`, `15m`, `2h`, `7d`, or several together: `1h30m`.
 pub(super) fn duration(value: &DeValue<'_>) -> Result<TimeDelta, String> {
-    let text = string(value)?;
+    parse_duration(string(value)?)
+}
+
+/// The same, of a text.
+pub(in crate::config) fn parse_duration(text: &str) -> Result<TimeDelta, String> {
     let wrong = || format!("`{text}` is not a length of time; write `30s`, `15m`, `2h`, `7d` or `1h30m`");
     let mut seconds = 0_i64;
     let mut rest = text.trim();

@@ -163,7 +163,8 @@ impl Message {
             Taken::Message(RawMessage {
                 partition: message.partition,
                 offset: message.offset,
-                timestamp_millis: (timestamp >= 0).then_some(timestamp),
+                // Brokers before 0.10 have none, which comes as a zero.
+                timestamp_millis: (timestamp > 0).then_some(timestamp),
                 key: bytes(message.key, message.key_len),
                 payload: bytes(message.payload, message.len).unwrap_or_default(),
             })

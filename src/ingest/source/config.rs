@@ -77,7 +77,7 @@ impl KafkaConfig {
             group: settings.kafka_group.clone(),
             properties: settings.kafka_properties.clone(),
             start: settings.start,
-            lookback: TimeDelta::hours(2),
+            lookback: settings.lookback,
             log_timezone: settings.log_timezone,
             identity: None,
             node: String::new(),

@@ -627,7 +627,7 @@ fn pass_stray(
             let message = RawMessage {
                 partition: message.partition(),
                 offset: message.offset(),
-                timestamp_millis: message.timestamp().to_millis(),
+                timestamp_millis: message.timestamp().to_millis().filter(|&millis| millis > 0),
                 key: message.key(),
                 payload: message.payload().unwrap_or_default(),
             };

@@ -5,6 +5,7 @@
 //! kafka    the consumer: assignment, positions, gaps, errors
 //! client   librdkafka's reports: rebalances and errors; words: what they mean
 //! batch    librdkafka's batch call: the only unsafe code
+//! probe    the same steps one by one, to say which of them fails
 //! scan     a second client that reads around in a partition
 //! start    where a first start begins: offsets found by the log's own clock
 //! handover how a partition goes from one consumer of the group to the next
@@ -21,6 +22,7 @@ pub mod handover;
 pub mod kafka;
 #[cfg(test)]
 mod kafka_tests;
+pub mod probe;
 mod scan;
 mod start;
 mod words;

@@ -43,7 +43,7 @@ pub(super) fn scan(
                 let raw = RawMessage {
                     partition,
                     offset: message.offset(),
-                    timestamp_millis: message.timestamp().to_millis(),
+                    timestamp_millis: message.timestamp().to_millis().filter(|&millis| millis > 0),
                     key: message.key(),
                     payload: message.payload().unwrap_or_default(),
                 };
