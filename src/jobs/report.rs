@@ -1,5 +1,9 @@
-//! Renders a day's report into `reports/<day>/` of the data folder: page, PDF, JSON, CSV. The pages of the days before
-//! and after are rendered again, since they link to it.
+//! Renders a day's report into `reports/<day>/` of the data folder: page, PDF, JSON, CSV.
+//!
+//! 1. Render the day.
+//! 2. Render the days before and after it again, since they link to it.
+//! 3. Render those of the days after it again that are compared with it and now say something else: it may have been
+//!    restated.
 
 use std::{
     fs,
@@ -7,20 +11,24 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use crate::{
     domain::{artifact::Artifact, day::DayRule, report::DailyReport, run::JobStatus},
     report::{
         html::Neighbours,
-        model,
-        site::{DayEntry, daily_artifacts, site_artifacts},
+        model::{self, HISTORY_DAYS},
+        site::{self, DayEntry, daily_artifacts, site_artifacts},
     },
     store::Store,
     template::Templates,
 };
 
-/// Renders the report of `day`.
+/// What says that a day is rendered; written after its other files.
+const REPORT: &str = "report.json";
+
+/// Renders the report of `day`, and again those that it bears on. The status counts its `rides`, the `bytes` written,
+/// and the `reports_compared_anew`: those of later days whose comparisons changed.
 ///
 /// # Errors
 /// When a daily table is missing, naming the job to run; when something cannot be rendered or written.
@@ -30,17 +38,50 @@ pub fn run(store: &Store, rule: &DayRule, templates: &Templates, day: NaiveDate)
     // Only days that have a page can be linked to: one that is sealed may never be reported.
     let mut days = rendered_days(&folder)?;
     days.push(day);
-    let mut bytes = write_day(&folder, &report, neighbours(&days, day), templates)?;
     let beside = neighbours(&days, day);
-    for neighbour in [beside.previous, beside.next].into_iter().flatten() {
-        if let Some(report) = read_report(&folder, neighbour)? {
-            bytes += write_day(&folder, &report, neighbours(&days, neighbour), templates)?;
+    let mut bytes = write_day(&folder, &report, beside, templates)?;
+    let mut compared_anew = 0;
+    for &other in days.iter().filter(|&&other| other != day) {
+        let anew = changed_by(&folder, store, rule, day, other)?;
+        compared_anew += u64::from(anew.is_some());
+        let links_here = [beside.previous, beside.next].contains(&Some(other));
+        let report = match anew {
+            None if links_here => read_report(&folder, other)?,
+            anew => anew,
+        };
+        if let Some(report) = report {
+            bytes += write_day(&folder, &report, neighbours(&days, other), templates)?;
         }
     }
     #[expect(clippy::cast_sign_loss, reason = "a count of rides")]
     Ok(JobStatus::done()
         .count("rides", report.rides() as u64)
+        .count("reports_compared_anew", compared_anew)
         .count("bytes", bytes))
+}
+
+/// The report of `other` as it is to be now, if it is compared with `day` and its rendered one says something else.
+fn changed_by(
+    folder: &Path,
+    store: &Store,
+    rule: &DayRule,
+    day: NaiveDate,
+    other: NaiveDate,
+) -> Result<Option<DailyReport>> {
+    if other <= day || other > day + Days::new(HISTORY_DAYS) {
+        return Ok(None);
+    }
+    let report = match model::build(store, rule, other) {
+        Ok(report) => report,
+        // Its own run is where that is a failure.
+        Err(error) => {
+            tracing::warn!("the report of {other} stays as it is, although it is compared with {day}: {error:#}");
+            return Ok(None);
+        }
+    };
+    let path = folder.join(other.to_string()).join(REPORT);
+    let rendered = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok((site::json(&report)? != rendered).then_some(report))
 }
 
 /// Everything that is published: every rendered day and the site around them.
@@ -76,7 +117,7 @@ pub fn folder(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the file is damaged.
 pub fn read_report(folder: &Path, day: NaiveDate) -> Result<Option<DailyReport>> {
-    let path = folder.join(day.to_string()).join("report.json");
+    let path = folder.join(day.to_string()).join(REPORT);
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -100,7 +141,9 @@ fn neighbours(days: &[NaiveDate], day: NaiveDate) -> Neighbours {
 /// Writes a day's files aside and renames them, so that a reader finds each whole. Answers the bytes.
 fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<u64> {
     let mut bytes = 0;
-    for artifact in daily_artifacts(report, neighbours, templates)? {
+    let mut artifacts = daily_artifacts(report, neighbours, templates)?;
+    artifacts.sort_by_key(|artifact| artifact.path.ends_with(REPORT));
+    for artifact in artifacts {
         let path = folder.join(artifact.path.strip_prefix("daily/").unwrap_or(&artifact.path));
         // Hidden, so that one left behind by a crash is never published.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -128,7 +171,7 @@ fn rendered_days(folder: &Path) -> Result<Vec<NaiveDate>> {
             .file_name()
             .to_str()
             .and_then(|name| name.parse::<NaiveDate>().ok());
-        days.extend(day.filter(|_| entry.path().join("report.json").exists()));
+        days.extend(day.filter(|_| entry.path().join(REPORT).exists()));
     }
     days.sort_unstable();
     Ok(days)

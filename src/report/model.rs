@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Days before the report's that it is compared with.
-const HISTORY_DAYS: u64 = 28;
+pub const HISTORY_DAYS: u64 = 28;
 
 /// The headlines in the order they are shown.
 const HEADLINES: [HeadlineKey; 9] = [
