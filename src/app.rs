@@ -1,18 +1,20 @@
 //! The composition root: the only place where implementations are chosen.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use tokio::runtime::Handle;
 
 use crate::{
     clock::Clock,
     config::{
         schedule::{JobConfig, Kind, Schedule},
-        settings::{MailKind, Settings},
+        settings::{Location, MailKind, Settings},
     },
     domain::{
         live::LiveBoard,
@@ -22,7 +24,7 @@ use crate::{
     jobs::{self, notify::Addresses},
     metrics::Metrics,
     notify::{Notifier, render::DailyMail},
-    publish::{PublishMode, Publisher},
+    publish::{self, PublishMode, Publisher},
     report::chart::Chart,
     scheduler::{
         Job, Options, Run, Runner,
@@ -113,6 +115,35 @@ impl App {
             ..Rules::default()
         }
     }
+
+    /// The newest reported day, where something of what people read is gone, as after a restore: a report that was made,
+    /// or the folder that the site is published to.
+    ///
+    /// # Errors
+    /// When the ledger or the reports' folder cannot be read.
+    pub fn newest_report_of_a_lost_site(&self) -> anyhow::Result<Option<NaiveDate>> {
+        let reported = reported_days(&self.schedule, &self.store)?;
+        let is_site_gone = match self.settings.site() {
+            Location::Directory(path) => !path.join(publish::MANIFEST).exists(),
+            Location::S3 { .. } => false,
+        };
+        let is_gone = is_site_gone || !jobs::report::missing(&self.settings.data_dir, &reported)?.is_empty();
+        Ok(reported.last().copied().filter(|_| is_gone))
+    }
+}
+
+/// The days that were reported, whether or not the files are still there.
+fn reported_days(schedule: &Schedule, store: &Store) -> anyhow::Result<BTreeSet<NaiveDate>> {
+    let is_report = |name: &str| {
+        schedule
+            .job(name)
+            .is_some_and(|job| matches!(job.kind, Kind::Report { .. }))
+    };
+    let runs = store.last_runs()?;
+    let made = runs
+        .iter()
+        .filter(|run| run.done_started_at.is_some() && is_report(&run.job));
+    Ok(made.filter_map(|run| run.window.day()).collect())
 }
 
 /// What jobs need besides their window.
@@ -202,6 +233,9 @@ impl Services {
             }
             Kind::Report { .. } => jobs::report::run(store, &self.schedule.day, &self.templates, run.day()?),
             Kind::Publish => {
+                let reported = reported_days(&self.schedule, store)?;
+                let missing = jobs::report::missing(store.data_dir(), &reported)?;
+                jobs::report::put_back(store, &self.schedule.day, &self.templates, &missing)?;
                 let artifacts = jobs::report::site(store.data_dir(), &self.templates)?;
                 let (mode, run_id) = (PublishMode::default(), Some(run.run_id));
                 jobs::publish::publish(store, &self.publisher, &artifacts, mode, run_id, &self.runtime)

@@ -6,7 +6,9 @@
 //!    restated.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -24,9 +26,6 @@ use crate::{
     template::Templates,
 };
 
-/// What says that a day is rendered; written after its other files.
-const REPORT: &str = "report.json";
-
 /// Renders the report of `day`, and again those that it bears on. The status counts its `rides`, the `bytes` written,
 /// and the `reports_compared_anew`: those of later days whose comparisons changed.
 ///
@@ -35,53 +34,51 @@ const REPORT: &str = "report.json";
 pub fn run(store: &Store, rule: &DayRule, templates: &Templates, day: NaiveDate) -> Result<JobStatus> {
     let folder = folder(store.data_dir());
     let report = model::build(store, rule, day)?;
-    // Only days that have a page can be linked to: one that is sealed may never be reported.
-    let mut days = rendered_days(&folder)?;
-    days.push(day);
-    let beside = neighbours(&days, day);
-    let mut bytes = write_day(&folder, &report, beside, templates)?;
-    let mut compared_anew = 0;
-    for &other in days.iter().filter(|&&other| other != day) {
-        let anew = changed_by(&folder, store, rule, day, other)?;
-        compared_anew += u64::from(anew.is_some());
-        let links_here = [beside.previous, beside.next].contains(&Some(other));
-        let report = match anew {
-            None if links_here => read_report(&folder, other)?,
-            anew => anew,
-        };
-        if let Some(report) = report {
-            bytes += write_day(&folder, &report, neighbours(&days, other), templates)?;
+    let rides = report.rides();
+    let mut reports = BTreeMap::from([(day, report)]);
+    for later in rendered_days(&folder)?.range(day + Days::new(1)..=day + Days::new(HISTORY_DAYS)) {
+        match model::build(store, rule, *later) {
+            Ok(report) if site::json(&report)? != read(&folder, *later)?.unwrap_or_default() => {
+                reports.insert(*later, report);
+            }
+            Ok(_) => {}
+            // Its own run is where that is a failure.
+            Err(error) => {
+                tracing::warn!("the report of {later} stays as it is, although it is compared with {day}: {error:#}");
+            }
         }
     }
+    let bytes = write(&folder, &reports, templates)?;
     #[expect(clippy::cast_sign_loss, reason = "a count of rides")]
     Ok(JobStatus::done()
-        .count("rides", report.rides() as u64)
-        .count("reports_compared_anew", compared_anew)
+        .count("rides", rides as u64)
+        .count("reports_compared_anew", reports.len() as u64 - 1)
         .count("bytes", bytes))
 }
 
-/// The report of `other` as it is to be now, if it is compared with `day` and its rendered one says something else.
-fn changed_by(
-    folder: &Path,
-    store: &Store,
-    rule: &DayRule,
-    day: NaiveDate,
-    other: NaiveDate,
-) -> Result<Option<DailyReport>> {
-    if other <= day || other > day + Days::new(HISTORY_DAYS) {
-        return Ok(None);
-    }
-    let report = match model::build(store, rule, other) {
-        Ok(report) => report,
-        // Its own run is where that is a failure.
-        Err(error) => {
-            tracing::warn!("the report of {other} stays as it is, although it is compared with {day}: {error:#}");
-            return Ok(None);
+/// Those of `days` that have no report any more, as after a restore.
+///
+/// # Errors
+/// When the reports' folder cannot be read.
+pub fn missing(data_dir: &Path, days: &BTreeSet<NaiveDate>) -> Result<Vec<NaiveDate>> {
+    let rendered = rendered_days(&folder(data_dir))?;
+    Ok(days.difference(&rendered).copied().collect())
+}
+
+/// Renders the reports of `days` from the store, and leaves out those that cannot be made, with a warning: one old day
+/// must not keep all others from being read.
+///
+/// # Errors
+/// When something cannot be rendered or written.
+pub fn put_back(store: &Store, rule: &DayRule, templates: &Templates, days: &[NaiveDate]) -> Result<()> {
+    let mut reports = BTreeMap::new();
+    for &day in days {
+        match model::build(store, rule, day) {
+            Ok(report) => drop(reports.insert(day, report)),
+            Err(error) => tracing::warn!("the report of {day} is gone and cannot be made again: {error:#}"),
         }
-    };
-    let path = folder.join(other.to_string()).join(REPORT);
-    let rendered = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    Ok((site::json(&report)? != rendered).then_some(report))
+    }
+    write(&folder(store.data_dir()), &reports, templates).map(drop)
 }
 
 /// Everything that is published: every rendered day and the site around them.
@@ -117,24 +114,58 @@ pub fn folder(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the file is damaged.
 pub fn read_report(folder: &Path, day: NaiveDate) -> Result<Option<DailyReport>> {
-    let path = folder.join(day.to_string()).join(REPORT);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    let Some(text) = read(folder, day)? else {
+        return Ok(None);
     };
     serde_json::from_slice(&text).map(Some).with_context(|| {
         format!(
             "`{}` is damaged; render it again with `deloton run report --day {day}`",
-            path.display()
+            json_of(folder, day).display()
         )
     })
 }
 
-fn neighbours(days: &[NaiveDate], day: NaiveDate) -> Neighbours {
+fn read(folder: &Path, day: NaiveDate) -> Result<Option<Vec<u8>>> {
+    let path = json_of(folder, day);
+    match fs::read(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
+}
+
+/// What says that a day is rendered; written after its other files.
+fn json_of(folder: &Path, day: NaiveDate) -> PathBuf {
+    folder.join(day.to_string()).join("report.json")
+}
+
+/// Writes `reports`, and again the days before and after each, since they link to it. Answers the bytes.
+fn write(folder: &Path, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &Templates) -> Result<u64> {
+    // Only days that have a page can be linked to: one that is sealed may never be reported.
+    let mut days = rendered_days(folder)?;
+    days.extend(reports.keys());
+    let mut bytes = 0;
+    for (day, report) in reports {
+        bytes += write_day(folder, report, neighbours(&days, *day), templates)?;
+    }
+    let beside = reports.keys().map(|day| neighbours(&days, *day));
+    let mut beside: BTreeSet<_> = beside
+        .flat_map(|beside| [beside.previous, beside.next])
+        .flatten()
+        .collect();
+    beside.retain(|day| !reports.contains_key(day));
+    for day in beside {
+        if let Some(report) = read_report(folder, day)? {
+            bytes += write_day(folder, &report, neighbours(&days, day), templates)?;
+        }
+    }
+    Ok(bytes)
+}
+
+fn neighbours(days: &BTreeSet<NaiveDate>, day: NaiveDate) -> Neighbours {
     Neighbours {
-        previous: days.iter().copied().filter(|&other| other < day).max(),
-        next: days.iter().copied().filter(|&other| other > day).min(),
+        previous: days.range(..day).next_back().copied(),
+        next: days.range(day + Days::new(1)..).next().copied(),
     }
 }
 
@@ -142,7 +173,7 @@ fn neighbours(days: &[NaiveDate], day: NaiveDate) -> Neighbours {
 fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<u64> {
     let mut bytes = 0;
     let mut artifacts = daily_artifacts(report, neighbours, templates)?;
-    artifacts.sort_by_key(|artifact| artifact.path.ends_with(REPORT));
+    artifacts.sort_by_key(|artifact| artifact.path.ends_with("/report.json"));
     for artifact in artifacts {
         let path = folder.join(artifact.path.strip_prefix("daily/").unwrap_or(&artifact.path));
         // Hidden, so that one left behind by a crash is never published.
@@ -158,21 +189,17 @@ fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templa
     Ok(bytes)
 }
 
-/// Days that were rendered, oldest first.
-fn rendered_days(folder: &Path) -> Result<Vec<NaiveDate>> {
+/// Days that were rendered.
+fn rendered_days(folder: &Path) -> Result<BTreeSet<NaiveDate>> {
     if !folder.exists() {
-        return Ok(Vec::new());
+        return Ok(BTreeSet::new());
     }
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    let mut days = Vec::new();
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot read `{}`", folder.display()))?;
-        let day = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<NaiveDate>().ok());
-        days.extend(day.filter(|_| entry.path().join(REPORT).exists()));
+    let reading = || format!("cannot read `{}`", folder.display());
+    let mut days = BTreeSet::new();
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let name = entry.with_context(reading)?.file_name();
+        let day = name.to_str().and_then(|name| name.parse::<NaiveDate>().ok());
+        days.extend(day.filter(|&day| json_of(folder, day).exists()));
     }
-    days.sort_unstable();
     Ok(days)
 }

@@ -9,5 +9,6 @@ mod mail;
 mod program;
 mod publish;
 mod rerun;
+mod restore;
 mod serve;
 mod trouble;
