@@ -24,7 +24,7 @@ use crate::{
     jobs::{self, notify::Addresses},
     metrics::Metrics,
     notify::{Notifier, render::DailyMail},
-    publish::{self, PublishMode, Publisher},
+    publish::{self, PublishStatus, Publisher},
     report::chart::Chart,
     scheduler::{
         Job, Options, Run, Runner,
@@ -55,6 +55,7 @@ pub struct App {
     pub metrics: Metrics,
     /// How far ingest has read.
     pub stream: Arc<Mutex<Stream>>,
+    services: Arc<Services>,
 }
 
 impl App {
@@ -104,6 +105,7 @@ impl App {
             live: Arc::new(LiveBoard::new()),
             metrics,
             stream,
+            services,
         })
     }
 
@@ -114,6 +116,18 @@ impl App {
             day: self.schedule.day,
             ..Rules::default()
         }
+    }
+
+    /// What publishing the reports that are there would do.
+    ///
+    /// # Errors
+    /// When a report cannot be read, or the site cannot be reached.
+    pub fn plan_publication(&self) -> anyhow::Result<PublishStatus> {
+        let Services { publisher, runtime, .. } = &*self.services;
+        let items = jobs::report::site(&self.settings.data_dir, &self.templates)?;
+        runtime
+            .block_on(publisher.plan(&items))
+            .with_context(|| format!("cannot tell what would be published to `{}`", publisher.target()))
     }
 
     /// The newest reported day, where something of what people read is gone, as after a restore: a report that was made,
@@ -236,9 +250,8 @@ impl Services {
                 let reported = reported_days(&self.schedule, store)?;
                 let missing = jobs::report::missing(store.data_dir(), &reported)?;
                 jobs::report::put_back(store, &self.schedule.day, &self.templates, &missing)?;
-                let artifacts = jobs::report::site(store.data_dir(), &self.templates)?;
-                let (mode, run_id) = (PublishMode::default(), Some(run.run_id));
-                jobs::publish::publish(store, &self.publisher, &artifacts, mode, run_id, &self.runtime)
+                let items = jobs::report::site(store.data_dir(), &self.templates)?;
+                jobs::publish::publish(store, &self.publisher, &items, Some(run.run_id), &self.runtime)
             }
             Kind::Notify => self.mail(run),
             Kind::Send => jobs::send::send(store, &self.notifier, &self.runtime),

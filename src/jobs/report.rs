@@ -16,7 +16,8 @@ use anyhow::{Context, Result};
 use chrono::{Days, NaiveDate};
 
 use crate::{
-    domain::{artifact::Artifact, day::DayRule, report::DailyReport, run::JobStatus},
+    domain::{day::DayRule, report::DailyReport, run::JobStatus},
+    publish::Item,
     report::{
         html::Neighbours,
         model::{self, HISTORY_DAYS},
@@ -85,9 +86,9 @@ pub fn put_back(store: &Store, rule: &DayRule, templates: &Templates, days: &[Na
 ///
 /// # Errors
 /// When a rendered day cannot be read, or the index cannot be rendered.
-pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Artifact>> {
+pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Item>> {
     let folder = folder(data_dir);
-    let mut artifacts = super::publish::artifacts_below(&folder)?;
+    let mut items = super::publish::files_below(&folder, "daily/")?;
     let mut entries = Vec::new();
     let mut latest = None;
     for day in rendered_days(&folder)? {
@@ -96,11 +97,9 @@ pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Artifact>> {
             latest = Some(report);
         }
     }
-    for artifact in &mut artifacts {
-        artifact.path = format!("daily/{}", artifact.path);
-    }
-    artifacts.extend(site_artifacts(&entries, latest.as_ref(), templates)?);
-    Ok(artifacts)
+    let around = site_artifacts(&entries, latest.as_ref(), templates)?;
+    items.extend(around.into_iter().map(Item::Rendered));
+    Ok(items)
 }
 
 /// Where rendered reports rest.
