@@ -18,7 +18,7 @@ test: setup ## every test
 	cargo test --locked $(CARGO_FLAGS)
 
 bench: setup ## the benchmarks, each with its yardstick
-	cargo bench --locked $(CARGO_FLAGS)
+	cargo bench --locked -p deloton-benches $(CARGO_FLAGS)
 
 lint: setup ## format, clippy, docs
 	cargo fmt --check
