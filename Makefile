@@ -21,7 +21,7 @@ test-peers: setup ## against real peers that nobody here wrote, where ../shared 
 	@tools/test-peers $(CARGO_FLAGS)
 
 bench: setup ## the benchmarks, each with its yardstick
-	cargo bench --locked $(CARGO_FLAGS)
+	cargo bench --locked -p deloton-benches $(CARGO_FLAGS)
 
 lint: setup ## format, clippy, docs
 	cargo fmt --check

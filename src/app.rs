@@ -1,18 +1,20 @@
 //! The composition root: the only place where implementations are chosen.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use tokio::runtime::Handle;
 
 use crate::{
     clock::Clock,
     config::{
         schedule::{JobConfig, Kind, Schedule},
-        settings::{MailKind, Settings},
+        settings::{Location, MailKind, Settings},
     },
     domain::{
         live::LiveBoard,
@@ -22,7 +24,7 @@ use crate::{
     jobs::{self, notify::Addresses},
     metrics::Metrics,
     notify::{Notifier, render::DailyMail},
-    publish::{PublishMode, Publisher},
+    publish::{self, PublishStatus, Publisher},
     report::{chart::Chart, model::ReportRule},
     scheduler::{
         Job, Options, Run, Runner,
@@ -53,6 +55,7 @@ pub struct App {
     pub metrics: Metrics,
     /// How far ingest has read.
     pub stream: Arc<Mutex<Stream>>,
+    services: Arc<Services>,
 }
 
 impl App {
@@ -102,6 +105,7 @@ impl App {
             live: Arc::new(LiveBoard::new()),
             metrics,
             stream,
+            services,
         })
     }
 
@@ -113,6 +117,58 @@ impl App {
             ..Rules::default()
         }
     }
+
+    /// What publishing the reports that are there would do.
+    ///
+    /// # Errors
+    /// When a report cannot be read, or the site cannot be reached.
+    pub fn plan_publication(&self) -> anyhow::Result<PublishStatus> {
+        let Services { publisher, runtime, .. } = &*self.services;
+        let items = jobs::report::site(&self.settings.data_dir, &self.templates)?;
+        runtime
+            .block_on(publisher.plan(&items))
+            .with_context(|| format!("cannot tell what would be published to `{}`", publisher.target()))
+    }
+
+    /// The newest reported day, where something of what people read is gone, as after a restore: a report that was made,
+    /// or the folder that the site is published to.
+    ///
+    /// # Errors
+    /// When the ledger or the reports' folder cannot be read.
+    pub fn newest_report_of_a_lost_site(&self) -> anyhow::Result<Option<NaiveDate>> {
+        let reported = reported_days(&self.schedule, &self.store)?;
+        let is_site_gone = match self.settings.site() {
+            Location::Directory(path) => !path.join(publish::MANIFEST).exists(),
+            Location::S3 { .. } => false,
+        };
+        let is_gone = is_site_gone || !jobs::report::missing(&self.settings.data_dir, &reported)?.is_empty();
+        Ok(reported.last().copied().filter(|_| is_gone))
+    }
+}
+
+/// What the report job goes by; none where there is no such job.
+fn report_rule(schedule: &Schedule) -> Option<ReportRule> {
+    schedule.jobs.iter().find_map(|job| match job.kind {
+        Kind::Report { alert_banner } => Some(ReportRule {
+            day: schedule.day,
+            alert_banner,
+        }),
+        _ => None,
+    })
+}
+
+/// The days that were reported, whether or not the files are still there.
+fn reported_days(schedule: &Schedule, store: &Store) -> anyhow::Result<BTreeSet<NaiveDate>> {
+    let is_report = |name: &str| {
+        schedule
+            .job(name)
+            .is_some_and(|job| matches!(job.kind, Kind::Report { .. }))
+    };
+    let runs = store.last_runs()?;
+    let made = runs
+        .iter()
+        .filter(|run| run.done_started_at.is_some() && is_report(&run.job));
+    Ok(made.filter_map(|run| run.window.day()).collect())
 }
 
 /// What jobs need besides their window.
@@ -208,9 +264,13 @@ impl Services {
                 jobs::report::run(store, &rule, &self.templates, run.day()?)
             }
             Kind::Publish => {
-                let artifacts = jobs::report::site(store.data_dir(), &self.templates)?;
-                let (mode, run_id) = (PublishMode::default(), Some(run.run_id));
-                jobs::publish::publish(store, &self.publisher, &artifacts, mode, run_id, &self.runtime)
+                let reported = reported_days(&self.schedule, store)?;
+                let missing = jobs::report::missing(store.data_dir(), &reported)?;
+                if let Some(rule) = report_rule(&self.schedule) {
+                    jobs::report::put_back(store, &rule, &self.templates, &missing)?;
+                }
+                let items = jobs::report::site(store.data_dir(), &self.templates)?;
+                jobs::publish::publish(store, &self.publisher, &items, Some(run.run_id), &self.runtime)
             }
             Kind::Notify => self.mail(run),
             Kind::Send => jobs::send::send(store, &self.notifier, &self.runtime),

@@ -102,6 +102,7 @@ impl StoreCommand {
     pub fn execute(&self, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
         match self {
             StoreCommand::Consume(args) => consume::consume(args, app, out),
+            StoreCommand::Run(args) if args.dry_run => run::dry_run(args, app, out),
             StoreCommand::Run(args) => run::run(args, &app.runner, out),
             StoreCommand::Backfill(args) => backfill::backfill(args, &app.runner, out),
             StoreCommand::Plan(args) => plan::plan(

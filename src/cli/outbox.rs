@@ -1,6 +1,6 @@
 //! `deloton outbox`: the send ledger in a person's hands.
 
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::store::{
     Store,
-    outbox::{self, MailState},
+    outbox::{self, Mail, MailState},
 };
 
 /// Look after mails.
@@ -69,9 +69,14 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
             let mails = outbox::list(&connection, state, *limit)?;
             for mail in &mails {
                 let detail = mail.detail.as_deref().unwrap_or_default();
+                let gone = if is_lost_file(mail) {
+                    " (no longer there; `show` prints the mail)"
+                } else {
+                    ""
+                };
                 writeln!(
                     out,
-                    "{}  {:<9}  {:<16}  {:<12}  {}  {detail}",
+                    "{}  {:<9}  {:<16}  {:<12}  {}  {detail}{gone}",
                     mail.message_id,
                     mail.state.name(),
                     mail.kind,
@@ -101,4 +106,11 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
         }
     }
     Ok(())
+}
+
+/// Whether a mail went into a file that has been deleted since, or that a restore did not bring back.
+fn is_lost_file(mail: &Mail) -> bool {
+    let file = mail.detail.as_deref().map(Path::new);
+    mail.state == MailState::Sent
+        && file.is_some_and(|file| file.extension().is_some_and(|extension| extension == "eml") && !file.exists())
 }

@@ -35,8 +35,8 @@ pub fn restore(args: &RestoreArgs, settings: &Settings, out: &mut dyn Write) -> 
     }
     writeln!(
         out,
-        "Kafka continues from the offsets of that moment. Mails sent since then are not known here: look through \
-         `deloton outbox` before `deloton serve` sends what waited."
+        "Kafka continues from the offsets of that moment, and `deloton serve` publishes the site again. Mails sent since \
+         then are not known here: look through `deloton outbox list` before it sends what waited."
     )?;
     Ok(())
 }

@@ -7,8 +7,10 @@ use chrono::NaiveDate;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::words::named_count;
+use super::words::{counted, named_count};
 use crate::{
+    app::App,
+    config::schedule::Kind,
     domain::run::{Outcome, Window},
     scheduler::plan::Reason,
     scheduler::runner::{Asked, Ended, Runner},
@@ -24,6 +26,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "DATE")]
     pub day: Option<NaiveDate>,
 
+    /// Say what would be run and what would be published, and do none of it.
+    #[arg(long)]
+    pub dry_run: bool,
+
     /// Let a mail go out that this comes after and that has not gone out yet.
     #[arg(long = "with-mail", id = "with_mail")]
     pub mail: bool,
@@ -34,15 +40,7 @@ pub struct RunArgs {
 /// # Errors
 /// When there is no such job, or a run fails.
 pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
-    let makes_day = runner.schedule().require(&args.job)?.kind.needs_day();
-    let today = runner.schedule().day.day_of(runner.clock().now());
-    if let Some(day) = args.day.filter(|&day| makes_day && day > today) {
-        bail!("{day} has not begun; the business day is {today}");
-    }
-    let window = match args.day {
-        Some(day) => Window::Day(day),
-        None => runner.default_window(&args.job)?,
-    };
+    let window = window(args, runner)?;
     let ended = runner.run_asked(
         &args.job,
         window,
@@ -67,6 +65,49 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
         args.job,
         last.job
     )
+}
+
+/// Says what [`run`] would do: the runs, and for one that publishes the files that it would write.
+///
+/// # Errors
+/// When there is no such job, or the site cannot be looked at.
+pub fn dry_run(args: &RunArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+    let window = window(args, &app.runner)?;
+    let jobs = app.runner.would_run(&args.job, window)?;
+    for job in &jobs {
+        writeln!(out, "{:<28} {window:<20} would run", job.name)?;
+    }
+    if jobs.last().is_some_and(|job| matches!(job.kind, Kind::Publish)) {
+        let plan = app.plan_publication()?;
+        for path in &plan.written {
+            writeln!(out, "would write {path}")?;
+        }
+        let before = if jobs.len() > 1 {
+            ", before what it comes after has run"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "{} to write, {} unchanged{before}",
+            counted(plan.written.len() as u64, "file"),
+            plan.unchanged
+        )?;
+    }
+    Ok(())
+}
+
+/// The window that is asked for.
+fn window(args: &RunArgs, runner: &Runner) -> anyhow::Result<Window> {
+    let makes_day = runner.schedule().require(&args.job)?.kind.needs_day();
+    let today = runner.schedule().day.day_of(runner.clock().now());
+    if let Some(day) = args.day.filter(|&day| makes_day && day > today) {
+        bail!("{day} has not begun; the business day is {today}");
+    }
+    match args.day {
+        Some(day) => Ok(Window::Day(day)),
+        None => runner.default_window(&args.job),
+    }
 }
 
 /// One line for one run, with the reason for its failure where that is not said elsewhere.

@@ -110,6 +110,7 @@ fn run_makes_what_is_missing_and_tells_each_run() {
         let args = RunArgs {
             job: job.to_owned(),
             day: day.map(|day| day.parse().unwrap()),
+            dry_run: false,
             mail: false,
         };
         written(|out| run(&args, &runner, out))

@@ -25,7 +25,10 @@ use super::{demo, remote};
 use crate::{
     api::{self, ApiContext},
     app::App,
-    config::settings::{Location, MailKind, Settings, SourceKind},
+    config::{
+        schedule::Kind,
+        settings::{Location, MailKind, Settings, SourceKind},
+    },
     domain::run::{JobOverview, JobsHandle, Window},
     ingest::{
         consume::{Consumer, Listener, Standing},
@@ -196,6 +199,12 @@ async fn run(
     let mut work = tokio::task::spawn_blocking(move || work.join());
     let ticker = Ticker::start(app.runner.clone());
     let ticker = ticker.await?;
+    let putting_back = app.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = put_site_back(&putting_back) {
+            tracing::error!("the site is gone and could not be put back: {error:#}");
+        }
+    });
     let finished = tokio::select! {
         () = interrupted() => None,
         result = &mut work => Some(result),
@@ -222,6 +231,20 @@ async fn run(
         Ok(Ok(result)) => result,
         _ => bail!("the consuming thread panicked; see the log"),
     }
+}
+
+/// Publishes again what the ledger says was published, where it is not there any more: a backup has no site, and people
+/// may delete what can be made again.
+fn put_site_back(app: &App) -> anyhow::Result<()> {
+    let Some(newest) = app.newest_report_of_a_lost_site()? else {
+        return Ok(());
+    };
+    tracing::info!("reports or their site are gone, as after a restore; publishing them again");
+    let jobs = app.schedule.jobs.iter();
+    for job in jobs.filter(|job| job.enabled && matches!(job.kind, Kind::Publish)) {
+        run_job(app, &job.name, newest)?;
+    }
+    Ok(())
 }
 
 /// Keeps the gauges that come from the store up to date.

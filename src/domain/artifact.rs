@@ -1,5 +1,7 @@
 //! Something rendered and ready to be put somewhere.
 
+use std::io::{self, Read};
+
 use sha2::{Digest, Sha256};
 
 /// One file of the report site or of an extract. Renderers return artifacts; they never write files.
@@ -34,19 +36,32 @@ impl Artifact {
 /// SHA-256 of the parts one after the other, in hex.
 #[must_use]
 pub fn sha256_hex<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    use std::fmt::Write as _;
-
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part);
     }
-    hasher
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("writing to a string cannot fail");
-            hex
-        })
+    hex(&hasher.finalize())
+}
+
+/// SHA-256 of all that `reader` has, in hex; little of it is in memory at a time.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_hex_of(mut reader: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hex(&hasher.finalize())),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Bytes in hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The media type for a file name, by its ending.

@@ -10,86 +10,67 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        artifact::{Artifact, media_type_of},
-        run::JobStatus,
-    },
-    publish::{PublishMode, Publisher},
+    domain::run::JobStatus,
+    publish::{Item, Publisher},
     store::{
         Store,
         publication::{self, Publication},
     },
 };
 
-/// Publishes `artifacts` and records it under `run_id`. A dry run records nothing.
+/// Publishes `items` and records it under `run_id`.
 ///
 /// # Errors
 /// When the site could not be published, or that could not be recorded.
 pub fn publish(
     store: &Store,
     publisher: &Publisher,
-    artifacts: &[Artifact],
-    mode: PublishMode,
+    items: &[Item],
     run_id: Option<Uuid>,
     runtime: &Handle,
 ) -> Result<JobStatus> {
     let target = publisher.target();
     let status = runtime
-        .block_on(publisher.publish(artifacts, mode))
+        .block_on(publisher.publish(items))
         .with_context(|| format!("failed to publish the site to `{target}`"))?;
-    let [written, unchanged, deleted] =
-        [status.written.len(), status.unchanged, status.deleted.len()].map(|count| count as u64);
-    if !mode.dry_run {
-        let publication = Publication {
-            target: &target,
-            run_id,
-            written,
-            unchanged,
-            deleted,
-        };
-        publication::record(&*store.connection()?, &publication, store.clock().now())?;
-    }
+    let publication = Publication {
+        target: &target,
+        run_id,
+        written: status.written.len() as u64,
+        unchanged: status.unchanged as u64,
+    };
+    publication::record(&*store.connection()?, &publication, store.clock().now())?;
     Ok(JobStatus::done()
-        .count("files_written", written)
-        .count("files_unchanged", unchanged)
-        .count("files_deleted", deleted))
+        .count("files_written", publication.written)
+        .count("files_unchanged", publication.unchanged))
 }
 
-/// Every file below `folder` as an artifact, its path that below the folder; none where there is no folder. Hidden
-/// files are left out.
+/// Every file below `folder`, to be published below `prefix`; none where there is no folder. Hidden files are left out.
 ///
 /// # Errors
-/// When a file cannot be read.
-pub fn artifacts_below(folder: &Path) -> Result<Vec<Artifact>> {
-    let mut artifacts = Vec::new();
+/// When a folder cannot be read.
+pub fn files_below(folder: &Path, prefix: &str) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
     if folder.exists() {
-        collect(folder, "", &mut artifacts)?;
+        collect(folder, prefix, &mut items)?;
     }
-    artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(artifacts)
+    items.sort_by(|a, b| a.path().cmp(b.path()));
+    Ok(items)
 }
 
-fn collect(folder: &Path, prefix: &str, into: &mut Vec<Artifact>) -> Result<()> {
-    let reading = |path: &Path| format!("cannot read `{}`", path.display());
-    for entry in fs::read_dir(folder).with_context(|| reading(folder))? {
-        let path = entry.with_context(|| reading(folder))?.path();
-        let Some(name) = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .filter(|name| !name.starts_with('.'))
-        else {
+fn collect(folder: &Path, prefix: &str, into: &mut Vec<Item>) -> Result<()> {
+    let reading = || format!("cannot read `{}`", folder.display());
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let file = entry.with_context(reading)?.path();
+        let name = file.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| !name.starts_with('.')) else {
             continue;
         };
-        let name = format!("{prefix}{name}");
-        if path.is_dir() {
-            collect(&path, &format!("{name}/"), into)?;
+        let path = format!("{prefix}{name}");
+        if file.is_dir() {
+            collect(&file, &format!("{path}/"), into)?;
         } else {
-            let bytes = fs::read(&path).with_context(|| reading(&path))?;
-            into.push(Artifact {
-                media_type: media_type_of(&name),
-                path: name,
-                bytes,
-            });
+            into.push(Item::File { path, file });
         }
     }
     Ok(())

@@ -1,55 +1,94 @@
-//! Renders a day's report into `reports/<day>/` of the data folder: page, PDF, JSON, CSV. The pages of the days before
-//! and after are rendered again, since they link to it.
+//! Renders a day's report into `reports/<day>/` of the data folder: page, PDF, JSON, CSV.
+//!
+//! 1. Render the day.
+//! 2. Render the days before and after it again, since they link to it.
+//! 3. Render those of the days after it again that are compared with it and now say something else: it may have been
+//!    restated.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use crate::{
-    domain::{artifact::Artifact, report::DailyReport, run::JobStatus},
+    domain::{report::DailyReport, run::JobStatus},
+    publish::Item,
     report::{
         html::Neighbours,
-        model::{self, ReportRule},
-        site::{DayEntry, daily_artifacts, site_artifacts},
+        model::{self, HISTORY_DAYS, ReportRule},
+        site::{self, DayEntry, daily_artifacts, site_artifacts},
     },
     store::Store,
     template::Templates,
 };
 
-/// Renders the report of `day`.
+/// Renders the report of `day`, and again those that it bears on. The status counts its `rides`, the `bytes` written,
+/// and the `reports_compared_anew`: those of later days whose comparisons changed.
 ///
 /// # Errors
 /// When a daily table is missing, naming the job to run; when something cannot be rendered or written.
 pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDate) -> Result<JobStatus> {
     let folder = folder(store.data_dir());
     let report = model::build(store, rule, day)?;
-    // Only days that have a page can be linked to: one that is sealed may never be reported.
-    let mut days = rendered_days(&folder)?;
-    days.push(day);
-    let mut bytes = write_day(&folder, &report, neighbours(&days, day), templates)?;
-    let beside = neighbours(&days, day);
-    for neighbour in [beside.previous, beside.next].into_iter().flatten() {
-        if let Some(report) = read_report(&folder, neighbour)? {
-            bytes += write_day(&folder, &report, neighbours(&days, neighbour), templates)?;
+    let rides = report.rides();
+    let mut reports = BTreeMap::from([(day, report)]);
+    for later in rendered_days(&folder)?.range(day + Days::new(1)..=day + Days::new(HISTORY_DAYS)) {
+        match model::build(store, rule, *later) {
+            Ok(report) if site::json(&report)? != read(&folder, *later)?.unwrap_or_default() => {
+                reports.insert(*later, report);
+            }
+            Ok(_) => {}
+            // Its own run is where that is a failure.
+            Err(error) => {
+                tracing::warn!("the report of {later} stays as it is, although it is compared with {day}: {error:#}");
+            }
         }
     }
+    let bytes = write(&folder, &reports, templates)?;
     #[expect(clippy::cast_sign_loss, reason = "a count of rides")]
     Ok(JobStatus::done()
-        .count("rides", report.rides() as u64)
+        .count("rides", rides as u64)
+        .count("reports_compared_anew", reports.len() as u64 - 1)
         .count("bytes", bytes))
+}
+
+/// Those of `days` that have no report any more, as after a restore.
+///
+/// # Errors
+/// When the reports' folder cannot be read.
+pub fn missing(data_dir: &Path, days: &BTreeSet<NaiveDate>) -> Result<Vec<NaiveDate>> {
+    let rendered = rendered_days(&folder(data_dir))?;
+    Ok(days.difference(&rendered).copied().collect())
+}
+
+/// Renders the reports of `days` from the store, and leaves out those that cannot be made, with a warning: one old day
+/// must not keep all others from being read.
+///
+/// # Errors
+/// When something cannot be rendered or written.
+pub fn put_back(store: &Store, rule: &ReportRule, templates: &Templates, days: &[NaiveDate]) -> Result<()> {
+    let mut reports = BTreeMap::new();
+    for &day in days {
+        match model::build(store, rule, day) {
+            Ok(report) => drop(reports.insert(day, report)),
+            Err(error) => tracing::warn!("the report of {day} is gone and cannot be made again: {error:#}"),
+        }
+    }
+    write(&folder(store.data_dir()), &reports, templates).map(drop)
 }
 
 /// Everything that is published: every rendered day and the site around them.
 ///
 /// # Errors
 /// When a rendered day cannot be read, or the index cannot be rendered.
-pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Artifact>> {
+pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Item>> {
     let folder = folder(data_dir);
-    let mut artifacts = super::publish::artifacts_below(&folder)?;
+    let mut items = super::publish::files_below(&folder, "daily/")?;
     let mut entries = Vec::new();
     let mut latest = None;
     for day in rendered_days(&folder)? {
@@ -58,11 +97,9 @@ pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Artifact>> {
             latest = Some(report);
         }
     }
-    for artifact in &mut artifacts {
-        artifact.path = format!("daily/{}", artifact.path);
-    }
-    artifacts.extend(site_artifacts(&entries, latest.as_ref(), templates)?);
-    Ok(artifacts)
+    let around = site_artifacts(&entries, latest.as_ref(), templates)?;
+    items.extend(around.into_iter().map(Item::Rendered));
+    Ok(items)
 }
 
 /// Where rendered reports rest.
@@ -76,31 +113,67 @@ pub fn folder(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the file is damaged.
 pub fn read_report(folder: &Path, day: NaiveDate) -> Result<Option<DailyReport>> {
-    let path = folder.join(day.to_string()).join("report.json");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    let Some(text) = read(folder, day)? else {
+        return Ok(None);
     };
     serde_json::from_slice(&text).map(Some).with_context(|| {
         format!(
             "`{}` is damaged; render it again with `deloton run report --day {day}`",
-            path.display()
+            json_of(folder, day).display()
         )
     })
 }
 
-fn neighbours(days: &[NaiveDate], day: NaiveDate) -> Neighbours {
+fn read(folder: &Path, day: NaiveDate) -> Result<Option<Vec<u8>>> {
+    let path = json_of(folder, day);
+    match fs::read(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
+}
+
+/// What says that a day is rendered; written after its other files.
+fn json_of(folder: &Path, day: NaiveDate) -> PathBuf {
+    folder.join(day.to_string()).join("report.json")
+}
+
+/// Writes `reports`, and again the days before and after each, since they link to it. Answers the bytes.
+fn write(folder: &Path, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &Templates) -> Result<u64> {
+    // Only days that have a page can be linked to: one that is sealed may never be reported.
+    let mut days = rendered_days(folder)?;
+    days.extend(reports.keys());
+    let mut bytes = 0;
+    for (day, report) in reports {
+        bytes += write_day(folder, report, neighbours(&days, *day), templates)?;
+    }
+    let beside = reports.keys().map(|day| neighbours(&days, *day));
+    let mut beside: BTreeSet<_> = beside
+        .flat_map(|beside| [beside.previous, beside.next])
+        .flatten()
+        .collect();
+    beside.retain(|day| !reports.contains_key(day));
+    for day in beside {
+        if let Some(report) = read_report(folder, day)? {
+            bytes += write_day(folder, &report, neighbours(&days, day), templates)?;
+        }
+    }
+    Ok(bytes)
+}
+
+fn neighbours(days: &BTreeSet<NaiveDate>, day: NaiveDate) -> Neighbours {
     Neighbours {
-        previous: days.iter().copied().filter(|&other| other < day).max(),
-        next: days.iter().copied().filter(|&other| other > day).min(),
+        previous: days.range(..day).next_back().copied(),
+        next: days.range(day + Days::new(1)..).next().copied(),
     }
 }
 
 /// Writes a day's files aside and renames them, so that a reader finds each whole. Answers the bytes.
 fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<u64> {
     let mut bytes = 0;
-    for artifact in daily_artifacts(report, neighbours, templates)? {
+    let mut artifacts = daily_artifacts(report, neighbours, templates)?;
+    artifacts.sort_by_key(|artifact| artifact.path.ends_with("/report.json"));
+    for artifact in artifacts {
         let path = folder.join(artifact.path.strip_prefix("daily/").unwrap_or(&artifact.path));
         // Hidden, so that one left behind by a crash is never published.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -115,21 +188,17 @@ fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templa
     Ok(bytes)
 }
 
-/// Days that were rendered, oldest first.
-fn rendered_days(folder: &Path) -> Result<Vec<NaiveDate>> {
+/// Days that were rendered.
+fn rendered_days(folder: &Path) -> Result<BTreeSet<NaiveDate>> {
     if !folder.exists() {
-        return Ok(Vec::new());
+        return Ok(BTreeSet::new());
     }
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    let mut days = Vec::new();
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot read `{}`", folder.display()))?;
-        let day = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<NaiveDate>().ok());
-        days.extend(day.filter(|_| entry.path().join("report.json").exists()));
+    let reading = || format!("cannot read `{}`", folder.display());
+    let mut days = BTreeSet::new();
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        let name = entry.with_context(reading)?.file_name();
+        let day = name.to_str().and_then(|name| name.parse::<NaiveDate>().ok());
+        days.extend(day.filter(|&day| json_of(folder, day).exists()));
     }
-    days.sort_unstable();
     Ok(days)
 }

@@ -3,12 +3,12 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{ErrorKind, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use super::{
-    MANIFEST, PublishError, PublishMode, PublishStatus, Result,
+    Item, MANIFEST, PublishError, PublishStatus, Result,
     engine::{self, Manifest, Target, Version},
 };
 use crate::domain::artifact::Artifact;
@@ -29,13 +29,10 @@ impl DirectoryPublisher {
         DirectoryPublisher { root }
     }
 
-    pub(super) async fn publish(&self, artifacts: &[Artifact], mode: PublishMode) -> Result<PublishStatus> {
-        if mode.dry_run {
-            return engine::publish(self, artifacts, mode).await;
-        }
+    pub(super) async fn publish(&self, items: &[Item]) -> Result<PublishStatus> {
         let _lock = self.lock()?;
         self.empty_aside()?;
-        let status = engine::publish(self, artifacts, mode).await;
+        let status = engine::publish(self, items).await;
         self.empty_aside()?;
         status
     }
@@ -121,22 +118,5 @@ impl Target for DirectoryPublisher {
             &format!("writing `{}`", artifact.path),
             self.write(&artifact.path, &artifact.bytes),
         )
-    }
-
-    async fn delete(&self, path: &str) -> Result<()> {
-        let doing = format!("deleting `{path}`");
-        match fs::remove_file(self.root.join(path)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return self.io(&doing, Err(error)),
-            _ => {}
-        }
-        // Folders that are empty now go too; the first that is not ends the walk.
-        let mut folder = Path::new(path).parent();
-        while let Some(name) = folder.filter(|name| !name.as_os_str().is_empty()) {
-            if fs::remove_dir(self.root.join(name)).is_err() {
-                break;
-            }
-            folder = name.parent();
-        }
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! rank by rank, let the lock go.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -12,10 +12,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{PublishError, PublishMode, PublishStatus, Result, Unlisted, rank};
+use super::{Item, PublishError, PublishStatus, Result, rank};
 use crate::domain::artifact::Artifact;
 
-/// How many artifacts are on their way at once.
+/// How many items are on their way, and in memory, at once.
 const PARALLEL_PUTS: usize = 16;
 
 /// What is published, and who is at work on it.
@@ -56,44 +56,51 @@ pub(super) trait Target: Sync {
 
     /// Writes one artifact, whole or not at all.
     fn put(&self, artifact: &Artifact) -> impl Future<Output = Result<()>> + Send;
-
-    /// Deletes a path; one that is not there is fine.
-    fn delete(&self, path: &str) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// What is to be done, in order.
 struct Plan<'a> {
     /// One list a rank, lowest first.
-    write: Vec<Vec<(&'a Artifact, String)>>,
+    write: Vec<Vec<&'a Item>>,
     unchanged: usize,
-    delete: Vec<String>,
 }
 
 impl Plan<'_> {
-    fn is_empty(&self) -> bool {
-        self.write.is_empty() && self.delete.is_empty()
+    fn new<'a>(manifest: &Manifest, items: &'a [Item]) -> Result<Plan<'a>> {
+        let mut by_rank: BTreeMap<u8, Vec<&Item>> = BTreeMap::new();
+        let mut unchanged = 0;
+        for item in items {
+            if manifest.files.get(item.path()) == Some(&Some(item.content_hash()?)) {
+                unchanged += 1;
+            } else {
+                by_rank.entry(rank(item.path())).or_default().push(item);
+            }
+        }
+        Ok(Plan {
+            write: by_rank.into_values().collect(),
+            unchanged,
+        })
     }
 
     fn status(&self) -> PublishStatus {
-        let written = self
-            .write
-            .iter()
-            .flatten()
-            .map(|(artifact, _)| artifact.path.clone())
-            .collect();
         PublishStatus {
-            written,
+            written: self.write.iter().flatten().map(|item| item.path().to_owned()).collect(),
             unchanged: self.unchanged,
-            deleted: self.delete.clone(),
         }
     }
 }
 
-/// Publishes `artifacts` to `target`. See the module's description for the promises.
-pub(super) async fn publish<T: Target>(target: &T, artifacts: &[Artifact], mode: PublishMode) -> Result<PublishStatus> {
-    let (manifest, version) = read_unlocked(target, mode.dry_run).await?;
-    let plan = plan(&manifest, artifacts, mode, || target.name())?;
-    if mode.dry_run || (plan.is_empty() && manifest.lock.is_none()) {
+/// What [`publish`] would do.
+pub(super) async fn dry_run<T: Target>(target: &T, items: &[Item]) -> Result<PublishStatus> {
+    let (manifest, _) = target.read_manifest().await?;
+    Ok(Plan::new(&manifest, items)?.status())
+}
+
+/// Publishes `items` to `target`. See the module's description for the promises.
+pub(super) async fn publish<T: Target>(target: &T, items: &[Item]) -> Result<PublishStatus> {
+    let (manifest, version) = read_unlocked(target).await?;
+    let plan = Plan::new(&manifest, items)?;
+    if plan.write.is_empty() && manifest.lock.is_none() {
         return Ok(plan.status());
     }
 
@@ -102,14 +109,8 @@ pub(super) async fn publish<T: Target>(target: &T, artifacts: &[Artifact], mode:
         holder: Uuid::from_bytes(rand::random()),
         beat: 0,
     });
-    for path in plan
-        .write
-        .iter()
-        .flatten()
-        .map(|(artifact, _)| &artifact.path)
-        .chain(&plan.delete)
-    {
-        locked.files.insert(path.clone(), None);
+    for item in plan.write.iter().flatten() {
+        locked.files.insert(item.path().to_owned(), None);
     }
     let version = target.write_manifest(&locked, &version).await?;
 
@@ -131,9 +132,9 @@ pub(super) async fn publish<T: Target>(target: &T, artifacts: &[Artifact], mode:
 
 /// Reads the manifest, waiting for one lease where another publisher holds it: when it lets go, we go on; when it is
 /// alive, we are told so; when it stands still, it is dead and its lock is ours to replace.
-async fn read_unlocked<T: Target>(target: &T, dry_run: bool) -> Result<(Manifest, Version)> {
+async fn read_unlocked<T: Target>(target: &T) -> Result<(Manifest, Version)> {
     let (first, version) = target.read_manifest().await?;
-    if first.lock.is_none() || dry_run {
+    if first.lock.is_none() {
         return Ok((first, version));
     }
     tokio::time::sleep(target.lease()).await;
@@ -147,69 +148,23 @@ async fn read_unlocked<T: Target>(target: &T, dry_run: bool) -> Result<(Manifest
     Ok((second, version))
 }
 
-fn plan<'a>(
-    manifest: &Manifest,
-    artifacts: &'a [Artifact],
-    mode: PublishMode,
-    name: impl Fn() -> String,
-) -> Result<Plan<'a>> {
-    let mut by_rank: BTreeMap<u8, Vec<(&Artifact, String)>> = BTreeMap::new();
-    let mut unchanged = 0;
-    for artifact in artifacts {
-        let hash = artifact.content_hash();
-        if !mode.rewrite && manifest.files.get(&artifact.path).and_then(Option::as_ref) == Some(&hash) {
-            unchanged += 1;
-        } else {
-            by_rank.entry(rank(&artifact.path)).or_default().push((artifact, hash));
-        }
-    }
-    let mut delete = Vec::new();
-    if mode.unlisted != Unlisted::Keep {
-        let listed: BTreeSet<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
-        delete.extend(
-            manifest
-                .files
-                .keys()
-                .filter(|path| !listed.contains(path.as_str()))
-                .cloned(),
-        );
-        if mode.unlisted == Unlisted::Delete && delete.len() * 2 > manifest.files.len() {
-            let (deleted, published) = (delete.len(), manifest.files.len());
-            return Err(PublishError::TooManyDeletions {
-                target: name(),
-                deleted,
-                published,
-            });
-        }
-    }
-    Ok(Plan {
-        write: by_rank.into_values().collect(),
-        unchanged,
-        delete,
-    })
-}
-
-/// Carries out the plan; `done` says at any moment how far it got. Deletions come last: by then nothing links to them.
+/// Carries out the plan; `done` says at any moment how far it got.
 async fn execute<T: Target>(target: &T, plan: &Plan<'_>, done: &Mutex<Manifest>) -> Result<()> {
-    let reached = || done.lock().unwrap_or_else(PoisonError::into_inner);
     for rank in &plan.write {
         stream::iter(rank)
             .map(Ok)
-            .try_for_each_concurrent(PARALLEL_PUTS, async |(artifact, hash)| {
-                target.put(artifact).await?;
-                reached().files.insert(artifact.path.clone(), Some(hash.clone()));
+            .try_for_each_concurrent(PARALLEL_PUTS, async |item| {
+                let artifact = item.artifact()?;
+                target.put(&artifact).await?;
+                // The hash of what was written: a file may have changed since the plan was made.
+                let hash = artifact.content_hash();
+                let mut reached = done.lock().unwrap_or_else(PoisonError::into_inner);
+                reached.files.insert(artifact.path.clone(), Some(hash));
                 Ok(())
             })
             .await?;
     }
-    stream::iter(&plan.delete)
-        .map(Ok)
-        .try_for_each_concurrent(PARALLEL_PUTS, async |path| {
-            target.delete(path).await?;
-            reached().files.remove(path);
-            Ok(())
-        })
-        .await
+    Ok(())
 }
 
 /// Runs `work` and meanwhile shows that we are alive. Work stops when someone else has replaced our lock.
@@ -248,7 +203,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::publish::{DirectoryPublisher, MANIFEST, Publisher};
+    use crate::publish::{DirectoryPublisher, Publisher};
 
     /// A folder whose publisher is killed after so many writes: from then on nothing it does has any effect.
     struct Killed {
@@ -289,14 +244,9 @@ mod tests {
             self.step()?;
             self.folder.put(artifact).await
         }
-
-        async fn delete(&self, path: &str) -> Result<()> {
-            self.step()?;
-            self.folder.delete(path).await
-        }
     }
 
-    fn site(version: u32) -> Vec<Artifact> {
+    fn site(version: u32) -> Vec<Item> {
         let paths = [
             "index.html",
             "sitemap.xml",
@@ -305,7 +255,7 @@ mod tests {
             "2026-11-21/a.pdf",
         ];
         paths
-            .map(|path| Artifact::text(path, "text/plain", format!("{path} {version}")))
+            .map(|path| Artifact::text(path, "text/plain", format!("{path} {version}")).into())
             .to_vec()
     }
 
@@ -333,8 +283,11 @@ mod tests {
     }
 
     fn expected(version: u32) -> BTreeMap<String, String> {
-        let pair = |artifact: Artifact| (artifact.path, String::from_utf8(artifact.bytes).unwrap());
-        site(version).into_iter().map(pair).collect()
+        let text = |item: &Item| String::from_utf8(item.artifact().unwrap().bytes.clone()).unwrap();
+        site(version)
+            .iter()
+            .map(|item| (item.path().to_owned(), text(item)))
+            .collect()
     }
 
     #[tokio::test]
@@ -347,7 +300,7 @@ mod tests {
                 writes_left: writes.into(),
             };
             fs::create_dir(&root).unwrap();
-            let result = publish(&killed, &site(1), PublishMode::default()).await;
+            let result = publish(&killed, &site(1)).await;
             assert_eq!(result.is_ok(), writes == 7, "two manifests and five files");
             let found = pages(&root);
             let has = |path: &str| found.contains_key(path);
@@ -356,7 +309,7 @@ mod tests {
             assert!(!has("2026-11-21/index.html") || (has("2026-11-21/rides.csv") && has("2026-11-21/a.pdf")));
 
             let again = Publisher::directory(&root);
-            again.publish(&site(1), PublishMode::default()).await.unwrap();
+            again.publish(&site(1)).await.unwrap();
             assert_eq!(pages(&root), expected(1), "after {writes} writes");
         }
     }
@@ -365,14 +318,14 @@ mod tests {
     async fn content_that_goes_back_after_a_crash_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let publisher = Publisher::directory(folder.path());
-        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        publisher.publish(&site(1)).await.unwrap();
         let killed = Killed {
             folder: DirectoryPublisher::new(folder.path().to_owned()),
             writes_left: 4.into(),
         };
-        publish(&killed, &site(2), PublishMode::default()).await.unwrap_err();
+        publish(&killed, &site(2)).await.unwrap_err();
         assert_ne!(pages(folder.path()), expected(1));
-        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        publisher.publish(&site(1)).await.unwrap();
         assert_eq!(pages(folder.path()), expected(1));
     }
 
@@ -380,7 +333,7 @@ mod tests {
     async fn a_folder_is_published_by_one_at_a_time_and_untouched_when_nothing_changed() {
         let folder = tempfile::tempdir().unwrap();
         let publisher = Publisher::directory(folder.path());
-        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        publisher.publish(&site(1)).await.unwrap();
         let stamps = || {
             let stamp = |path: &String| fs::metadata(folder.path().join(path)).unwrap().modified().unwrap();
             files(folder.path())
@@ -390,37 +343,44 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let before = stamps();
-        let status = publisher.publish(&site(1), PublishMode::default()).await.unwrap();
+        let status = publisher.publish(&site(1)).await.unwrap();
         assert_eq!((status.written.len(), status.unchanged), (0, 5));
         assert_eq!(stamps(), before);
 
         let held = fs::File::open(folder.path().join("_lock")).unwrap();
         held.lock().unwrap();
-        let error = publisher.publish(&site(2), PublishMode::default()).await.unwrap_err();
+        let error = publisher.publish(&site(2)).await.unwrap_err();
         assert!(matches!(error, PublishError::Busy { .. }), "{error}");
         assert_eq!(pages(folder.path()), expected(1));
     }
 
     #[tokio::test]
-    async fn a_file_that_goes_takes_its_empty_folder_along_and_nothing_else() {
+    async fn a_file_is_published_when_its_content_changes_and_what_is_not_mentioned_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let publisher = Publisher::directory(folder.path());
-        publisher.publish(&site(1), PublishMode::default()).await.unwrap();
-        fs::write(folder.path().join("mine.txt"), "mine").unwrap();
-        let mode = PublishMode {
-            unlisted: Unlisted::DeleteForced,
-            ..PublishMode::default()
+        let (root, file) = (folder.path().join("site"), folder.path().join("rides.csv"));
+        let item = Item::File {
+            path: "2026-11-21/rides.csv".to_owned(),
+            file: file.clone(),
         };
-        let status = publisher.publish(&site(1)[..2], mode).await.unwrap();
-        assert_eq!(status.deleted.len(), 3);
-        assert!(!folder.path().join("2026-11-21").exists());
-        assert_eq!(
-            pages(folder.path()).into_keys().collect::<Vec<_>>(),
-            ["index.html", "mine.txt", "sitemap.xml"]
+        let publisher = Publisher::directory(&root);
+        publisher.publish(&site(1)).await.unwrap();
+        for text in ["one", "two"] {
+            fs::write(&file, text).unwrap();
+            let planned = publisher.plan(std::slice::from_ref(&item)).await.unwrap();
+            assert_eq!(planned.written, ["2026-11-21/rides.csv"]);
+            assert_eq!(publisher.publish(std::slice::from_ref(&item)).await.unwrap(), planned);
+            assert_eq!(pages(&root)["2026-11-21/rides.csv"], text);
+            let again = publisher.publish(std::slice::from_ref(&item)).await.unwrap();
+            assert_eq!((again.written.len(), again.unchanged), (0, 1));
+        }
+        assert_eq!(pages(&root).len(), 5);
+
+        fs::remove_file(&file).unwrap();
+        let error = publisher.publish(&[item]).await.unwrap_err().to_string();
+        assert!(
+            error.contains("rides.csv") && error.contains("cannot be read"),
+            "{error}"
         );
-        let manifest = fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
-        let index = site(1)[0].content_hash();
-        assert!(manifest.contains(&index) && !manifest.contains("2026-11-21") && !manifest.contains("lock"));
     }
 
     #[cfg(unix)]
@@ -429,10 +389,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
-        Publisher::directory(folder.path())
-            .publish(&site(1), PublishMode::default())
-            .await
-            .unwrap();
+        Publisher::directory(folder.path()).publish(&site(1)).await.unwrap();
         let usual = folder.path().join("usual");
         fs::write(&usual, "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();

@@ -1,8 +1,8 @@
-//! Puts artifacts where people open them: a folder or a bucket.
+//! Puts what was rendered where people open it: a folder or a bucket.
 //!
 //! Publishing is additive. What is new or changed is written, leaves first and the root's `index.html` last, so that no
 //! page ever points at something that is not there yet; what did not change is not touched; what this call does not
-//! mention is kept, unless the caller asks for it to go.
+//! mention is kept.
 //!
 //! A manifest beside the site says what is there (path → SHA-256). It is also the lock: it can be replaced only by
 //! someone who has read its newest version. While a publisher is at work, the paths it is about to write have no hash
@@ -12,7 +12,12 @@ mod directory;
 mod engine;
 mod s3;
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
 
 pub use directory::DirectoryPublisher;
 use engine::Target as _;
@@ -20,7 +25,7 @@ pub use s3::S3Publisher;
 
 use crate::{
     config::{aws, settings::Location},
-    domain::artifact::Artifact,
+    domain::artifact::{Artifact, media_type_of, sha256_hex_of},
 };
 
 /// What says what is published, at the root of the site.
@@ -35,27 +40,60 @@ pub enum Publisher {
     S3(S3Publisher),
 }
 
-/// What to do besides writing what changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PublishMode {
-    /// Say what would be done, and do none of it.
-    pub dry_run: bool,
-    /// Write everything, also what the manifest says is there: repairs a site that something else has touched.
-    pub rewrite: bool,
-    /// What becomes of published paths that this call does not mention.
-    pub unlisted: Unlisted,
+/// Something to be published.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// Rendered just now.
+    Rendered(Artifact),
+    /// A file on this machine, read when it is its turn.
+    File {
+        /// Path below the root of the site.
+        path: String,
+        /// The file.
+        file: PathBuf,
+    },
 }
 
-/// What becomes of published paths that a publish call does not mention. Only paths in the manifest are ever deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Unlisted {
-    /// They stay.
-    #[default]
-    Keep,
-    /// They go, unless they are more than half of what is published.
-    Delete,
-    /// They go, however many they are.
-    DeleteForced,
+impl Item {
+    /// Path below the root of the site.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Item::Rendered(Artifact { path, .. }) | Item::File { path, .. } => path,
+        }
+    }
+
+    /// The SHA-256 of its content.
+    fn content_hash(&self) -> Result<String> {
+        match self {
+            Item::Rendered(artifact) => Ok(artifact.content_hash()),
+            Item::File { file, .. } => read(file, File::open(file).and_then(sha256_hex_of)),
+        }
+    }
+
+    fn artifact(&self) -> Result<Cow<'_, Artifact>> {
+        match self {
+            Item::Rendered(artifact) => Ok(Cow::Borrowed(artifact)),
+            Item::File { path, file } => Ok(Cow::Owned(Artifact {
+                path: path.clone(),
+                media_type: media_type_of(path),
+                bytes: read(file, fs::read(file))?,
+            })),
+        }
+    }
+}
+
+impl From<Artifact> for Item {
+    fn from(artifact: Artifact) -> Self {
+        Item::Rendered(artifact)
+    }
+}
+
+fn read<T>(file: &Path, result: std::io::Result<T>) -> Result<T> {
+    result.map_err(|source| PublishError::Unreadable {
+        file: file.to_owned(),
+        source,
+    })
 }
 
 /// What a publish call did, or would do.
@@ -63,10 +101,8 @@ pub enum Unlisted {
 pub struct PublishStatus {
     /// Paths written, in the order they were begun.
     pub written: Vec<String>,
-    /// How many artifacts were already there with the same content.
+    /// How many items were already there with the same content.
     pub unchanged: usize,
-    /// Paths deleted, in order of their names.
-    pub deleted: Vec<String>,
 }
 
 /// Why a site could not be published.
@@ -133,26 +169,21 @@ pub enum PublishError {
         /// Where the site goes.
         target: String,
     },
-    /// Too much would go.
-    #[error(
-        "{deleted} of the {published} published files of `{target}` would be deleted, which is more than half; nothing \
-         was done; force it if that is what you want"
-    )]
-    TooManyDeletions {
-        /// Where the site goes.
-        target: String,
-        /// How many would be deleted.
-        deleted: usize,
-        /// How many are published.
-        published: usize,
-    },
-    /// An artifact's path cannot be published.
-    #[error("the artifact path `{path}` cannot be published: {reason}")]
+    /// An item's path cannot be published.
+    #[error("the path `{path}` cannot be published: {reason}")]
     BadPath {
         /// The path.
         path: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// What is to be published cannot be read.
+    #[error("`{}` was to be published and cannot be read", .file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// The manifest is not one of ours.
     #[error(
@@ -220,28 +251,40 @@ impl Publisher {
         }
     }
 
-    /// Publishes `artifacts`; see the module for what that promises. Writes nothing at all, not even the manifest,
-    /// when nothing changed.
+    /// Publishes `items`; see the module for what that promises. Writes nothing at all, not even the manifest, when
+    /// nothing changed.
     ///
     /// # Errors
     /// See [`PublishError`]. After one, what was there before is still whole, or partly newer, and the same call
     /// made again completes it.
-    pub async fn publish(&self, artifacts: &[Artifact], mode: PublishMode) -> Result<PublishStatus> {
-        check_paths(artifacts)?;
+    pub async fn publish(&self, items: &[Item]) -> Result<PublishStatus> {
+        check_paths(items)?;
         match self {
-            Publisher::Directory(directory) => directory.publish(artifacts, mode).await,
-            Publisher::S3(s3) => engine::publish(s3, artifacts, mode).await,
+            Publisher::Directory(directory) => directory.publish(items).await,
+            Publisher::S3(s3) => engine::publish(s3, items).await,
+        }
+    }
+
+    /// What [`publish`](Self::publish) would do; does none of it.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub async fn plan(&self, items: &[Item]) -> Result<PublishStatus> {
+        check_paths(items)?;
+        match self {
+            Publisher::Directory(directory) => engine::dry_run(directory, items).await,
+            Publisher::S3(s3) => engine::dry_run(s3, items).await,
         }
     }
 }
 
-/// Every path must name one place below the root, and no two artifacts the same.
-fn check_paths(artifacts: &[Artifact]) -> Result<()> {
+/// Every path must name one place below the root, and no two items the same.
+fn check_paths(items: &[Item]) -> Result<()> {
     let mut seen = HashSet::new();
-    for Artifact { path, .. } in artifacts {
+    for path in items.iter().map(Item::path) {
         let bad = |reason| {
             Err(PublishError::BadPath {
-                path: path.clone(),
+                path: path.to_owned(),
                 reason,
             })
         };
@@ -255,7 +298,7 @@ fn check_paths(artifacts: &[Artifact]) -> Result<()> {
             return bad("it does not name a place below the root");
         }
         if !seen.insert(path) {
-            return bad("two artifacts have it");
+            return bad("two items have it");
         }
     }
     Ok(())
@@ -315,13 +358,13 @@ mod tests {
             "a\\b",
             "a\nb",
         ] {
-            let error = check_paths(&[Artifact::text(path, "text/plain", "")]).unwrap_err();
+            let error = check_paths(&[Artifact::text(path, "text/plain", "").into()]).unwrap_err();
             assert!(matches!(error, PublishError::BadPath { .. }), "{path}");
         }
         let twice = [
-            Artifact::text("a", "text/plain", ""),
-            Artifact::text("a", "text/plain", ""),
+            Artifact::text("a", "text/plain", "").into(),
+            Artifact::text("a", "text/plain", "").into(),
         ];
-        assert!(check_paths(&twice).unwrap_err().to_string().contains("two artifacts"));
+        assert!(check_paths(&twice).unwrap_err().to_string().contains("two items"));
     }
 }

@@ -210,18 +210,4 @@ impl Target for S3Publisher {
             Err(error) => Err(self.classify(error, &format!("writing `{}`", artifact.path))),
         }
     }
-
-    async fn delete(&self, path: &str) -> Result<()> {
-        match self
-            .client
-            .delete_object()
-            .bucket(&self.bucket)
-            .key(self.key(path))
-            .send()
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.classify(error, &format!("deleting `{path}`"))),
-        }
-    }
 }

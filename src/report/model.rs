@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Days before the report's that it is compared with.
-const HISTORY_DAYS: u64 = 28;
+pub const HISTORY_DAYS: u64 = 28;
 
 /// Of the week before, days with rides that its mean needs.
 const MIN_WEEK_DAYS: usize = 4;

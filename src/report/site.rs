@@ -36,17 +36,25 @@ pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, templates: 
         media_type: media_type_of(name),
         bytes,
     };
-    let mut json = serde_json::to_vec_pretty(&public(report)).context("failed to write the report as JSON")?;
-    json.push(b'\n');
     let mut artifacts = vec![
         artifact("index.html", html::page(report, neighbours, templates)?.into_bytes()),
         artifact("report.pdf", pdf::render(report)?),
-        artifact("report.json", json),
+        artifact("report.json", json(report)?),
     ];
     for table in tables(report) {
         artifacts.push(artifact(&format!("{}.csv", table.name), table.csv().into_bytes()));
     }
     Ok(artifacts)
+}
+
+/// The report as JSON: all that its other files say.
+///
+/// # Errors
+/// It could not be written as JSON.
+pub fn json(report: &DailyReport) -> Result<Vec<u8>> {
+    let mut json = serde_json::to_vec_pretty(&public(report)).context("failed to write the report as JSON")?;
+    json.push(b'\n');
+    Ok(json)
 }
 
 /// The report without the names of towns that have too few riders to be shown.

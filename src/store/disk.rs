@@ -9,6 +9,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{Doing, Result, StoreError};
+use crate::domain::artifact::hex;
 
 /// Bytes that may still be written below `folder`, which exists.
 pub(super) fn free_bytes(folder: &Path) -> Result<u64> {
@@ -93,7 +94,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<String> {
         }
     }
     to.sync_all()?;
-    Ok(super::lake::hex(&hasher.finalize()))
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Makes a second name for a file that is never written again, or a copy where that cannot be; answers its hash.

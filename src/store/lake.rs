@@ -2,15 +2,15 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
 use chrono::NaiveDate;
 use duckdb::{Connection, params};
-use sha2::{Digest, Sha256};
 
 use super::{Doing, Result, StoreError};
+use crate::domain::artifact::sha256_hex_of;
 
 /// Ending of a file that its transaction has not named yet, or that was not renamed yet.
 const ASIDE: &str = "next";
@@ -134,20 +134,7 @@ fn collect_asides(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
 
 /// SHA-256 of a file, hexadecimal.
 pub(super) fn hash_file(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    Ok(hex(&hasher.finalize()))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex_of(File::open(path)?)
 }
 
 /// Rows in a Parquet file.

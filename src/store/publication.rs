@@ -17,8 +17,6 @@ pub struct Publication<'a> {
     pub written: u64,
     /// Files that were there with the same content.
     pub unchanged: u64,
-    /// Files deleted.
-    pub deleted: u64,
 }
 
 /// Records a publication at `now`.
@@ -31,13 +29,12 @@ pub fn record(connection: &Connection, publication: &Publication<'_>, now: DateT
         run_id,
         written,
         unchanged,
-        deleted,
     } = *publication;
     let at = now.to_rfc3339_opts(SecondsFormat::Micros, true);
     connection
         .execute(
             include_str!("sql/publication_record.sql"),
-            params![target, at, run_id.map(|id| id.to_string()), written, unchanged, deleted],
+            params![target, at, run_id.map(|id| id.to_string()), written, unchanged],
         )
         .map(drop)
         .doing(|| format!("failed to record the publication to `{target}`"))

@@ -11,5 +11,6 @@ mod peers;
 mod program;
 mod publish;
 mod rerun;
+mod restore;
 mod serve;
 mod trouble;

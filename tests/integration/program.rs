@@ -63,6 +63,11 @@ impl Sandbox {
         }
     }
 
+    /// The same at another time.
+    pub(crate) fn at(self, now: &'static str) -> Self {
+        Sandbox { now: Some(now), ..self }
+    }
+
     /// One that has taken in the sample.
     pub(crate) fn with_sample() -> Self {
         let sandbox = Sandbox::new();
@@ -149,6 +154,19 @@ impl Sandbox {
             .spawn()
             .unwrap();
         Running { child, log }
+    }
+
+    /// Starts a server and waits until it answers; its address.
+    pub(crate) fn serve(&self, more: &[&str]) -> (Running, String) {
+        let address = free_address();
+        let running = self.start(&[&["serve", "--listen", &address], more].concat());
+        wait_for(
+            "healthy server",
+            Duration::from_secs(30),
+            || running.log(),
+            || get(&address, "/healthz").filter(|(status, _)| *status == 200),
+        );
+        (running, address)
     }
 
     /// The store, while no process has it open.

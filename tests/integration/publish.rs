@@ -19,7 +19,7 @@ use deloton::{
     clock::Clock,
     domain::artifact::{Artifact, media_type_of},
     jobs,
-    publish::{PublishError, PublishMode, Publisher, S3Publisher, Unlisted},
+    publish::{Item, PublishError, Publisher, S3Publisher},
     store::Store,
 };
 use hyper_util::{
@@ -36,6 +36,8 @@ use s3s::{
     },
     service::S3ServiceBuilder,
 };
+
+use crate::program::{DAYS, Sandbox, files_below};
 
 const LEASE: Duration = Duration::from_millis(400);
 
@@ -195,16 +197,15 @@ fn publisher(url: &str, bucket: &str, secret: &str) -> Publisher {
 }
 
 fn files(folder: &Path) -> BTreeMap<String, String> {
-    let artifacts = jobs::publish::artifacts_below(folder).unwrap();
-    artifacts
+    files_below(folder)
         .into_iter()
-        .map(|artifact| (artifact.path, String::from_utf8(artifact.bytes).unwrap()))
+        .map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap()))
         .collect()
 }
 
 /// A small site; `version` is in the day's page, its data and the index, not in the asset.
-fn site(version: u32) -> Vec<Artifact> {
-    let text = |path: &str, text: String| Artifact::text(path, media_type_of(path), text);
+fn site(version: u32) -> Vec<Item> {
+    let text = |path: &str, text: String| Artifact::text(path, media_type_of(path), text).into();
     vec![
         text("index.html", format!("index {version}")),
         text("2026-11-21/index.html", format!("page {version}")),
@@ -215,28 +216,22 @@ fn site(version: u32) -> Vec<Artifact> {
     ]
 }
 
-fn contents(artifacts: &[Artifact]) -> BTreeMap<String, String> {
-    let pair = |artifact: &Artifact| {
-        (
+fn contents(items: &[Item]) -> BTreeMap<String, String> {
+    let pair = |item: &Item| match item {
+        Item::Rendered(artifact) => (
             artifact.path.clone(),
             String::from_utf8(artifact.bytes.clone()).unwrap(),
-        )
+        ),
+        Item::File { path, file } => (path.clone(), fs::read_to_string(file).unwrap()),
     };
-    artifacts.iter().map(pair).collect()
-}
-
-fn mode() -> PublishMode {
-    PublishMode::default()
+    items.iter().map(pair).collect()
 }
 
 #[tokio::test]
 async fn everything_arrives_leaves_first_and_the_index_last() {
     let server = Server::start().await;
-    let status = server.publisher().publish(&site(1), mode()).await.unwrap();
-    assert_eq!(
-        (status.written.len(), status.unchanged, status.deleted.len()),
-        (6, 0, 0)
-    );
+    let status = server.publisher().publish(&site(1)).await.unwrap();
+    assert_eq!((status.written.len(), status.unchanged), (6, 0));
     assert_eq!(server.site(), contents(&site(1)));
 
     let writes = server.writes();
@@ -267,60 +262,37 @@ async fn everything_arrives_leaves_first_and_the_index_last() {
 #[tokio::test]
 async fn what_did_not_change_is_not_written() {
     let server = Server::start().await;
-    server.publisher().publish(&site(1), mode()).await.unwrap();
+    server.publisher().publish(&site(1)).await.unwrap();
     let manifest = fs::read(server.manifest()).unwrap();
     server.writes();
 
-    let status = server.publisher().publish(&site(1), mode()).await.unwrap();
+    let status = server.publisher().publish(&site(1)).await.unwrap();
     assert_eq!((status.written.len(), status.unchanged), (0, 6));
     assert_eq!(server.writes(), Vec::<String>::new());
     assert_eq!(fs::read(server.manifest()).unwrap(), manifest);
 
     let mut changed = site(1);
-    changed[4].bytes = b"csv corrected".to_vec();
-    let plan = server
-        .publisher()
-        .publish(
-            &changed,
-            PublishMode {
-                dry_run: true,
-                ..mode()
-            },
-        )
-        .await
-        .unwrap();
+    changed[4] = Artifact::text("2026-11-21/rides.csv", "text/csv", "csv corrected").into();
+    let plan = server.publisher().plan(&changed).await.unwrap();
     assert_eq!(plan.written, ["2026-11-21/rides.csv"]);
     assert_eq!(server.writes(), Vec::<String>::new(), "a dry run writes nothing");
-    assert_eq!(server.publisher().publish(&changed, mode()).await.unwrap(), plan);
+    assert_eq!(server.publisher().publish(&changed).await.unwrap(), plan);
     let expected = ["_manifest.json", "2026-11-21/rides.csv", "_manifest.json"];
     assert_eq!(
         server.writes(),
         expected.map(|path| format!("PutObject reports/{path}"))
     );
     assert_eq!(server.site(), contents(&changed));
-
-    let everything = server
-        .publisher()
-        .publish(
-            &changed,
-            PublishMode {
-                rewrite: true,
-                ..mode()
-            },
-        )
-        .await
-        .unwrap();
-    assert_eq!(everything.written.len(), 6);
 }
 
 #[tokio::test]
 async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_completes() {
     for allowed in 0..8 {
         let server = Server::start().await;
-        server.publisher().publish(&site(1), mode()).await.unwrap();
+        server.publisher().publish(&site(1)).await.unwrap();
         // From here on every write after the first few is refused, also the one that would let the lock go.
         server.allow(Some(allowed));
-        let died = server.publisher().publish(&site(2), mode()).await;
+        let died = server.publisher().publish(&site(2)).await;
         assert_eq!(
             died.is_err(),
             allowed < 7,
@@ -337,17 +309,9 @@ async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_co
         // Whatever comes next, also the old content again, ends up complete.
         server.allow(None);
         let next = site(if allowed % 2 == 0 { 2 } else { 1 });
-        server.publisher().publish(&next, mode()).await.unwrap();
+        server.publisher().publish(&next).await.unwrap();
         assert_eq!(server.site(), contents(&next), "after {allowed} writes");
-        assert!(
-            server
-                .publisher()
-                .publish(&next, mode())
-                .await
-                .unwrap()
-                .written
-                .is_empty()
-        );
+        assert!(server.publisher().publish(&next).await.unwrap().written.is_empty());
         assert!(!fs::read_to_string(server.manifest()).unwrap().contains("lock"));
     }
 }
@@ -355,9 +319,9 @@ async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_co
 #[tokio::test]
 async fn a_manifest_that_changed_meanwhile_stops_the_publisher() {
     let server = Server::start().await;
-    server.publisher().publish(&site(1), mode()).await.unwrap();
+    server.publisher().publish(&site(1)).await.unwrap();
     *server.watch.intruder.lock().unwrap() = Some(("feed.xml", client(&server.url, "secret")));
-    let error = server.publisher().publish(&site(2), mode()).await.unwrap_err();
+    let error = server.publisher().publish(&site(2)).await.unwrap_err();
     assert!(matches!(error, PublishError::Busy { .. }), "{error}");
     assert_eq!(
         fs::read_to_string(server.manifest()).unwrap(),
@@ -371,7 +335,7 @@ async fn two_publishers_at_once_leave_one_whole_site() {
     let server = Server::start().await;
     let (one, two) = (server.publisher(), server.publisher());
     let (site_one, site_two) = (site(1), site(2));
-    let (first, second) = tokio::join!(one.publish(&site_one, mode()), two.publish(&site_two, mode()));
+    let (first, second) = tokio::join!(one.publish(&site_one), two.publish(&site_two));
     for result in [&first, &second] {
         assert!(matches!(result, Ok(_) | Err(PublishError::Busy { .. })), "{result:?}");
     }
@@ -400,7 +364,7 @@ async fn a_living_publisher_is_left_alone_and_a_dead_ones_lock_is_taken() {
     };
     let publisher = server.publisher();
     let site = site(1);
-    let (result, ()) = tokio::join!(publisher.publish(&site, mode()), heart);
+    let (result, ()) = tokio::join!(publisher.publish(&site), heart);
     let error = result.unwrap_err();
     assert!(
         error
@@ -410,49 +374,28 @@ async fn a_living_publisher_is_left_alone_and_a_dead_ones_lock_is_taken() {
     );
     assert!(server.site().is_empty());
 
-    publisher.publish(&site, mode()).await.unwrap();
+    publisher.publish(&site).await.unwrap();
     assert_eq!(server.site(), contents(&site));
 }
 
 #[tokio::test]
-async fn days_that_are_not_mentioned_stay_unless_they_are_to_go() {
+async fn what_is_not_mentioned_stays() {
     let server = Server::start().await;
     let publisher = server.publisher();
-    publisher.publish(&site(1), mode()).await.unwrap();
+    publisher.publish(&site(1)).await.unwrap();
     let foreign = server.root.path().join("site/reports/foreign.txt");
     fs::write(&foreign, "not ours").unwrap();
 
-    let index = &site(2)[..1];
-    publisher.publish(index, mode()).await.unwrap();
-    assert_eq!(server.site().len(), 7);
-
-    let delete = PublishMode {
-        unlisted: Unlisted::Delete,
-        ..mode()
-    };
-    server.writes();
-    let error = publisher.publish(index, delete).await.unwrap_err();
-    assert!(error.to_string().contains("5 of the 6 published files"), "{error}");
-    assert!(server.writes().is_empty());
-
-    let status = publisher.publish(&site(2)[..4], delete).await.unwrap();
-    assert_eq!(status.deleted, ["2026-11-21/rides.csv", "static/report-3f9a01bc.css"]);
-    let forced = PublishMode {
-        unlisted: Unlisted::DeleteForced,
-        ..mode()
-    };
-    publisher.publish(index, forced).await.unwrap();
-    assert_eq!(
-        server.site().into_keys().collect::<Vec<_>>(),
-        ["foreign.txt", "index.html"]
-    );
+    publisher.publish(&site(2)[..1]).await.unwrap();
+    let found = server.site();
+    assert_eq!((found.len(), found["index.html"].as_str()), (7, "index 2"));
 }
 
 #[tokio::test]
 async fn what_is_wrong_is_said_in_words() {
     let server = Server::start().await;
     let missing = publisher(&server.url, "no-such-bucket", "secret")
-        .publish(&site(1), mode())
+        .publish(&site(1))
         .await
         .unwrap_err();
     assert!(matches!(missing, PublishError::MissingBucket { .. }), "{missing:?}");
@@ -464,7 +407,7 @@ async fn what_is_wrong_is_said_in_words() {
     );
 
     let denied = publisher(&server.url, "site", "wrong")
-        .publish(&site(1), mode())
+        .publish(&site(1))
         .await
         .unwrap_err();
     assert!(matches!(denied, PublishError::Denied { .. }), "{denied:?}");
@@ -472,7 +415,7 @@ async fn what_is_wrong_is_said_in_words() {
 
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let down = publisher(&format!("http://{free}"), "site", "secret")
-        .publish(&site(1), mode())
+        .publish(&site(1))
         .await
         .unwrap_err();
     assert!(matches!(down, PublishError::Unreachable { .. }), "{down:?}");
@@ -488,7 +431,7 @@ async fn what_is_wrong_is_said_in_words() {
         .endpoint_url(&server.url)
         .build();
     let nowhere = Publisher::S3(S3Publisher::new(Client::from_conf(config), "site", ""));
-    let nowhere = nowhere.publish(&site(1), mode()).await.unwrap_err();
+    let nowhere = nowhere.publish(&site(1)).await.unwrap_err();
     assert!(
         nowhere.to_string().contains("no AWS region is set for `s3://site`"),
         "{nowhere:?}"
@@ -502,17 +445,9 @@ fn the_job_publishes_and_records_it() {
     let store = Store::open(folder.path(), clock).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let publisher = Publisher::directory(folder.path().join("site"));
-    let publish = |mode| jobs::publish::publish(&store, &publisher, &site(1), mode, None, runtime.handle()).unwrap();
-    assert_eq!(publish(mode()).counts["files_written"], 6);
-    assert_eq!(publish(mode()).counts["files_unchanged"], 6);
-    assert_eq!(
-        publish(PublishMode {
-            dry_run: true,
-            ..mode()
-        })
-        .counts["files_written"],
-        0
-    );
+    let publish = || jobs::publish::publish(&store, &publisher, &site(1), None, runtime.handle()).unwrap();
+    assert_eq!(publish().counts["files_written"], 6);
+    assert_eq!(publish().counts["files_unchanged"], 6);
     let mut published = files(&folder.path().join("site"));
     published.retain(|path, _| !path.starts_with('_'));
     assert_eq!(published, contents(&site(1)));
@@ -526,4 +461,31 @@ fn the_job_publishes_and_records_it() {
         )
         .unwrap();
     assert_eq!(rows, 2);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_run_and_written_and_does_none_of_it() {
+    let sandbox = Sandbox::with_sample();
+    let dry = |job: &str| sandbox.succeed(&["run", job, "--day", DAYS[0], "--dry-run"]);
+    let said = dry("publish");
+    let jobs: Vec<_> = said.lines().filter(|line| line.ends_with("would run")).collect();
+    assert!(jobs[0].starts_with("compact "), "{said}");
+    assert!(jobs[jobs.len() - 1].starts_with("publish "), "{said}");
+    assert!(!sandbox.path("data/site").exists() && !sandbox.path("data/reports").exists());
+    assert!(sandbox.rows("select * from ops.job_run").is_empty());
+
+    sandbox.succeed(&["run", "report", "--day", DAYS[0]]);
+    let said = dry("publish");
+    assert_eq!(said.matches("would run").count(), 1, "{said}");
+    assert!(
+        said.contains(&format!("would write daily/{}/index.html\n", DAYS[0])),
+        "{said}"
+    );
+    assert!(said.ends_with("files to write, 0 unchanged\n"), "{said}");
+    sandbox.succeed(&["run", "publish", "--day", DAYS[0]]);
+    let said = dry("publish");
+    assert!(
+        said.contains("0 files to write, ") && !said.contains("would write"),
+        "{said}"
+    );
 }

@@ -1,6 +1,6 @@
 //! Everything again, for the same day: the same result, and nobody is told twice.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use deloton::{
     clock::Clock,
@@ -13,7 +13,7 @@ use deloton::{
     store::Store,
 };
 
-use crate::program::{DAYS, Sandbox, rows, sample, sample_lines};
+use crate::program::{DAYS, Sandbox, rows, sample, sample_lines, wait_for};
 
 /// Every table whose rows say something about a day, and not about when a program ran.
 fn tables(sandbox: &Sandbox) -> Vec<(String, Vec<String>)> {
@@ -90,6 +90,66 @@ fn every_job_again_for_the_same_day_changes_nothing_and_mails_nobody() {
     let mut lake_now = sandbox.hashes("lake");
     lake_now.retain(|(path, _)| !path.contains("2026-05-20"));
     assert_eq!(lake_now, lake);
+}
+
+/// The headline figures of a day's report, as they are published.
+fn headlines(sandbox: &Sandbox, day: &str) -> serde_json::Value {
+    let text = fs::read(sandbox.path(&format!("data/site/daily/{day}/report.json"))).unwrap_or_default();
+    serde_json::from_slice(&text).map_or(serde_json::Value::Null, |mut report: serde_json::Value| {
+        report["headlines"].take()
+    })
+}
+
+#[test]
+fn late_rides_change_what_the_next_day_is_compared_with_and_mail_nobody() {
+    let is_late = |line: &String| line.contains("SN0001") && line.contains(&format!("\"{} ", DAYS[0]));
+    let (late, early): (Vec<_>, Vec<_>) = sample_lines().into_iter().partition(is_late);
+    assert!(!late.is_empty() && !early.is_empty());
+    let sandbox = Sandbox::new();
+    let take_in = |sandbox: &Sandbox, name: &str, lines: &[String]| {
+        let file = sandbox.write(name, lines.join("\n") + "\n");
+        sandbox.succeed(&["consume", "--from-file", &file]);
+    };
+    take_in(&sandbox, "early.jsonl", &early);
+    for day in DAYS {
+        sandbox.succeed(&["run", "notify", "--day", day, "--mail-to", "ceo@deloton.example"]);
+    }
+    let rides = |day: &str, what: &str| headlines(&sandbox, day)[0][what].clone();
+    let (first, mails) = (rides(DAYS[0], "value"), sandbox.hashes("outbox"));
+    assert_eq!(rides(DAYS[1], "day_before"), first);
+    assert_eq!(mails.len(), DAYS.len());
+    let page = |sandbox: &Sandbox| {
+        let path = sandbox.path(&format!("data/site/daily/{}/index.html", DAYS[1]));
+        fs::read_to_string(path).unwrap()
+    };
+    let before = page(&sandbox);
+
+    // The day after, compaction finds what came late and makes the day again.
+    let sandbox = sandbox.at("2026-05-08T08:00:00Z");
+    take_in(&sandbox, "late.jsonl", &late);
+    let (mut server, _) = sandbox.serve(&["--source", "none", "--mail-to", "ceo@deloton.example"]);
+    wait_for(
+        "comparison with the restated day",
+        Duration::from_secs(60),
+        || server.log(),
+        || {
+            let [restated, next] = DAYS.map(|day| headlines(&sandbox, day));
+            (restated[0]["value"] != first && restated[0]["value"] == next[0]["day_before"]).then_some(())
+        },
+    );
+    // The day in between has its mail after all that is about the days before it.
+    wait_for(
+        "mail of the newest day",
+        Duration::from_secs(60),
+        || server.log(),
+        || sandbox.path("data/outbox/2026-05-07").exists().then_some(()),
+    );
+    assert_ne!(page(&sandbox), before);
+    server.signal("TERM");
+    server.wait(Duration::from_secs(30));
+    let mut about_these_days = sandbox.hashes("outbox");
+    about_these_days.retain(|(path, _)| DAYS.iter().any(|day| path.contains(day)));
+    assert_eq!(about_these_days, mails);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, time::Duration};
 
-use crate::program::{DAYS, Running, Sandbox, free_address, get, sample, sample_lines, wait_for};
+use crate::program::{DAYS, Sandbox, free_address, get, sample, sample_lines, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -13,19 +13,6 @@ fn fails_saying(sandbox: &Sandbox, arguments: &[&str], words: &[&str]) {
     for word in words {
         assert!(message.contains(word), "no `{word}` in: {message}");
     }
-}
-
-/// A server without bikes; its address.
-fn serve(sandbox: &Sandbox, more: &[&str]) -> (Running, String) {
-    let address = free_address();
-    let running = sandbox.start(&[&["serve", "--listen", &address], more].concat());
-    wait_for(
-        "healthy server",
-        PATIENCE,
-        || running.log(),
-        || get(&address, "/healthz").filter(|(status, _)| *status == 200),
-    );
-    (running, address)
 }
 
 #[test]
@@ -82,7 +69,7 @@ fn a_data_folder_that_is_not_there_does_not_look_healthy() {
 #[test]
 fn a_database_that_another_process_holds_is_named() {
     let sandbox = Sandbox::new();
-    let (_server, _) = serve(&sandbox, &["--source", "none"]);
+    let (_server, _) = sandbox.serve(&["--source", "none"]);
     fs::remove_file(sandbox.data().join("serve.json")).unwrap();
     let words = ["deloton.duckdb", "held by another process", "stop that one"];
     fails_saying(&sandbox, &["run", "compact", "--day", DAYS[0]], &words);
@@ -234,7 +221,7 @@ fn a_bucket_out_of_reach_fails_its_job_and_the_server_goes_on() {
     let sandbox = Sandbox::with_sample();
     let nobody = format!("http://{}", free_address());
     let site = ["--site", "s3://reports/site", "--aws-endpoint-url", &nobody];
-    let (mut server, address) = serve(&sandbox, &[&["--source", "none"], &site[..]].concat());
+    let (mut server, address) = sandbox.serve(&[&["--source", "none"], &site[..]].concat());
     let message = sandbox.fail(&["run", "publish", "--day", DAYS[0]]);
     assert!(
         message.contains("s3://reports/site") && message.contains("publish"),
@@ -250,7 +237,7 @@ fn a_bucket_out_of_reach_fails_its_job_and_the_server_goes_on() {
 fn a_broker_out_of_reach_is_shown_and_tried_again() {
     let sandbox = Sandbox::in_real_time();
     let nobody = free_address();
-    let (mut server, address) = serve(&sandbox, &["--kafka-brokers", &nobody]);
+    let (mut server, address) = sandbox.serve(&["--kafka-brokers", &nobody]);
     let (_, told) = wait_for(
         "trouble at /readyz",
         PATIENCE,

@@ -43,13 +43,7 @@ impl Runner {
     /// # Errors
     /// As [`run_now`](Self::run_now).
     pub fn run_asked(&self, job: &str, window: Window, asked: Asked) -> anyhow::Result<Vec<Ended>> {
-        let target = self.inner.schedule.require(job)?;
-        if window.day().is_none() && !target.is_sub_day() {
-            bail!("`{job}` makes a business day: give it one, e.g. `deloton run {job} --day 2026-11-21`");
-        }
-        if window.day().is_some() && target.is_sub_day() {
-            bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
-        }
+        let target = self.suited(job, window)?;
         let mut ended: Vec<Ended> = Vec::new();
         for step in self.inner.schedule.upstream_first(job) {
             let is_target = step.name == target.name;
@@ -69,6 +63,35 @@ impl Runner {
             }
         }
         Ok(ended)
+    }
+
+    /// What [`run_now`](Self::run_now) would run, in order; the last is `job` itself.
+    ///
+    /// # Errors
+    /// When there is no such job, or the window does not suit it.
+    pub fn would_run(&self, job: &str, window: Window) -> anyhow::Result<Vec<&JobConfig>> {
+        let target = self.suited(job, window)?;
+        let mut steps: Vec<&JobConfig> = Vec::new();
+        for step in self.inner.schedule.upstream_first(job) {
+            let is_made_anew = |name: &String| steps.iter().any(|before| before.name == *name);
+            let follows = !matches!(step.kind, Kind::Notify) && step.after.iter().any(is_made_anew);
+            if step.name == target.name || follows || self.is_missing(step, window) {
+                steps.push(step);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The job of that name, if such a window is what it makes.
+    fn suited(&self, job: &str, window: Window) -> anyhow::Result<&JobConfig> {
+        let target = self.inner.schedule.require(job)?;
+        if window.day().is_none() && !target.is_sub_day() {
+            bail!("`{job}` makes a business day: give it one, e.g. `deloton run {job} --day 2026-11-21`");
+        }
+        if window.day().is_some() && target.is_sub_day() {
+            bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
+        }
+        Ok(target)
     }
 
     /// Runs `job`, or waits for the run of the same window that is under way and takes its result.
