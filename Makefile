@@ -3,7 +3,7 @@
 CARGO_FLAGS = $$(cat .duckdb/cargo-flags)
 LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
 
-.PHONY: build run test test-peers bench lint setup
+.PHONY: build run test crash test-peers bench lint setup
 
 build: setup ## leaves target/release/deloton, with the DuckDB library beside it
 	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
@@ -16,6 +16,13 @@ run: build ## starts deloton with simulated bikes; everything is in data/
 test: setup ## every test
 	@[ -d target/debug/deps ] || echo "building the tests and everything they stand on: about 8 minutes on two cores, once"
 	cargo test --locked $(CARGO_FLAGS)
+
+KILLS ?= 60
+SEED ?= $$(date +%s)
+
+crash: setup ## kills the program KILLS times at random instants, by a SEED that is printed
+	DELOTON_CRASH_KILLS=$(KILLS) DELOTON_CRASH_SEED=$(SEED) \
+		cargo test --locked $(CARGO_FLAGS) --test integration chaos:: -- --nocapture
 
 test-peers: setup ## against real peers that nobody here wrote, where ../shared has the scripts that start them
 	@tools/test-peers $(CARGO_FLAGS)

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::super::{
@@ -27,7 +27,8 @@ pub(super) struct State {
     pub(super) version: u64,
     /// The version at which a window's latest run of this process began.
     pub(super) begun: HashMap<(String, Window), u64>,
-    /// The newest stamp given: stamps never go back, as what came after what is told by them.
+    /// The newest stamp given: each is later than the one before, whatever the clock says, as what came after what is
+    /// told by them.
     stamped_at: DateTime<Utc>,
 }
 
@@ -66,7 +67,7 @@ impl State {
 
     /// The stamp for something that happens now.
     pub(super) fn stamp(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.stamped_at = self.stamped_at.max(now);
+        self.stamped_at = now.max(self.stamped_at + TimeDelta::microseconds(1));
         self.stamped_at
     }
 
