@@ -11,6 +11,7 @@ use criterion::Bencher;
 #[derive(Default)]
 pub(crate) struct Times(RefCell<Vec<Duration>>);
 
+#[allow(dead_code, reason = "each bench is a program of its own")]
 impl Times {
     /// Has criterion measure `work` on what `prepare` makes, and keeps the times.
     pub(crate) fn take<T>(
@@ -31,6 +32,12 @@ impl Times {
                 })
                 .sum()
         });
+    }
+
+    /// Keeps a time that was taken elsewhere, and answers it.
+    pub(crate) fn note(&self, took: Duration) -> Duration {
+        self.0.borrow_mut().push(took);
+        took
     }
 
     /// The middle one, in seconds; none where the bench was filtered out.
