@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    open_ride::OpenRide,
+    open_ride::{Elsewhere, OpenRide},
     parse::UserData,
     sessionize::{Arrival, Rules, SECOND, instant},
 };
@@ -298,18 +298,32 @@ impl Bike {
         if ride.end_reason == Some(EndReason::Idle) {
             ride.reopen();
         }
-        if std::mem::take(&mut ride.is_elsewhere) {
+        match ride.elsewhere {
+            Elsewhere::Perhaps => ride.elsewhere = Elsewhere::No,
             // Its end was provisional, and what follows is ours: what is stored of it is all that we have.
-            step.batch.begun.push(Begun {
-                ride_id: ride.ride_id,
-                partition: step.partition,
-                is_again: true,
-            });
+            Elsewhere::Yes if !step.arrival.is_taken_over => {
+                ride.elsewhere = Elsewhere::No;
+                step.batch.begun.push(Begun {
+                    ride_id: ride.ride_id,
+                    partition: step.partition,
+                    is_again: true,
+                });
+            }
+            Elsewhere::Yes | Elsewhere::No => {}
         }
         ride
     }
 
+    /// A ride that ended in a stretch that was taken over is the former owner's, once it cannot go on.
+    pub(super) fn leave_ended(&mut self, batch: &mut Batch) {
+        if let Some(ride) = self.ride.as_mut().filter(|ride| ride.elsewhere == Elsewhere::Perhaps) {
+            ride.elsewhere = Elsewhere::Yes;
+            batch.elsewhere.push((ride.ride_id, batch.readings.len()));
+        }
+    }
+
     fn begin(&mut self, step: &mut Step<'_, '_>, id: Uuid, started_at: LogInstant, offset: i64) {
+        self.leave_ended(step.batch);
         let ride = OpenRide::new(id, &self.serial, started_at, offset);
         step.batch.begun.push(Begun {
             ride_id: id,
@@ -328,6 +342,12 @@ impl Bike {
         telemetry: Option<(LogInstant, Telemetry)>,
     ) {
         let Some(ride) = &mut self.ride else { return };
+        if ride.elsewhere == Elsewhere::Yes {
+            // A line that the ride's end overtook, in a stretch that another has read.
+            let counts = step.counts();
+            counts.duplicate_readings += 1;
+            return;
+        }
         let values = telemetry.map(|(_, telemetry)| telemetry);
         let heart_rate = values.and_then(|values| values.heart_rate_bpm);
         let power_watts = values.and_then(|values| values.power_watts);
@@ -368,8 +388,10 @@ impl Bike {
             ride.end_reason = Some(reason);
             step.batch.rides.push(ride.row(&step.rules.day));
             if step.arrival.is_taken_over {
-                ride.is_elsewhere = true;
-                step.batch.elsewhere.push((ride.ride_id, step.batch.readings.len()));
+                ride.elsewhere = Elsewhere::Perhaps;
+                if reason != EndReason::Idle {
+                    self.leave_ended(step.batch);
+                }
             }
         }
     }

@@ -144,6 +144,8 @@ impl Consumer {
             checkpointed_at: Instant::now(),
             checkpoint_due: false,
             unwritten: 0,
+            stored: BTreeMap::new(),
+            is_assigned: false,
             trouble: None,
         };
         let given_up = loop {
@@ -221,6 +223,10 @@ struct Session<'c> {
     checkpoint_due: bool,
     /// Batches handed to the writer that are not in the store yet.
     unwritten: usize,
+    /// Offsets that are in the store, of which Kafka was not told yet.
+    stored: BTreeMap<i32, i64>,
+    /// The group has said which partitions are ours, be it none.
+    is_assigned: bool,
     trouble: Option<String>,
 }
 
@@ -234,6 +240,7 @@ impl Session<'_> {
         match event {
             SourceEvent::Assigned(partitions) => {
                 self.assign(&partitions)?;
+                self.is_assigned = true;
                 self.trouble = None;
             }
             SourceEvent::Revoked(partitions) => {
@@ -400,10 +407,16 @@ impl Session<'_> {
         self.unwritten = self.unwritten.saturating_sub(written.len());
         for written in &written {
             listener.written(written);
+            self.stored.extend(written.offsets.iter().copied());
         }
-        if let Some(last) = written.last() {
-            source.commit(&last.offsets)?;
-        }
+        let told: Vec<_> = std::mem::take(&mut self.stored)
+            .into_iter()
+            .filter_map(|(partition, offset)| {
+                let until = self.pipeline.taken_over_until(partition)?;
+                Some((partition, offset, until.max(offset)))
+            })
+            .collect();
+        source.commit(&told)?;
         Ok(())
     }
 
@@ -416,7 +429,10 @@ impl Session<'_> {
         )?;
         let written = std::mem::replace(&mut self.writer, fresh).finish()?;
         self.unwritten = 0;
-        written.iter().for_each(|written| listener.written(written));
+        for written in &written {
+            listener.written(written);
+            self.stored.extend(written.offsets.iter().copied());
+        }
         Ok(())
     }
 
@@ -434,7 +450,7 @@ impl Session<'_> {
         Standing {
             // What was read but is not in the store yet would be missing from a day that is sealed now. So would a ride
             // whose bike vanished while nobody listened: it is ended when its partition has been quiet for long enough.
-            caught_up: !self.partitions.is_empty()
+            caught_up: self.is_assigned
                 && self.partitions.iter().all(|(&id, partition)| {
                     partition.at_end && (partition.heard_at.is_some() || !self.pipeline.has_open_rides(id))
                 })
@@ -499,14 +515,11 @@ impl Session<'_> {
         }
         self.restart_writer(listener)?;
         let partitions: Vec<i32> = self.partitions.keys().copied().collect();
-        if source.has_companions() {
+        // A cluster that does not answer would not hear of a handover either.
+        if self.trouble.is_none() && source.has_companions() {
             return self.give_up(&partitions, source);
         }
-        let offsets: Vec<(i32, i64)> = partitions
-            .iter()
-            .filter_map(|&partition| Some((partition, self.pipeline.next_offset(partition)?)))
-            .collect();
-        source.commit(&offsets)
+        self.hear(source, listener)
     }
 }
 

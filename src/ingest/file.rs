@@ -136,6 +136,7 @@ pub(super) fn reconcile(
     partition: i32,
 ) -> anyhow::Result<()> {
     let day_rule = pipeline.rules().day;
+    let pending = pipeline.pending_by_ride();
     let Some(sessions) = pipeline.sessions_mut(partition) else {
         return Ok(());
     };
@@ -149,7 +150,8 @@ pub(super) fn reconcile(
     for ride in sessions.open_rides_mut() {
         let &(readings, alerts) = facts.get(&ride.ride_id).unwrap_or(&(0, 0));
         ride.alert_count = alerts;
-        if readings != ride.totals.reading_count {
+        let stored = ride.totals.reading_count - pending.get(&ride.ride_id).copied().unwrap_or(0);
+        if readings != stored {
             differing.push(ride.ride_id);
         }
     }

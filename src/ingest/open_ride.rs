@@ -45,8 +45,8 @@ pub struct OpenRide {
     pub alert_count: i32,
     /// The newest reading's values, for the live dashboard.
     pub last: LastValues,
-    /// It ended before its partition was taken over: it is in the former owner's store, not in this one.
-    pub is_elsewhere: bool,
+    /// Whose it is, if it ended in a stretch that another consumer had read before.
+    pub elsewhere: Elsewhere,
     /// Stamp of the `[SYSTEM]` line that named the rider.
     pub system_at: Option<LogInstant>,
     lower_bpm: Option<i32>,
@@ -54,6 +54,17 @@ pub struct OpenRide {
     monitor: Monitor,
     /// One bit a second.
     seen: Vec<u64>,
+}
+
+/// Whether a ride is in the store of its partition's former owner, not in this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Elsewhere {
+    /// It is ours.
+    No,
+    /// It will be, unless it goes on before the end of what was taken over: its end is provisional.
+    Perhaps,
+    /// It is.
+    Yes,
 }
 
 /// The newest reading's values.
@@ -88,7 +99,7 @@ impl OpenRide {
             totals: Totals::default(),
             alert_count: 0,
             last: LastValues::default(),
-            is_elsewhere: false,
+            elsewhere: Elsewhere::No,
             system_at: None,
             lower_bpm: None,
             upper_bpm: None,

@@ -1,9 +1,10 @@
 //! From raw messages to batches: envelope, line, state machine. One thread; no I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use uuid::Uuid;
 
 use super::{
     parse::{ParseError, Parser, open_envelope, parse_user_data},
@@ -22,7 +23,7 @@ const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
 const OLDEST: LogInstant = -2_208_988_800_000_000;
 
 /// Version of the checkpoint's form. One of another version is made again by a replay.
-const STATE_VERSION: u8 = 3;
+const STATE_VERSION: u8 = 4;
 
 /// Everything between a source and the store.
 pub struct Pipeline {
@@ -53,6 +54,24 @@ impl Pipeline {
             batch: Batch::default(),
             replayed: Vec::new(),
         }
+    }
+
+    /// Rides of a partition that end before this offset are those of whoever had it so far, if it is taken over.
+    #[must_use]
+    pub fn taken_over_until(&self, partition: i32) -> Option<i64> {
+        self.partitions
+            .get(&partition)
+            .map(|partition| partition.taken_over_until)
+    }
+
+    /// Readings of each ride that are collected but not stored.
+    #[must_use]
+    pub fn pending_by_ride(&self) -> HashMap<Uuid, i32> {
+        let mut pending = HashMap::new();
+        for reading in &self.batch.readings {
+            *pending.entry(reading.ride_id).or_default() += 1;
+        }
+        pending
     }
 
     /// The numbers it goes by.
@@ -135,6 +154,7 @@ impl Pipeline {
             let was_replaying = partition.next_offset < partition.silent_until;
             if offset < partition.next_offset {
                 partition.silent_until = offset;
+                partition.taken_over_until = 0;
             }
             partition.next_offset = offset;
             if was_replaying && offset >= partition.silent_until {
@@ -176,6 +196,7 @@ impl Pipeline {
         let written_at = raw
             .timestamp_millis
             .map_or_else(|| now.timestamp_micros(), |millis| millis * 1000);
+        let taken_over_until = (raw.offset < partition.taken_over_until).then_some(partition.taken_over_until);
         let surroundings = Surroundings {
             rules: &self.rules,
             written_at,
@@ -195,6 +216,9 @@ impl Pipeline {
         partition.next_offset = raw.offset + 1;
         if was_replaying && partition.next_offset >= partition.silent_until {
             self.replayed.push(raw.partition);
+        }
+        if taken_over_until == Some(partition.next_offset) {
+            partition.sessions.end_takeover(batch);
         }
         batch.position(raw.partition).next_offset = raw.offset + 1;
     }

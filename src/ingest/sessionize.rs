@@ -215,6 +215,13 @@ impl Sessions {
         }
     }
 
+    /// The stretch that was taken over ends here: rides that ended in it, provisionally too, are the former owner's.
+    pub(super) fn end_takeover(&mut self, batch: &mut Batch) {
+        for bike in self.riding.values_mut().chain(self.quiet.values_mut()) {
+            bike.leave_ended(batch);
+        }
+    }
+
     /// Closes the rides of bikes that have been quiet on the partition's clock, and forgets those that were for long.
     fn close_quiet(&mut self, rules: &Rules, arrival: Arrival<'_>, batch: &mut Batch) {
         let clock = self.clock;

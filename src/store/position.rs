@@ -60,20 +60,32 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub fn record_gap(&self, stream: &StreamId, gap: &Gap) -> Result<()> {
-        self.connection()?
-            .execute(
-                include_str!("sql/record_gap.sql"),
-                params![
-                    stream.source,
-                    stream.topic,
-                    gap.partition,
-                    gap.from,
-                    gap.to,
-                    value::timestamp(self.clock().now())
-                ],
-            )
-            .map(drop)
-            .doing(|| format!("cannot write down a gap in partition {}", gap.partition))
+        let doing = || format!("cannot write down a gap in partition {}", gap.partition);
+        self.transaction(doing, |connection| {
+            connection
+                .execute(
+                    include_str!("sql/record_gap.sql"),
+                    params![
+                        stream.source,
+                        stream.topic,
+                        gap.partition,
+                        gap.from,
+                        gap.to,
+                        value::timestamp(self.clock().now())
+                    ],
+                )
+                .doing(doing)?;
+            // Of a log that was made anew nobody has kept anything.
+            if gap.to < gap.from {
+                connection
+                    .execute(
+                        "update ops.stream set taken_over_until = null where source = ? and topic = ? and partition = ?",
+                        params![stream.source, stream.topic, gap.partition],
+                    )
+                    .doing(doing)?;
+            }
+            Ok(())
+        })
     }
 
     /// The gaps found in a stream, oldest first.

@@ -110,7 +110,7 @@ pub(super) fn drop_rides(connection: &Connection, rides: &HashSet<Uuid>) -> Resu
         })
 }
 
-/// Rides that more than one stream told of, or one stream more than once.
+/// Rides of which the store may hold more than a stream that tells of them knows.
 pub(super) fn shared(connection: &Connection) -> Result<HashSet<Uuid>> {
     let doing = || "cannot read which rides came again".to_owned();
     let mut statement = connection

@@ -11,7 +11,7 @@ use crate::config::settings::{KafkaProperty, Settings, StartAt};
 
 /// Properties on which exactly-once stands, and what they are.
 const OURS: [(&str, &str); 4] = [
-    // Offsets are stored with the rows they cover, in one transaction; Kafka's copy is for lag tools.
+    // Offsets are stored with the rows they cover, in one transaction; Kafka's copy is for lag tools and the next owner.
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     // A lost offset has to be recorded as a gap before anything goes on.

@@ -8,6 +8,10 @@
 /// The note's first word: offsets committed by other programs have none, and say nothing to us.
 const MARK: &str = "deloton";
 
+/// Its third word.
+const GIVEN_UP: &str = "given-up";
+const READING: &str = "reading";
+
 /// What a consumer of the group committed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
@@ -15,18 +19,18 @@ pub struct Committed {
     pub offset: i64,
     /// Who committed it.
     pub node: String,
-    /// How far the partition had been read when it was given up; none while it is being read.
-    pub until: Option<i64>,
+    /// Whether the partition was given up with it. Otherwise it is being read, or its owner vanished.
+    pub is_given_up: bool,
+    /// Rides that end before this offset are kept by those who had the partition so far.
+    pub until: i64,
 }
 
 impl Committed {
     /// The note to be committed with the offset.
     #[must_use]
     pub fn note(&self) -> String {
-        match self.until {
-            Some(until) => format!("{MARK} {} {until}", self.node),
-            None => format!("{MARK} {}", self.node),
-        }
+        let how = if self.is_given_up { GIVEN_UP } else { READING };
+        format!("{MARK} {} {how} {}", self.node, self.until)
     }
 
     /// Reads a committed offset and its note back; nothing where another program wrote it.
@@ -37,8 +41,18 @@ impl Committed {
             return None;
         }
         let node = words.next()?.to_owned();
-        let until = words.next().map(str::parse).transpose().ok()?;
-        Some(Committed { offset, node, until })
+        let is_given_up = match words.next()? {
+            GIVEN_UP => true,
+            READING => false,
+            _ => return None,
+        };
+        let until = words.next()?.parse().ok()?;
+        Some(Committed {
+            offset,
+            node,
+            is_given_up,
+            until,
+        })
     }
 }
 
@@ -49,8 +63,9 @@ pub(super) enum Beginning {
     Stored,
     /// Where its former owner gave it up; rides that end before `until` are that one's.
     HandedOver { offset: i64, until: i64 },
-    /// Its former owner vanished when it had got here: with the rides under way then.
-    Vanished { offset: i64 },
+    /// Its former owner vanished when it had got here: with the rides under way then. Those that end before `until` are
+    /// the former owners'.
+    Vanished { offset: i64, until: i64 },
     /// It had no owner: by the start rule.
     First,
 }
@@ -58,27 +73,19 @@ pub(super) enum Beginning {
 impl Beginning {
     /// `stored` is the next offset in the store of this `node`.
     pub(super) fn of(stored: Option<i64>, committed: Option<&Committed>, node: &str) -> Self {
-        let of_former = |committed: &Committed| match committed.until {
-            Some(until) => Beginning::HandedOver {
-                offset: committed.offset,
-                until,
-            },
-            None => Beginning::Vanished {
-                offset: committed.offset,
-            },
-        };
         match (stored, committed) {
             (None, None) => Beginning::First,
-            (None, Some(committed)) => of_former(committed),
-            // The group has moved on without us. Our own note beyond what we have is from before a restored backup.
-            (Some(stored), Some(committed)) if committed.offset > stored && committed.node != node => {
-                of_former(committed)
+            // The group has moved on without us. Our own note beyond what we have is from before a restored backup, and
+            // what we gave up ourselves the store knows.
+            (_, Some(committed)) if stored.is_none_or(|stored| committed.node != node && committed.until > stored) => {
+                let &Committed { offset, until, .. } = committed;
+                if committed.is_given_up {
+                    Beginning::HandedOver { offset, until }
+                } else {
+                    Beginning::Vanished { offset, until }
+                }
             }
-            // Given up by one of us, and nobody has read on since.
-            (Some(stored), Some(committed)) if committed.offset == stored && committed.until.is_some() => {
-                of_former(committed)
-            }
-            (Some(_), _) => Beginning::Stored,
+            _ => Beginning::Stored,
         }
     }
 }
@@ -87,11 +94,12 @@ impl Beginning {
 mod tests {
     use super::*;
 
-    fn committed(offset: i64, node: &str, until: Option<i64>) -> Committed {
+    fn committed(offset: i64, node: &str, given_up_until: Option<i64>) -> Committed {
         Committed {
             offset,
             node: node.to_owned(),
-            until,
+            is_given_up: given_up_until.is_some(),
+            until: given_up_until.unwrap_or(offset),
         }
     }
 
@@ -101,7 +109,7 @@ mod tests {
             let written = committed(40, "n1", until);
             assert_eq!(Committed::read(40, &written.note()), Some(written));
         }
-        for foreign in ["", "deloton", "python-consumer 7", "deloton n1 x"] {
+        for foreign in ["", "deloton", "deloton n1", "python-consumer 7", "deloton n1 reading x"] {
             assert_eq!(Committed::read(40, foreign), None, "{foreign}");
         }
     }
@@ -110,34 +118,35 @@ mod tests {
     fn a_partition_begins_where_its_readings_would_count_once() {
         let begin = |stored, committed: Option<Committed>| Beginning::of(stored, committed.as_ref(), "me");
         let handed_over = |offset, until| Beginning::HandedOver { offset, until };
+        let vanished = |offset, until| Beginning::Vanished { offset, until };
         assert_eq!(begin(None, None), Beginning::First);
         assert_eq!(begin(Some(5), None), Beginning::Stored);
         assert_eq!(begin(None, Some(committed(40, "other", Some(70)))), handed_over(40, 70));
-        assert_eq!(
-            begin(None, Some(committed(40, "other", None))),
-            Beginning::Vanished { offset: 40 }
-        );
+        assert_eq!(begin(None, Some(committed(40, "other", None))), vanished(40, 40));
         // What Kafka was told last may be older than the store.
         assert_eq!(begin(Some(50), Some(committed(40, "me", None))), Beginning::Stored);
         assert_eq!(
             begin(Some(50), Some(committed(40, "other", Some(45)))),
             Beginning::Stored
         );
-        // Others went on while we were away.
+        // Others went on while we were away, even where a long ride has them begin again before that.
         assert_eq!(
             begin(Some(30), Some(committed(40, "other", Some(70)))),
             handed_over(40, 70)
         );
         assert_eq!(
-            begin(Some(30), Some(committed(40, "other", None))),
-            Beginning::Vanished { offset: 40 }
-        );
-        // A restored backup reads again what it lacks.
-        assert_eq!(begin(Some(30), Some(committed(40, "me", None))), Beginning::Stored);
-        // Given up and taken back, with nobody in between.
-        assert_eq!(
-            begin(Some(40), Some(committed(40, "me", Some(70)))),
+            begin(Some(50), Some(committed(40, "other", Some(70)))),
             handed_over(40, 70)
         );
+        assert_eq!(begin(Some(30), Some(committed(40, "other", None))), vanished(40, 40));
+        // One that vanished while it still read what another had kept the rides of.
+        let both = Committed {
+            until: 90,
+            ..committed(60, "other", None)
+        };
+        assert_eq!(begin(Some(30), Some(both)), vanished(60, 90));
+        // A restored backup reads again what it lacks; what was given up here and taken back is known to the store.
+        assert_eq!(begin(Some(30), Some(committed(40, "me", None))), Beginning::Stored);
+        assert_eq!(begin(Some(40), Some(committed(40, "me", Some(70)))), Beginning::Stored);
     }
 }

@@ -33,6 +33,9 @@ use crate::config::settings::StartAt;
 /// Events are looked at least this often while there are no messages.
 const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long a broker may take to answer a consumer that is about to leave.
+const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How far the store has got with a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
@@ -215,14 +218,13 @@ impl KafkaSource {
         }
     }
 
-    /// Tells Kafka the next offsets of partitions that go on being read: for those who watch lag there, and for whoever
-    /// has to go on should this consumer vanish.
+    /// Tells Kafka the next offsets of partitions that go on being read, as (partition, offset, until): for those who
+    /// watch lag there, and for whoever has to go on should this consumer vanish.
     ///
     /// # Errors
     /// When the request cannot be queued.
-    pub fn commit(&self, offsets: &[(i32, i64)]) -> anyhow::Result<()> {
-        let told = offsets.iter().map(|&(partition, offset)| (partition, offset, None));
-        self.commit_to_kafka(told, CommitMode::Async)
+    pub fn commit(&self, offsets: &[(i32, i64, i64)]) -> anyhow::Result<()> {
+        self.commit_to_kafka(offsets, false, CommitMode::Async)
     }
 
     /// Tells the next owner of partitions where to begin and until where rides that end are not its own, as (partition,
@@ -231,10 +233,7 @@ impl KafkaSource {
     /// # Errors
     /// When Kafka refuses, or does not answer.
     pub fn hand_over(&self, partitions: &[(i32, i64, i64)]) -> anyhow::Result<()> {
-        let told = partitions
-            .iter()
-            .map(|&(partition, offset, until)| (partition, offset, Some(until)));
-        self.commit_to_kafka(told, CommitMode::Sync)
+        self.commit_to_kafka(partitions, true, CommitMode::Sync)
     }
 
     /// Whether the group has other members, who will get the partitions of one that leaves.
@@ -244,7 +243,7 @@ impl KafkaSource {
         // Somebody has the other partitions.
         let is_partial = self
             .consumer
-            .fetch_metadata(Some(topic), ANSWER_TIMEOUT)
+            .fetch_metadata(Some(topic), PARTING_TIMEOUT)
             .is_ok_and(|metadata| {
                 metadata
                     .topics()
@@ -256,20 +255,17 @@ impl KafkaSource {
         is_partial
             || self
                 .consumer
-                .fetch_group_list(Some(group), ANSWER_TIMEOUT)
+                .fetch_group_list(Some(group), PARTING_TIMEOUT)
                 .is_ok_and(|groups| groups.groups().iter().any(|group| group.members().len() > 1))
     }
 
-    fn commit_to_kafka(
-        &self,
-        offsets: impl Iterator<Item = (i32, i64, Option<i64>)>,
-        mode: CommitMode,
-    ) -> anyhow::Result<()> {
+    fn commit_to_kafka(&self, offsets: &[(i32, i64, i64)], is_given_up: bool, mode: CommitMode) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
-        for (partition, offset, until) in offsets {
+        for &(partition, offset, until) in offsets {
             let committed = Committed {
                 offset,
                 node: self.config.node.clone(),
+                is_given_up,
                 until,
             };
             let mut element = list.add_partition(&self.config.topic, partition);
@@ -372,9 +368,8 @@ impl KafkaSource {
     fn start_of(&mut self, partition: i32) -> anyhow::Result<(Assigned, Option<i64>)> {
         let stored = (self.stored_offset)(partition)?;
         let (oldest, end) = self.watermarks(partition)?;
-        let committed = self
-            .committed(partition)?
-            .filter(|committed| (oldest..=end).contains(&committed.offset));
+        // Beyond the end it is from before the log was made anew.
+        let committed = self.committed(partition)?.filter(|committed| committed.offset <= end);
         let next_offset = stored.map(|stored| stored.next_offset);
         let beginning = Beginning::of(next_offset, committed.as_ref(), &self.config.node);
         let start = |offset| Assigned {
@@ -392,14 +387,18 @@ impl KafkaSource {
                 };
                 (went_on, (!is_there).then_some(stored.read_from))
             }
-            (Beginning::HandedOver { offset, until }, _) => {
+            (Beginning::HandedOver { offset, until } | Beginning::Vanished { offset, until }, _) => {
+                let from = match beginning {
+                    _ if offset < oldest => oldest,
+                    Beginning::Vanished { .. } => self.headers_before(partition, oldest..offset)?,
+                    _ => offset,
+                };
                 let taken_over = Assigned {
                     taken_over_until: Some(until),
-                    ..start(offset)
+                    ..start(from)
                 };
-                (taken_over, None)
+                (taken_over, (offset < oldest).then_some(offset))
             }
-            (Beginning::Vanished { offset }, _) => (start(self.headers_before(partition, oldest..offset)?), None),
             (Beginning::First | Beginning::Stored, _) => (start(self.first_start(partition, oldest..end)?), None),
         })
     }
@@ -551,7 +550,7 @@ impl KafkaSource {
     }
 
     /// Fetches a partition from another offset. Not by a seek, which librdkafka refuses where fetching has failed.
-    fn restart_at(&self, partition: i32, offset: i64) -> anyhow::Result<()> {
+    fn restart_at(&mut self, partition: i32, offset: i64) -> anyhow::Result<()> {
         let restarted = match self.consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => {
                 self.unassign(&[partition])?;
@@ -560,6 +559,7 @@ impl KafkaSource {
             }
             // All of them anew; what is fetched twice is below the next expected offset.
             _ => {
+                self.next.values_mut().for_each(|next| next.begun = next.begun.max(1));
                 let offsets = self
                     .next
                     .iter()
@@ -641,9 +641,7 @@ fn pass_stray(
             next.values_mut().for_each(|next| next.is_lost = true);
         }
         // Said by the client's own report as well.
-        Some(Err(error)) => {
-            eprintln!("DBG stray error {error:?}");
-        }
+        Some(Err(_)) => {}
     }
     true
 }
