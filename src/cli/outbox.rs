@@ -69,7 +69,7 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
             let mails = outbox::list(&connection, state, *limit)?;
             for mail in &mails {
                 let detail = mail.detail.as_deref().unwrap_or_default();
-                let gone = if is_lost_file(mail) {
+                let gone = if is_lost_file(mail, store.data_dir()) {
                     " (no longer there; `show` prints the mail)"
                 } else {
                     ""
@@ -108,9 +108,10 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
     Ok(())
 }
 
-/// Whether a mail went into a file that has been deleted since, or that a restore did not bring back.
-fn is_lost_file(mail: &Mail) -> bool {
-    let file = mail.detail.as_deref().map(Path::new);
-    mail.state == MailState::Sent
-        && file.is_some_and(|file| file.extension().is_some_and(|extension| extension == "eml") && !file.exists())
+/// Whether a mail went into a file that has been deleted since, or that a restore did not bring back. Its path may be
+/// relative to another folder than this process's, so it is looked for in the data folder.
+fn is_lost_file(mail: &Mail, data_dir: &Path) -> bool {
+    let file = mail.detail.as_deref().filter(|detail| detail.ends_with(".eml"));
+    let below = file.and_then(|file| file.rfind("outbox/").map(|at| data_dir.join(&file[at..])));
+    mail.state == MailState::Sent && below.is_some_and(|file| !file.exists())
 }
