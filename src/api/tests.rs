@@ -98,6 +98,7 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
     ApiContext {
         store: store.clone(),
         clock: Clock::Fixed(fixture::NOW.parse().unwrap()),
+        alert_rule: crate::domain::heart_rate::AlertRule::default(),
         day_rule: DayRule::default(),
         live: Arc::new(LiveBoard::new()),
         jobs: Arc::new(Jobs),
