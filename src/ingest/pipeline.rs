@@ -367,5 +367,8 @@ fn apply(
 }
 
 #[cfg(test)]
+#[path = "alert_tests.rs"]
+mod alert_tests;
+#[cfg(test)]
 #[path = "pipeline_tests.rs"]
 mod tests;

@@ -515,12 +515,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         let connection = store.connection().unwrap();
-        for (kind, state) in [
-            (MessageKind::DailyReport, MailState::Unknown),
-            (MessageKind::HeartRateAlert, MailState::Waiting),
+        for (kind, which, state) in [
+            (MessageKind::DailyReport, Which::Other, MailState::Unknown),
+            (MessageKind::HeartRateAlert, Which::Urgent, MailState::Waiting),
         ] {
             enqueue(&connection, &mail_to(kind, "a@x.example"), at(0)).unwrap();
-            let mail = claim(&connection, Which::Other, at(0)).unwrap().unwrap();
+            let mail = claim(&connection, which, at(0)).unwrap().unwrap();
             let settled = settle(&connection, &mail, &Settlement::Unknown("timeout".to_owned()), at(0)).unwrap();
             assert_eq!(settled, state);
             // The second answer of an attempt that is over changes nothing.
