@@ -40,9 +40,9 @@ pub struct LimitArgs {
     pub lower: Option<i32>,
     /// Whether the rider wants mails about alerts.
     #[arg(long, value_enum)]
-    pub mail: Option<Mail>,
+    pub mails: Option<Mails>,
     /// As for everybody again.
-    #[arg(long, conflicts_with_all = ["upper", "lower", "mail"])]
+    #[arg(long, conflicts_with_all = ["upper", "lower", "mails"])]
     pub clear: bool,
 }
 
@@ -57,7 +57,7 @@ pub enum Who {
 
 /// Whether a rider wants mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-pub enum Mail {
+pub enum Mails {
     /// Yes.
     On,
     /// No: alerts are recorded and shown, nothing else.
@@ -85,7 +85,7 @@ impl FromStr for Who {
 pub fn rider(args: &RiderArgs, store: &Store, out: &mut dyn Write) -> anyhow::Result<()> {
     let Action::Limit(args) = &args.action;
     let settled = store.rider_limits();
-    let is_change = args.clear || args.upper.is_some() || args.lower.is_some() || args.mail.is_some();
+    let is_change = args.clear || args.upper.is_some() || args.lower.is_some() || args.mails.is_some();
     let rider_id = match args.rider {
         Who::Rider(rider_id) => rider_id,
         Who::List if is_change => bail!("name one rider: `deloton rider limit 306 --upper 165`"),
@@ -112,7 +112,7 @@ pub fn rider(args: &RiderArgs, store: &Store, out: &mut dyn Write) -> anyhow::Re
     if is_change {
         own.upper_bpm = args.upper.or(own.upper_bpm);
         own.lower_bpm = args.lower.or(own.lower_bpm);
-        own.is_mailed = args.mail.map_or(own.is_mailed, |mail| mail == Mail::On);
+        own.is_mailed = args.mails.map_or(own.is_mailed, |mails| mails == Mails::On);
         own.check()
             .map_err(|wrong| anyhow::anyhow!("rider {rider_id}: {wrong}"))?;
         store.set_rider_limits(rider_id, own)?;

@@ -87,7 +87,9 @@ fn an_alert_knows_whom_it_warns_and_by_which_limit() {
     let mut bike = Bike::live();
     bike.header(BORN).ride(20, 150).ride(10, 190);
     let alerts = bike.alerts();
-    let [alert] = alerts.as_slice() else { panic!("{alerts:?}") };
+    let [alert] = alerts.as_slice() else {
+        panic!("{alerts:?}")
+    };
     assert_eq!((alert.rider_id, alert.second, alert.raised.limit_bpm), (7, 30, 176));
     assert_eq!(alert.raised.limit_source.name(), "tanaka");
     let warned = &alert.warned;
@@ -110,7 +112,11 @@ fn a_clock_that_is_hours_off_neither_silences_an_alert_nor_quarantines_a_line() 
     bike.stamps_off = TimeDelta::hours(25);
     bike.header(BORN).ride(10, 190);
     let batch = bike.pipeline.take_batch(false).unwrap();
-    assert_eq!((batch.alerts.len(), batch.rejected.len()), (0, 22), "no zone is so far off");
+    assert_eq!(
+        (batch.alerts.len(), batch.rejected.len()),
+        (0, 22),
+        "no zone is so far off"
+    );
 }
 
 #[test]
@@ -163,8 +169,13 @@ fn a_limit_set_for_the_rider_holds_in_the_middle_of_a_ride_and_without_an_age() 
     bike.pipeline.set_rider_limits(own(upper));
     bike.ride(10, 170);
     let alerts = bike.alerts();
-    let [alert] = alerts.as_slice() else { panic!("{alerts:?}") };
-    assert_eq!((alert.raised.limit_bpm, alert.raised.limit_source.name()), (160, "rider"));
+    let [alert] = alerts.as_slice() else {
+        panic!("{alerts:?}")
+    };
+    assert_eq!(
+        (alert.raised.limit_bpm, alert.raised.limit_source.name()),
+        (160, "rider")
+    );
     // Whoever wants no mails is shown and recorded all the same.
     bike.pipeline.set_rider_limits(own(OwnLimits {
         is_mailed: false,
