@@ -1,9 +1,6 @@
 //! Heart-rate alerts from the broker to the mail, through the real program: at once, once, and to nobody who is not real.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deloton::{clock::Clock, simulate::broker::EmbeddedBroker};
@@ -248,7 +245,6 @@ fn limits_and_rules_that_cannot_be_meant_are_refused_in_words() {
         "[heart_rate]\nseconds = 0\nformula = \"tanka\"\nsecond = 1\n",
     );
     let said = sandbox.fail(&["check", "--cron", &cron]);
-    let _ = fs::remove_file(cron);
     for words in ["cron.toml:2:", "cron.toml:3:", "cron.toml:4:", "seconds"] {
         assert!(said.contains(words), "{words}: {said}");
     }
