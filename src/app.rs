@@ -14,23 +14,32 @@ use crate::{
     clock::Clock,
     config::{
         schedule::{JobConfig, Kind, Schedule},
-        settings::{Location, MailKind, Settings},
+        settings::{Location, MailKind, Settings, SourceKind},
     },
     domain::{
+        heart_rate::{Alert, AlertRule},
         live::LiveBoard,
+        message::{Envelope, is_reserved},
         run::{JobStatus, Outcome, Window},
     },
-    ingest::sessionize::Rules,
+    ingest::{sessionize::Rules, writer::Compose},
     jobs::{self, notify::Addresses},
     metrics::Metrics,
-    notify::{Notifier, render::DailyMail},
+    notify::{
+        Notifier, mime,
+        render::{self, DailyMail, HeartRateAlert},
+    },
     publish::{self, PublishStatus, Publisher},
     report::{chart::Chart, model::ReportRule},
     scheduler::{
         Job, Options, Run, Runner,
         plan::{Reason, Stream},
     },
-    store::{Store, daily_table::ChangedTypes, outbox},
+    store::{
+        Store,
+        daily_table::ChangedTypes,
+        outbox::{self, Which},
+    },
     template::Templates,
 };
 
@@ -80,6 +89,7 @@ impl App {
         let services = Arc::new(Services {
             publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
             notifier: runtime.block_on(notifier(&settings)),
+            folder: outbox_folder(&settings),
             jobs_dir: jobs_dir(&settings),
             runtime: runtime.clone(),
             settings: settings.clone(),
@@ -114,6 +124,8 @@ impl App {
     pub fn rules(&self) -> Rules {
         Rules {
             day: self.schedule.day,
+            alerts: self.schedule.heart_rate,
+            riders: self.store.rider_limits(),
             ..Rules::default()
         }
     }
@@ -144,6 +156,21 @@ impl App {
         let is_gone = is_site_gone || !jobs::report::missing(&self.settings.data_dir, &reported)?.is_empty();
         Ok(reported.last().copied().filter(|_| is_gone))
     }
+
+    /// Writes the mails about heart-rate alerts.
+    #[must_use]
+    pub fn alert_mails(&self) -> Compose {
+        let mails = AlertMails {
+            templates: Arc::clone(&self.templates),
+            rule: self.schedule.heart_rate,
+            timezone: self.schedule.day.timezone.name(),
+            from: self.settings.mail_from.clone(),
+            instead_to: self.settings.mail_override.clone(),
+            is_simulated: self.settings.source() == SourceKind::Simulated,
+            clock: self.clock,
+        };
+        Arc::new(move |alert| mails.compose(alert))
+    }
 }
 
 /// What the report job goes by; none where there is no such job.
@@ -171,6 +198,46 @@ fn reported_days(schedule: &Schedule, store: &Store) -> anyhow::Result<BTreeSet<
     Ok(made.filter_map(|run| run.window.day()).collect())
 }
 
+/// Where mails to simulated riders are addressed to. Nobody lives there: they go to the outbox folder.
+const SIMULATED_RIDERS: &str = "riders@deloton.example";
+
+/// What mails about heart-rate alerts are written with.
+struct AlertMails {
+    templates: Arc<Templates>,
+    rule: AlertRule,
+    timezone: &'static str,
+    from: String,
+    instead_to: Option<String>,
+    is_simulated: bool,
+    clock: Clock,
+}
+
+impl AlertMails {
+    /// The mail about an alert; none where the rider has no address that could be one.
+    fn compose(&self, alert: &Alert) -> Option<Envelope> {
+        let own = alert.warned.email_address.as_deref()?;
+        let recipient = match &self.instead_to {
+            Some(instead_to) => instead_to,
+            None if self.is_simulated || is_reserved(own) => SIMULATED_RIDERS,
+            None => own,
+        };
+        let values = HeartRateAlert::new(alert, &self.rule, self.timezone, &self.from);
+        let rendered = render::heart_rate_alert(&self.templates, &values, recipient).or_else(|error| {
+            tracing::error!("{error}; the mail about a heart-rate alert is written with the template compiled in");
+            render::heart_rate_alert(&Templates::load(None)?, &values, recipient)
+        });
+        let sealed = rendered
+            .map_err(anyhow::Error::from)
+            .and_then(|message| Ok(mime::seal(&message, &self.from, self.clock.now())?));
+        sealed
+            .inspect_err(|error| {
+                let (ride, rider) = (alert.ride_id, alert.rider_id);
+                tracing::error!("rider {rider} is not mailed about a heart-rate alert of ride {ride}: {error:#}");
+            })
+            .ok()
+    }
+}
+
 /// What jobs need besides their window.
 struct Services {
     settings: Settings,
@@ -179,6 +246,8 @@ struct Services {
     templates: Arc<Templates>,
     publisher: Publisher,
     notifier: Notifier,
+    /// For mail to addresses that cannot exist.
+    folder: Notifier,
     jobs_dir: Option<PathBuf>,
     runtime: Handle,
 }
@@ -216,9 +285,13 @@ fn existing(name: &str) -> Option<&Path> {
 
 async fn notifier(settings: &Settings) -> Notifier {
     match settings.mail {
-        MailKind::Outbox => Notifier::outbox(settings.data_dir.join("outbox")),
+        MailKind::Outbox => outbox_folder(settings),
         MailKind::Ses => Notifier::ses(settings.aws_endpoint_url.as_deref(), settings.mail_override.clone()).await,
     }
+}
+
+fn outbox_folder(settings: &Settings) -> Notifier {
+    Notifier::outbox(settings.data_dir.join("outbox"))
 }
 
 /// What runs for a job of the schedule.
@@ -273,7 +346,14 @@ impl Services {
                 jobs::publish::publish(store, &self.publisher, &items, Some(run.run_id), &self.runtime)
             }
             Kind::Notify => self.mail(run),
-            Kind::Send => jobs::send::send(store, &self.notifier, &self.runtime),
+            Kind::Send => {
+                // A schedule without a job for them must not keep alerts back.
+                if self.schedule.alerts_job().is_none() {
+                    self.send_alerts()?;
+                }
+                jobs::send::send(store, Which::Other, &|_| &self.notifier, &self.runtime)
+            }
+            Kind::SendAlerts => self.send_alerts(),
             Kind::Prune { keep_days } => {
                 let now = store.clock().now();
                 let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));
@@ -281,6 +361,10 @@ impl Services {
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
         }
+    }
+
+    fn send_alerts(&self) -> anyhow::Result<JobStatus> {
+        jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime)
     }
 
     /// Mails the report that was rendered, to each recipient.

@@ -1,6 +1,7 @@
 //! What people reach over HTTP: the documented API, the live dashboard, the report site, health and metrics. Reads the
 //! store; never renders a report or publishes one.
 
+mod alerts;
 mod aliases;
 mod assets;
 mod contract;
@@ -42,7 +43,7 @@ use problem::{Problems, Refusal};
 
 use crate::{
     clock::Clock,
-    domain::{day::DayRule, live::LiveBoard, run::JobsHandle},
+    domain::{day::DayRule, heart_rate::AlertRule, live::LiveBoard, run::JobsHandle},
     store::{self, Store},
     template::Templates,
 };
@@ -56,6 +57,8 @@ pub struct ApiContext {
     pub clock: Clock,
     /// Which day it is.
     pub day_rule: DayRule,
+    /// When a heart rate is worth an alert.
+    pub alert_rule: AlertRule,
     /// What is being ridden.
     pub live: Arc<LiveBoard>,
     /// The schedule.
@@ -75,7 +78,7 @@ pub struct ApiContext {
 }
 
 impl ApiContext {
-    /// Runs a read of the store off the threads that serve requests.
+    /// Runs a call of the store off the threads that serve requests.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> store::Result<T> + Send + 'static,
@@ -83,7 +86,7 @@ impl ApiContext {
         let store = self.store.clone();
         let answer = tokio::task::spawn_blocking(move || read(&store)).await;
         answer
-            .context("a read of the store did not come to its end")
+            .context("a call of the store did not come to its end")
             .and_then(|answer| answer.map_err(anyhow::Error::from))
             .map_err(|error| Refusal::internal(&error))
     }
@@ -99,6 +102,8 @@ enum Tag {
     Rides,
     /// The people who ride.
     Riders,
+    /// Heart rates outside a rider's limits, and the limits.
+    Alerts,
     /// Business days, leaderboards, towns and published reports.
     Reports,
     /// What is going on right now, and how the machinery stands.
@@ -111,7 +116,13 @@ fn default_limit() -> u32 {
 }
 
 /// Every operation of the document.
-type Operations = (rides::Rides, riders::Riders, days::Days, operations::Operations);
+type Operations = (
+    rides::Rides,
+    riders::Riders,
+    alerts::Alerts,
+    days::Days,
+    operations::Operations,
+);
 
 /// The document's half of an API: what it says without what it needs.
 struct Described<T>(PhantomData<T>);
@@ -164,6 +175,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
             context: context.clone(),
         },
         riders::Riders {
+            context: context.clone(),
+        },
+        alerts::Alerts {
             context: context.clone(),
         },
         days::Days {

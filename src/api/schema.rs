@@ -6,7 +6,13 @@ use poem_openapi::{Enum, Object, types::Example};
 use uuid::Uuid;
 
 use crate::{
-    domain::{self, live::LiveBike, rider::age_at, run::JobOverview},
+    domain::{
+        self,
+        heart_rate::{Limits, OwnLimits},
+        live::LiveBike,
+        rider::age_at,
+        run::JobOverview,
+    },
     store::query::{self, ledger},
 };
 
@@ -35,6 +41,8 @@ list! {
     PlaceList of Place;
     /// Towns, most rides first.
     CityList of City;
+    /// A page of heart-rate alerts, newest first.
+    AlertList of Alert;
     /// A page of days, newest first.
     ReportList of Report;
     /// The jobs, in the order of the schedule.
@@ -280,6 +288,110 @@ impl Rider {
             last_ride_at: rider.last_ride_at,
         }
     }
+}
+
+/// A heart rate that stayed outside of a rider's limits.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct Alert {
+    /// The ride.
+    pub ride_id: Uuid,
+    /// The day the ride ended in, in the company's zone; null while it is being ridden.
+    pub business_day: Option<NaiveDate>,
+    /// The rider.
+    pub rider_id: i64,
+    /// The instant of the reading that raised it, on the log's clock.
+    pub raised_at: DateTime<Utc>,
+    /// That reading's second.
+    pub second: i32,
+    /// `high`: above the upper limit; `low`: below the lower one.
+    pub direction: String,
+    /// 1 for the first of its ride and direction, 2 when it worsened, and so on.
+    pub level: i32,
+    /// What was measured.
+    pub heart_rate_bpm: i32,
+    /// The limit.
+    pub limit_bpm: i32,
+    /// Where the limit comes from: a formula's name, `age and gender`, or `rider` where it was set for the rider.
+    pub limit_source: String,
+    /// Seconds with contact outside the limit until then.
+    pub sustained_seconds: i32,
+    /// Where the mail to the rider stands: `waiting`, `sending`, `sent`, `dead`, `unknown` or `discarded`; null where
+    /// nobody was mailed, as the bike knows no address or the rider wants no mails.
+    pub mail_state: Option<String>,
+}
+
+impl From<query::AlertRow> for Alert {
+    fn from(alert: query::AlertRow) -> Self {
+        Alert {
+            ride_id: alert.ride_id,
+            business_day: alert.business_day,
+            rider_id: alert.rider_id,
+            raised_at: alert.raised_at,
+            second: alert.second,
+            direction: alert.direction,
+            level: alert.level,
+            heart_rate_bpm: alert.heart_rate_bpm,
+            limit_bpm: alert.limit_bpm,
+            limit_source: alert.limit_source,
+            sustained_seconds: alert.sustained_seconds,
+            mail_state: alert.mail_state,
+        }
+    }
+}
+
+/// A rider's heart-rate limits: those that hold, and what was set for the rider.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct RiderLimits {
+    /// The rider.
+    pub rider_id: i64,
+    /// Above this for long enough raises an alert; null where no limit is known.
+    pub upper_bpm: Option<i32>,
+    /// Where it comes from: a formula's name, or `rider` where it was set.
+    pub upper_source: Option<String>,
+    /// Below this for long enough raises an alert; null where no limit is known.
+    pub lower_bpm: Option<i32>,
+    /// Where it comes from: `age and gender`, or `rider` where it was set.
+    pub lower_source: Option<String>,
+    /// The upper limit that was set for the rider.
+    pub own_upper_bpm: Option<i32>,
+    /// The lower limit that was set for the rider.
+    pub own_lower_bpm: Option<i32>,
+    /// Whether the rider is mailed about alerts.
+    pub is_mailed: bool,
+}
+
+impl RiderLimits {
+    /// What holds and what was set.
+    #[must_use]
+    pub fn of(rider_id: i64, own: OwnLimits, limits: Limits) -> Self {
+        RiderLimits {
+            rider_id,
+            upper_bpm: limits.upper.map(|limit| limit.bpm),
+            upper_source: limits.upper.map(|limit| limit.source.name().to_owned()),
+            lower_bpm: limits.lower.map(|limit| limit.bpm),
+            lower_source: limits.lower.map(|limit| limit.source.name().to_owned()),
+            own_upper_bpm: own.upper_bpm,
+            own_lower_bpm: own.lower_bpm,
+            is_mailed: own.is_mailed,
+        }
+    }
+}
+
+/// Limits to set for a rider. A side that is left out, or null, is as for everybody.
+#[derive(Debug, Clone, PartialEq, Object)]
+#[oai(deny_unknown_fields)]
+pub struct RiderLimitsUpdate {
+    /// Alert above this.
+    pub upper_bpm: Option<i32>,
+    /// Alert below this.
+    pub lower_bpm: Option<i32>,
+    /// Whether the rider wants mails about alerts.
+    #[oai(default = "default_is_mailed")]
+    pub is_mailed: bool,
+}
+
+fn default_is_mailed() -> bool {
+    true
 }
 
 /// A ride and how long it was.

@@ -98,6 +98,7 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
     ApiContext {
         store: store.clone(),
         clock: Clock::Fixed(fixture::NOW.parse().unwrap()),
+        alert_rule: crate::domain::heart_rate::AlertRule::default(),
         day_rule: DayRule::default(),
         live: Arc::new(LiveBoard::new()),
         jobs: Arc::new(Jobs),
@@ -815,4 +816,76 @@ async fn the_document_is_what_is_served_and_every_operation_is_described() {
         }
     }
     assert!(ids.contains("get_ride") && ids.len() >= 16, "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_riders_own_limits_are_set_shown_and_cleared() {
+    let (client, _, _folder) = server();
+    let path = "/api/v1/riders/1/limits";
+    let put = async |path: &str, body: &'static str| {
+        let request = client
+            .request(Method::PUT, path)
+            .header("content-type", "application/json");
+        let request = TestRequest {
+            server: request.server,
+            request: request.request,
+        };
+        request.server.get_response(request.request.body(body)).await
+    };
+    let before = ok(&client, path).await;
+    assert_eq!(before["own_upper_bpm"], Value::Null);
+    let response = put(path, r#"{"upper_bpm": 150}"#).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let set = json(response).await;
+    assert_eq!(
+        (&set["upper_bpm"], &set["upper_source"]),
+        (&150.into(), &"rider".into())
+    );
+    assert_eq!(
+        (&set["lower_bpm"], &set["is_mailed"]),
+        (&before["lower_bpm"], &true.into())
+    );
+    assert_eq!(ok(&client, path).await, set);
+    for (body, words) in [
+        (r#"{"upper_bpm": 1500}"#, "1500 bpm"),
+        (r#"{"upper_bpm": 90, "lower_bpm": 100}"#, "not below"),
+        (r#"{"uper_bpm": 90}"#, "uper_bpm"),
+    ] {
+        let detail = problem(put(path, body).await, 400, "bad-request").await;
+        assert!(detail.contains(words), "{words}: {detail}");
+    }
+    let response = client.request(Method::DELETE, path).send().await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(ok(&client, path).await, before);
+    // One who never rode may have limits already, and nobody knows anything of one who has none.
+    let stranger = "/api/v1/riders/987654/limits";
+    problem(client.get(stranger).send().await, 404, "not-found").await;
+    assert_eq!(put(stranger, r#"{"lower_bpm": 60}"#).await.status(), StatusCode::OK);
+    assert_eq!(ok(&client, stranger).await["upper_bpm"], Value::Null);
+}
+
+#[tokio::test]
+async fn alerts_are_listed_newest_first_and_page_by_page() {
+    let (client, context, _folder) = server();
+    let sql =
+        "insert into daily.alert select ?::uuid, 1, timestamptz '2026-11-22 14:00:00Z' + interval (i) minute, i * 60,
+               'high', i, 190, 178, 'tanaka', 10 from range(1, 4) t(i)";
+    context.store.connection().unwrap().execute(sql, [RIDE]).unwrap();
+    let page = ok(&client, "/api/v1/alerts?limit=2&rider_id=1").await;
+    let levels = |page: &Value| -> Vec<i64> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|alert| alert["level"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(levels(&page), [3, 2]);
+    assert_eq!(page["items"][0]["mail_state"], Value::Null);
+    let next = page["next"].as_str().unwrap();
+    let page = ok(&client, &format!("/api/v1/alerts?limit=2&cursor={next}")).await;
+    assert_eq!((levels(&page), &page["next"]), (vec![1], &Value::Null));
+    assert!(levels(&ok(&client, "/api/v1/alerts?rider_id=2").await).is_empty());
+    problem(
+        client.get("/api/v1/alerts?day=someday").send().await,
+        400,
+        "bad-request",
+    )
+    .await;
 }

@@ -22,6 +22,9 @@ use crate::{
     ingest::{consume::Consumer, file::ingest_file, source::KafkaConfig},
 };
 
+/// How often mails about heart-rate alerts that could not be sent are tried again.
+const ALERTS_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Take in a file of JSON lines; without one, consume from Kafka and nothing else.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct ConsumeArgs {
@@ -136,7 +139,8 @@ fn from_kafka(app: &App) -> anyhow::Result<()> {
             ..KafkaConfig::from_settings(&app.settings)?
         },
         live: Arc::clone(&app.live),
+        compose: Some(app.alert_mails()),
         stop,
     };
-    consumer.run(&mut serve::Watch::new(app))
+    consumer.run(&mut serve::Watch::new(app, Some(ALERTS_INTERVAL))?)
 }

@@ -3,6 +3,7 @@
 //! A command that needs the store ([`StoreCommand`]) does its work inside a running server of the same data folder,
 //! where there is one, and opens the store itself otherwise. It is the same code both times.
 
+pub mod alerts;
 pub mod backfill;
 pub mod backup;
 pub mod check;
@@ -13,6 +14,7 @@ pub mod plan;
 pub mod rejected;
 pub mod remote;
 pub mod restore;
+pub mod rider;
 pub mod run;
 #[cfg(test)]
 mod schedule_tests;
@@ -90,6 +92,10 @@ pub enum StoreCommand {
     Outbox(outbox::OutboxArgs),
     /// Look at lines that could not be understood.
     Rejected(rejected::RejectedArgs),
+    /// Look at heart-rate alerts, and try other rules on rides that are over.
+    Alerts(alerts::AlertsArgs),
+    /// Settle things for single riders: their own heart-rate limits.
+    Rider(rider::RiderArgs),
     /// Copy everything while bikes ride.
     Backup(backup::BackupArgs),
 }
@@ -127,6 +133,8 @@ impl StoreCommand {
             }
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, &app.store, out),
+            StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule.heart_rate, out),
+            StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
     }
@@ -161,7 +169,11 @@ impl StoreCommand {
     fn only_reads(&self) -> bool {
         matches!(
             self,
-            StoreCommand::Plan(_) | StoreCommand::Status(_) | StoreCommand::Outbox(_) | StoreCommand::Rejected(_)
+            StoreCommand::Plan(_)
+                | StoreCommand::Status(_)
+                | StoreCommand::Outbox(_)
+                | StoreCommand::Rejected(_)
+                | StoreCommand::Alerts(_)
         )
     }
 }

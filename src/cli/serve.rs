@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -35,7 +36,11 @@ use crate::{
         source::KafkaConfig,
         writer::Written,
     },
-    scheduler::{Runner, Ticker, plan::Stream},
+    scheduler::{
+        Runner, Ticker,
+        plan::{Reason, Stream},
+        runner::Asked,
+    },
 };
 
 /// How often gauges are taken from the store.
@@ -285,6 +290,7 @@ fn api_context(app: &App) -> ApiContext {
         store: app.store.clone(),
         clock: app.clock,
         day_rule: app.schedule.day,
+        alert_rule: app.schedule.heart_rate,
         live: Arc::clone(&app.live),
         jobs: Arc::new(Jobs(app.runner.clone())),
         templates: Arc::clone(&app.templates),
@@ -318,14 +324,21 @@ impl JobsHandle for Jobs {
 pub(super) struct Watch {
     app: App,
     refreshed_at: Option<Instant>,
+    /// Says that there are mails about heart-rate alerts to send.
+    alerts: Option<SyncSender<()>>,
 }
 
 impl Watch {
-    pub(super) fn new(app: &App) -> Self {
-        Watch {
+    /// `every`: how often mails that could not be sent are tried again, where no scheduler does that.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub(super) fn new(app: &App, every: Option<Duration>) -> anyhow::Result<Self> {
+        Ok(Watch {
             app: app.clone(),
             refreshed_at: None,
-        }
+            alerts: send_alerts_when_told(app, every)?,
+        })
     }
 }
 
@@ -335,6 +348,12 @@ impl Listener for Watch {
         self.app
             .metrics
             .flushed(messages, written.readings as u64, written.rejected as u64, written.took);
+        if written.alerts > 0
+            && let Some(alerts) = &self.alerts
+        {
+            // Full: it was told already, and has not looked yet.
+            alerts.try_send(()).ok();
+        }
         if written.has_checkpoint {
             self.app.metrics.checkpointed(written.took);
         }
@@ -357,6 +376,39 @@ impl Listener for Watch {
         metrics.set_open_rides(standing.open_rides as u64);
         metrics.set_freshness(standing.newest.map(|at| (self.app.clock.now() - at).as_seconds_f64()));
     }
+}
+
+/// A thread that runs the job which sends alerts' mails as soon as it is told that there are some; none where the schedule
+/// has no such job. It ends with whoever tells it.
+fn send_alerts_when_told(app: &App, every: Option<Duration>) -> anyhow::Result<Option<SyncSender<()>>> {
+    let Some(job) = app.schedule.alerts_job() else {
+        return Ok(None);
+    };
+    let (told, listens) = sync_channel(1);
+    let (runner, clock, job) = (app.runner.clone(), app.clock, job.name.clone());
+    let asked = Asked {
+        reason: Reason::Schedule,
+        mail: true,
+    };
+    let work = move || {
+        loop {
+            let heard = match every {
+                Some(every) => listens.recv_timeout(every),
+                None => listens.recv().map_err(RecvTimeoutError::from),
+            };
+            if heard == Err(RecvTimeoutError::Disconnected) {
+                break;
+            }
+            if let Err(error) = runner.run_asked(&job, Window::Instant(clock.now()), asked) {
+                tracing::warn!("the mails about heart-rate alerts wait for the next run of `{job}`: {error:#}");
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("alerts".to_owned())
+        .spawn(work)
+        .context("cannot start the thread that sends alerts")?;
+    Ok(Some(told))
 }
 
 /// The thread that brings lines in: the past first, where bikes are simulated, then the stream.
@@ -393,9 +445,10 @@ pub(super) fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> a
         log_timezone: app.settings.log_timezone,
         kafka,
         live: Arc::clone(&app.live),
+        compose: Some(app.alert_mails()),
         stop,
     };
-    consumer.run(&mut Watch::new(app))
+    consumer.run(&mut Watch::new(app, None)?)
 }
 
 /// Runs a job for a day, where the schedule has it.

@@ -48,6 +48,32 @@ impl MessageKind {
     }
 }
 
+/// Whether an address cannot exist: its host is set aside for examples and tests (RFC 2606, RFC 6761). Simulated riders
+/// have such addresses.
+#[must_use]
+pub fn is_reserved(address: &str) -> bool {
+    let host = address
+        .rsplit('@')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
+    [
+        "example",
+        "test",
+        "invalid",
+        "localhost",
+        "example.com",
+        "example.net",
+        "example.org",
+    ]
+    .iter()
+    .any(|reserved| {
+        host.strip_suffix(reserved)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
 /// A mail to one recipient.
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -145,4 +171,25 @@ pub struct Attachment {
     pub media_type: String,
     /// The content.
     pub bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_reserved;
+
+    #[test]
+    fn addresses_for_examples_and_tests_are_known() {
+        for address in [
+            "a@example.com",
+            "a@Mail.EXAMPLE.org",
+            "a@deloton.example",
+            "a@localhost",
+            "a@x.test.",
+        ] {
+            assert!(is_reserved(address), "{address}");
+        }
+        for address in ["a@gmail.com", "a@myexample.com", "a@example.co.uk", "a@latest"] {
+            assert!(!is_reserved(address), "{address}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A rider: what a bike's header says of the person, and how names, addresses and ages are read.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 
 /// A rider as one header described them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,7 +29,7 @@ pub struct Rider {
 }
 
 /// A rider's gender as the header gives it. Anything else that was given is `Other`; nothing given is `Unknown`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Gender {
     /// `female`
     Female,

@@ -185,7 +185,6 @@ impl Bike {
         let header = self.header.take();
         let started_at = header.and_then(|header| header.at).unwrap_or(at);
         let age = rider.date_of_birth.and_then(|born| age_at(born, instant(started_at)));
-        let limits = step.rules.alerts.limits(age, rider.gender);
         let id = ride_id(&self.serial, instant(started_at));
         let is_same = self
             .ride
@@ -197,7 +196,7 @@ impl Bike {
             self.begin(step, id, started_at, offset);
         }
         if let Some(ride) = &mut self.ride {
-            ride.identify(&rider, age, limits, at);
+            ride.identify(&rider, age, step.rules, at);
             step.batch.rides.push(ride.row(&step.rules.day));
         }
         step.batch.riders.push((rider, started_at));
@@ -370,8 +369,7 @@ impl Bike {
             has_telemetry_line: telemetry.is_some(),
         };
         let was_closed = !ride.is_open();
-        let is_recent = step.arrival.written_at - at <= step.rules.alerts.max_age_seconds * SECOND;
-        if let Some(alert) = ride.add(&reading, &step.rules.alerts, is_recent) {
+        if let Some(alert) = ride.add(&reading, &step.rules.alerts, step.arrival.raise) {
             step.batch.alerts.push(alert);
         }
         step.batch.readings.push(reading);

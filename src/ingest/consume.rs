@@ -19,7 +19,7 @@ use super::{
     pipeline::{Pipeline, read_from},
     sessionize::{Rules, instant},
     source::{Assigned, KafkaConfig, KafkaSource, Polled, SourceEvent, Stored},
-    writer::{Writer, Written},
+    writer::{Compose, Writer, Written},
 };
 use crate::{
     domain::{
@@ -84,6 +84,8 @@ pub struct Consumer {
     pub kafka: KafkaConfig,
     /// Shows what is being ridden.
     pub live: Arc<LiveBoard>,
+    /// Writes the mails about heart-rate alerts; without, nobody is mailed.
+    pub compose: Option<Compose>,
     /// Raised when it is time to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -135,8 +137,8 @@ impl Consumer {
         self.store.close_rides(&orphans, &self.rules.day)?;
         let mut session = Session {
             consumer: self,
-            pipeline: Pipeline::new(self.rules, self.log_timezone),
-            writer: Writer::start(self.store.clone(), stream.clone(), self.rules.day)?,
+            pipeline: Pipeline::new(self.rules.clone(), self.log_timezone),
+            writer: self.start_writer(&stream)?,
             stream,
             partitions: BTreeMap::new(),
             shown: BTreeMap::new(),
@@ -154,6 +156,7 @@ impl Consumer {
             }
             let mut events = Vec::new();
             let now = self.store.clock().now();
+            session.pipeline.set_rider_limits(self.store.rider_limits());
             let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
                 Polled::Message(message) => {
                     if let Some(partition) = session.partitions.get_mut(&message.partition) {
@@ -174,6 +177,11 @@ impl Consumer {
         };
         session.end(&source, listener)?;
         Ok(given_up)
+    }
+
+    fn start_writer(&self, stream: &StreamId) -> anyhow::Result<Writer> {
+        let (store, day_rule) = (self.store.clone(), self.rules.day);
+        Writer::start(store, stream.clone(), day_rule, self.compose.clone())
     }
 
     fn is_stopping(&self) -> bool {
@@ -422,11 +430,7 @@ impl Session<'_> {
 
     /// Waits until everything is written: before partitions are given up.
     fn restart_writer(&mut self, listener: &mut dyn Listener) -> anyhow::Result<()> {
-        let fresh = Writer::start(
-            self.consumer.store.clone(),
-            self.stream.clone(),
-            self.consumer.rules.day,
-        )?;
+        let fresh = self.consumer.start_writer(&self.stream)?;
         let written = std::mem::replace(&mut self.writer, fresh).finish()?;
         self.unwritten = 0;
         for written in &written {
@@ -533,7 +537,7 @@ fn live_bike(ride: &OpenRide) -> LiveBike {
         at: instant(ride.last_reading_at),
         second: ride.last_second,
         heart_rate_bpm: ride.last.heart_rate_bpm,
-        heart_rate_limit_bpm: ride.limits().upper_bpm,
+        heart_rate_limit_bpm: ride.limits().upper.map(|limit| limit.bpm),
         power_watts: ride.last.power_watts,
         cadence_rpm: ride.last.cadence_rpm,
         resistance: ride.last.resistance,

@@ -103,6 +103,7 @@ fn consume_until(store: &Store, broker: &Broker, identity: &str, enough: impl Fn
             node: "node".to_owned(),
         },
         live: Arc::new(LiveBoard::new()),
+        compose: None,
         stop: Arc::clone(&stop),
     };
     std::thread::scope(|scope| {

@@ -94,13 +94,14 @@ pub fn ingest(
     stream: &StreamId,
     read: impl FnOnce(&mut dyn FnMut(RawMessage<'_>) -> anyhow::Result<()>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut pipeline = Pipeline::new(rules, zone);
+    let day_rule = rules.day;
+    let mut pipeline = Pipeline::new(rules, zone).of_the_past();
     let stored = store
         .positions(stream)?
         .into_iter()
         .find(|stored| stored.partition == 0);
     let from = pipeline.assign(&stored.unwrap_or_else(|| StoredPosition::beginning(0)))?;
-    let mut writer = Writer::start(store.clone(), stream.clone(), rules.day)?;
+    let mut writer = Writer::start(store.clone(), stream.clone(), day_rule, None)?;
     let now = store.clock().now();
     if !pipeline.is_replaying(0) {
         reconcile(store, stream, &mut pipeline, 0)?;
@@ -147,7 +148,16 @@ pub(super) fn reconcile(
         .map(|(ride, readings, alerts)| (ride, (readings, alerts)))
         .collect();
     let mut differing = Vec::new();
+    let mut raised: HashMap<_, Vec<_>> = HashMap::new();
+    for (ride, alert) in store.raised_alerts(&open)? {
+        raised.entry(ride).or_default().push(alert);
+    }
     for ride in sessions.open_rides_mut() {
+        raised
+            .remove(&ride.ride_id)
+            .into_iter()
+            .flatten()
+            .for_each(|alert| ride.recall(alert));
         let &(readings, alerts) = facts.get(&ride.ride_id).unwrap_or(&(0, 0));
         ride.alert_count = alerts;
         let stored = ride.totals.reading_count - pending.get(&ride.ride_id).copied().unwrap_or(0);

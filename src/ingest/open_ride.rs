@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::sessionize::instant;
+use super::sessionize::{Rules, instant};
 use crate::domain::{
     day::DayRule,
     event::LogInstant,
-    heart_rate::{Alert, AlertRule, Limits, Monitor},
+    heart_rate::{Alert, AlertRule, Direction, Limits, Monitor, Raise, Warned},
     ride::{EndReason, Reading, Ride, Totals},
-    rider::{Rider, split_name},
+    rider::{Gender, Rider, split_name},
 };
 
 /// A Telemetry line without its Ride line says nothing of its second: after a longer pause it is not this ride's.
@@ -28,6 +28,10 @@ pub struct OpenRide {
     pub forename: Option<String>,
     /// The rider's age at the start.
     pub age: Option<i32>,
+    gender: Gender,
+    /// Where the rider is mailed.
+    email_address: Option<String>,
+    is_mailed: bool,
     /// The header's instant, else the first line's.
     pub started_at: LogInstant,
     /// Offset of the header's first line.
@@ -49,8 +53,7 @@ pub struct OpenRide {
     pub elsewhere: Elsewhere,
     /// Stamp of the `[SYSTEM]` line that named the rider.
     pub system_at: Option<LogInstant>,
-    lower_bpm: Option<i32>,
-    upper_bpm: Option<i32>,
+    limits: Limits,
     monitor: Monitor,
     /// One bit a second.
     seen: Vec<u64>,
@@ -90,6 +93,9 @@ impl OpenRide {
             rider_id: None,
             forename: None,
             age: None,
+            gender: Gender::Unknown,
+            email_address: None,
+            is_mailed: true,
             started_at,
             header_offset,
             end_reason: None,
@@ -101,8 +107,7 @@ impl OpenRide {
             last: LastValues::default(),
             elsewhere: Elsewhere::No,
             system_at: None,
-            lower_bpm: None,
-            upper_bpm: None,
+            limits: Limits::default(),
             monitor: Monitor::default(),
             seen: Vec::new(),
         }
@@ -117,14 +122,24 @@ impl OpenRide {
     /// The heart-rate limits of its rider.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits {
-            lower_bpm: self.lower_bpm,
-            upper_bpm: self.upper_bpm,
-        }
+        self.limits
+    }
+
+    /// Brings the limits up to date, and whether the rider is mailed.
+    pub fn set_limits(&mut self, rules: &Rules) {
+        let Some(rider_id) = self.rider_id else { return };
+        let own = rules.riders.get(&rider_id).copied().unwrap_or_default();
+        self.limits = rules.alerts.limits(self.age, self.gender, own);
+        self.is_mailed = own.is_mailed;
+    }
+
+    /// Takes note of an alert that is stored: (direction, level, second, heart rate, limit).
+    pub fn recall(&mut self, (direction, level, second, bpm, limit_bpm): (Direction, i32, i32, i32, i32)) {
+        self.monitor.recall(direction, level, second, bpm, limit_bpm);
     }
 
     /// A header named the rider: the counter begins anew, and a ride that was over is not.
-    pub fn identify(&mut self, rider: &Rider, age: Option<i32>, limits: Limits, system_at: LogInstant) {
+    pub fn identify(&mut self, rider: &Rider, age: Option<i32>, rules: &Rules, system_at: LogInstant) {
         self.system_at = Some(system_at);
         self.rider_id = Some(rider.rider_id);
         self.forename = rider
@@ -133,7 +148,9 @@ impl OpenRide {
             .and_then(|name| split_name(name).0)
             .map(str::to_owned);
         self.age = age;
-        (self.lower_bpm, self.upper_bpm) = (limits.lower_bpm, limits.upper_bpm);
+        self.gender = rider.gender;
+        self.email_address = rider.email_address.clone();
+        self.set_limits(rules);
         (self.last_second, self.last_second_at) = (0, self.started_at);
         self.reopen();
     }
@@ -183,8 +200,8 @@ impl OpenRide {
         self.last_second_at + i64::from(second - self.last_second) * 1_000_000
     }
 
-    /// Adds a reading; answers the alert it raises, if it is recent enough to raise one.
-    pub fn add(&mut self, reading: &Reading, rule: &AlertRule, is_recent: bool) -> Option<Alert> {
+    /// Adds a reading; answers the alert it raises.
+    pub fn add(&mut self, reading: &Reading, rule: &AlertRule, raise: Raise) -> Option<Alert> {
         let (word, bit) = position(reading.second);
         if self.seen.len() <= word {
             self.seen.resize(word + 1, 0);
@@ -205,20 +222,21 @@ impl OpenRide {
         };
         let raised = self
             .monitor
-            .observe(rule, self.limits(), reading.second, reading.heart_rate_bpm)?;
-        let rider_id = self.rider_id.filter(|_| is_recent)?;
+            .observe(rule, self.limits, reading.second, reading.heart_rate_bpm, raise)?;
+        let rider_id = self.rider_id?;
         self.alert_count += 1;
-        let limit_source = match raised.direction {
-            crate::domain::heart_rate::Direction::High => rule.formula.name(),
-            crate::domain::heart_rate::Direction::Low => "age and gender",
-        };
         Some(Alert {
             ride_id: self.ride_id,
             rider_id,
             raised_at: reading.at,
             second: reading.second,
             raised,
-            limit_source,
+            warned: Warned {
+                forename: self.forename.clone(),
+                age: self.age,
+                email_address: self.email_address.clone().filter(|_| self.is_mailed),
+            },
+            mail: None,
         })
     }
 

@@ -1,6 +1,9 @@
 //! From raw messages to batches: envelope, line, state machine. One thread; no I/O.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -8,12 +11,13 @@ use uuid::Uuid;
 
 use super::{
     parse::{ParseError, Parser, open_envelope, parse_user_data},
-    sessionize::{Arrival, Rules, Sessions},
+    sessionize::{Arrival, Rules, SECOND, Sessions},
     source::RawMessage,
 };
 use crate::domain::{
     batch::{Batch, Checkpoint, RejectedLine, StoredPosition},
     event::{Event, LogInstant},
+    heart_rate::{Raise, RiderLimits},
 };
 
 /// A stamp further than this from when the line was written is a broken clock.
@@ -23,7 +27,7 @@ const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
 const OLDEST: LogInstant = -2_208_988_800_000_000;
 
 /// Version of the checkpoint's form. One of another version is made again by a replay.
-const STATE_VERSION: u8 = 4;
+const STATE_VERSION: u8 = 5;
 
 /// Everything between a source and the store.
 pub struct Pipeline {
@@ -32,6 +36,8 @@ pub struct Pipeline {
     partitions: BTreeMap<i32, Partition>,
     batch: Batch,
     replayed: Vec<i32>,
+    /// Whether what it reads is happening, as far as the readings are recent.
+    is_live: bool,
 }
 
 struct Partition {
@@ -53,6 +59,7 @@ impl Pipeline {
             partitions: BTreeMap::new(),
             batch: Batch::default(),
             replayed: Vec::new(),
+            is_live: true,
         }
     }
 
@@ -74,10 +81,27 @@ impl Pipeline {
         pending
     }
 
+    /// The same for what has happened long ago, whatever its stamps say: it warns nobody.
+    #[must_use]
+    pub fn of_the_past(self) -> Self {
+        Pipeline { is_live: false, ..self }
+    }
+
     /// The numbers it goes by.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What was settled for single riders; it holds from the next reading on, for rides under way too.
+    pub fn set_rider_limits(&mut self, riders: Arc<RiderLimits>) {
+        if Arc::ptr_eq(&self.rules.riders, &riders) {
+            return;
+        }
+        self.rules.riders = riders;
+        for partition in self.partitions.values_mut() {
+            partition.sessions.set_limits(&self.rules);
+        }
     }
 
     /// Takes a partition on where the store has got to; answers the offset to read from.
@@ -86,10 +110,11 @@ impl Pipeline {
     /// When the checkpoint is damaged.
     pub fn assign(&mut self, stored: &StoredPosition) -> anyhow::Result<i64> {
         let id = stored.partition;
-        let sessions = match stored.checkpoint.as_ref().filter(|checkpoint| is_readable(checkpoint)) {
+        let mut sessions = match stored.checkpoint.as_ref().filter(|checkpoint| is_readable(checkpoint)) {
             Some(checkpoint) => Sessions::decode(id, &checkpoint.state[1..])?,
             None => Sessions::new(id),
         };
+        sessions.set_limits(&self.rules);
         let from = read_from(stored);
         let partition = Partition {
             sessions,
@@ -193,13 +218,11 @@ impl Pipeline {
             &mut self.batch
         };
         batch.position(raw.partition).counts.messages += 1;
-        let written_at = raw
-            .timestamp_millis
-            .map_or_else(|| now.timestamp_micros(), |millis| millis * 1000);
         let taken_over_until = (raw.offset < partition.taken_over_until).then_some(partition.taken_over_until);
         let surroundings = Surroundings {
             rules: &self.rules,
-            written_at,
+            now: now.timestamp_micros(),
+            is_live: self.is_live && !is_silent,
             is_taken_over: raw.offset < partition.taken_over_until,
         };
         if let Err(reason) = apply(&mut self.parser, &mut partition.sessions, raw, surroundings, batch) {
@@ -300,8 +323,24 @@ fn is_readable(checkpoint: &Checkpoint) -> bool {
 /// What a line is understood by, besides itself.
 struct Surroundings<'r> {
     rules: &'r Rules,
-    written_at: LogInstant,
+    now: LogInstant,
+    is_live: bool,
     is_taken_over: bool,
+}
+
+impl Surroundings<'_> {
+    /// What becomes of an alert that a line stamped `at` calls for. How old it is, Kafka's own stamp says: the log's
+    /// may be hours off, by a wrong zone or a bike's wrong clock, and still be of this moment.
+    fn raise(&self, timestamp_millis: Option<i64>, at: LogInstant) -> Raise {
+        let written_at = timestamp_millis.map_or(at, |millis| millis * 1000);
+        if self.is_taken_over {
+            Raise::Elsewhere
+        } else if self.is_live && self.now - written_at <= self.rules.alerts.max_age_seconds * SECOND {
+            Raise::Now
+        } else {
+            Raise::Later
+        }
+    }
 }
 
 fn apply(
@@ -311,14 +350,11 @@ fn apply(
     surroundings: Surroundings<'_>,
     batch: &mut Batch,
 ) -> Result<(), ParseError> {
-    let Surroundings {
-        rules,
-        written_at,
-        is_taken_over,
-    } = surroundings;
+    let written_at = raw.timestamp_millis.map_or(surroundings.now, |millis| millis * 1000);
     let envelope = open_envelope(raw.payload)?;
     let event = parser.parse(&envelope.line)?;
     let mut user = None;
+    let mut raise = Raise::Later;
     if let Event::GettingUserData { at }
     | Event::System { at, .. }
     | Event::Ride { at, .. }
@@ -333,6 +369,7 @@ fn apply(
         if is_too_old || at - written_at > MAX_SKEW {
             return Err(ParseError::StampOutOfRange);
         }
+        raise = surroundings.raise(raw.timestamp_millis, at);
     }
     if let Event::System { json, .. } = event {
         user = Some(parse_user_data(json)?);
@@ -342,20 +379,23 @@ fn apply(
         .or(envelope.key.as_deref().map(str::as_bytes))
         .unwrap_or_default();
     sessions.apply(
-        rules,
+        surroundings.rules,
         &event,
         user,
         Arrival {
             key,
             offset: raw.offset,
-            written_at,
-            is_taken_over,
+            raise,
+            is_taken_over: surroundings.is_taken_over,
         },
         batch,
     );
     Ok(())
 }
 
+#[cfg(test)]
+#[path = "alert_tests.rs"]
+mod alert_tests;
 #[cfg(test)]
 #[path = "pipeline_tests.rs"]
 mod tests;

@@ -4,6 +4,8 @@
 //! The one exception, closing rides because the wall clock says that nothing arrives any more
 //! ([`Sessions::close_all`]), is therefore followed by a checkpoint.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use hashlink::LinkedHashMap;
@@ -17,7 +19,7 @@ use crate::domain::{
     batch::Batch,
     day::DayRule,
     event::{Event, LogInstant},
-    heart_rate::AlertRule,
+    heart_rate::{AlertRule, Raise, RiderLimits},
     ride::{EndReason, PlausibleBounds},
 };
 
@@ -28,7 +30,7 @@ pub(super) const SECOND: LogInstant = 1_000_000;
 const FORGET: LogInstant = 24 * 3600 * SECOND;
 
 /// The numbers the sessioniser goes by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     /// Time without a line after which a ride is over.
     pub idle: TimeDelta,
@@ -36,6 +38,8 @@ pub struct Rules {
     pub bounds: PlausibleBounds,
     /// When to raise a heart-rate alert.
     pub alerts: AlertRule,
+    /// What was settled for single riders.
+    pub riders: Arc<RiderLimits>,
     /// Which day a ride belongs to.
     pub day: DayRule,
 }
@@ -46,6 +50,7 @@ impl Default for Rules {
             idle: TimeDelta::seconds(60),
             bounds: PlausibleBounds::default(),
             alerts: AlertRule::default(),
+            riders: Arc::default(),
             day: DayRule::default(),
         }
     }
@@ -80,8 +85,8 @@ pub struct Arrival<'a> {
     pub key: &'a [u8],
     /// The message's offset.
     pub offset: i64,
-    /// When it was written, as far as known: the message's own time stamp, else now.
-    pub written_at: LogInstant,
+    /// What becomes of an alert that its reading calls for.
+    pub raise: Raise,
     /// A ride that ends with it is the partition's former owner's.
     pub is_taken_over: bool,
 }
@@ -145,6 +150,14 @@ impl Sessions {
         self.riding.values_mut().filter_map(Bike::open_ride_mut)
     }
 
+    /// Brings the limits of the rides up to date: the rule is another one, or something was settled for a rider.
+    pub fn set_limits(&mut self, rules: &Rules) {
+        let bikes = self.riding.values_mut().chain(self.quiet.values_mut());
+        bikes
+            .filter_map(|bike| bike.ride.as_mut())
+            .for_each(|ride| ride.set_limits(rules));
+    }
+
     /// The offset from which a replay would make this state again: that of the oldest open ride's header.
     #[must_use]
     pub fn replay_from(&self, next_offset: i64) -> i64 {
@@ -201,7 +214,7 @@ impl Sessions {
         let arrival = Arrival {
             key: &[],
             offset: -1,
-            written_at: 0,
+            raise: Raise::Later,
             is_taken_over: false,
         };
         let mut step = Step {

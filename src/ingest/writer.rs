@@ -1,7 +1,10 @@
 //! The thread that writes batches, so that parsing goes on meanwhile.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -12,9 +15,14 @@ use crate::{
     domain::{
         batch::{Batch, StreamId},
         day::DayRule,
+        heart_rate::Alert,
+        message::Envelope,
     },
     store::Store,
 };
+
+/// Writes the mail about an alert; none where there is nobody to mail.
+pub type Compose = Arc<dyn Fn(&Alert) -> Option<Envelope> + Send + Sync>;
 
 /// Writes batches in order, each in one transaction.
 pub struct Writer {
@@ -34,6 +42,8 @@ pub struct Written {
     pub readings: usize,
     /// Messages of it that were set aside.
     pub rejected: usize,
+    /// Heart-rate alerts of it.
+    pub alerts: usize,
     /// Whether the state of the open rides was written with it.
     pub has_checkpoint: bool,
     /// How long the transaction took.
@@ -41,16 +51,20 @@ pub struct Written {
 }
 
 impl Writer {
-    /// Starts the thread for one stream, whose rides belong to days by `day_rule`.
+    /// Starts the thread for one stream, whose rides belong to days by `day_rule`, and whose alerts are mailed as `compose`
+    /// says.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(store: Store, stream: StreamId, day_rule: DayRule) -> anyhow::Result<Self> {
+    pub fn start(store: Store, stream: StreamId, day_rule: DayRule, compose: Option<Compose>) -> anyhow::Result<Self> {
         let (batches, received) = sync_channel::<Batch>(1);
         let (report, written) = std::sync::mpsc::channel();
         let write = move || {
-            for batch in received {
+            for mut batch in received {
                 let started = Instant::now();
+                if let Some(compose) = &compose {
+                    batch.alerts.iter_mut().for_each(|alert| alert.mail = compose(alert));
+                }
                 store.flush(&stream, &batch, &day_rule)?;
                 let written = Written {
                     offsets: batch
@@ -61,6 +75,7 @@ impl Writer {
                     messages: batch.positions.values().map(|position| position.counts.messages).sum(),
                     readings: batch.readings.len(),
                     rejected: batch.rejected.len(),
+                    alerts: batch.alerts.len(),
                     has_checkpoint: !batch.checkpoints.is_empty(),
                     took: started.elapsed(),
                 };

@@ -9,5 +9,6 @@ pub mod prune;
 pub mod publish;
 pub mod report;
 pub mod send;
+pub mod send_alerts;
 pub mod sql_files;
 pub mod transform;

@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Store,
-        outbox::{self, Enqueued, MailState},
+        outbox::{self, Enqueued, MailState, Which},
     },
     template::Templates,
 };
@@ -52,7 +52,7 @@ pub fn notify(
     let day = mail.report.day;
     let (queued, known) =
         queue(store, templates, mail, addresses).with_context(|| format!("failed to queue the daily mail of {day}"))?;
-    let drained = drain(store, notifier, runtime)?;
+    let drained = drain(store, Which::Other, &|_| notifier, runtime)?;
     check_delivered(store, &day.to_string(), drained.reason.as_deref())?;
     Ok(JobStatus::done()
         .count("mails_queued", queued)

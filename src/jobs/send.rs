@@ -14,7 +14,7 @@ use crate::{
     notify::{Notifier, SendError},
     store::{
         Store,
-        outbox::{self, MailState, Settlement},
+        outbox::{self, MailState, Settlement, Which},
     },
 };
 
@@ -29,13 +29,16 @@ pub struct Drained {
     pub reason: Option<String>,
 }
 
-/// Sends every mail that is due.
+/// Who sends the mails for a recipient.
+pub type By<'n> = &'n dyn Fn(&str) -> &'n Notifier;
+
+/// Sends every one of `which` mails that is due.
 ///
 /// # Errors
 /// When a mail could not be sent or may not have been, saying why; all others were sent all the same. When the ledger
 /// cannot be read or written.
-pub fn send(store: &Store, notifier: &Notifier, runtime: &Handle) -> Result<JobStatus> {
-    let Drained { sent, failed, reason } = drain(store, notifier, runtime)?;
+pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle) -> Result<JobStatus> {
+    let Drained { sent, failed, reason } = drain(store, which, by, runtime)?;
     if let Some(reason) = reason {
         let states: Vec<_> = failed.iter().map(|state| state.name()).collect();
         bail!(
@@ -52,16 +55,16 @@ pub fn send(store: &Store, notifier: &Notifier, runtime: &Handle) -> Result<JobS
     })
 }
 
-/// Sends every mail that is due, and says what became of them.
+/// Sends every one of `which` mails that is due, and says what became of them.
 ///
 /// # Errors
 /// When the ledger cannot be read or written.
-pub fn drain(store: &Store, notifier: &Notifier, runtime: &Handle) -> Result<Drained> {
+pub fn drain(store: &Store, which: Which, by: By<'_>, runtime: &Handle) -> Result<Drained> {
     let connection = store.connection()?;
     let clock = store.clock();
     let mut drained = Drained::default();
-    while let Some(envelope) = outbox::claim(&connection, clock.now())? {
-        let settlement = match runtime.block_on(notifier.send(&envelope, clock.now())) {
+    while let Some(envelope) = outbox::claim(&connection, which, clock.now())? {
+        let settlement = match runtime.block_on(by(&envelope.recipient).send(&envelope, clock.now())) {
             Ok(receipt) => Settlement::Sent(receipt.reference),
             Err(SendError::Retry(reason)) => Settlement::Retry(reason),
             Err(SendError::Dead(reason)) => Settlement::Dead(reason),

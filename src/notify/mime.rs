@@ -99,6 +99,12 @@ fn split_sender(from: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// The address of a sender, `Name <address>` or the address alone.
+#[must_use]
+pub fn sender_address(from: &str) -> &str {
+    split_sender(from).1
+}
+
 /// The host of an address that is safe to stand in a header; none if it is not an address.
 fn host_of(address: &str) -> Option<&str> {
     let is_safe = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\');

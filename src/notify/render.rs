@@ -3,8 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+use super::mime;
 use crate::{
     domain::{
+        heart_rate::{Alert, AlertRule, LimitSource},
         message::{Attachment, InlineImage, Message, MessageKind},
         report::{DailyReport, Headline, HeadlineKey},
         run::Window,
@@ -65,12 +67,51 @@ pub struct HeartRateAlert {
     pub sustained_seconds: i32,
     /// The limit.
     pub limit_bpm: i32,
-    /// Where the limit comes from, after "is": `208 − 0.7 × age at 43 years`, `the limit set for you`.
+    /// Where the limit comes from, after a colon: `208 − 0.7 × age, at 43 years`, `set for you`.
     pub limit_source: String,
+    /// Whether the limit is a guess from age, and not set for the rider.
+    pub is_estimate: bool,
     /// When, UTC.
     pub raised_at: DateTime<Utc>,
     /// The company's zone, e.g. `Europe/London`.
     pub timezone: String,
+    /// Whom to write to, to get no more of these mails.
+    pub sender: String,
+}
+
+impl HeartRateAlert {
+    /// What `alert` says to its rider, by the rule that raised it. `from` is the mails' sender.
+    #[must_use]
+    pub fn new(alert: &Alert, rule: &AlertRule, timezone: &str, from: &str) -> Self {
+        let raised = &alert.raised;
+        let at_age = alert
+            .warned
+            .age
+            .map_or_else(String::new, |age| format!(", at {age} years"));
+        let limit_source = match raised.limit_source {
+            LimitSource::Formula(formula) if (rule.fraction - 1.0).abs() < f64::EPSILON => {
+                format!("{}{at_age}", formula.text())
+            }
+            LimitSource::Formula(formula) => {
+                format!("{:.0}\u{202f}% of {}{at_age}", rule.fraction * 100.0, formula.text())
+            }
+            LimitSource::AgeAndGender => format!("the usual one for your age and gender{at_age}"),
+            LimitSource::Rider => "it was set for you".to_owned(),
+        };
+        HeartRateAlert {
+            topic: alert.topic(),
+            forename: alert.warned.forename.clone(),
+            direction: raised.direction.name(),
+            heart_rate_bpm: raised.heart_rate_bpm,
+            sustained_seconds: raised.sustained_seconds,
+            limit_bpm: raised.limit_bpm,
+            limit_source,
+            is_estimate: raised.limit_source != LimitSource::Rider,
+            raised_at: DateTime::from_timestamp_micros(alert.raised_at).unwrap_or_default(),
+            timezone: timezone.to_owned(),
+            sender: mime::sender_address(from).to_owned(),
+        }
+    }
 }
 
 /// A job that failed for good, as whoever keeps the system running reads it.
@@ -218,8 +259,10 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
             sustained_seconds: 12,
             limit_bpm: 178,
             limit_source: "208 − 0.7 × age, at 43 years".to_owned(),
+            is_estimate: true,
             raised_at: at,
             timezone: "Europe/London".to_owned(),
+            sender: to.to_owned(),
         };
         heart_rate_alert(templates, &alert, to)
     });
@@ -404,8 +447,10 @@ mod tests {
             sustained_seconds: 12,
             limit_bpm: 178,
             limit_source: "208 − 0.7 × age, at 43 years".to_owned(),
+            is_estimate: true,
             raised_at: "2025-07-04T17:00:00Z".parse().unwrap(),
             timezone: "Europe/London".to_owned(),
+            sender: "care@deloton.example".to_owned(),
         };
         heart_rate_alert(&Templates::load(None).unwrap(), &alert, "r@x.example").unwrap()
     }
@@ -423,7 +468,9 @@ mod tests {
                 "18:00",
                 "What to do",
                 "not medical advice",
+                "± 10\u{202f}bpm",
                 "wrong by about 10",
+                "care@deloton.example",
             ] {
                 assert!(part.contains(expected), "{expected} is missing in {part}");
             }

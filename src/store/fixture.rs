@@ -8,7 +8,7 @@ use crate::{
     domain::{
         batch::{Batch, Begun, Counts, Position, StreamId},
         day::DayRule,
-        heart_rate::{Alert, Direction, Raised},
+        heart_rate::{Alert, Direction, Formula, LimitSource, Raised, Warned},
         ride::{EndReason, Reading, Ride, Totals, ride_id},
         rider::{Gender, Rider},
     },
@@ -164,9 +164,12 @@ impl Told {
                 level: 1,
                 heart_rate_bpm: 190,
                 limit_bpm: 180,
+                limit_source: LimitSource::Formula(Formula::Tanaka),
                 sustained_seconds: 10,
+                since_second: 1,
             },
-            limit_source: "tanaka",
+            warned: Warned::default(),
+            mail: None,
         }
     }
 }

@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use duckdb::{Connection, params, types::Value};
 use uuid::Uuid;
 
-use super::{Doing, Result, Store, StoreError, lock, reading_columns::ReadingColumns, ride_source, value};
+use super::{Doing, Result, Store, StoreError, lock, outbox, reading_columns::ReadingColumns, ride_source, value};
 use crate::domain::{
     batch::{Batch, Checkpoint, Position, StoredPosition, StreamId},
     day::DayRule,
-    heart_rate::Alert,
+    heart_rate::{Alert, Direction},
     ride::{Reading, Ride, Totals},
     rider::{postcode_area, split_address, split_name},
 };
@@ -37,6 +37,7 @@ impl Store {
                 stream,
                 shared: &shared,
                 day_rule,
+                at: self.clock().now(),
                 now: value::timestamp(self.clock().now()),
             };
             flush.write(batch)
@@ -96,6 +97,14 @@ impl Store {
     pub fn ride_facts(&self, rides: &HashSet<Uuid>) -> Result<Vec<(Uuid, i32, i32)>> {
         ride_facts(&*self.connection()?, rides)
     }
+
+    /// The heart-rate alerts that were raised in `rides`.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn raised_alerts(&self, rides: &HashSet<Uuid>) -> Result<Vec<(Uuid, StoredAlert)>> {
+        raised_alerts(&*self.connection()?, rides)
+    }
 }
 
 struct Flush<'a> {
@@ -104,6 +113,7 @@ struct Flush<'a> {
     /// Rides of which the store holds more than this stream told, as found by earlier flushes.
     shared: &'a HashSet<Uuid>,
     day_rule: &'a DayRule,
+    at: DateTime<Utc>,
     now: Value,
 }
 
@@ -135,7 +145,7 @@ impl Flush<'_> {
         let new = batch.readings.iter().enumerate();
         let new = new.filter(|(place, reading)| !is_elsewhere(*place, reading) && !is_repeated(reading));
         self.append_readings(new.map(|(_, reading)| reading))?;
-        self.append_alerts(batch.alerts.iter().filter(|alert| !is_gone(&alert.ride_id)), is_shared)?;
+        self.append_alerts(batch.alerts.iter().filter(|alert| !is_gone(&alert.ride_id)))?;
         let begun = batch.begun.iter().map(|begun| begun.ride_id);
         let new: HashSet<Uuid> = begun.filter(|ride| !found.contains(ride)).collect();
         self.write_rides(
@@ -261,28 +271,22 @@ impl Flush<'_> {
         appender.flush().doing(doing)
     }
 
-    /// Of a shared ride only what was not raised before: an alert is one per ride, direction and level.
-    fn append_alerts<'r>(
-        &self,
-        alerts: impl Iterator<Item = &'r Alert>,
-        is_shared: impl Fn(&Uuid) -> bool,
-    ) -> Result<()> {
+    /// Only what was not raised before: an alert is one per ride, direction and level. Its mail is queued with it.
+    fn append_alerts<'r>(&self, alerts: impl Iterator<Item = &'r Alert>) -> Result<()> {
         let alerts: Vec<&Alert> = alerts.collect();
         if alerts.is_empty() {
             return Ok(());
         }
         let doing = || "cannot append heart-rate alerts".to_owned();
-        let shared = alerts.iter().map(|alert| alert.ride_id).filter(is_shared).collect();
-        let raised = self.raised(&shared)?;
-        let is_new = |alert: &&Alert| {
-            !raised.contains(&(
-                alert.ride_id,
-                alert.raised.direction.name().to_owned(),
-                alert.raised.level,
-            ))
-        };
+        let rides = alerts.iter().map(|alert| alert.ride_id).collect();
+        let mut known: HashSet<(Uuid, Direction, i32)> = raised_alerts(self.connection, &rides)?
+            .into_iter()
+            .map(|(ride, (direction, level, ..))| (ride, direction, level))
+            .collect();
+        let is_new = |alert: &&&Alert| known.insert((alert.ride_id, alert.raised.direction, alert.raised.level));
+        let new: Vec<&&Alert> = alerts.iter().filter(is_new).collect();
         let mut appender = self.connection.appender_to_db("alert", "daily").doing(doing)?;
-        for alert in alerts.into_iter().filter(is_new) {
+        for alert in &new {
             appender
                 .append_row(params![
                     alert.ride_id.to_string(),
@@ -293,28 +297,16 @@ impl Flush<'_> {
                     alert.raised.level,
                     alert.raised.heart_rate_bpm,
                     alert.raised.limit_bpm,
-                    alert.limit_source,
+                    alert.raised.limit_source.name(),
                     alert.raised.sustained_seconds,
                 ])
                 .doing(doing)?;
         }
-        appender.flush().doing(doing)
-    }
-
-    /// The alerts stored of `rides`.
-    fn raised(&self, rides: &HashSet<Uuid>) -> Result<HashSet<(Uuid, String, i32)>> {
-        if rides.is_empty() {
-            return Ok(HashSet::new());
+        appender.flush().doing(doing)?;
+        for mail in new.iter().filter_map(|alert| alert.mail.as_ref()) {
+            outbox::enqueue(self.connection, mail, self.at)?;
         }
-        let doing = || "cannot read the stored alerts of rides that came again".to_owned();
-        let mut statement = self
-            .connection
-            .prepare(include_str!("sql/stored_alerts.sql"))
-            .doing(doing)?;
-        let rows = statement
-            .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
-            .doing(doing)?;
-        rows.collect::<duckdb::Result<_>>().doing(doing)
+        Ok(())
     }
 
     fn append_rejected(&self, batch: &Batch) -> Result<()> {
@@ -398,6 +390,30 @@ impl Flush<'_> {
             .doing(doing)?;
         Ok(())
     }
+}
+
+/// An alert as it is stored: direction, level, second, heart rate and limit.
+pub type StoredAlert = (Direction, i32, i32, i32, i32);
+
+/// The alerts stored of `rides`.
+fn raised_alerts(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<(Uuid, StoredAlert)>> {
+    if rides.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doing = || "cannot read which heart-rate alerts were raised before".to_owned();
+    let mut statement = connection.prepare(include_str!("sql/stored_alerts.sql")).doing(doing)?;
+    let rows = statement
+        .query_map([listed(rides)], |row| {
+            let direction: String = row.get(1)?;
+            let direction = Direction::from_name(&direction)
+                .ok_or_else(|| duckdb::Error::InvalidColumnType(1, direction, duckdb::types::Type::Text))?;
+            Ok((
+                uuid_at(row, 0)?,
+                (direction, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?),
+            ))
+        })
+        .doing(doing)?;
+    rows.collect::<duckdb::Result<_>>().doing(doing)
 }
 
 /// Every stored reading of `rides`, by ride and second.

@@ -7,6 +7,7 @@ pub mod compact;
 pub mod daily_table;
 pub mod disk;
 pub mod flush;
+pub mod heart_rates;
 mod lake;
 pub mod ledger;
 pub mod migrate;
@@ -18,6 +19,7 @@ mod reading_columns;
 pub mod rejected;
 pub mod report;
 pub mod ride_source;
+pub mod rider_limit;
 pub mod sql_file;
 pub mod status;
 pub mod stream;
@@ -35,7 +37,7 @@ use std::{
 use duckdb::{AccessMode, Config, Connection};
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, domain::heart_rate::RiderLimits};
 
 /// The database's file name in the data folder.
 const DATABASE: &str = "deloton.duckdb";
@@ -169,6 +171,8 @@ struct Inner {
     lake: Mutex<()>,
     /// Rides that came again, from another stream or the same one; held by whoever writes readings.
     shared_rides: Mutex<HashSet<Uuid>>,
+    /// What was settled for single riders, as `ops.rider_limit` has it.
+    rider_limits: Mutex<Arc<RiderLimits>>,
 }
 
 impl Store {
@@ -190,6 +194,7 @@ impl Store {
         lake::recover(&connection, data_dir)?;
         views::create(&connection, data_dir)?;
         let shared_rides = ride_source::shared(&connection)?;
+        let rider_limits = Arc::new(rider_limit::read(&connection)?);
         let inner = Inner {
             data_dir: data_dir.to_owned(),
             clock,
@@ -197,6 +202,7 @@ impl Store {
             idle: Mutex::default(),
             lake: Mutex::default(),
             shared_rides: Mutex::new(shared_rides),
+            rider_limits: Mutex::new(rider_limits),
         };
         Ok(Store { inner: Arc::new(inner) })
     }

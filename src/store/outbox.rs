@@ -151,17 +151,31 @@ pub fn enqueue(connection: &Connection, envelope: &Envelope, now: DateTime<Utc>)
     })
 }
 
-/// Takes the oldest mail that is due and marks it `sending`; none when nothing is due. A mail that failed is due again
+/// Which mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that cannot wait for others: heart-rate alerts.
+    Urgent,
+    /// All others.
+    Other,
+}
+
+/// Takes the oldest of `which` mails that is due and marks it `sending`; none when nothing is due. A mail that failed is due again
 /// a minute later, then two, four and so on, up to about an hour.
 ///
 /// # Errors
 /// When the ledger cannot be read or written.
-pub fn claim(connection: &Connection, now: DateTime<Utc>) -> Result<Option<Envelope>> {
+pub fn claim(connection: &Connection, which: Which, now: DateTime<Utc>) -> Result<Option<Envelope>> {
     let claim = || {
         connection
             .query_row(
                 include_str!("sql/outbox_claim.sql"),
-                params![text(now), now.timestamp_micros()],
+                params![
+                    text(now),
+                    now.timestamp_micros(),
+                    MessageKind::HeartRateAlert.name(),
+                    which == Which::Urgent
+                ],
                 |row| Ok((row.get::<_, String>(1)?, envelope(row)?)),
             )
             .optional()
@@ -417,13 +431,13 @@ mod tests {
             enqueue(&connection, &reworded, at(1)).unwrap()
         };
         assert_eq!(again(), Enqueued::AlreadyThere);
-        let claimed = claim(&connection, at(0)).unwrap().unwrap();
+        let claimed = claim(&connection, Which::Other, at(0)).unwrap().unwrap();
         assert_eq!(claimed, daily("a@x.example"));
         assert_eq!(again(), Enqueued::AlreadyThere);
-        assert_eq!(claim(&connection, at(0)).unwrap(), None);
+        assert_eq!(claim(&connection, Which::Other, at(0)).unwrap(), None);
         settle(&connection, &claimed, &Settlement::Sent("ses-1".to_owned()), at(0)).unwrap();
         assert_eq!(again(), Enqueued::AlreadyThere);
-        assert_eq!(claim(&connection, at(999)).unwrap(), None);
+        assert_eq!(claim(&connection, Which::Other, at(999)).unwrap(), None);
         let (mail, bytes) = get(&connection, claimed.message_id).unwrap().unwrap();
         assert_eq!(
             (mail.state, mail.attempts, mail.detail.as_deref()),
@@ -447,8 +461,8 @@ mod tests {
             enqueue(&connection, &daily("a@x.example"), at(0)).unwrap();
             enqueue(&connection, &urgent, at(1)).unwrap();
             enqueue(&connection, &daily("waits@x.example"), at(2)).unwrap();
-            claim(&connection, at(2)).unwrap().unwrap();
-            claim(&connection, at(2)).unwrap().unwrap();
+            claim(&connection, Which::Other, at(2)).unwrap().unwrap();
+            claim(&connection, Which::Urgent, at(2)).unwrap().unwrap();
         }
         let store = open(folder.path());
         let connection = store.connection().unwrap();
@@ -457,8 +471,9 @@ mod tests {
             counts(&connection, None).unwrap(),
             [(MailState::Waiting, 2), (MailState::Unknown, 1)]
         );
-        let next: Vec<_> = std::iter::from_fn(|| claim(&connection, at(5)).unwrap()).collect();
-        assert_eq!(next, [urgent, daily("waits@x.example")]);
+        let next = |which| -> Vec<_> { std::iter::from_fn(|| claim(&connection, which, at(5)).unwrap()).collect() };
+        assert_eq!(next(Which::Urgent), [urgent]);
+        assert_eq!(next(Which::Other), [daily("waits@x.example")]);
         assert!(
             list(&connection, Some(MailState::Unknown), 9).unwrap()[0]
                 .detail
@@ -476,7 +491,7 @@ mod tests {
         enqueue(&connection, &daily("a@x.example"), at(0)).unwrap();
         let mut now = 0;
         for attempt in 1..=MAX_ATTEMPTS {
-            let mail = claim(&connection, at(now)).unwrap().unwrap();
+            let mail = claim(&connection, Which::Other, at(now)).unwrap().unwrap();
             let state = settle(&connection, &mail, &Settlement::Retry("busy".to_owned()), at(now)).unwrap();
             if attempt == MAX_ATTEMPTS {
                 assert_eq!(state, MailState::Dead);
@@ -484,15 +499,15 @@ mod tests {
                 assert_eq!(state, MailState::Waiting);
                 let pause = 1 << (attempt - 1).min(6);
                 assert_eq!(
-                    claim(&connection, at(now + pause) - TimeDelta::seconds(1)).unwrap(),
+                    claim(&connection, Which::Other, at(now + pause) - TimeDelta::seconds(1)).unwrap(),
                     None
                 );
                 now += pause;
             }
         }
-        assert_eq!(claim(&connection, at(99_999)).unwrap(), None);
+        assert_eq!(claim(&connection, Which::Other, at(99_999)).unwrap(), None);
         assert!(resend(&connection, daily("a@x.example").message_id).unwrap());
-        assert!(claim(&connection, at(0)).unwrap().is_some());
+        assert!(claim(&connection, Which::Other, at(0)).unwrap().is_some());
     }
 
     #[test]
@@ -500,12 +515,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         let connection = store.connection().unwrap();
-        for (kind, state) in [
-            (MessageKind::DailyReport, MailState::Unknown),
-            (MessageKind::HeartRateAlert, MailState::Waiting),
+        for (kind, which, state) in [
+            (MessageKind::DailyReport, Which::Other, MailState::Unknown),
+            (MessageKind::HeartRateAlert, Which::Urgent, MailState::Waiting),
         ] {
             enqueue(&connection, &mail_to(kind, "a@x.example"), at(0)).unwrap();
-            let mail = claim(&connection, at(0)).unwrap().unwrap();
+            let mail = claim(&connection, which, at(0)).unwrap().unwrap();
             let settled = settle(&connection, &mail, &Settlement::Unknown("timeout".to_owned()), at(0)).unwrap();
             assert_eq!(settled, state);
             // The second answer of an attempt that is over changes nothing.
@@ -521,13 +536,13 @@ mod tests {
         let mail = daily("a@x.example");
         assert!(!discard(&connection, mail.message_id, at(0)).unwrap());
         enqueue(&connection, &mail, at(0)).unwrap();
-        claim(&connection, at(0)).unwrap();
+        claim(&connection, Which::Other, at(0)).unwrap();
         assert!(!discard(&connection, mail.message_id, at(0)).unwrap());
         assert!(!resend(&connection, mail.message_id).unwrap());
         recover(&connection, at(1)).unwrap();
         assert!(discard(&connection, mail.message_id, at(2)).unwrap());
         assert_eq!(enqueue(&connection, &mail, at(3)).unwrap(), Enqueued::AlreadyThere);
-        assert_eq!(claim(&connection, at(3)).unwrap(), None);
+        assert_eq!(claim(&connection, Which::Other, at(3)).unwrap(), None);
     }
 
     #[test]
@@ -543,7 +558,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         let connection = store.connection().unwrap();
-                        std::iter::from_fn(|| claim(&connection, at(0)).unwrap())
+                        std::iter::from_fn(|| claim(&connection, Which::Other, at(0)).unwrap())
                             .map(|mail| mail.message_id)
                             .collect::<Vec<_>>()
                     })

@@ -1,6 +1,7 @@
 //! What people ask of the store: rides, readings, riders, and the ledgers ([`ledger`]). Reads only, over the views
 //! `ride`, `reading` and `rider`, which join the buffer and history.
 
+mod alert;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod ledger;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::{Doing, Result, Store, StoreError};
 use crate::domain::rider::Gender;
+pub use alert::{AlertFilter, AlertRow, alerts};
 pub use row::{ReadingRow, RideRow};
 
 /// Which rides, newest first. The default is all of them.

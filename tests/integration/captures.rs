@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use deloton::{
     clock::Clock,
+    domain::{
+        heart_rate::{AlertRule, Formula, OwnLimits, Trial},
+        rider::Gender,
+    },
     ingest::{file::ingest_file, sessionize::Rules},
-    store::Store,
+    store::{Store, heart_rates::HeartRates},
 };
 
 /// A capture's path; none, said aloud, where the checkout stands alone.
@@ -115,4 +119,102 @@ fn a_ride_told_twice_counts_once() {
     let counts = taken.summary.counts;
     assert_eq!((counts.messages, counts.rejected_lines), (40, 0));
     assert_eq!((counts.readings, counts.duplicate_readings), (10, 4));
+}
+
+/// A captured ride of a known rider: age, whether a man, and the heart rate of each second, 0 without contact.
+struct Ridden {
+    rider_id: i64,
+    age: i32,
+    is_man: bool,
+    bpm: Vec<i32>,
+}
+
+/// The mails that five older systems would have sent about a ride (the first of them: to whoever wrote it).
+fn older_mails(ride: &Ridden) -> [usize; 5] {
+    let age = f64::from(ride.age);
+    let fox = 220.0 - age;
+    let gulati = if ride.age <= 40 {
+        211.0 - 0.64 * age
+    } else {
+        208.0 - 0.7 * age
+    };
+    let bpm = || ride.bpm.iter().map(|&bpm| f64::from(bpm));
+    let each_second = bpm().filter(|&bpm| bpm >= fox).count();
+    let each_message = bpm()
+        .filter(|&bpm| bpm >= 0.9 * gulati || (bpm > 0.0 && bpm <= 0.5 * gulati))
+        .count();
+    let once = usize::from(bpm().any(|bpm| bpm > fox - 10.0));
+    let training_zone = bpm()
+        .filter(|&bpm| bpm > 0.7 * fox || (bpm > 0.0 && bpm < 0.5 * fox))
+        .count();
+    // Zeros count as too low here: hands off the sensor for three seconds are a mail.
+    let (upper, lower) = match (ride.is_man, ride.age) {
+        (true, ..40) => (fox.round(), 40.0),
+        (true, _) => ((208.0 - 0.7 * age).round(), if ride.age < 65 { 47.0 } else { 52.0 }),
+        (false, _) => ((206.0 - 0.88 * age).round(), if ride.age < 40 { 45.0 } else { 52.0 }),
+    };
+    let seconds: Vec<f64> = bpm().collect();
+    let three = seconds
+        .windows(3)
+        .any(|three| three.iter().all(|bpm| !(lower..=upper).contains(bpm)));
+    [each_second, each_message, once, training_zone, usize::from(three)]
+}
+
+#[test]
+fn the_rule_mails_nobody_about_the_captured_rides_where_older_ones_did_by_the_hundred() {
+    let mut rides: Vec<Ridden> = Vec::new();
+    let rule = AlertRule::default();
+    let mut trials: Vec<(Formula, Trial)> = Formula::ALL
+        .map(|formula| (formula, Trial::new(AlertRule { formula, ..rule })))
+        .into();
+    for name in [
+        "deloton_kafka_2022-07-06_user100.jsonl",
+        "deloton_kafka_fragments_2022-10.jsonl",
+        "deloton_kafka_testlines_lcawood.jsonl",
+    ] {
+        let Some(taken) = take(name) else { return };
+        assert_eq!(
+            rows(&taken.store, "from ops.stored_alert"),
+            [""; 0],
+            "files warn nobody"
+        );
+        for (day, ..) in &taken.summary.days {
+            let tell = |what| match what {
+                HeartRates::Ride { rider_id, age, gender } => {
+                    for (_, trial) in &mut trials {
+                        trial.begin(rider_id, trial.rule().limits(age, gender, OwnLimits::default()));
+                    }
+                    rides.push(Ridden {
+                        rider_id,
+                        age: age.unwrap(),
+                        is_man: gender == Gender::Male,
+                        bpm: Vec::new(),
+                    });
+                }
+                HeartRates::Reading {
+                    second,
+                    heart_rate_bpm,
+                    is_dropout,
+                } => {
+                    for (_, trial) in &mut trials {
+                        trial.observe(second, heart_rate_bpm, is_dropout);
+                    }
+                    let bpm = heart_rate_bpm.or(is_dropout.then_some(0));
+                    rides.last_mut().unwrap().bpm.extend(bpm);
+                }
+            };
+            taken.store.heart_rates(*day, tell).unwrap();
+        }
+    }
+    let older: Vec<String> = rides
+        .iter()
+        .map(|ride| format!("rider {}, {} s: {:?}", ride.rider_id, ride.bpm.len(), older_mails(ride)))
+        .collect();
+    insta::assert_snapshot!(older.join("\n"), @r"
+    rider 100, 498 s: [0, 127, 0, 258, 1]
+    rider 815, 10 s: [0, 0, 0, 0, 1]
+    ");
+    for (formula, trial) in &trials {
+        assert_eq!(trial.tally().alerts, 0, "{}", formula.name());
+    }
 }

@@ -20,7 +20,7 @@ use deloton::{
     notify::{Notifier, Ses, render::DailyMail},
     store::{
         Store,
-        outbox::{self, MailState},
+        outbox::{self, MailState, Which},
     },
     template::Templates,
 };
@@ -376,7 +376,7 @@ fn what_ses_answers_decides_what_becomes_of_a_mail() {
         let id = outbox::list(&connection, None, 1).unwrap()[0].message_id;
         assert!(outbox::resend(&connection, id).unwrap());
         assert_eq!(
-            send::send(&office.store, &notifier, office.runtime.handle())
+            send::send(&office.store, Which::Other, &|_| &notifier, office.runtime.handle())
                 .unwrap()
                 .counts["mails_sent"],
             1
@@ -424,7 +424,7 @@ fn a_crash_between_call_and_answer_is_shown_and_not_repeated() {
     let connection = office.store.connection().unwrap();
     outbox::resend(&connection, outbox::list(&connection, None, 1).unwrap()[0].message_id).unwrap();
     let now = office.store.clock().now();
-    assert!(outbox::claim(&connection, now).unwrap().is_some());
+    assert!(outbox::claim(&connection, Which::Other, now).unwrap().is_some());
     assert_eq!(outbox::recover(&connection, now).unwrap(), 1);
 
     let error = office

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 
 pub use self::cron::CronText;
-use crate::domain::day::DayRule;
+use crate::domain::{day::DayRule, heart_rate::AlertRule};
 
 /// The schedule the program was built with: the file `cron.toml` of the source tree.
 pub const DEFAULT: &str = include_str!("../../../cron.toml");
@@ -21,6 +21,8 @@ pub const DEFAULT: &str = include_str!("../../../cron.toml");
 pub struct Schedule {
     /// Where the company's days end.
     pub day: DayRule,
+    /// When a heart rate is worth an alert.
+    pub heart_rate: AlertRule,
     /// The jobs, in the file's order. Names are unique, `after` names exist and have no cycle.
     pub jobs: Vec<JobConfig>,
 }
@@ -75,6 +77,8 @@ pub enum Kind {
     Notify,
     /// Sends what waits in the outbox.
     Send,
+    /// Sends the mails about heart-rate alerts, which wait for no other.
+    SendAlerts,
     /// Deletes from the buffer what history holds.
     Prune {
         /// Sealed days that stay in the buffer.
@@ -89,13 +93,14 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 9] = [
         "compact",
         "transform",
         "report",
         "publish",
         "notify",
         "send",
+        "send_alerts",
         "prune",
         "backup",
     ];
@@ -110,6 +115,7 @@ impl Kind {
             Kind::Publish => "publish",
             Kind::Notify => "notify",
             Kind::Send => "send",
+            Kind::SendAlerts => "send_alerts",
             Kind::Prune { .. } => "prune",
             Kind::Backup { .. } => "backup",
         }
@@ -118,15 +124,18 @@ impl Kind {
     /// Whether a run of it is about one business day and nothing else.
     #[must_use]
     pub fn needs_day(&self) -> bool {
-        !matches!(self, Kind::Send | Kind::Prune { .. } | Kind::Backup { .. })
+        !matches!(
+            self,
+            Kind::Send | Kind::SendAlerts | Kind::Prune { .. } | Kind::Backup { .. }
+        )
     }
 }
 
 impl JobConfig {
-    /// Whether its window is an instant: `send`, and whatever fires more often than daily.
+    /// Whether its window is an instant: `send`, `send_alerts`, and whatever fires more often than daily.
     #[must_use]
     pub fn is_sub_day(&self) -> bool {
-        matches!(self.kind, Kind::Send) || self.cron.as_ref().is_some_and(CronText::is_sub_day)
+        matches!(self.kind, Kind::Send | Kind::SendAlerts) || self.cron.as_ref().is_some_and(CronText::is_sub_day)
     }
 
     /// When it is due, for people: its cron text, its `after`, or both.
@@ -205,6 +214,12 @@ impl Schedule {
     #[must_use]
     pub fn job(&self, name: &str) -> Option<&JobConfig> {
         self.jobs.iter().find(|job| job.name == name)
+    }
+
+    /// The job that sends the mails about heart-rate alerts, if it runs by itself.
+    #[must_use]
+    pub fn alerts_job(&self) -> Option<&JobConfig> {
+        self.jobs.iter().find(|job| job.enabled && job.kind == Kind::SendAlerts)
     }
 
     /// The job called `name`, or a message that names the nearest one.

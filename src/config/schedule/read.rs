@@ -11,11 +11,16 @@ use toml::{
 
 use super::{
     Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, Problem, Schedule,
-    value::{boolean, choice, duration, identifier, integer, positive_duration, string, suggestion, time_of_day, zone},
+    value::{
+        boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day, zone,
+    },
 };
-use crate::domain::day::DayRule;
+use crate::domain::{
+    day::DayRule,
+    heart_rate::{self, AlertRule},
+};
 
-const TOP_KEYS: [&str; 3] = ["day", "defaults", "job"];
+const TOP_KEYS: [&str; 4] = ["day", "heart_rate", "defaults", "job"];
 const DAY_KEYS: [&str; 3] = ["timezone", "ends_at", "lateness"];
 const DEFAULT_KEYS: [&str; 7] = [
     "timezone",
@@ -118,6 +123,9 @@ impl Reader<'_> {
         let day = self
             .table(top, "day")
             .map_or_else(DayRule::default, |table| self.day(table));
+        let heart_rate = self
+            .table(top, "heart_rate")
+            .map_or_else(AlertRule::default, |table| self.heart_rate(table));
         let mut common = Common {
             timezone: day.timezone,
             timeout: Duration::from_secs(15 * 60),
@@ -151,6 +159,7 @@ impl Reader<'_> {
         self.across(&drafts);
         Schedule {
             day,
+            heart_rate,
             jobs: drafts.into_iter().map(|draft| draft.job).collect(),
         }
     }
@@ -163,6 +172,15 @@ impl Reader<'_> {
             ends_at: self.take(table, "ends_at", time_of_day).unwrap_or(default.ends_at),
             lateness: self.take(table, "lateness", duration).unwrap_or(default.lateness),
         }
+    }
+
+    fn heart_rate(&mut self, table: &DeTable<'_>) -> AlertRule {
+        self.refuse_unknown(table, &heart_rate::KEYS, "`[heart_rate]`");
+        let mut rule = AlertRule::default();
+        for key in heart_rate::KEYS {
+            self.take(table, key, |value| rule.set(key, &plain(value)));
+        }
+        rule
     }
 
     fn common(&mut self, table: &DeTable<'_>, default: Common) -> Common {
@@ -332,6 +350,7 @@ impl Reader<'_> {
             "publish" => Kind::Publish,
             "notify" => Kind::Notify,
             "send" => Kind::Send,
+            "send_alerts" => Kind::SendAlerts,
             "prune" => Kind::Prune {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))

@@ -19,6 +19,20 @@ pub(super) fn string<'d>(value: &'d DeValue<'_>) -> Result<&'d str, String> {
         .ok_or_else(|| format!("expected text in quotes, not a {}", value.type_str()))
 }
 
+/// A number, a text or a list of them, as one writes it on the command line.
+pub(super) fn plain(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| plain(item.get_ref())).collect();
+            items.join(", ")
+        }
+        other => format!("a {}", other.type_str()),
+    }
+}
+
 pub(super) fn boolean(value: &DeValue<'_>) -> Result<bool, String> {
     value
         .as_bool()
