@@ -176,7 +176,7 @@ fn consume(brokers: &str) -> Duration {
         log_timezone: chrono_tz::UTC,
         kafka: config(brokers),
         live: Arc::new(LiveBoard::new()),
-        compose: Arc::new(|_| None),
+        compose: None,
         stop: Arc::clone(&stop),
     };
     let mut watch = Watch {
