@@ -15,10 +15,11 @@ use crate::{
         settings::{MailKind, Settings},
     },
     domain::{
+        batch::Replayed,
         live::LiveBoard,
         run::{JobStatus, Outcome, Window},
     },
-    ingest::sessionize::Rules,
+    ingest::{replay::replay, sessionize::Rules},
     jobs::{self, notify::Addresses},
     metrics::Metrics,
     notify::{Notifier, render::DailyMail},
@@ -28,7 +29,7 @@ use crate::{
         Job, Options, Run, Runner,
         plan::{Reason, Stream},
     },
-    store::{Store, daily_table::ChangedTypes, outbox},
+    store::{self, Store, daily_table::ChangedTypes, outbox},
     template::Templates,
 };
 
@@ -103,6 +104,14 @@ impl App {
             metrics,
             stream,
         })
+    }
+
+    /// Reads rejected lines once more, of one topic or file or all.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn replay_rejected(&self, topic: Option<&str>) -> store::Result<Replayed> {
+        replay(&self.store, &self.rules(), self.settings.log_timezone, topic)
     }
 
     /// The numbers the sessioniser goes by.

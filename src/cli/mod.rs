@@ -85,7 +85,7 @@ pub enum StoreCommand {
     Status(status::StatusArgs),
     /// Look after mails: what waits, what failed, what is not known to have arrived.
     Outbox(outbox::OutboxArgs),
-    /// Look at lines that could not be understood.
+    /// Look at lines that could not be understood, and read them once more.
     Rejected(rejected::RejectedArgs),
     /// Copy everything while bikes ride.
     Backup(backup::BackupArgs),
@@ -121,7 +121,7 @@ impl StoreCommand {
                 status::status(args, &standing, out)
             }
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
-            StoreCommand::Rejected(args) => rejected::rejected(args, &app.store, out),
+            StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{
-    parse::{ParseError, Parser, open_envelope, parse_user_data},
+    parse::{Envelope, ParseError, Parser, UserData, open_envelope, parse_user_data},
     sessionize::{Arrival, Rules, Sessions},
     source::RawMessage,
 };
@@ -173,21 +173,24 @@ impl Pipeline {
             &mut self.batch
         };
         batch.position(raw.partition).counts.messages += 1;
-        let written_at = raw
-            .timestamp_millis
-            .map_or_else(|| now.timestamp_micros(), |millis| millis * 1000);
+        let written_at = raw.timestamp_millis.map(|millis| millis * 1000);
         let surroundings = Surroundings {
             rules: &self.rules,
             written_at,
+            now: now.timestamp_micros(),
             is_taken_over: raw.offset < partition.taken_over_until,
         };
         if let Err(reason) = apply(&mut self.parser, &mut partition.sessions, raw, surroundings, batch) {
             batch.position(raw.partition).counts.rejected_lines += 1;
+            let envelope = open_envelope(raw.payload).ok();
+            let key = key_of(raw.key, envelope.as_ref());
             batch.rejected.push(RejectedLine {
                 partition: raw.partition,
                 offset: raw.offset,
                 raw: raw.payload.to_vec(),
                 reason: reason.to_string(),
+                bike_serial: partition.sessions.bike_serial(key),
+                written_at,
             });
         }
         // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
@@ -276,7 +279,9 @@ fn is_readable(checkpoint: &Checkpoint) -> bool {
 /// What a line is understood by, besides itself.
 struct Surroundings<'r> {
     rules: &'r Rules,
-    written_at: LogInstant,
+    /// When it was written, where the message says so.
+    written_at: Option<LogInstant>,
+    now: LogInstant,
     is_taken_over: bool,
 }
 
@@ -290,46 +295,55 @@ fn apply(
     let Surroundings {
         rules,
         written_at,
+        now,
         is_taken_over,
     } = surroundings;
     let envelope = open_envelope(raw.payload)?;
-    let event = parser.parse(&envelope.line)?;
-    let mut user = None;
-    if let Event::GettingUserData { at }
-    | Event::System { at, .. }
-    | Event::Ride { at, .. }
-    | Event::Telemetry { at, .. } = event
-    {
-        // A file says nothing of when it was written, only that it is not from the future.
-        let is_too_old = if raw.timestamp_millis.is_some() {
-            written_at - at > MAX_SKEW
-        } else {
-            at < OLDEST
-        };
-        if is_too_old || at - written_at > MAX_SKEW {
-            return Err(ParseError::StampOutOfRange);
-        }
-    }
-    if let Event::System { json, .. } = event {
-        user = Some(parse_user_data(json)?);
-    }
-    let key = raw
-        .key
-        .or(envelope.key.as_deref().map(str::as_bytes))
-        .unwrap_or_default();
+    let (event, user) = understand(parser, &envelope, written_at, now)?;
     sessions.apply(
         rules,
         &event,
         user,
         Arrival {
-            key,
+            key: key_of(raw.key, Some(&envelope)),
             offset: raw.offset,
-            written_at,
+            written_at: written_at.unwrap_or(now),
             is_taken_over,
         },
         batch,
     );
     Ok(())
+}
+
+/// What tells the bike: the message's key, else the one in its envelope; empty where there is neither.
+fn key_of<'k>(key: Option<&'k [u8]>, envelope: Option<&'k Envelope<'_>>) -> &'k [u8] {
+    key.or_else(|| envelope?.key.as_deref().map(str::as_bytes))
+        .unwrap_or_default()
+}
+
+/// What the line in `envelope` says, written at `written_at` as far as its message tells, and before `now`.
+///
+/// # Errors
+/// When the line cannot be read, or its stamp cannot be right.
+pub(super) fn understand<'e>(
+    parser: &mut Parser,
+    envelope: &'e Envelope<'_>,
+    written_at: Option<LogInstant>,
+    now: LogInstant,
+) -> Result<(Event<'e>, Option<UserData>), ParseError> {
+    let event = parser.parse(&envelope.line)?;
+    if let Some(at) = event.at() {
+        // A file says nothing of when it was written, only that it is not from the future.
+        let is_too_old = written_at.map_or(at < OLDEST, |written_at| written_at - at > MAX_SKEW);
+        if is_too_old || at - written_at.unwrap_or(now) > MAX_SKEW {
+            return Err(ParseError::StampOutOfRange);
+        }
+    }
+    let user = match event {
+        Event::System { json, .. } => Some(parse_user_data(json)?),
+        _ => None,
+    };
+    Ok((event, user))
 }
 
 #[cfg(test)]
