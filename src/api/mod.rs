@@ -11,6 +11,7 @@ mod live;
 mod operations;
 mod pages;
 pub mod problem;
+mod rejected;
 mod riders;
 mod rides;
 pub mod schema;
@@ -42,7 +43,7 @@ use problem::{Problems, Refusal};
 
 use crate::{
     clock::Clock,
-    domain::{day::DayRule, live::LiveBoard, run::JobsHandle},
+    domain::{batch::Replayed, day::DayRule, live::LiveBoard, run::JobsHandle},
     store::{self, Store},
     template::Templates,
 };
@@ -68,6 +69,8 @@ pub struct ApiContext {
     pub site_url: Option<String>,
     /// The address at which people reach this server.
     pub public_url: Option<String>,
+    /// Reads rejected lines once more, of one topic or file or all.
+    pub replay: Arc<dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is not ready, in words a person can act on; empty when all is well.
@@ -111,7 +114,13 @@ fn default_limit() -> u32 {
 }
 
 /// Every operation of the document.
-type Operations = (rides::Rides, riders::Riders, days::Days, operations::Operations);
+type Operations = (
+    rides::Rides,
+    riders::Riders,
+    days::Days,
+    operations::Operations,
+    rejected::RejectedLines,
+);
 
 /// The document's half of an API: what it says without what it needs.
 struct Described<T>(PhantomData<T>);
@@ -172,6 +181,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         operations::Operations {
             context: context.clone(),
         },
+        rejected::RejectedLines {
+            context: context.clone(),
+        },
     ));
     let document = openapi_document();
     let contract = Contract::of(&serde_json::from_str(&document).context("cannot read the OpenAPI document")?)?;
@@ -215,7 +227,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .nest_no_strip("/", pages)
         .data(context)
         .before(move |request| {
-            let verdict = hosts.check(&request).and_then(|()| guard::check_size(&request));
+            let verdict = hosts
+                .check(&request)
+                .and_then(|()| hosts.check_origin(&request))
+                .and_then(|()| guard::check_size(&request));
             async move { verdict.map(|()| aliases::rewrite(request)) }
         })
         .with(Problems)

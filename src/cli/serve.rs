@@ -254,6 +254,7 @@ fn token() -> String {
 fn api_context(app: &App) -> ApiContext {
     let metrics = app.metrics.clone();
     let live = Arc::clone(&app.live);
+    let replaying = app.clone();
     let site_directory = match app.settings.site() {
         Location::Directory(path) => Some(path),
         Location::S3 { .. } => None,
@@ -272,6 +273,7 @@ fn api_context(app: &App) -> ApiContext {
         },
         site_directory,
         public_url: app.settings.public_url.clone(),
+        replay: Arc::new(move |topic| replaying.replay_rejected(topic)),
         metrics: Arc::new(move || metrics.render()),
         troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
     }
