@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use crate::{
     clock::Clock,
     config::{
+        aws,
         schedule::{JobConfig, Kind, Schedule},
         settings::{MailKind, Settings},
     },
@@ -19,6 +20,7 @@ use crate::{
         live::LiveBoard,
         run::{JobStatus, Outcome, Window},
     },
+    export::{Exporter, Files, Topic, Webhook},
     ingest::{replay::replay, sessionize::Rules},
     jobs::{self, notify::Addresses},
     metrics::Metrics,
@@ -75,7 +77,16 @@ impl App {
         }
         let metrics = Metrics::new();
         let stream = Arc::new(Mutex::new(Stream::CAUGHT_UP));
+        let exporter = runtime.block_on(exporter(&settings));
+        if schedule
+            .jobs
+            .iter()
+            .any(|job| job.kind == Kind::ExportRides && job.enabled)
+        {
+            store.announce_rides_to(exporter.targets());
+        }
         let services = Arc::new(Services {
+            exporter,
             publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
             notifier: runtime.block_on(notifier(&settings)),
             jobs_dir: jobs_dir(&settings),
@@ -132,6 +143,7 @@ struct Services {
     templates: Arc<Templates>,
     publisher: Publisher,
     notifier: Notifier,
+    exporter: Exporter,
     jobs_dir: Option<PathBuf>,
     runtime: Handle,
 }
@@ -171,6 +183,23 @@ async fn notifier(settings: &Settings) -> Notifier {
     match settings.mail {
         MailKind::Outbox => Notifier::outbox(settings.data_dir.join("outbox")),
         MailKind::Ses => Notifier::ses(settings.aws_endpoint_url.as_deref(), settings.mail_override.clone()).await,
+    }
+}
+
+async fn exporter(settings: &Settings) -> Exporter {
+    let endpoint_url = settings.aws_endpoint_url.as_deref();
+    let topic = match &settings.sns_topic_arn {
+        Some(arn) => Some(Topic::new(&aws::load(endpoint_url).await, arn)),
+        None => None,
+    };
+    Exporter {
+        files: Files::open(&settings.exports(), endpoint_url).await,
+        topic,
+        webhook: settings
+            .webhook_url
+            .as_deref()
+            .zip(settings.webhook_secret())
+            .map(|(url, secret)| Webhook::new(url, &secret)),
     }
 }
 
@@ -223,6 +252,9 @@ impl Services {
             }
             Kind::Notify => self.mail(run),
             Kind::Send => jobs::send::send(store, &self.notifier, &self.runtime),
+            Kind::ExportRides => {
+                jobs::export_rides::run(store, &self.exporter, &Rules::default().alerts, &self.runtime)
+            }
             Kind::Prune { keep_days } => {
                 let now = store.clock().now();
                 let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));

@@ -219,7 +219,10 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
              with `deloton serve`",
             settings.data_dir.display()
         ),
-        StoreCommand::Run(_) | StoreCommand::Backfill(_) => serve::refuse(&settings.mail_problems())?,
+        StoreCommand::Consume(_) => serve::refuse(&settings.export_problems())?,
+        StoreCommand::Run(_) | StoreCommand::Backfill(_) => {
+            serve::refuse(&[settings.mail_problems(), settings.export_problems()].concat())?;
+        }
         _ => {}
     }
     // Looking at nothing must not leave a database behind.

@@ -137,6 +137,7 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
 /// Finds everything that is wrong with the settings before anything begins.
 fn check(settings: &Settings) -> anyhow::Result<()> {
     let mut wrong = settings.mail_problems();
+    wrong.extend(settings.export_problems());
     wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
     if settings.source() == SourceKind::Kafka {
         let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());

@@ -7,7 +7,9 @@ use chrono::DateTime;
 use duckdb::{Connection, params, types::Value};
 use uuid::Uuid;
 
-use super::{Doing, Result, Store, StoreError, lock, reading_columns::ReadingColumns, ride_source, value};
+use super::{
+    Doing, Result, Store, StoreError, lock, reading_columns::ReadingColumns, ride_end::Announcer, ride_source, value,
+};
 use crate::domain::{
     batch::{Batch, Checkpoint, Position, StoredPosition, StreamId},
     day::DayRule,
@@ -38,6 +40,7 @@ impl Store {
                 stream,
                 shared: &shared,
                 day_rule,
+                announcer: self.announcer(),
                 now: value::timestamp(self.clock().now()),
             };
             flush.write(batch)
@@ -105,6 +108,7 @@ struct Flush<'a> {
     /// Rides of which the store holds more than this stream told, as found by earlier flushes.
     shared: &'a HashSet<Uuid>,
     day_rule: &'a DayRule,
+    announcer: Announcer<'a>,
     now: Value,
 }
 
@@ -210,7 +214,8 @@ impl Flush<'_> {
         let facts = StoredFacts::read(self.connection, &shared)?;
         let mut rows: Vec<Ride> = newest.values().map(|ride| facts.correct(ride, self.day_rule)).collect();
         rows.sort_by_key(|ride| (ride.started_at, ride.ride_id));
-        replace_rides(self.connection, &rows, newest.keys().filter(|ride| !new.contains(ride)))
+        replace_rides(self.connection, &rows, newest.keys().filter(|ride| !new.contains(ride)))?;
+        self.announcer.announce(self.connection, &rows)
     }
 
     /// Of a shared ride only what was not raised before: an alert is one per ride, direction and level.

@@ -17,6 +17,7 @@ pub mod query;
 mod reading_columns;
 pub mod rejected;
 pub mod report;
+mod ride_end;
 pub mod ride_source;
 pub mod sql_file;
 pub mod status;
@@ -28,14 +29,14 @@ use std::{
     collections::HashSet,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use duckdb::{AccessMode, Config, Connection};
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, domain::ride_ended::RideTarget};
 
 /// The database's file name in the data folder.
 const DATABASE: &str = "deloton.duckdb";
@@ -169,6 +170,8 @@ struct Inner {
     lake: Mutex<()>,
     /// Rides that came again, from another stream or the same one; held by whoever writes readings.
     shared_rides: Mutex<HashSet<Uuid>>,
+    /// Whom to tell of rides that end.
+    ride_targets: OnceLock<Vec<RideTarget>>,
 }
 
 impl Store {
@@ -197,6 +200,7 @@ impl Store {
             idle: Mutex::default(),
             lake: Mutex::default(),
             shared_rides: Mutex::new(shared_rides),
+            ride_targets: OnceLock::new(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }

@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::{
     Doing, Result, Store,
     flush::{append_readings, append_riders, listed, replace_rides, stored_readings, uuid_at},
-    lock, ride_source,
+    lock,
+    ride_end::Announcer,
+    ride_source,
 };
 use crate::domain::{
     batch::{Begun, Counts, Replayed, StreamId},
@@ -236,7 +238,7 @@ impl Store {
                 return Ok(None);
             };
             let placed = place(&lines, &Shelf { connection, group })?;
-            let (replayed, rides) = put(connection, group, placed, &shared)?;
+            let (replayed, rides) = put(connection, group, placed, &shared, self.announcer())?;
             Ok(Some((last, replayed, rides)))
         })?;
         Ok(done.map(|(last, replayed, rides)| {
@@ -252,6 +254,7 @@ fn put(
     group: &RejectedGroup,
     placed: Placed,
     shared: &HashSet<Uuid>,
+    announcer: Announcer<'_>,
 ) -> Result<(Replayed, HashSet<Uuid>)> {
     let ids: HashSet<Uuid> = placed.rides.iter().map(|(ride, _)| ride.ride_id).collect();
     let mut days = BTreeSet::new();
@@ -263,6 +266,7 @@ fn put(
         append_readings(connection, placed.rides.iter().flat_map(|(_, readings)| readings))?;
         let rows: Vec<Ride> = placed.rides.iter().map(|(ride, _)| ride.clone()).collect();
         replace_rides(connection, &rows, ids.iter())?;
+        announcer.announce(connection, &rows)?;
         days.extend(mark_changed(connection, &ids)?);
         let begun: Vec<Begun> = ids
             .difference(shared)

@@ -74,6 +74,8 @@ pub enum Kind {
     Notify,
     /// Sends what waits in the outbox.
     Send,
+    /// Tells other programs of rides that ended: files, an SNS topic, a webhook.
+    ExportRides,
     /// Deletes from the buffer what history holds.
     Prune {
         /// Sealed days that stay in the buffer.
@@ -88,13 +90,14 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 9] = [
         "compact",
         "transform",
         "report",
         "publish",
         "notify",
         "send",
+        "export_rides",
         "prune",
         "backup",
     ];
@@ -109,6 +112,7 @@ impl Kind {
             Kind::Publish => "publish",
             Kind::Notify => "notify",
             Kind::Send => "send",
+            Kind::ExportRides => "export_rides",
             Kind::Prune { .. } => "prune",
             Kind::Backup { .. } => "backup",
         }
@@ -117,15 +121,18 @@ impl Kind {
     /// Whether a run of it is about one business day and nothing else.
     #[must_use]
     pub fn needs_day(&self) -> bool {
-        !matches!(self, Kind::Send | Kind::Prune { .. } | Kind::Backup { .. })
+        !matches!(
+            self,
+            Kind::Send | Kind::ExportRides | Kind::Prune { .. } | Kind::Backup { .. }
+        )
     }
 }
 
 impl JobConfig {
-    /// Whether its window is an instant: `send`, and whatever fires more often than daily.
+    /// Whether its window is an instant: `send`, `export_rides`, and whatever fires more often than daily.
     #[must_use]
     pub fn is_sub_day(&self) -> bool {
-        matches!(self.kind, Kind::Send) || self.cron.as_ref().is_some_and(CronText::is_sub_day)
+        matches!(self.kind, Kind::Send | Kind::ExportRides) || self.cron.as_ref().is_some_and(CronText::is_sub_day)
     }
 
     /// When it is due, for people: its cron text, its `after`, or both.

@@ -332,6 +332,7 @@ impl Reader<'_> {
             "publish" => Kind::Publish,
             "notify" => Kind::Notify,
             "send" => Kind::Send,
+            "export_rides" => Kind::ExportRides,
             "prune" => Kind::Prune {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))
