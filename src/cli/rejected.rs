@@ -77,13 +77,13 @@ fn list(store: &Store, topic: Option<String>, limit: u32, out: &mut dyn Write) -
     for line in &lines {
         writeln!(
             out,
-            "{} UTC  {} partition {} offset {}  {}  {}",
+            "{} UTC  {} partition {} offset {}  {} ({})",
             line.received_at.format("%Y-%m-%d %H:%M:%S"),
             printable(line.topic.as_bytes()),
             line.partition,
             line.offset,
-            bike(line),
-            line.reason
+            line.reason,
+            bike(line)
         )?;
     }
     if lines.is_empty() {

@@ -86,3 +86,13 @@ fn line(text: &mut String, fields: &[&str]) {
     }
     text.push_str("\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_would_end_a_field_is_quoted() {
+        let mut text = String::new();
+        super::line(&mut text, &["1 High Street, York", "Ann \"A\"", "", "two\nlines", "7"]);
+        assert_eq!(text, "\"1 High Street, York\",\"Ann \"\"A\"\"\",,\"two\nlines\",7\r\n");
+    }
+}

@@ -134,3 +134,17 @@ pub fn signature(secret: &str, timestamp: i64, body: &[u8]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_what_any_other_program_computes() {
+        // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 'a secret'
+        assert_eq!(
+            signature("a secret", 1_700_000_000, br#"{"a":1}"#),
+            "b4c5d5c08194254de18b80695176335ee482a5907fb5e68f7bd993b1b00b018d"
+        );
+    }
+}

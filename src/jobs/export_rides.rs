@@ -122,3 +122,7 @@ fn deliver(
     };
     Ok(runtime.block_on(exporter.write_files(&export, &earlier)))
 }
+
+#[cfg(test)]
+#[path = "export_rides_tests.rs"]
+mod tests;

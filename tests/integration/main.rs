@@ -10,5 +10,6 @@ mod mail;
 mod program;
 mod publish;
 mod rerun;
+mod ride_end;
 mod serve;
 mod trouble;
