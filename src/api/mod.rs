@@ -70,12 +70,15 @@ pub struct ApiContext {
     /// The address at which people reach this server.
     pub public_url: Option<String>,
     /// Reads rejected lines once more, of one topic or file or all.
-    pub replay: Arc<dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync>,
+    pub replay: Arc<Replay>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is not ready, in words a person can act on; empty when all is well.
     pub troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
+
+/// Reads the rejected lines of one topic or file, or all, once more.
+pub type Replay = dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync;
 
 impl ApiContext {
     /// Runs a read of the store off the threads that serve requests.

@@ -222,6 +222,7 @@ impl Settings {
 
     /// What signs the webhook's calls; from the environment alone, as command lines are seen by others.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is `config`")]
     pub fn webhook_secret(&self) -> Option<String> {
         std::env::var(WEBHOOK_SECRET)
             .ok()

@@ -5,7 +5,7 @@
 //! that is missing, or is a duplicate. What belongs to no stored ride goes through the state machine, as if it came now.
 //! Nothing raises an alert: it is too late for that.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, btree_map::Entry};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -440,16 +440,19 @@ impl<'r> Replay<'r> {
             else {
                 continue;
             };
-            if stored.readings(self.shelf)?.contains_key(&reading.second) {
-                let (ride, telemetry) = (i64::from(reading.has_ride_line), i64::from(reading.has_telemetry_line));
-                self.counts.ride_lines -= ride;
-                self.counts.telemetry_lines -= telemetry;
-                self.counts.duplicate_lines += ride + telemetry;
-                self.counts.readings -= 1;
-                self.counts.duplicate_readings += 1;
-            } else {
-                stored.readings(self.shelf)?.insert(reading.second, reading);
-                stored.is_changed = true;
+            match stored.readings(self.shelf)?.entry(reading.second) {
+                Entry::Occupied(_) => {
+                    let (ride, telemetry) = (i64::from(reading.has_ride_line), i64::from(reading.has_telemetry_line));
+                    self.counts.ride_lines -= ride;
+                    self.counts.telemetry_lines -= telemetry;
+                    self.counts.duplicate_lines += ride + telemetry;
+                    self.counts.readings -= 1;
+                    self.counts.duplicate_readings += 1;
+                }
+                Entry::Vacant(place) => {
+                    place.insert(reading);
+                    stored.is_changed = true;
+                }
             }
         }
         Ok(())

@@ -142,13 +142,16 @@ fn assert_same(found: &[Vec<String>; 4], expected: &[Vec<String>; 4], what: &str
     }
 }
 
+/// What is spoilt, in words, and of a line by its place and its text.
+type Case<'c> = (&'c str, &'c dyn Fn(usize, &str) -> bool);
+
 #[test]
 fn lines_that_can_be_read_by_now_are_put_where_they_belong() {
     let lines = two_rides();
     let (whole, _folder) = taken(&lines, |_, _| false);
     let is_ride = |line: &str| line.contains("Ride - ");
     let is_header = |line: &str| line.contains("SYSTEM") || line.contains("Getting");
-    let cases: [(&str, &dyn Fn(usize, &str) -> bool); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("every third line but headers", &|place, line| {
             place % 3 == 1 && !is_header(line)
         }),
