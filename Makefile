@@ -3,7 +3,9 @@
 CARGO_FLAGS = $$(cat .duckdb/cargo-flags)
 LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
 
-.PHONY: build run test crash test-peers bench lint setup
+FUZZ_SECONDS ?= 600
+
+.PHONY: build run test crash test-peers bench fuzz lint setup
 
 build: setup ## leaves target/release/deloton, with the DuckDB library beside it
 	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
@@ -29,6 +31,14 @@ test-peers: setup ## against real peers that nobody here wrote, where ../shared 
 
 bench: setup ## the benchmarks, each with its yardstick
 	cargo bench --locked -p deloton-benches $(CARGO_FLAGS)
+
+fuzz: ## feeds nonsense to whatever reads what comes from outside, FUZZ_SECONDS a target; needs a nightly compiler
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@cd fuzz && for target in envelope line header address name; do \
+		mkdir -p corpus/$$target; \
+		cargo +nightly fuzz run -O $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; \
+	done
 
 lint: setup ## format, clippy, docs
 	cargo fmt --check

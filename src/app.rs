@@ -13,16 +13,19 @@ use tokio::runtime::Handle;
 use crate::{
     clock::Clock,
     config::{
+        aws,
         schedule::{JobConfig, Kind, Schedule},
         settings::{Location, MailKind, Settings, SourceKind},
     },
     domain::{
+        batch::Replayed,
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
         run::{JobStatus, Outcome, Window},
     },
-    ingest::{sessionize::Rules, writer::Compose},
+    export::{Exporter, Files, Topic, Webhook},
+    ingest::{replay::replay, sessionize::Rules, writer::Compose},
     jobs::{self, notify::Addresses},
     metrics::Metrics,
     notify::{
@@ -36,7 +39,7 @@ use crate::{
         plan::{Reason, Stream},
     },
     store::{
-        Store,
+        self, Store,
         daily_table::ChangedTypes,
         outbox::{self, Which},
     },
@@ -86,7 +89,16 @@ impl App {
         }
         let metrics = Metrics::new();
         let stream = Arc::new(Mutex::new(Stream::CAUGHT_UP));
+        let exporter = runtime.block_on(exporter(&settings));
+        if schedule
+            .jobs
+            .iter()
+            .any(|job| job.kind == Kind::ExportRides && job.enabled)
+        {
+            store.announce_rides_to(exporter.targets());
+        }
         let services = Arc::new(Services {
+            exporter,
             publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
             notifier: runtime.block_on(notifier(&settings)),
             folder: outbox_folder(&settings),
@@ -117,6 +129,14 @@ impl App {
             stream,
             services,
         })
+    }
+
+    /// Reads rejected lines once more, of one topic or file or all.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn replay_rejected(&self, topic: Option<&str>) -> store::Result<Replayed> {
+        replay(&self.store, &self.rules(), self.settings.log_timezone, topic)
     }
 
     /// The numbers the sessioniser goes by.
@@ -248,6 +268,7 @@ struct Services {
     notifier: Notifier,
     /// For mail to addresses that cannot exist.
     folder: Notifier,
+    exporter: Exporter,
     jobs_dir: Option<PathBuf>,
     runtime: Handle,
 }
@@ -292,6 +313,23 @@ async fn notifier(settings: &Settings) -> Notifier {
 
 fn outbox_folder(settings: &Settings) -> Notifier {
     Notifier::outbox(settings.data_dir.join("outbox"))
+}
+
+async fn exporter(settings: &Settings) -> Exporter {
+    let endpoint_url = settings.aws_endpoint_url.as_deref();
+    let topic = match &settings.sns_topic_arn {
+        Some(arn) => Some(Topic::new(&aws::load(endpoint_url).await, arn)),
+        None => None,
+    };
+    Exporter {
+        files: Files::open(&settings.exports(), endpoint_url).await,
+        topic,
+        webhook: settings
+            .webhook_url
+            .as_deref()
+            .zip(settings.webhook_secret())
+            .map(|(url, secret)| Webhook::new(url, &secret)),
+    }
 }
 
 /// What runs for a job of the schedule.
@@ -354,6 +392,9 @@ impl Services {
                 jobs::send::send(store, Which::Other, &|_| &self.notifier, &self.runtime)
             }
             Kind::SendAlerts => self.send_alerts(),
+            Kind::ExportRides => {
+                jobs::export_rides::run(store, &self.exporter, &self.schedule.heart_rate, &self.runtime)
+            }
             Kind::Prune { keep_days } => {
                 let now = store.clock().now();
                 let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));

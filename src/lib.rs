@@ -7,6 +7,7 @@
 //!  log line            ┐ ingest (long-running  daily.reading, daily.ride, daily.rider, daily.alert,
 //!  event → reading     ┘ consumer)             daily.rejected_line, ops.*     (one transaction per flush)
 //!  alert               outbox                  ops.outbox → SES | data/outbox/*.eml
+//!  ride that ended     export_rides (job)      ops.outbox → data/exports/ | S3, an SNS topic, a webhook
 //!  finished day        compact (job)           historical.ride, historical.rider, data/lake/…/date=D/*.parquet
 //!  what a number means transform (jobs/*.sql)  historical.<name>: one row set per day
 //!  report model        report (job)            DailyReport → data/reports/D/ (html, pdf, json, csv)
@@ -39,7 +40,7 @@
 //! |---|---|---|
 //! | 0 | [`domain`], [`config`], [`clock`], [`logging`], [`metrics`] | nothing below; `domain` is pure |
 //! | 1 | [`store`], [`template`] | DuckDB and Parquet; Tera |
-//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`scheduler`] | one outside thing each |
+//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`scheduler`] | one outside thing each |
 //! | 3 | [`jobs`] | what a run does for its window |
 //! | 4 | [`app`] | which implementations are used: the only place |
 //! | 5 | [`api`], [`cli`] | people |
@@ -47,12 +48,13 @@
 //! # Invariants
 //!
 //! - Only `store` knows DuckDB. Only `config` reads the environment. Only `clock` asks what time it is.
-//! - `domain` does no I/O. `report` only reads. `publish` and `notify` do not know the store: the jobs record what they
+//! - `domain` does no I/O. `report` only reads. `publish`, `notify` and `export` do not know the store: the jobs record what they
 //!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes.
 //! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
 //!   replaying the log from a checkpoint.
 //! - Nothing is deleted from the buffer that history does not verifiably hold.
-//! - A mail is in the ledger before it is sent, once per (kind, topic, recipient).
+//! - A mail is in the ledger before it is sent, once per (kind, topic, recipient). So is word of a ride's end, from the
+//!   transaction that stores the end; it may be sent twice, under the same key, rather than not at all.
 //! - A message is a reading's line, a header's, a marker, a repeat, or kept with the reason why not; and counted.
 
 pub mod api;
@@ -61,6 +63,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod export;
 pub mod ingest;
 pub mod jobs;
 pub mod logging;

@@ -61,7 +61,7 @@ impl Hosts {
             None => request.uri().authority().map(ToString::to_string).unwrap_or_default(),
         };
         let host = without_port(&named).to_ascii_lowercase();
-        if ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str()) || self.public.as_deref() == Some(&host) {
+        if self.is_ours(&host) {
             return Ok(());
         }
         let kind = kind_of(StatusCode::MISDIRECTED_REQUEST);
@@ -70,6 +70,33 @@ impl Hosts {
             "the `Host` header names another server than this one",
         ))
         .into())
+    }
+}
+
+impl Hosts {
+    /// Refuses a request that changes something and that a page of another site sent: the visitor's browser may reach this
+    /// server where that site cannot.
+    pub(super) fn check_origin(&self, request: &Request) -> poem::Result<()> {
+        let Some(origin) = request.header(header::ORIGIN).filter(|_| !request.method().is_safe()) else {
+            return Ok(());
+        };
+        let host = origin
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| uri.host().map(str::to_ascii_lowercase));
+        if host.is_some_and(|host| self.is_ours(&host)) {
+            return Ok(());
+        }
+        let kind = kind_of(StatusCode::FORBIDDEN);
+        Err(Raised(Problem::new(
+            kind,
+            "a page of another site may not change anything here",
+        ))
+        .into())
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        ["localhost", "127.0.0.1", "[::1]"].contains(&host) || self.public.as_deref() == Some(host)
     }
 }
 

@@ -12,6 +12,7 @@ mod live;
 mod operations;
 mod pages;
 pub mod problem;
+mod rejected;
 mod riders;
 mod rides;
 pub mod schema;
@@ -43,7 +44,7 @@ use problem::{Problems, Refusal};
 
 use crate::{
     clock::Clock,
-    domain::{day::DayRule, heart_rate::AlertRule, live::LiveBoard, run::JobsHandle},
+    domain::{batch::Replayed, day::DayRule, heart_rate::AlertRule, live::LiveBoard, run::JobsHandle},
     store::{self, Store},
     template::Templates,
 };
@@ -71,11 +72,16 @@ pub struct ApiContext {
     pub site_url: Option<String>,
     /// The address at which people reach this server.
     pub public_url: Option<String>,
+    /// Reads rejected lines once more, of one topic or file or all.
+    pub replay: Arc<Replay>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is not ready, in words a person can act on; empty when all is well.
     pub troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
+
+/// Reads the rejected lines of one topic or file, or all, once more.
+pub type Replay = dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync;
 
 impl ApiContext {
     /// Runs a call of the store off the threads that serve requests.
@@ -122,6 +128,7 @@ type Operations = (
     alerts::Alerts,
     days::Days,
     operations::Operations,
+    rejected::RejectedLines,
 );
 
 /// The document's half of an API: what it says without what it needs.
@@ -186,6 +193,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         operations::Operations {
             context: context.clone(),
         },
+        rejected::RejectedLines {
+            context: context.clone(),
+        },
     ));
     let document = openapi_document();
     let contract = Contract::of(&serde_json::from_str(&document).context("cannot read the OpenAPI document")?)?;
@@ -229,7 +239,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .nest_no_strip("/", pages)
         .data(context)
         .before(move |request| {
-            let verdict = hosts.check(&request).and_then(|()| guard::check_size(&request));
+            let verdict = hosts
+                .check(&request)
+                .and_then(|()| hosts.check_origin(&request))
+                .and_then(|()| guard::check_size(&request));
             async move { verdict.map(|()| aliases::rewrite(request)) }
         })
         .with(Problems)

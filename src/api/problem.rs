@@ -20,7 +20,7 @@ pub struct Kind {
 }
 
 /// Every kind there is.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 10] = [
     Kind {
         slug: "bad-request",
         status: 400,
@@ -33,6 +33,13 @@ pub const KINDS: [Kind; 9] = [
         title: "A query parameter is not known here",
         advice: "The detail names the parameter and lists those that are known. Nothing is ignored silently, so that a \
                  misspelt filter cannot answer with everything.",
+    },
+    Kind {
+        slug: "forbidden",
+        status: 403,
+        title: "That is not allowed from there",
+        advice: "A page of another site tried to change something here through your browser. Do it from a page of this \
+                 server, or with a program of your own.",
     },
     Kind {
         slug: "not-found",

@@ -106,6 +106,11 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
         site_directory: Some(folder.path().join("site")),
         site_url: None,
         public_url: Some("https://bikes.example.org/".to_owned()),
+        replay: {
+            let store = store.clone();
+            let (rules, zone) = (crate::ingest::sessionize::Rules::default(), chrono_tz::UTC);
+            Arc::new(move |topic| crate::ingest::replay::replay(&store, &rules, zone, topic))
+        },
         metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
         troubles: Arc::new(Vec::new),
     }
@@ -888,4 +893,51 @@ async fn alerts_are_listed_newest_first_and_page_by_page() {
         "bad-request",
     )
     .await;
+}
+
+#[tokio::test]
+async fn rejected_lines_are_listed_shown_and_replayed() {
+    let (client, context, _folder) = server();
+    let list = ok(&client, "/api/v1/rejected").await;
+    let line = serde_json::json!({
+        "topic": "deloton", "partition": 0, "offset": 7, "received_at": "2026-11-22T10:00:00+00:00",
+        "reason": "no line", "bike_serial": "SN0001"
+    });
+    assert_eq!(list["items"], serde_json::json!([line]), "without its text");
+    assert_eq!(
+        ok(&client, "/api/v1/rejected?topic=other").await["items"],
+        serde_json::json!([])
+    );
+    let shown = ok(&client, "/api/v1/rejected/0/7").await;
+    assert_eq!(
+        (&shown["items"][0]["text"], &shown["items"][0]["offset"]),
+        (&Value::from("x"), &Value::from(7))
+    );
+    problem(client.get("/api/v1/rejected/0/8").send().await, 404, "not-found").await;
+
+    let another = "insert into daily.rejected_line select * replace (8 as \"offset\") from daily.rejected_line";
+    context.store.connection().unwrap().execute_batch(another).unwrap();
+    let first = ok(&client, "/api/v1/rejected?limit=1").await;
+    let next = first["next"].as_str().unwrap();
+    let second = ok(&client, &format!("/api/v1/rejected?limit=1&cursor={next}")).await;
+    assert_eq!(
+        (&first["items"][0]["offset"], &second["items"][0]["offset"]),
+        (&Value::from(8), &Value::from(7))
+    );
+    assert_eq!(second["next"], Value::Null);
+
+    let replay = || client.request(Method::POST, "/api/v1/rejected/replay");
+    let replayed = replay().header("origin", "http://localhost:8080").send().await;
+    let replayed = json(replayed).await;
+    assert_eq!(
+        (&replayed["lines"], &replayed["refused"]),
+        (&Value::from(0), &Value::from(2))
+    );
+    let list = ok(&client, "/api/v1/rejected").await;
+    assert_eq!(
+        list["items"][0]["reason"], "not a JSON object in UTF-8",
+        "the reason is today's"
+    );
+    let refused = replay().header("origin", "https://evil.example").send().await;
+    problem(refused, 403, "forbidden").await;
 }

@@ -90,7 +90,7 @@ pub enum StoreCommand {
     Status(status::StatusArgs),
     /// Look after mails: what waits, what failed, what is not known to have arrived.
     Outbox(outbox::OutboxArgs),
-    /// Look at lines that could not be understood.
+    /// Look at lines that could not be understood, and read them once more.
     Rejected(rejected::RejectedArgs),
     /// Look at heart-rate alerts, and try other rules on rides that are over.
     Alerts(alerts::AlertsArgs),
@@ -132,7 +132,7 @@ impl StoreCommand {
                 status::status(args, &standing, out)
             }
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
-            StoreCommand::Rejected(args) => rejected::rejected(args, &app.store, out),
+            StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule.heart_rate, out),
             StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
@@ -236,7 +236,10 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
              with `deloton serve`",
             settings.data_dir.display()
         ),
-        StoreCommand::Run(_) | StoreCommand::Backfill(_) => serve::refuse(&settings.mail_problems())?,
+        StoreCommand::Consume(_) => serve::refuse(&settings.export_problems())?,
+        StoreCommand::Run(_) | StoreCommand::Backfill(_) => {
+            serve::refuse(&[settings.mail_problems(), settings.export_problems()].concat())?;
+        }
         _ => {}
     }
     // Looking at nothing must not leave a database behind.

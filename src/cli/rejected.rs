@@ -2,14 +2,21 @@
 
 use std::io::Write;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::words::printable;
-use crate::store::Store;
+use super::words::{counted, printable};
+use crate::{
+    app::App,
+    domain::batch::Replayed,
+    store::{
+        Store,
+        rejected::{Rejected, RejectedFilter},
+    },
+};
 
-/// Look at lines that could not be understood.
+/// Look at lines that could not be understood, and read them once more.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct RejectedArgs {
     /// What to do.
@@ -22,6 +29,9 @@ pub struct RejectedArgs {
 pub enum Action {
     /// List them with their reasons, the newest first.
     List {
+        /// Only those of this topic or file.
+        #[arg(long)]
+        topic: Option<String>,
         /// How many at most.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -33,42 +43,113 @@ pub enum Action {
         /// Its offset; in a file the lines before it.
         offset: i64,
     },
+    /// Read them once more, after an upgrade or a changed setting, and put those that can be read by now where they belong.
+    Replay {
+        /// Only those of this topic or file.
+        #[arg(long)]
+        topic: Option<String>,
+    },
 }
 
 /// Does it.
 ///
 /// # Errors
-/// When there is no such line.
-pub fn rejected(args: &RejectedArgs, store: &Store, out: &mut dyn Write) -> anyhow::Result<()> {
-    match args.action {
-        Action::List { limit } => {
-            let lines = store.rejected(limit)?;
-            for line in &lines {
-                writeln!(
-                    out,
-                    "{} UTC  {} partition {} offset {}  {}",
-                    line.received_at,
-                    printable(line.topic.as_bytes()),
-                    line.partition,
-                    line.offset,
-                    line.reason
-                )?;
-            }
-            if lines.is_empty() {
-                writeln!(out, "no lines were set aside")?;
-            }
+/// When there is no such line, or the store cannot be written.
+pub fn rejected(args: &RejectedArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+    match &args.action {
+        Action::List { topic, limit } => list(&app.store, topic.clone(), *limit, out),
+        Action::Show { partition, offset } => show(&app.store, *partition, *offset, out),
+        Action::Replay { topic } => {
+            let replayed = app
+                .replay_rejected(topic.as_deref())
+                .context("not every rejected line was replayed; those that were are in place, so do it again")?;
+            tell(&replayed, out)
         }
-        Action::Show { partition, offset } => {
-            let lines = store.rejected_raw(partition, offset)?;
-            if lines.is_empty() {
-                bail!(
-                    "no line of partition {partition} was set aside at offset {offset}; `deloton rejected list` shows them"
-                );
-            }
-            for (topic, raw, reason) in lines {
-                writeln!(out, "{}: {reason}\n{}", printable(topic.as_bytes()), printable(&raw))?;
-            }
-        }
+    }
+}
+
+fn list(store: &Store, topic: Option<String>, limit: u32, out: &mut dyn Write) -> anyhow::Result<()> {
+    let filter = RejectedFilter {
+        topic,
+        ..RejectedFilter::default()
+    };
+    let lines = store.rejected(&filter, limit)?;
+    for line in &lines {
+        writeln!(
+            out,
+            "{} UTC  {} partition {} offset {}  {} ({})",
+            line.received_at.format("%Y-%m-%d %H:%M:%S"),
+            printable(line.topic.as_bytes()),
+            line.partition,
+            line.offset,
+            line.reason,
+            bike(line)
+        )?;
+    }
+    if lines.is_empty() {
+        writeln!(out, "no lines were set aside")?;
+    }
+    Ok(())
+}
+
+fn show(store: &Store, partition: i32, offset: i64, out: &mut dyn Write) -> anyhow::Result<()> {
+    let lines = store.rejected_at(partition, offset)?;
+    if lines.is_empty() {
+        bail!("no line of partition {partition} was set aside at offset {offset}; `deloton rejected list` shows them");
+    }
+    for (line, raw) in lines {
+        writeln!(
+            out,
+            "{}, {}: {}\n{}",
+            printable(line.topic.as_bytes()),
+            bike(&line),
+            line.reason,
+            printable(&raw)
+        )?;
+    }
+    Ok(())
+}
+
+fn bike(line: &Rejected) -> String {
+    match &line.bike_serial {
+        Some(serial) => format!("bike {}", printable(serial.as_bytes())),
+        None => "bike not known".to_owned(),
+    }
+}
+
+fn tell(replayed: &Replayed, out: &mut dyn Write) -> anyhow::Result<()> {
+    let count = |count: i64, thing: &str| counted(count.unsigned_abs(), thing);
+    let Replayed {
+        counts,
+        completed_readings,
+        refused,
+        days,
+    } = replayed;
+    if (counts.messages, *refused) == (0, 0) {
+        writeln!(out, "no lines were set aside")?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} put in place: {} that were missing, {} completed, {}",
+        count(counts.messages, "line"),
+        count(counts.readings, "reading"),
+        count(*completed_readings, "reading"),
+        count(counts.duplicate_lines, "duplicate line"),
+    )?;
+    if *refused > 0 {
+        let still = if *refused == 1 { "stays" } else { "stay" };
+        writeln!(
+            out,
+            "{} {still} rejected; `deloton rejected list` says why",
+            count(*refused, "line")
+        )?;
+    }
+    for day in days {
+        writeln!(
+            out,
+            "{day} was sealed before and has changed: the schedule seals it again, or `deloton run report --day {day}`"
+        )?;
     }
     Ok(())
 }

@@ -145,6 +145,7 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
 /// Finds everything that is wrong with the settings before anything begins.
 fn check(settings: &Settings) -> anyhow::Result<()> {
     let mut wrong = settings.mail_problems();
+    wrong.extend(settings.export_problems());
     wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
     if settings.source() == SourceKind::Kafka {
         let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());
@@ -282,6 +283,7 @@ fn token() -> String {
 fn api_context(app: &App) -> ApiContext {
     let metrics = app.metrics.clone();
     let live = Arc::clone(&app.live);
+    let replaying = app.clone();
     let site_directory = match app.settings.site() {
         Location::Directory(path) => Some(path),
         Location::S3 { .. } => None,
@@ -301,6 +303,7 @@ fn api_context(app: &App) -> ApiContext {
         },
         site_directory,
         public_url: app.settings.public_url.clone(),
+        replay: Arc::new(move |topic| replaying.replay_rejected(topic)),
         metrics: Arc::new(move || metrics.render()),
         troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
     }

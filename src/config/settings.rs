@@ -17,6 +17,9 @@ use crate::clock::Clock;
 /// The sender of mails that never leave this machine.
 const MAIL_FROM: &str = "Deloton <reports@deloton.example>";
 
+/// The variable of [`Settings::webhook_secret`].
+const WEBHOOK_SECRET: &str = "DELOTON_WEBHOOK_SECRET";
+
 /// The settings that every command accepts.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Settings")]
@@ -125,6 +128,19 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_SITE_URL", value_name = "URL")]
     pub site_url: Option<String>,
 
+    /// Where the files of single rides go when they end: a folder or `s3://bucket/prefix`. They are personal: never below
+    /// the site. Default: `exports` in the data folder.
+    #[arg(long, global = true, env = "DELOTON_EXPORTS", value_name = "DIR|S3")]
+    pub exports: Option<Location>,
+
+    /// SNS topic that is told when a ride ends.
+    #[arg(long, global = true, env = "DELOTON_SNS_TOPIC_ARN", value_name = "ARN")]
+    pub sns_topic_arn: Option<String>,
+
+    /// Address that is told when a ride ends, by a POST signed with the secret in `DELOTON_WEBHOOK_SECRET`.
+    #[arg(long, global = true, env = "DELOTON_WEBHOOK_URL", value_name = "URL")]
+    pub webhook_url: Option<String>,
+
     /// Endpoint of an S3-, SES- and SNS-compatible service other than AWS's.
     #[arg(long, global = true, env = "DELOTON_AWS_ENDPOINT_URL", value_name = "URL")]
     pub aws_endpoint_url: Option<String>,
@@ -207,6 +223,54 @@ impl Settings {
         self.site
             .clone()
             .unwrap_or_else(|| Location::Directory(self.data_dir.join("site")))
+    }
+
+    /// Where the files of single rides go.
+    #[must_use]
+    pub fn exports(&self) -> Location {
+        self.exports
+            .clone()
+            .unwrap_or_else(|| Location::Directory(self.data_dir.join("exports")))
+    }
+
+    /// What signs the webhook's calls; from the environment alone, as command lines are seen by others.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is `config`")]
+    pub fn webhook_secret(&self) -> Option<String> {
+        std::env::var(WEBHOOK_SECRET)
+            .ok()
+            .filter(|secret| !secret.trim().is_empty())
+    }
+
+    /// What is wrong with where word of rides goes, a line each.
+    #[must_use]
+    pub fn export_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if is_below(&self.exports(), &self.site()) {
+            problems.push(format!(
+                "the files of rides are personal and must not be below the published site `{}`; name another place with \
+                 --exports",
+                self.site()
+            ));
+        }
+        if let Some(url) = &self.webhook_url {
+            if !(url.starts_with("https://") || url.starts_with("http://")) {
+                problems.push(format!(
+                    "`--webhook-url {url}` is no address; it begins with https:// or http://"
+                ));
+            }
+            if self.webhook_secret().is_none() {
+                problems.push(format!(
+                    "`--webhook-url` needs a secret to sign with: give it in the environment as {WEBHOOK_SECRET}"
+                ));
+            }
+        }
+        if let Some(arn) = self.sns_topic_arn.as_ref().filter(|arn| !arn.starts_with("arn:")) {
+            problems.push(format!(
+                "`--sns-topic-arn {arn}` is no ARN; the SNS console shows the topic's, `arn:aws:sns:REGION:ACCOUNT:NAME`"
+            ));
+        }
+        problems
     }
 
     /// What mail lacks, a line each: without it every day would fail anew.
@@ -367,5 +431,23 @@ impl fmt::Display for Location {
             Location::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
             Location::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
         }
+    }
+}
+
+/// Whether `place` is `root` or below it.
+fn is_below(place: &Location, root: &Location) -> bool {
+    match (place, root) {
+        (Location::Directory(place), Location::Directory(root)) => {
+            let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            absolute(place).starts_with(absolute(root))
+        }
+        (
+            Location::S3 { bucket, prefix },
+            Location::S3 {
+                bucket: site,
+                prefix: root,
+            },
+        ) => bucket == site && (root.is_empty() || prefix == root || prefix.starts_with(&format!("{root}/"))),
+        _ => false,
     }
 }

@@ -1,7 +1,8 @@
 //! What one flush writes: collected by the sessioniser, stored in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::{
@@ -99,6 +100,33 @@ pub struct RejectedLine {
     pub raw: Vec<u8>,
     /// Why, in words.
     pub reason: String,
+    /// The bike it came from, as far as the lines before it said.
+    pub bike_serial: String,
+    /// When it was written, where the message said so.
+    pub written_at: Option<LogInstant>,
+}
+
+/// What came of reading rejected lines once more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// How those that are in place now were accounted for: `messages` of them, and `readings` that were not there at all.
+    pub counts: Counts,
+    /// Readings that lacked one of their two lines.
+    pub completed_readings: i64,
+    /// Lines that still cannot be read.
+    pub refused: i64,
+    /// Sealed days that have changed, and are sealed again.
+    pub days: BTreeSet<NaiveDate>,
+}
+
+impl Replayed {
+    /// Adds another's figures.
+    pub fn add(&mut self, other: Replayed) {
+        self.counts.add(&other.counts);
+        self.completed_readings += other.completed_readings;
+        self.refused += other.refused;
+        self.days.extend(other.days);
+    }
 }
 
 /// The state of a partition's open rides, to be restored after a restart.

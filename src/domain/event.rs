@@ -43,3 +43,17 @@ pub enum Event<'a> {
         power_watts: Option<f64>,
     },
 }
+
+impl Event<'_> {
+    /// The line's stamp; markers have none.
+    #[must_use]
+    pub fn at(&self) -> Option<LogInstant> {
+        match *self {
+            Event::BeginningOfMain | Event::BeginningOfRide => None,
+            Event::GettingUserData { at }
+            | Event::System { at, .. }
+            | Event::Ride { at, .. }
+            | Event::Telemetry { at, .. } => Some(at),
+        }
+    }
+}

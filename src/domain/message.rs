@@ -1,11 +1,11 @@
-//! A mail before it is MIME, and in its envelope.
+//! What leaves by the send ledger: a mail before it is MIME, and whatever it is, in its envelope.
 
 use uuid::Uuid;
 
 use super::artifact::sha256_hex;
 
-/// What a mail is about. One mail per (kind, topic, recipient) is ever sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a mail is about, or what else is sent. One message per (kind, topic, recipient) is ever sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessageKind {
     /// The daily report; its topic is the day.
     DailyReport,
@@ -15,9 +15,18 @@ pub enum MessageKind {
     JobFailure,
     /// A day whose figures moved after its report was mailed.
     Restatement,
+    /// A ride's files; as for the next two, the topic is the ride and its end, the recipient where they go.
+    RideCsv,
+    /// Word of a ride's end to an SNS topic.
+    RideSns,
+    /// Word of a ride's end to a webhook.
+    RideWebhook,
 }
 
 impl MessageKind {
+    /// What leaves when a ride ends, in the order in which it does.
+    pub const OF_RIDES: [MessageKind; 3] = [MessageKind::RideCsv, MessageKind::RideSns, MessageKind::RideWebhook];
+
     /// The name used in the database, in paths and in the templates folder.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -26,6 +35,9 @@ impl MessageKind {
             MessageKind::HeartRateAlert => "heart_rate_alert",
             MessageKind::JobFailure => "job_failure",
             MessageKind::Restatement => "restatement",
+            MessageKind::RideCsv => "ride_csv",
+            MessageKind::RideSns => "ride_sns",
+            MessageKind::RideWebhook => "ride_webhook",
         }
     }
 
@@ -38,13 +50,30 @@ impl MessageKind {
             MessageKind::JobFailure,
             MessageKind::Restatement,
         ];
-        all.into_iter().find(|kind| kind.name() == name)
+        all.into_iter()
+            .chain(MessageKind::OF_RIDES)
+            .find(|kind| kind.name() == name)
     }
 
-    /// Whether a mail of this kind may go out twice rather than not at all.
+    /// Whether a message of this kind may go out twice rather than not at all.
     #[must_use]
     pub fn is_urgent(self) -> bool {
-        self == MessageKind::HeartRateAlert
+        self == MessageKind::HeartRateAlert || self.is_of_ride()
+    }
+
+    /// Whether it leaves when a ride ends, and is for programs rather than people.
+    #[must_use]
+    pub fn is_of_ride(self) -> bool {
+        MessageKind::OF_RIDES.contains(&self)
+    }
+
+    /// The id of a message of this kind: a UUID (version 8) made of its kind, topic and recipient. The same message has the
+    /// same id wherever and whenever it is made.
+    #[must_use]
+    pub fn message_id(self, topic: &str, recipient: &str) -> Uuid {
+        let hash = hash_of(&[self.name().as_bytes(), topic.as_bytes(), recipient.as_bytes()]);
+        let first = u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal");
+        uuid::Builder::from_custom_bytes(first.to_be_bytes()).into_uuid()
     }
 }
 
@@ -96,17 +125,10 @@ pub struct Message {
 }
 
 impl Message {
-    /// The id of the mail: a UUID (version 8) made of its kind, topic and recipient. The same mail has the same id wherever and
-    /// whenever it is made.
+    /// See [`MessageKind::message_id`].
     #[must_use]
     pub fn id(&self) -> Uuid {
-        let hash = hash_of(&[
-            self.kind.name().as_bytes(),
-            self.topic.as_bytes(),
-            self.recipient.as_bytes(),
-        ]);
-        let first = u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal");
-        uuid::Builder::from_custom_bytes(first.to_be_bytes()).into_uuid()
+        self.kind.message_id(&self.topic, &self.recipient)
     }
 
     /// What the mail says, as a hash: every part a reader sees, nothing of who it goes to.
@@ -149,8 +171,29 @@ pub struct Envelope {
     pub subject: String,
     /// See [`Message::content_hash`].
     pub content_hash: String,
-    /// The mail as RFC 5322 has it.
+    /// The mail as RFC 5322 has it; of a ride's end a [`RideEnded`](super::ride_ended::RideEnded) in JSON.
     pub mime: Vec<u8>,
+}
+
+/// What a service answers for a message it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendReceipt {
+    /// The service's own id of the message, or the file it is in.
+    pub reference: String,
+}
+
+/// Why a message was not sent, or is not known to have been. The text says what the person can do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It was not sent, and may be later: the service is out of reach, busy or not set up.
+    #[error("{0}")]
+    Retry(String),
+    /// It was not sent, and will not be as it is.
+    #[error("{0}")]
+    Dead(String),
+    /// It may have been sent: the answer was lost.
+    #[error("{0}")]
+    Unknown(String),
 }
 
 /// An image shown inside the HTML part.

@@ -9,5 +9,6 @@ pub mod live;
 pub mod message;
 pub mod report;
 pub mod ride;
+pub mod ride_ended;
 pub mod rider;
 pub mod run;

@@ -29,6 +29,14 @@ impl EndReason {
             EndReason::Idle => "idle",
         }
     }
+
+    /// The reason called `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [EndReason::Marker, EndReason::NextRide, EndReason::Idle]
+            .into_iter()
+            .find(|reason| reason.name() == name)
+    }
 }
 
 /// The id of the ride that `bike_serial` began at `started_at`: a UUIDv7 (RFC 9562) whose 48 bits of Unix

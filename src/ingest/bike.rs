@@ -16,10 +16,10 @@ use crate::domain::{
 };
 
 /// A Ride line and a Telemetry line further apart than this are two readings.
-const PAIR: LogInstant = 1_500_000;
+pub(super) const PAIR: LogInstant = 1_500_000;
 
 /// How far a stamp may be from where the bike's counter says it should be, and still be the same ride.
-const DRIFT: LogInstant = 5 * SECOND;
+pub(super) const DRIFT: LogInstant = 5 * SECOND;
 
 /// One bike: what it is doing and what it wrote last.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,6 +87,11 @@ impl Bike {
             heard_at: 0,
             telemetry_at: 0,
         }
+    }
+
+    /// What it is called.
+    pub(super) fn serial(&self) -> &str {
+        &self.serial
     }
 
     /// The ride under way.

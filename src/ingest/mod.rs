@@ -6,6 +6,7 @@ pub mod file;
 pub mod open_ride;
 pub mod parse;
 pub mod pipeline;
+pub mod replay;
 pub mod sessionize;
 pub mod source;
 pub mod writer;

@@ -120,7 +120,7 @@ fn scan_envelope(text: &str) -> Option<Envelope<'_>> {
             [b'}'] => {
                 return Some(Envelope {
                     line: line?.into(),
-                    key: key.map(Cow::Borrowed),
+                    key: key.filter(|key| !key.is_empty()).map(Cow::Borrowed),
                 });
             }
             [b',', ..] => rest = &rest[1..],
@@ -437,6 +437,13 @@ mod tests {
 
     fn micros(text: &str) -> i64 {
         text.parse::<DateTime<Utc>>().unwrap().timestamp_micros()
+    }
+
+    #[test]
+    fn an_empty_key_is_none_however_the_envelope_is_written() {
+        for message in [r#"{"log":"x","key":""}"#, r#"{"log":"x","key":"","other":0}"#] {
+            assert_eq!(open_envelope(message.as_bytes()).unwrap().key, None, "{message}");
+        }
     }
 
     #[test]

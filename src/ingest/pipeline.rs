@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{
-    parse::{ParseError, Parser, open_envelope, parse_user_data},
+    parse::{Envelope, ParseError, Parser, UserData, open_envelope, parse_user_data},
     sessionize::{Arrival, Rules, SECOND, Sessions},
     source::RawMessage,
 };
@@ -227,11 +227,15 @@ impl Pipeline {
         };
         if let Err(reason) = apply(&mut self.parser, &mut partition.sessions, raw, surroundings, batch) {
             batch.position(raw.partition).counts.rejected_lines += 1;
+            let envelope = open_envelope(raw.payload).ok();
+            let key = key_of(raw.key, envelope.as_ref());
             batch.rejected.push(RejectedLine {
                 partition: raw.partition,
                 offset: raw.offset,
                 raw: raw.payload.to_vec(),
                 reason: reason.to_string(),
+                bike_serial: partition.sessions.bike_serial(key),
+                written_at: raw.timestamp_millis.map(|millis| millis * 1000),
             });
         }
         // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
@@ -350,40 +354,18 @@ fn apply(
     surroundings: Surroundings<'_>,
     batch: &mut Batch,
 ) -> Result<(), ParseError> {
-    let written_at = raw.timestamp_millis.map_or(surroundings.now, |millis| millis * 1000);
+    let written_at = raw.timestamp_millis.map(|millis| millis * 1000);
     let envelope = open_envelope(raw.payload)?;
-    let event = parser.parse(&envelope.line)?;
-    let mut user = None;
-    let mut raise = Raise::Later;
-    if let Event::GettingUserData { at }
-    | Event::System { at, .. }
-    | Event::Ride { at, .. }
-    | Event::Telemetry { at, .. } = event
-    {
-        // A file says nothing of when it was written, only that it is not from the future.
-        let is_too_old = if raw.timestamp_millis.is_some() {
-            written_at - at > MAX_SKEW
-        } else {
-            at < OLDEST
-        };
-        if is_too_old || at - written_at > MAX_SKEW {
-            return Err(ParseError::StampOutOfRange);
-        }
-        raise = surroundings.raise(raw.timestamp_millis, at);
-    }
-    if let Event::System { json, .. } = event {
-        user = Some(parse_user_data(json)?);
-    }
-    let key = raw
-        .key
-        .or(envelope.key.as_deref().map(str::as_bytes))
-        .unwrap_or_default();
+    let (event, user) = understand(parser, &envelope, written_at, surroundings.now)?;
+    let raise = event
+        .at()
+        .map_or(Raise::Later, |at| surroundings.raise(raw.timestamp_millis, at));
     sessions.apply(
         surroundings.rules,
         &event,
         user,
         Arrival {
-            key,
+            key: key_of(raw.key, Some(&envelope)),
             offset: raw.offset,
             raise,
             is_taken_over: surroundings.is_taken_over,
@@ -391,6 +373,37 @@ fn apply(
         batch,
     );
     Ok(())
+}
+
+/// What tells the bike: the message's key, else the one in its envelope; empty where there is neither.
+fn key_of<'k>(key: Option<&'k [u8]>, envelope: Option<&'k Envelope<'_>>) -> &'k [u8] {
+    key.or_else(|| envelope?.key.as_deref().map(str::as_bytes))
+        .unwrap_or_default()
+}
+
+/// What the line in `envelope` says, written at `written_at` as far as its message tells, and before `now`.
+///
+/// # Errors
+/// When the line cannot be read, or its stamp cannot be right.
+pub(super) fn understand<'e>(
+    parser: &mut Parser,
+    envelope: &'e Envelope<'_>,
+    written_at: Option<LogInstant>,
+    now: LogInstant,
+) -> Result<(Event<'e>, Option<UserData>), ParseError> {
+    let event = parser.parse(&envelope.line)?;
+    if let Some(at) = event.at() {
+        // A file says nothing of when it was written, only that it is not from the future.
+        let is_too_old = written_at.map_or(at < OLDEST, |written_at| written_at - at > MAX_SKEW);
+        if is_too_old || at - written_at.unwrap_or(now) > MAX_SKEW {
+            return Err(ParseError::StampOutOfRange);
+        }
+    }
+    let user = match event {
+        Event::System { json, .. } => Some(parse_user_data(json)?),
+        _ => None,
+    };
+    Ok((event, user))
 }
 
 #[cfg(test)]

@@ -258,12 +258,26 @@ impl Sessions {
         }
     }
 
-    fn stranger(&self, key: &[u8]) -> Bike {
-        Bike::new(match std::str::from_utf8(key) {
-            Ok("") | Err(_) => format!("partition-{}", self.partition),
-            Ok(key) => key.to_owned(),
-        })
+    /// The serial of the bike with that key: what its last header said, else the key, else the partition's name.
+    #[must_use]
+    pub fn bike_serial(&self, key: &[u8]) -> String {
+        match self.riding.get(key).or_else(|| self.quiet.get(key)) {
+            Some(bike) => bike.serial().to_owned(),
+            None => match std::str::from_utf8(key) {
+                Ok("") | Err(_) => nameless(self.partition),
+                Ok(key) => key.to_owned(),
+            },
+        }
     }
+
+    fn stranger(&self, key: &[u8]) -> Bike {
+        Bike::new(self.bike_serial(key))
+    }
+}
+
+/// What the bike of a partition is called whose messages have no key.
+pub(super) fn nameless(partition: i32) -> String {
+    format!("partition-{partition}")
 }
 
 /// A log instant as a date and time. One that no calendar holds is 1970; the parser lets none through.

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod compact;
 #[cfg(test)]
 mod daily_tables_tests;
+pub mod export_rides;
 pub mod notify;
 pub mod prune;
 pub mod publish;

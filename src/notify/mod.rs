@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 pub use outbox_dir::OutboxDirectory;
 pub use ses::Ses;
 
+pub use crate::domain::message::{SendError, SendReceipt};
 use crate::{config::aws, domain::message::Envelope};
 
 /// How mail leaves.
@@ -21,27 +22,6 @@ pub enum Notifier {
     Outbox(OutboxDirectory),
     /// Amazon SES, or a service that speaks its protocol.
     Ses(Ses),
-}
-
-/// What a notifier answers for a mail it took.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SendReceipt {
-    /// The service's own id of the mail, or the file it is in.
-    pub reference: String,
-}
-
-/// Why a mail was not sent, or is not known to have been. The text says what the person can do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// It was not sent, and may be later: the service is out of reach, busy or not set up.
-    #[error("{0}")]
-    Retry(String),
-    /// It was not sent, and will not be as it is.
-    #[error("{0}")]
-    Dead(String),
-    /// It may have been sent: the answer was lost.
-    #[error("{0}")]
-    Unknown(String),
 }
 
 impl Notifier {

@@ -96,8 +96,9 @@ impl Store {
                 .try_for_each(|file| lake::rename(self.data_dir(), file.table, day))?;
             self.refresh_views()?;
         } else {
+            seal.unmark()?;
             connection
-                .execute_batch("rollback")
+                .execute_batch("commit")
                 .doing(|| format!("cannot leave {day} as it was"))?;
             for file in &files {
                 let aside = lake::aside(self.data_dir(), file.table, day);
@@ -309,6 +310,17 @@ impl Seal<'_> {
             .doing(doing)
     }
 
+    /// What was put in place is in history now.
+    fn unmark(&self) -> Result<()> {
+        self.connection
+            .execute(
+                "delete from ops.changed_day where business_day = ?",
+                [self.day.to_string()],
+            )
+            .map(drop)
+            .doing(|| format!("cannot record that {} is sealed again", self.day))
+    }
+
     fn record(&self, rides: i64, readings: i64, now: duckdb::types::Value) -> Result<()> {
         let doing = || format!("cannot record that {} is sealed", self.day);
         let count: i64 = self
@@ -331,6 +343,6 @@ impl Seal<'_> {
                 params![self.day.to_string(), now, rides, readings, count + 1],
             )
             .doing(doing)?;
-        Ok(())
+        self.unmark()
     }
 }

@@ -7,13 +7,17 @@ use chrono::{DateTime, Utc};
 use duckdb::{Connection, params, types::Value};
 use uuid::Uuid;
 
-use super::{Doing, Result, Store, StoreError, lock, outbox, reading_columns::ReadingColumns, ride_source, value};
+use super::{
+    Doing, Result, Store, StoreError, lock, outbox, reading_columns::ReadingColumns, ride_end::Announcer, ride_source,
+    value,
+};
 use crate::domain::{
     batch::{Batch, Checkpoint, Position, StoredPosition, StreamId},
     day::DayRule,
+    event::LogInstant,
     heart_rate::{Alert, Direction},
     ride::{Reading, Ride, Totals},
-    rider::{postcode_area, split_address, split_name},
+    rider::{Rider, postcode_area, split_address, split_name},
 };
 
 impl Store {
@@ -38,6 +42,7 @@ impl Store {
                 shared: &shared,
                 day_rule,
                 at: self.clock().now(),
+                announcer: self.announcer(),
                 now: value::timestamp(self.clock().now()),
             };
             flush.write(batch)
@@ -114,6 +119,7 @@ struct Flush<'a> {
     shared: &'a HashSet<Uuid>,
     day_rule: &'a DayRule,
     at: DateTime<Utc>,
+    announcer: Announcer<'a>,
     now: Value,
 }
 
@@ -144,7 +150,7 @@ impl Flush<'_> {
         };
         let new = batch.readings.iter().enumerate();
         let new = new.filter(|(place, reading)| !is_elsewhere(*place, reading) && !is_repeated(reading));
-        self.append_readings(new.map(|(_, reading)| reading))?;
+        append_readings(self.connection, new.map(|(_, reading)| reading))?;
         self.append_alerts(batch.alerts.iter().filter(|alert| !is_gone(&alert.ride_id)))?;
         let begun = batch.begun.iter().map(|begun| begun.ride_id);
         let new: HashSet<Uuid> = begun.filter(|ride| !found.contains(ride)).collect();
@@ -153,7 +159,7 @@ impl Flush<'_> {
             &new,
             is_shared,
         )?;
-        self.append_riders(batch)?;
+        append_riders(self.connection, &batch.riders)?;
         self.append_rejected(batch)?;
         let mut repeats = self.repeats(batch.readings.iter().filter(|reading| is_repeated(reading)))?;
         for (&partition, position) in &batch.positions {
@@ -208,21 +214,6 @@ impl Flush<'_> {
         Ok(by_partition)
     }
 
-    fn append_readings<'r>(&self, readings: impl Iterator<Item = &'r Reading>) -> Result<()> {
-        let mut columns = ReadingColumns::default();
-        readings.for_each(|reading| columns.push(reading));
-        let batch = columns
-            .finish()
-            .map_err(|error| StoreError::Inconsistent(format!("cannot lay out readings: {error}")))?;
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        let doing = || "cannot append readings".to_owned();
-        let mut appender = self.connection.appender_to_db("reading", "daily").doing(doing)?;
-        appender.append_record_batch(batch).doing(doing)?;
-        appender.flush().doing(doing)
-    }
-
     fn write_rides<'r>(
         &self,
         rides: impl Iterator<Item = &'r Ride>,
@@ -234,41 +225,8 @@ impl Flush<'_> {
         let facts = StoredFacts::read(self.connection, &shared)?;
         let mut rows: Vec<Ride> = newest.values().map(|ride| facts.correct(ride, self.day_rule)).collect();
         rows.sort_by_key(|ride| (ride.started_at, ride.ride_id));
-        replace_rides(self.connection, &rows, newest.keys().filter(|ride| !new.contains(ride)))
-    }
-
-    fn append_riders(&self, batch: &Batch) -> Result<()> {
-        if batch.riders.is_empty() {
-            return Ok(());
-        }
-        let doing = || "cannot append riders".to_owned();
-        let mut appender = self.connection.appender_to_db("rider", "daily").doing(doing)?;
-        for (rider, seen_at) in &batch.riders {
-            let (forename, surname) = rider.name.as_deref().map_or((None, None), split_name);
-            let address = rider.address.as_deref().map(split_address).unwrap_or_default();
-            appender
-                .append_row(params![
-                    rider.rider_id,
-                    value::instant(*seen_at),
-                    rider.name,
-                    forename,
-                    surname,
-                    rider.gender.name(),
-                    rider.address,
-                    address.street,
-                    address.town,
-                    address.postcode,
-                    address.postcode.and_then(postcode_area),
-                    value::date(rider.date_of_birth),
-                    rider.email_address,
-                    rider.height_cm,
-                    rider.weight_kg,
-                    value::date(rider.account_created_on),
-                    rider.original_source,
-                ])
-                .doing(doing)?;
-        }
-        appender.flush().doing(doing)
+        replace_rides(self.connection, &rows, newest.keys().filter(|ride| !new.contains(ride)))?;
+        self.announcer.announce(self.connection, &rows)
     }
 
     /// Only what was not raised before: an alert is one per ride, direction and level. Its mail is queued with it.
@@ -324,7 +282,9 @@ impl Flush<'_> {
                     line.offset,
                     self.now,
                     line.raw,
-                    line.reason
+                    line.reason,
+                    line.bike_serial,
+                    value::optional_instant(line.written_at),
                 ])
                 .doing(doing)?;
         }
@@ -416,6 +376,57 @@ fn raised_alerts(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<(
     rows.collect::<duckdb::Result<_>>().doing(doing)
 }
 
+/// Appends readings to the buffer.
+pub(super) fn append_readings<'r>(connection: &Connection, readings: impl Iterator<Item = &'r Reading>) -> Result<()> {
+    let mut columns = ReadingColumns::default();
+    readings.for_each(|reading| columns.push(reading));
+    let batch = columns
+        .finish()
+        .map_err(|error| StoreError::Inconsistent(format!("cannot lay out readings: {error}")))?;
+    if batch.num_rows() == 0 {
+        return Ok(());
+    }
+    let doing = || "cannot append readings".to_owned();
+    let mut appender = connection.appender_to_db("reading", "daily").doing(doing)?;
+    appender.append_record_batch(batch).doing(doing)?;
+    appender.flush().doing(doing)
+}
+
+/// Appends what headers say of riders.
+pub(super) fn append_riders(connection: &Connection, riders: &[(Rider, LogInstant)]) -> Result<()> {
+    if riders.is_empty() {
+        return Ok(());
+    }
+    let doing = || "cannot append riders".to_owned();
+    let mut appender = connection.appender_to_db("rider", "daily").doing(doing)?;
+    for (rider, seen_at) in riders {
+        let (forename, surname) = rider.name.as_deref().map_or((None, None), split_name);
+        let address = rider.address.as_deref().map(split_address).unwrap_or_default();
+        appender
+            .append_row(params![
+                rider.rider_id,
+                value::instant(*seen_at),
+                rider.name,
+                forename,
+                surname,
+                rider.gender.name(),
+                rider.address,
+                address.street,
+                address.town,
+                address.postcode,
+                address.postcode.and_then(postcode_area),
+                value::date(rider.date_of_birth),
+                rider.email_address,
+                rider.height_cm,
+                rider.weight_kg,
+                value::date(rider.account_created_on),
+                rider.original_source,
+            ])
+            .doing(doing)?;
+    }
+    appender.flush().doing(doing)
+}
+
 /// Every stored reading of `rides`, by ride and second.
 pub(super) fn stored_readings(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<Reading>> {
     if rides.is_empty() {
@@ -468,7 +479,10 @@ impl Repeats {
 }
 
 /// What the store holds of some rides, whoever told of it.
-pub(super) struct StoredFacts(HashMap<Uuid, (Totals, i64, i32)>);
+pub(super) struct StoredFacts {
+    figures: HashMap<Uuid, (Totals, i64, i32)>,
+    riders: HashMap<Uuid, i64>,
+}
 
 impl StoredFacts {
     pub(super) fn read(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Self> {
@@ -483,17 +497,24 @@ impl StoredFacts {
                 fact.2 = alerts;
             }
         }
-        Ok(StoredFacts(facts))
+        Ok(StoredFacts {
+            figures: facts,
+            riders: riders(connection, rides)?,
+        })
     }
 
     /// `ride` with figures made from what the store holds of it, where it was asked for.
     pub(super) fn correct(&self, ride: &Ride, day_rule: &DayRule) -> Ride {
-        let (totals, last_at, alert_count) = match self.0.get(&ride.ride_id) {
+        let (totals, last_at, alert_count) = match self.figures.get(&ride.ride_id) {
             Some(&(totals, last_at, alert_count)) => (totals, DateTime::from_timestamp_micros(last_at), alert_count),
             None => (ride.totals, None, ride.alert_count),
         };
         let ended_at = ride.ended_at.map(|ended_at| last_at.unwrap_or(ended_at));
+        // Whoever told of it first, or a line that was read later, may have known who rides.
+        let rider_id = ride.rider_id.or(self.riders.get(&ride.ride_id).copied());
         Ride {
+            rider_id,
+            is_partial: ride.is_partial && rider_id.is_none(),
             totals,
             ended_at,
             business_day: ended_at.map(|at| day_rule.day_of(at)),
@@ -501,6 +522,19 @@ impl StoredFacts {
             ..ride.clone()
         }
     }
+}
+
+/// Who rode the rides, where the buffer knows.
+fn riders(connection: &Connection, rides: &HashSet<Uuid>) -> Result<HashMap<Uuid, i64>> {
+    if rides.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let doing = || "cannot read who rode the rides that came again".to_owned();
+    let mut statement = connection.prepare(include_str!("sql/ride_riders.sql")).doing(doing)?;
+    let rows = statement
+        .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?)))
+        .doing(doing)?;
+    rows.collect::<duckdb::Result<_>>().doing(doing)
 }
 
 /// Writes the rows of rides; those of `stored` may be there already, in an older form.

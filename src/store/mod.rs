@@ -18,6 +18,7 @@ pub mod query;
 mod reading_columns;
 pub mod rejected;
 pub mod report;
+mod ride_end;
 pub mod ride_source;
 pub mod rider_limit;
 pub mod sql_file;
@@ -30,14 +31,17 @@ use std::{
     collections::HashSet,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use duckdb::{AccessMode, Config, Connection};
 use uuid::Uuid;
 
-use crate::{clock::Clock, domain::heart_rate::RiderLimits};
+use crate::{
+    clock::Clock,
+    domain::{heart_rate::RiderLimits, ride_ended::RideTarget},
+};
 
 /// The database's file name in the data folder.
 const DATABASE: &str = "deloton.duckdb";
@@ -173,6 +177,8 @@ struct Inner {
     shared_rides: Mutex<HashSet<Uuid>>,
     /// What was settled for single riders, as `ops.rider_limit` has it.
     rider_limits: Mutex<Arc<RiderLimits>>,
+    /// Whom to tell of rides that end.
+    ride_targets: OnceLock<Vec<RideTarget>>,
 }
 
 impl Store {
@@ -203,6 +209,7 @@ impl Store {
             lake: Mutex::default(),
             shared_rides: Mutex::new(shared_rides),
             rider_limits: Mutex::new(rider_limits),
+            ride_targets: OnceLock::new(),
         };
         Ok(Store { inner: Arc::new(inner) })
     }

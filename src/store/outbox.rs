@@ -166,18 +166,34 @@ pub enum Which {
 /// # Errors
 /// When the ledger cannot be read or written.
 pub fn claim(connection: &Connection, which: Which, now: DateTime<Utc>) -> Result<Option<Envelope>> {
+    claim_by(
+        connection,
+        include_str!("sql/outbox_claim.sql"),
+        params![
+            text(now),
+            now.timestamp_micros(),
+            MessageKind::HeartRateAlert.name(),
+            which == Which::Urgent
+        ],
+    )
+}
+
+/// The same for what is sent when rides end: the oldest of `kind` that is due. Word of a ride waits for its files.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn claim_of_ride(connection: &Connection, kind: MessageKind, now: DateTime<Utc>) -> Result<Option<Envelope>> {
+    claim_by(
+        connection,
+        include_str!("sql/outbox_claim_of_ride.sql"),
+        params![text(now), now.timestamp_micros(), kind.name()],
+    )
+}
+
+fn claim_by(connection: &Connection, sql: &str, parameters: &[&dyn duckdb::ToSql]) -> Result<Option<Envelope>> {
     let claim = || {
         connection
-            .query_row(
-                include_str!("sql/outbox_claim.sql"),
-                params![
-                    text(now),
-                    now.timestamp_micros(),
-                    MessageKind::HeartRateAlert.name(),
-                    which == Which::Urgent
-                ],
-                |row| Ok((row.get::<_, String>(1)?, envelope(row)?)),
-            )
+            .query_row(sql, parameters, |row| Ok((row.get::<_, String>(1)?, envelope(row)?)))
             .optional()
     };
     let mut claimed = claim();
@@ -211,11 +227,17 @@ pub fn settle(
         Settlement::Unknown(reason) if envelope.kind.is_urgent() => (MailState::Waiting, reason),
         Settlement::Unknown(reason) => (MailState::Unknown, reason),
     };
+    // A program that is told of rides may be away for a day, and there are too many to ask a person about each.
+    let attempts = if envelope.kind.is_of_ride() {
+        i32::MAX
+    } else {
+        MAX_ATTEMPTS
+    };
     let id = envelope.message_id.to_string();
     let settled: Option<String> = connection
         .query_row(
             include_str!("sql/outbox_settle.sql"),
-            params![id, state.name(), detail, text(now), MAX_ATTEMPTS],
+            params![id, state.name(), detail, text(now), attempts],
             |row| row.get(0),
         )
         .optional()

@@ -63,7 +63,8 @@ impl Store {
                 .iter()
                 .map(|ride| facts.correct(ride, day_rule))
                 .collect();
-            replace_rides(connection, &rows, rides.iter())
+            replace_rides(connection, &rows, rides.iter())?;
+            self.announcer().announce(connection, &rows)
         })
     }
 

@@ -14,5 +14,6 @@ mod program;
 mod publish;
 mod rerun;
 mod restore;
+mod ride_end;
 mod serve;
 mod trouble;

@@ -43,7 +43,7 @@ const LEASE: Duration = Duration::from_millis(400);
 
 /// What the server was asked and what it is to refuse.
 #[derive(Clone, Default)]
-struct Watch {
+pub(crate) struct Watch {
     /// `PutObject index.html` and so on, reads left out.
     writes: Arc<Mutex<Vec<String>>>,
     /// Writes allowed before every further one is denied.
@@ -120,14 +120,14 @@ one_at_a_time! {
 }
 
 /// A bucket called `site` and who asks for what in it.
-struct Server {
-    root: tempfile::TempDir,
-    url: String,
+pub(crate) struct Server {
+    pub(crate) root: tempfile::TempDir,
+    pub(crate) url: String,
     watch: Watch,
 }
 
 impl Server {
-    async fn start() -> Server {
+    pub(crate) async fn start() -> Server {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("site")).unwrap();
         let watch = Watch::default();

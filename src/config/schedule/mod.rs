@@ -79,6 +79,8 @@ pub enum Kind {
     Send,
     /// Sends the mails about heart-rate alerts, which wait for no other.
     SendAlerts,
+    /// Tells other programs of rides that ended: files, an SNS topic, a webhook.
+    ExportRides,
     /// Deletes from the buffer what history holds.
     Prune {
         /// Sealed days that stay in the buffer.
@@ -93,7 +95,7 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 10] = [
         "compact",
         "transform",
         "report",
@@ -101,6 +103,7 @@ impl Kind {
         "notify",
         "send",
         "send_alerts",
+        "export_rides",
         "prune",
         "backup",
     ];
@@ -116,6 +119,7 @@ impl Kind {
             Kind::Notify => "notify",
             Kind::Send => "send",
             Kind::SendAlerts => "send_alerts",
+            Kind::ExportRides => "export_rides",
             Kind::Prune { .. } => "prune",
             Kind::Backup { .. } => "backup",
         }
@@ -126,16 +130,17 @@ impl Kind {
     pub fn needs_day(&self) -> bool {
         !matches!(
             self,
-            Kind::Send | Kind::SendAlerts | Kind::Prune { .. } | Kind::Backup { .. }
+            Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Prune { .. } | Kind::Backup { .. }
         )
     }
 }
 
 impl JobConfig {
-    /// Whether its window is an instant: `send`, `send_alerts`, and whatever fires more often than daily.
+    /// Whether its window is an instant: `send`, `send_alerts`, `export_rides`, and whatever fires more often than daily.
     #[must_use]
     pub fn is_sub_day(&self) -> bool {
-        matches!(self.kind, Kind::Send | Kind::SendAlerts) || self.cron.as_ref().is_some_and(CronText::is_sub_day)
+        matches!(self.kind, Kind::Send | Kind::SendAlerts | Kind::ExportRides)
+            || self.cron.as_ref().is_some_and(CronText::is_sub_day)
     }
 
     /// When it is due, for people: its cron text, its `after`, or both.

@@ -351,6 +351,7 @@ impl Reader<'_> {
             "notify" => Kind::Notify,
             "send" => Kind::Send,
             "send_alerts" => Kind::SendAlerts,
+            "export_rides" => Kind::ExportRides,
             "prune" => Kind::Prune {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))

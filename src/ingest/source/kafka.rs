@@ -68,8 +68,8 @@ pub struct KafkaSource {
 struct Next {
     /// The offset expected.
     offset: i64,
-    /// How often fetching was begun there without a message having come.
-    begun: u32,
+    /// Since when fetching is tried there without a message having come; none once one has.
+    begun_at: Option<Instant>,
     /// Fetching has to be begun anew before anything is handed on.
     is_lost: bool,
     /// The end was reached, and nobody was told yet.
@@ -80,7 +80,7 @@ impl Next {
     fn new(offset: i64) -> Self {
         Next {
             offset,
-            begun: 1,
+            begun_at: Some(Instant::now()),
             is_lost: false,
             is_at_end: false,
         }
@@ -88,13 +88,13 @@ impl Next {
 
     /// Whether what is missing before the next message may only have been passed over.
     fn may_be_too_late(&self) -> bool {
-        (1..MAX_BEGINNINGS).contains(&self.begun)
+        self.begun_at.is_some_and(|at| at.elapsed() < BEGINNING)
     }
 }
 
 /// After a rebalance librdkafka may begin one message too late. Offsets may be missing, too; so what is missing at the
-/// beginning is asked for this often before it is taken to be missing.
-const MAX_BEGINNINGS: u32 = 3;
+/// beginning is asked for again for so long before it is taken to be missing.
+const BEGINNING: Duration = Duration::from_secs(8);
 
 enum Rebalance {
     Assign(Vec<i32>),
@@ -532,7 +532,7 @@ impl KafkaSource {
             match resumed {
                 Ok(to) => {
                     let begun = Next {
-                        begun: next.begun + 1,
+                        begun_at: next.begun_at.or(Some(Instant::now())),
                         ..Next::new(to)
                     };
                     self.next.insert(partition, begun);
@@ -559,7 +559,10 @@ impl KafkaSource {
             }
             // All of them anew; what is fetched twice is below the next expected offset.
             _ => {
-                self.next.values_mut().for_each(|next| next.begun = next.begun.max(1));
+                let now = Instant::now();
+                self.next
+                    .values_mut()
+                    .for_each(|next| next.begun_at = next.begun_at.or(Some(now)));
                 let offsets = self
                     .next
                     .iter()
@@ -606,7 +609,7 @@ fn pass(message: RawMessage<'_>, next: &mut BTreeMap<i32, Next>, sink: &mut dyn 
                 next.is_lost = true;
                 return false;
             }
-            (next.offset, next.begun, next.is_at_end) = (message.offset + 1, 0, false);
+            (next.offset, next.begun_at, next.is_at_end) = (message.offset + 1, None, false);
             sink(Polled::Message(message));
             true
         }

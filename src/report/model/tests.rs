@@ -142,7 +142,7 @@ fn a_report_of_a_day_with_history() {
         "insert into ops.sealed_day values ('2026-02-02', '2026-02-03 00:20:00Z', 27, 13473, 2),
             ('2026-02-01', '2026-02-02 00:20:00Z', 6, 2994, 1);
          insert into daily.rejected_line
-         select 's', 't', 0, 1, received_at, 'x'::blob, 'no such line'
+         select 's', 't', 0, 1, received_at, 'x'::blob, 'no such line', null, null
          from (values (timestamptz '2026-02-01 23:59:59Z'), (timestamptz '2026-02-02 00:00:00Z'),
             (timestamptz '2026-02-02 23:59:59Z'), (timestamptz '2026-02-03 00:00:00Z')) as t(received_at)",
     );

@@ -13,6 +13,8 @@ select
     (select max(business_day)::varchar from ops.sealed_day) as last_sealed_day,
     (select coalesce(sum(ride_count), 0)::bigint from ops.sealed_day) as sealed_rides,
     (select epoch_us(max(published_at)) from ops.publication) as published_at,
-    (select count(*) from ops.outbox where state in ('waiting', 'sending')) as messages_waiting,
-    (select count(*) from ops.outbox) as messages_total,
+    (
+        select count(*) from ops.outbox where state in ('waiting', 'sending') and not starts_with(kind, 'ride_')
+    ) as messages_waiting,
+    (select count(*) from ops.outbox where not starts_with(kind, 'ride_')) as messages_total,
     (select count(*) from ops.job_run where outcome = 'running') as jobs_running

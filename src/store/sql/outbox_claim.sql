@@ -6,7 +6,7 @@ set state = 'sending', attempts = attempts + 1, attempted_at = ?1::timestamptz
 where state = 'waiting' and message_id = (
     select message_id
     from ops.outbox
-    where state = 'waiting' and (kind = ?3) = ?4 and (
+    where state = 'waiting' and (kind = ?3) = ?4 and not starts_with(kind, 'ride_') and (
         attempts = 0 or epoch_us(attempted_at) + 60000000::bigint * (1 << least(attempts - 1, 6)) <= ?2
     )
     order by created_at, message_id

@@ -20,13 +20,14 @@ in_lake as (
 ),
 
 in_both as (
-    select distinct on (ride_id, second) *
+    select distinct on (ride_id, second) * exclude (is_in_lake)
     from (
-        select * from daily.reading
+        select *, false as is_in_lake from daily.reading
         union all
-        select * from in_lake
+        select *, true as is_in_lake from in_lake
     )
     where ride_id in (select ride_id from buffered) and ride_id not in (select ride_id from whole)
+    order by ride_id, second, is_in_lake
 )
 
 select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged

@@ -4,4 +4,4 @@ select distinct on (ride_id, second)
     is_flagged
 from ops.stored_reading
 where ride_id in (select cast(unnest(string_split($1, ',')) as uuid))
-order by ride_id, second
+order by ride_id, second, is_in_lake

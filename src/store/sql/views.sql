@@ -3,12 +3,17 @@ begin;
 -- The lake's readings; `date` is the folder they are in. The text in this select is replaced by the list of files.
 create or replace view ops.lake_reading as select * from lake_files;
 
--- Every reading that is stored anywhere; those of a sealed day that was not pruned yet are there twice.
+-- Every reading that is stored anywhere; those of a sealed day that was not pruned yet are there twice, and what the
+-- buffer says holds.
 create or replace view ops.stored_reading as
-select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
+select
+    ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged,
+    false as is_in_lake
 from daily.reading
 union all
-select ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged
+select
+    ride_id, second, recorded_at, resistance, heart_rate_bpm, is_dropout, cadence_rpm, power_watts, is_flagged,
+    true as is_in_lake
 from ops.lake_reading;
 
 -- Every alert, once: those of a sealed day that was not pruned yet are in the buffer too.
