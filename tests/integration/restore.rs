@@ -52,7 +52,8 @@ fn after_a_restore_the_next_start_puts_the_site_back_and_mails_nobody() {
         2,
         "{list}"
     );
-    let id = list.split_whitespace().next().unwrap();
+    let of_report = list.lines().find(|line| line.contains("daily_report")).unwrap();
+    let id = of_report.split_whitespace().next().unwrap();
     let mail = restored.succeed(&["outbox", "show", id]);
     assert!(
         mail.contains("Subject: ") && mail.contains("ceo@deloton.example"),
