@@ -55,7 +55,8 @@ pub(super) fn file_size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Every file below `folder`, as paths relative to `root`, sorted; none where there is no such folder.
+/// Every file below `folder`, as paths relative to `root`, sorted; none where there is no such folder. Hidden ones are
+/// left out: they are files that are being written.
 pub(super) fn files_below(root: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
@@ -66,7 +67,11 @@ pub(super) fn files_below(root: &Path, folder: &Path) -> io::Result<Vec<PathBuf>
             Err(error) => return Err(error),
         };
         for entry in entries {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else if let Ok(relative) = path.strip_prefix(root) {
