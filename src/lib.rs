@@ -25,7 +25,8 @@
 //!
 //! # One line's way, as a reading order
 //!
-//! [`ingest::parse`] turns bytes into an event, [`ingest::sessionize`] events into readings and rides,
+//! [`ingest::source`] hands on messages, [`ingest::parse`] turns one into an event, [`ingest::sessionize`] finds its bike,
+//! whose state machine (`ingest/bike.rs`) makes readings and rides of them,
 //! [`ingest::pipeline`] collects them in a [`domain::batch::Batch`], [`ingest::writer`] has [`store::flush`] store it.
 //! [`store::compact`] seals the day, [`store::daily_table`] fills its tables, [`report::model`] reads them,
 //! [`report::site`] renders, [`publish`] puts the files where people open them, [`notify`] writes the mail. [`app`]
@@ -52,6 +53,8 @@
 //!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes.
 //! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
 //!   replaying the log from a checkpoint.
+//! - A ride may be told of by several streams: the store knows which ([`store::ride_source`]) and compares their seconds.
+//!   Consumers of one group hand partitions over with the rides under way ([`ingest::source::handover`]).
 //! - Nothing is deleted from the buffer that history does not verifiably hold.
 //! - A mail is in the ledger before it is sent, once per (kind, topic, recipient). So is word of a ride's end, from the
 //!   transaction that stores the end; it may be sent twice, under the same key, rather than not at all.

@@ -103,8 +103,10 @@ impl Consumer {
                 }
                 !self.is_stopping()
             })?;
-            let Some(source) = connected else { break };
-            if let Some(reason) = self.consume(source, listener)? {
+            let Some(mut source) = connected else { break };
+            let consumed = self.consume(&mut source, listener);
+            source.close();
+            if let Some(reason) = consumed? {
                 self.trouble(listener, &reason);
                 let until = Instant::now() + RECONNECT;
                 while Instant::now() < until && !self.is_stopping() {
@@ -117,7 +119,7 @@ impl Consumer {
     }
 
     /// Consumes from one connection. Answers why it had to be given up, or nothing when told to stop.
-    fn consume(&self, mut source: KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<Option<String>> {
+    fn consume(&self, source: &mut KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<Option<String>> {
         let stream = StreamId {
             source: source.identity(),
             topic: self.kafka.topic.clone(),
@@ -171,11 +173,11 @@ impl Consumer {
                 break Some(format!("{error:#}"));
             }
             for event in events {
-                session.event(event, &mut source, listener)?;
+                session.event(event, source, listener)?;
             }
-            session.settle(&source, listener)?;
+            session.settle(source, listener)?;
         };
-        session.end(&source, listener)?;
+        session.end(source, listener)?;
         Ok(given_up)
     }
 

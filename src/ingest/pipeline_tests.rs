@@ -42,10 +42,9 @@ struct Told {
     pipeline: Pipeline,
 }
 
-fn tell(lines: &str) -> Told {
-    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
-    pipeline.assign(&StoredPosition::beginning(0)).unwrap();
-    for (offset, line) in (0..).zip(lines.trim().lines()) {
+/// Hands `lines` over as the messages of one partition, from offset `from` on.
+fn feed(pipeline: &mut Pipeline, lines: &str, from: usize) {
+    for (offset, line) in (0..).zip(lines.trim().lines()).skip(from) {
         let (key, payload) = message(line);
         let raw = RawMessage {
             partition: 0,
@@ -56,6 +55,12 @@ fn tell(lines: &str) -> Told {
         };
         pipeline.message(raw, start() + TimeDelta::minutes(2));
     }
+}
+
+fn tell(lines: &str) -> Told {
+    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+    pipeline.assign(&StoredPosition::beginning(0)).unwrap();
+    feed(&mut pipeline, lines, 0);
     let batch = pipeline.take_batch(true).unwrap();
     let counts = &batch.positions[&0].counts;
     let classes = counts.ride_lines
@@ -390,17 +395,7 @@ fn take_over(lines: &str, from: usize, until: i64) -> Batch {
         ..StoredPosition::beginning(0)
     };
     assert_eq!(pipeline.assign(&stored).unwrap(), from as i64);
-    for (offset, line) in (0..).zip(lines.trim().lines()).skip(from) {
-        let (key, payload) = message(line);
-        let raw = RawMessage {
-            partition: 0,
-            offset,
-            timestamp_millis: None,
-            key: Some(key.as_bytes()),
-            payload: payload.as_bytes(),
-        };
-        pipeline.message(raw, start() + TimeDelta::minutes(2));
-    }
+    feed(&mut pipeline, lines, from);
     pipeline.take_batch(true).unwrap()
 }
 

@@ -263,6 +263,8 @@ mod tests {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", broker.bootstrap_servers())
             .set("group.id", "test")
+            // A commit that the broker does not answer would keep the client from closing once it is gone.
+            .set("enable.auto.commit", "false")
             .create()
             .unwrap();
         let mut list = TopicPartitionList::new();

@@ -2,10 +2,13 @@
 //! wrong.
 
 use std::{
-    collections::BTreeMap,
     ffi::CString,
     ops::Range,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,7 @@ use super::{
     client::{Context, Report, Said},
     config::{KafkaConfig, refused},
     handover::{Beginning, Committed},
+    progress::Progress,
     scan::{ANSWER_TIMEOUT, scan},
     start::{at_headers, first_at},
     words::{explain, explain_error},
@@ -35,6 +39,9 @@ const EVENT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long a broker may take to answer a consumer that is about to leave.
 const PARTING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long closing the client may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How far the store has got with a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,46 +63,13 @@ pub struct KafkaSource {
     config: KafkaConfig,
     identity: String,
     stored_offset: StoredOffset,
-    /// Assigned partitions.
-    next: BTreeMap<i32, Next>,
+    progress: Progress,
     /// A rebalance that is begun and not done.
     pending: Option<Rebalance>,
     said: Said,
 }
 
-/// What comes next of an assigned partition.
-#[derive(Debug, Clone, Copy)]
-struct Next {
-    /// The offset expected.
-    offset: i64,
-    /// Since when fetching is tried there without a message having come; none once one has.
-    begun_at: Option<Instant>,
-    /// Fetching has to be begun anew before anything is handed on.
-    is_lost: bool,
-    /// The end was reached, and nobody was told yet.
-    is_at_end: bool,
-}
-
-impl Next {
-    fn new(offset: i64) -> Self {
-        Next {
-            offset,
-            begun_at: Some(Instant::now()),
-            is_lost: false,
-            is_at_end: false,
-        }
-    }
-
-    /// Whether what is missing before the next message may only have been passed over.
-    fn may_be_too_late(&self) -> bool {
-        self.begun_at.is_some_and(|at| at.elapsed() < BEGINNING)
-    }
-}
-
-/// After a rebalance librdkafka may begin one message too late. Offsets may be missing, too; so what is missing at the
-/// beginning is asked for again for so long before it is taken to be missing.
-const BEGINNING: Duration = Duration::from_secs(8);
-
+/// A rebalance of the group.
 enum Rebalance {
     Assign(Vec<i32>),
     Revoke(Vec<i32>),
@@ -157,7 +131,7 @@ impl KafkaSource {
             config,
             identity,
             stored_offset: Box::new(|_| Ok(None)),
-            next: BTreeMap::new(),
+            progress: Progress::default(),
             pending: None,
             said,
         }))
@@ -183,7 +157,7 @@ impl KafkaSource {
     /// The next offset that the source will hand on; none when the partition is not assigned.
     #[must_use]
     pub fn position(&self, partition: i32) -> Option<i64> {
-        self.next.get(&partition).map(|next| next.offset)
+        self.progress.offset(partition)
     }
 
     /// Messages between `next_offset` and the end of the partition; none while the end is not known.
@@ -211,7 +185,9 @@ impl KafkaSource {
             self.resume_lost(sink);
             let left = deadline.saturating_duration_since(Instant::now());
             let (messages, events) = self.take(left.min(EVENT_INTERVAL), max_messages, sink);
-            self.tell_ends(sink);
+            for partition in self.progress.take_ended(|partition| self.batch.end_offset(partition)) {
+                sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
+            }
             if messages > 0 || events || left.is_zero() {
                 return Ok(messages);
             }
@@ -248,7 +224,7 @@ impl KafkaSource {
                 metadata
                     .topics()
                     .iter()
-                    .any(|topic| topic.partitions().len() > self.next.len())
+                    .any(|topic| topic.partitions().len() > self.progress.offsets().count())
             });
         // Members may also wait without a partition. Who cannot find out is alone: what is kept here is found to be
         // another's when this one comes back.
@@ -290,7 +266,7 @@ impl KafkaSource {
             self.pending = None;
         }
         loop {
-            let strayed = pass_stray(&self.consumer, &mut self.next, sink);
+            let strayed = pass_stray(&self.consumer, &mut self.progress, sink);
             if let Some((code, reason)) = self.consumer.client().fatal_error() {
                 bail!("{}", explain(code, &reason, &self.config.topic, &self.config.group));
             }
@@ -305,7 +281,7 @@ impl KafkaSource {
                     let ours = partitions
                         .iter()
                         .copied()
-                        .filter(|p| self.next.remove(p).is_some())
+                        .filter(|&partition| self.progress.give_up(partition))
                         .collect();
                     self.pending = Some(Rebalance::Revoke(partitions));
                     sink(Polled::Event(SourceEvent::Revoked(ours)));
@@ -331,7 +307,7 @@ impl KafkaSource {
                 Err(error) => {
                     // The broker is away: the next poll tries again.
                     let text = format!("cannot find where partition {partition} begins: {error:#}");
-                    if self.said.is_due(Code::PartitionEOF) {
+                    if self.said.is_due(Code::NoOffset) {
                         sink(Polled::Event(SourceEvent::Error(text)));
                     }
                     std::thread::sleep(EVENT_INTERVAL);
@@ -350,7 +326,7 @@ impl KafkaSource {
         assigned.context("cannot take the assigned partitions")?;
         self.pending = None;
         for &(start, gap_from) in &starts {
-            self.next.insert(start.partition, Next::new(start.offset));
+            self.progress.begin(start.partition, start.offset);
             if let Some(from) = gap_from {
                 sink(Polled::Event(SourceEvent::Gap {
                     partition: start.partition,
@@ -445,6 +421,23 @@ impl KafkaSource {
         }))
     }
 
+    /// Leaves the group and closes the client. One that waits for a cluster that is gone is left behind: librdkafka
+    /// sets itself no limit.
+    pub fn close(self) {
+        let (open, closed) = mpsc::channel::<()>();
+        let closing = thread::Builder::new().name("kafka-close".to_owned()).spawn(move || {
+            drop(self);
+            drop(open);
+        });
+        match closing {
+            Err(error) => tracing::warn!(%error, "cannot close the Kafka client aside"),
+            Ok(_) if closed.recv_timeout(CLOSE_TIMEOUT) == Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!("the Kafka client does not close; it is left behind");
+            }
+            Ok(_) => {}
+        }
+    }
+
     /// A second client that reads around without touching the group.
     fn scanner(&self) -> anyhow::Result<BaseConsumer> {
         self.config.client_config().create().map_err(refused)
@@ -461,33 +454,36 @@ impl KafkaSource {
         let KafkaSource {
             batch,
             consumer,
-            next,
+            progress,
             said,
             config,
             ..
         } = self;
         let (mut messages, mut events) = (0, false);
-        for &partition in next.keys() {
+        for (partition, _) in progress.offsets() {
             batch.forward(partition);
         }
         batch.take(timeout, max, |taken| match taken {
             Taken::Message(message) => {
                 // Where offsets are missing, which is legal, what is between may have strayed.
-                if next
-                    .get(&message.partition)
-                    .is_some_and(|next| message.offset > next.offset)
+                if progress
+                    .offset(message.partition)
+                    .is_some_and(|expected| message.offset > expected)
                 {
-                    while pass_stray(consumer, next, sink) {}
+                    while pass_stray(consumer, progress, sink) {}
                 }
-                messages += usize::from(pass(message, next, sink));
+                if progress.admits(&message) {
+                    messages += 1;
+                    sink(Polled::Message(message));
+                }
             }
-            Taken::PartitionError(partition, _) if !next.contains_key(&partition) => {}
+            Taken::PartitionError(partition, _) if progress.offset(partition).is_none() => {}
             Taken::PartitionError(partition, Code::PartitionEOF) => {
                 events = true;
-                next.entry(partition).and_modify(|next| next.is_at_end = true);
+                progress.at_end(partition);
             }
             Taken::PartitionError(partition, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                next.entry(partition).and_modify(|next| next.is_lost = true);
+                progress.lose(partition);
             }
             Taken::PartitionError(_, code) => {
                 events = true;
@@ -503,26 +499,10 @@ impl KafkaSource {
         (messages, events)
     }
 
-    /// Tells which partitions have been read to their ends.
-    fn tell_ends(&mut self, sink: &mut dyn FnMut(Polled<'_>)) {
-        for (&partition, next) in self.next.iter_mut().filter(|(_, next)| next.is_at_end) {
-            next.is_at_end = false;
-            let is_beyond = self.batch.end_offset(partition).is_some_and(|end| end > next.offset);
-            if is_beyond && next.may_be_too_late() {
-                next.is_lost = true;
-            } else {
-                sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
-            }
-        }
-    }
-
     /// Begins anew where fetching has failed: at the oldest message where the next one is gone. Where it is there,
     /// librdkafka only failed to make sure of it, as after a rebalance.
     fn resume_lost(&mut self, sink: &mut dyn FnMut(Polled<'_>)) {
-        let lost = self.next.iter().filter(|(_, next)| next.is_lost);
-        let lost: Vec<(i32, Next)> = lost.map(|(&partition, &next)| (partition, next)).collect();
-        for (partition, next) in lost {
-            let from = next.offset;
+        for (partition, from) in self.progress.lost() {
             let resumed = self.watermarks(partition).and_then(|(oldest, end)| {
                 let to = if (oldest..=end).contains(&from) { from } else { oldest };
                 self.restart_at(partition, to)
@@ -531,11 +511,7 @@ impl KafkaSource {
             });
             match resumed {
                 Ok(to) => {
-                    let begun = Next {
-                        begun_at: next.begun_at.or(Some(Instant::now())),
-                        ..Next::new(to)
-                    };
-                    self.next.insert(partition, begun);
+                    self.progress.begin(partition, to);
                     if to != from {
                         sink(Polled::Event(SourceEvent::Gap { partition, from, to }));
                     }
@@ -559,14 +535,11 @@ impl KafkaSource {
             }
             // All of them anew; what is fetched twice is below the next expected offset.
             _ => {
-                let now = Instant::now();
-                self.next
-                    .values_mut()
-                    .for_each(|next| next.begun_at = next.begun_at.or(Some(now)));
+                self.progress.begin_all();
                 let offsets = self
-                    .next
-                    .iter()
-                    .map(|(&other, next)| (other, Some(if other == partition { offset } else { next.offset })));
+                    .progress
+                    .offsets()
+                    .map(|(other, next)| (other, Some(if other == partition { offset } else { next })));
                 self.consumer.assign(&self.list(offsets)?)
             }
         };
@@ -601,29 +574,9 @@ impl KafkaSource {
     }
 }
 
-/// Hands a message on, unless its partition was given up or it was handed on before: both happen after a rebalance.
-fn pass(message: RawMessage<'_>, next: &mut BTreeMap<i32, Next>, sink: &mut dyn FnMut(Polled<'_>)) -> bool {
-    match next.get_mut(&message.partition) {
-        Some(next) if !next.is_lost && message.offset >= next.offset => {
-            if message.offset > next.offset && next.may_be_too_late() {
-                next.is_lost = true;
-                return false;
-            }
-            (next.offset, next.begun_at, next.is_at_end) = (message.offset + 1, None, false);
-            sink(Polled::Message(message));
-            true
-        }
-        _ => false,
-    }
-}
-
 /// Serves the consumer's own queue once, and hands on a message that took this way: until librdkafka is told anew, it
 /// forgets where to forward a partition that it stopped and started. Answers whether there was anything.
-fn pass_stray(
-    consumer: &BaseConsumer<Context>,
-    next: &mut BTreeMap<i32, Next>,
-    sink: &mut dyn FnMut(Polled<'_>),
-) -> bool {
+fn pass_stray(consumer: &BaseConsumer<Context>, progress: &mut Progress, sink: &mut dyn FnMut(Polled<'_>)) -> bool {
     match consumer.poll(Duration::ZERO) {
         None => return false,
         Some(Ok(message)) => {
@@ -634,14 +587,14 @@ fn pass_stray(
                 key: message.key(),
                 payload: message.payload().unwrap_or_default(),
             };
-            pass(message, next, sink);
+            if progress.admits(&message) {
+                sink(Polled::Message(message));
+            }
         }
-        Some(Err(KafkaError::PartitionEOF(partition))) => {
-            next.entry(partition).and_modify(|next| next.is_at_end = true);
-        }
+        Some(Err(KafkaError::PartitionEOF(partition))) => progress.at_end(partition),
         // It does not say of which partition.
         Some(Err(KafkaError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange))) => {
-            next.values_mut().for_each(|next| next.is_lost = true);
+            progress.lose_all();
         }
         // Said by the client's own report as well.
         Some(Err(_)) => {}

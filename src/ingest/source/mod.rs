@@ -5,6 +5,7 @@
 //! kafka    the consumer: assignment, positions, gaps, errors
 //! client   librdkafka's reports: rebalances and errors; words: what they mean
 //! batch    librdkafka's batch call: the only unsafe code
+//! progress what may be handed on of each partition, and what is asked for again
 //! probe    the same steps one by one, to say which of them fails
 //! scan     a second client that reads around in a partition
 //! start    where a first start begins: offsets found by the log's own clock
@@ -23,6 +24,7 @@ pub mod kafka;
 #[cfg(test)]
 mod kafka_tests;
 pub mod probe;
+mod progress;
 mod scan;
 mod start;
 mod words;

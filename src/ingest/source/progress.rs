@@ -1,0 +1,192 @@
+//! How far a consumer has got with each of its partitions: what may be handed on, and what has to be asked for again.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use super::RawMessage;
+
+/// After a rebalance librdkafka may begin one message too late. Offsets may be missing, too; so what is missing at the
+/// beginning is asked for again for so long before it is taken to be missing.
+const BEGINNING: Duration = Duration::from_secs(8);
+
+/// The assigned partitions.
+#[derive(Debug, Default)]
+pub(super) struct Progress(BTreeMap<i32, Next>);
+
+/// What comes next of a partition.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    /// The offset expected.
+    offset: i64,
+    /// Since when fetching is tried there without a message having come; none once one has.
+    begun_at: Option<Instant>,
+    /// Fetching has to be begun anew before anything is handed on.
+    is_lost: bool,
+    /// The end was reached, and nobody was told yet.
+    is_at_end: bool,
+}
+
+impl Next {
+    /// Whether what is missing before the next message may only have been passed over.
+    fn may_be_too_late(&self) -> bool {
+        self.begun_at.is_some_and(|at| at.elapsed() < BEGINNING)
+    }
+}
+
+impl Progress {
+    /// Begins a partition at `offset`, anew where it is there already.
+    pub(super) fn begin(&mut self, partition: i32, offset: i64) {
+        let tried_since = self.0.get(&partition).and_then(|next| next.begun_at);
+        let next = Next {
+            offset,
+            begun_at: tried_since.or_else(|| Some(Instant::now())),
+            is_lost: false,
+            is_at_end: false,
+        };
+        self.0.insert(partition, next);
+    }
+
+    /// Gives a partition up; answers whether it was assigned.
+    pub(super) fn give_up(&mut self, partition: i32) -> bool {
+        self.0.remove(&partition).is_some()
+    }
+
+    /// Every partition with the offset expected.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.0.iter().map(|(&partition, next)| (partition, next.offset))
+    }
+
+    /// The offset expected of a partition; none where it is not assigned.
+    pub(super) fn offset(&self, partition: i32) -> Option<i64> {
+        self.0.get(&partition).map(|next| next.offset)
+    }
+
+    /// Whether a message may be handed on: not of a partition that was given up, nor one that was handed on before, both
+    /// of which happen after a rebalance, nor one that comes too early. The next one is expected then.
+    pub(super) fn admits(&mut self, message: &RawMessage<'_>) -> bool {
+        match self.0.get_mut(&message.partition) {
+            Some(next) if !next.is_lost && message.offset >= next.offset => {
+                if message.offset > next.offset && next.may_be_too_late() {
+                    next.is_lost = true;
+                    return false;
+                }
+                (next.offset, next.begun_at, next.is_at_end) = (message.offset + 1, None, false);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Fetching a partition has failed.
+    pub(super) fn lose(&mut self, partition: i32) {
+        self.0.entry(partition).and_modify(|next| next.is_lost = true);
+    }
+
+    /// The same of one that is not known.
+    pub(super) fn lose_all(&mut self) {
+        self.0.values_mut().for_each(|next| next.is_lost = true);
+    }
+
+    /// The partitions where fetching has to be begun anew, with the offset expected.
+    pub(super) fn lost(&self) -> Vec<(i32, i64)> {
+        let lost = self.0.iter().filter(|(_, next)| next.is_lost);
+        lost.map(|(&partition, next)| (partition, next.offset)).collect()
+    }
+
+    /// All partitions are fetched anew, where they are.
+    pub(super) fn begin_all(&mut self) {
+        let now = Instant::now();
+        self.0
+            .values_mut()
+            .for_each(|next| next.begun_at = next.begun_at.or(Some(now)));
+    }
+
+    /// Fetching has come to the end of a partition.
+    pub(super) fn at_end(&mut self, partition: i32) {
+        self.0.entry(partition).and_modify(|next| next.is_at_end = true);
+    }
+
+    /// The partitions that have been handed on to their ends since the last call. `end_of` knows where a log ends; one
+    /// that ends further on is asked for again.
+    pub(super) fn take_ended(&mut self, end_of: impl Fn(i32) -> Option<i64>) -> Vec<i32> {
+        let mut ended = Vec::new();
+        for (&partition, next) in self.0.iter_mut().filter(|(_, next)| next.is_at_end) {
+            next.is_at_end = false;
+            let is_beyond = end_of(partition).is_some_and(|end| end > next.offset);
+            if is_beyond && next.may_be_too_late() {
+                next.is_lost = true;
+            } else {
+                ended.push(partition);
+            }
+        }
+        ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(partition: i32, offset: i64) -> RawMessage<'static> {
+        RawMessage {
+            partition,
+            offset,
+            timestamp_millis: None,
+            key: None,
+            payload: b"",
+        }
+    }
+
+    fn begun_at(offset: i64) -> Progress {
+        let mut progress = Progress::default();
+        progress.begin(0, offset);
+        progress
+    }
+
+    #[test]
+    fn messages_come_once_in_order_and_only_of_what_is_assigned() {
+        let mut progress = begun_at(5);
+        assert!(!progress.admits(&message(1, 5)), "another's partition");
+        assert!(!progress.admits(&message(0, 4)), "from before");
+        assert!(progress.admits(&message(0, 5)) && !progress.admits(&message(0, 5)));
+        // Offsets may be missing in the middle.
+        assert!(progress.admits(&message(0, 9)));
+        assert_eq!(progress.offset(0), Some(10));
+        assert!(progress.give_up(0) && !progress.give_up(0));
+        assert!(!progress.admits(&message(0, 10)));
+    }
+
+    #[test]
+    fn what_is_missing_at_the_beginning_is_asked_for_again() {
+        let mut progress = begun_at(5);
+        assert!(!progress.admits(&message(0, 6)));
+        assert_eq!(progress.lost(), [(0, 5)]);
+        assert!(!progress.admits(&message(0, 5)), "it will come again");
+        progress.begin(0, 5);
+        assert!(progress.admits(&message(0, 5)) && progress.admits(&message(0, 6)));
+        // After long enough it is taken to be missing.
+        let mut progress = begun_at(5);
+        progress.0.get_mut(&0).unwrap().begun_at = Instant::now().checked_sub(BEGINNING);
+        progress.begin(0, 5);
+        assert!(progress.admits(&message(0, 7)));
+        assert!(progress.lost().is_empty());
+    }
+
+    #[test]
+    fn an_end_before_the_logs_end_is_not_told() {
+        let mut progress = begun_at(5);
+        progress.at_end(0);
+        assert!(progress.take_ended(|_| Some(6)).is_empty());
+        assert_eq!(progress.lost(), [(0, 5)]);
+        progress.begin(0, 5);
+        progress.at_end(0);
+        assert_eq!(progress.take_ended(|_| Some(5)), [0]);
+        assert!(progress.take_ended(|_| Some(5)).is_empty(), "once");
+        // A message that came after the end was reached takes it back.
+        progress.at_end(0);
+        assert!(progress.admits(&message(0, 5)));
+        assert!(progress.take_ended(|_| Some(6)).is_empty());
+    }
+}
