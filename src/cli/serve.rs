@@ -85,23 +85,38 @@ pub fn on_signal(stop: Arc<AtomicBool>) -> std::io::Result<()> {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
-        runtime.block_on(interrupted());
+        runtime.block_on(async { Interruption::listen().heard().await });
         stop.store(true, Ordering::Relaxed);
     };
     thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
 }
 
-async fn interrupted() {
-    let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen for signals; stop the program with SIGKILL, it will recover");
+/// Ctrl-C and SIGTERM, listened for from the moment this is made.
+struct Interruption(Option<[signal::unix::Signal; 2]>);
+
+impl Interruption {
+    /// To be made within a runtime.
+    fn listen() -> Self {
+        let listen = |kind| signal::unix::signal(kind);
+        let both = listen(signal::unix::SignalKind::interrupt())
+            .and_then(|interrupt| Ok([interrupt, listen(signal::unix::SignalKind::terminate())?]));
+        Interruption(
+            both.inspect_err(|error| {
+                tracing::error!(%error, "cannot listen for signals; stop the program with SIGKILL, it will recover");
+            })
+            .ok(),
+        )
+    }
+
+    /// Waits for either.
+    async fn heard(self) {
+        let Some([mut interrupt, mut terminate]) = self.0 else {
             return futures_util::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 
@@ -177,6 +192,8 @@ async fn run(
     address: SocketAddr,
 ) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
+    // Before anybody can know of this server: whoever stops it then stops it cleanly.
+    let interruption = Interruption::listen();
     let server = remote::Server {
         address,
         pid: std::process::id(),
@@ -212,7 +229,7 @@ async fn run(
         }
     });
     let finished = tokio::select! {
-        () = interrupted() => None,
+        () = interruption.heard() => None,
         result = &mut work => Some(result),
     };
     tracing::info!("stopping");
