@@ -6,14 +6,42 @@ use chrono::NaiveDate;
 use crate::{domain::run::JobStatus, store::Store};
 
 /// Seals `day`. The status counts its `rides` and `readings`, and `changed`: 1 where history holds something else than
-/// before.
+/// before. Days that lost rides to this one are due again, with all that comes after them.
 ///
 /// # Errors
 /// When the day could not be sealed; it is as it was then.
 pub fn run(store: &Store, day: NaiveDate) -> Result<JobStatus> {
     let sealed = store.seal(day)?;
+    store.mark_changed(&sealed.moved_from)?;
     Ok(JobStatus::done()
         .count("rides", sealed.rides.unsigned_abs())
         .count("readings", sealed.readings.unsigned_abs())
         .count("changed", u64::from(sealed.has_changed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::{
+        domain::ride::EndReason,
+        store::fixture::{Told, open},
+    };
+
+    #[test]
+    fn a_day_that_lost_a_ride_is_due_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let (monday, tuesday) = ("2026-01-05".parse().unwrap(), "2026-01-06".parse().unwrap());
+        let mut told = Told::new("2026-01-05T23:59:50Z");
+        told.flush(&store, 5, TimeDelta::zero(), Some(EndReason::Idle));
+        run(&store, monday).unwrap();
+        told.flush(&store, 5, TimeDelta::minutes(2), Some(EndReason::Idle));
+        run(&store, tuesday).unwrap();
+        let due: Vec<NaiveDate> = store.late_days().unwrap().into_iter().collect();
+        assert_eq!(due, [monday], "its tables still count the ride");
+        run(&store, monday).unwrap();
+        assert!(store.late_days().unwrap().is_empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! Sealing a finished day, and pruning the buffer of what history holds.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use chrono::NaiveDate;
 use duckdb::{Connection, params};
@@ -13,7 +13,7 @@ use super::{
 };
 
 /// What sealing a day came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// Rides of the day.
     pub rides: i64,
@@ -23,6 +23,8 @@ pub struct Sealed {
     pub has_changed: bool,
     /// How often the day was sealed with a change; more than once means restated.
     pub seal_count: i64,
+    /// Days that were sealed again because rides of theirs are this day's: what was made of them is to be made again.
+    pub moved_from: BTreeSet<NaiveDate>,
 }
 
 /// What pruning removed from the buffer.
@@ -46,14 +48,22 @@ impl Store {
     /// then as it was.
     pub fn seal(&self, day: NaiveDate) -> Result<Sealed> {
         let _lake = self.hold_lake();
-        for other in self.read_days(include_str!("sql/days_of_moved_rides.sql"), params![day.to_string()])? {
+        let moved_from = self.read_days(include_str!("sql/days_of_moved_rides.sql"), params![day.to_string()])?;
+        for &other in &moved_from {
             self.seal_one(other)?;
-            tracing::warn!(
-                "rides of {other} went on and ended in {day}: {other} was sealed again without them; `deloton run \
-                 report --day {other}` makes its report again"
-            );
+            tracing::info!("rides of {other} went on and ended in {day}: {other} was sealed again without them");
         }
-        self.seal_one(day)
+        let sealed = self.seal_one(day)?;
+        Ok(Sealed { moved_from, ..sealed })
+    }
+
+    /// Has sealed days sealed again at the next opportunity, and all that comes after it made again.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn mark_changed(&self, days: &BTreeSet<NaiveDate>) -> Result<()> {
+        let connection = self.connection()?;
+        days.iter().try_for_each(|day| mark_changed(&connection, *day))
     }
 
     fn seal_one(&self, day: NaiveDate) -> Result<Sealed> {
@@ -119,6 +129,7 @@ impl Store {
             readings: readings.row_count,
             has_changed,
             seal_count,
+            moved_from: BTreeSet::new(),
         })
     }
 
@@ -186,6 +197,14 @@ fn prune_day(connection: &Connection, day: &str) -> Result<(u64, u64)> {
         .execute(include_str!("sql/prune_riders.sql"), [])
         .doing(doing)?;
     Ok((rides, readings))
+}
+
+/// Has a sealed day sealed again.
+pub(super) fn mark_changed(connection: &Connection, day: NaiveDate) -> Result<()> {
+    connection
+        .execute(include_str!("sql/mark_changed_day.sql"), [day.to_string()])
+        .map(drop)
+        .doing(|| format!("cannot mark that {day} has changed"))
 }
 
 struct Seal<'a> {

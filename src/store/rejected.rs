@@ -7,7 +7,7 @@ use duckdb::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::{
-    Doing, Result, Store,
+    Doing, Result, Store, compact,
     flush::{append_readings, append_riders, listed, replace_rides, stored_readings, uuid_at},
     lock,
     ride_end::Announcer,
@@ -301,12 +301,10 @@ fn mark_changed(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<Na
         .query_map([&listed], |row| row.get(0))
         .and_then(Iterator::collect)
         .doing(doing)?;
-    for day in &days {
-        connection
-            .execute(include_str!("sql/mark_changed_day.sql"), [day])
-            .doing(doing)?;
-    }
-    Ok(days.iter().filter_map(|day| day.parse().ok()).collect())
+    let days: Vec<NaiveDate> = days.iter().filter_map(|day| day.parse().ok()).collect();
+    days.iter()
+        .try_for_each(|&day| compact::mark_changed(connection, day))?;
+    Ok(days)
 }
 
 /// Takes the lines that are in place off the list, and counts them as what they are.

@@ -1,4 +1,4 @@
--- Something was put in place in a sealed day: it is sealed again.
+-- A sealed day holds something else now: it is sealed again, and what comes after it is made again.
 insert into ops.changed_day
 select cast($1 as date)
 where cast($1 as date) not in (select business_day from ops.changed_day)
