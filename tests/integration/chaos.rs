@@ -16,8 +16,8 @@ use rdkafka::{
 };
 
 use crate::{
-    crash::{Line, PATIENCE, stream},
-    program::{Dice, Running, Sandbox, files_below, rows, wait_for},
+    crash::{Line, PATIENCE, catch_up, consume, stream},
+    program::{Dice, Sandbox, files_below, rows},
 };
 
 const DAY: &str = "2026-05-05";
@@ -47,7 +47,6 @@ struct Chaos {
     stream: Vec<Line>,
     produced: usize,
     dice: Dice,
-    groups: u32,
 }
 
 impl Chaos {
@@ -67,7 +66,6 @@ impl Chaos {
             stream: stream(),
             produced: 0,
             dice: Dice(seed),
-            groups: 0,
         }
     }
 
@@ -85,24 +83,10 @@ impl Chaos {
         self.produced = until;
     }
 
-    /// A consumer of its own group: one that was killed keeps its partitions until the broker gives it up.
-    fn consume(&mut self, sandbox: &Sandbox) -> Running {
-        self.groups += 1;
-        sandbox.start(&[
-            "consume",
-            "--kafka-brokers",
-            &self.cluster.bootstrap_servers(),
-            "--kafka-group",
-            &format!("group-{}", self.groups),
-            "--start",
-            "earliest",
-        ])
-    }
-
     /// Lets it work for a while that begins with its start or with its first partition, then kills it. Answers whether it
     /// was at work.
     fn consume_and_kill(&mut self, sandbox: &Sandbox, part: usize) -> bool {
-        let mut running = self.consume(sandbox);
+        let mut running = sandbox.start(&consume(&self.cluster.bootstrap_servers()));
         self.produce(part);
         if self.dice.below(4) == 0 {
             thread::sleep(Duration::from_millis(self.dice.below(3_200)));
@@ -120,28 +104,6 @@ impl Chaos {
             thread::sleep(Duration::from_millis(self.dice.below(900)));
         }
         running.kill()
-    }
-
-    /// Lets the consumer read all there is, and ends it as a service manager would.
-    fn catch_up(&mut self, sandbox: &Sandbox) {
-        self.produce(usize::MAX / 2);
-        let expected = [format!("{{\"messages\":{}}}", self.stream.len())];
-        for _ in 0..8 {
-            let mut running = self.consume(sandbox);
-            wait_for(
-                "all partitions",
-                PATIENCE,
-                || running.log(),
-                || (running.log().matches("consuming").count() >= 3).then_some(()),
-            );
-            thread::sleep(Duration::from_secs(4));
-            running.signal("TERM");
-            assert!(running.wait(PATIENCE).success(), "{}", running.log());
-            if sandbox.rows("select sum(messages)::bigint as messages from ops.stream") == expected {
-                return;
-            }
-        }
-        panic!("not all of the stream was read: {:?}", sandbox.rows("from ops.stream"));
     }
 }
 
@@ -162,16 +124,7 @@ fn run(job: &str) -> Vec<&str> {
 
 /// Takes part of the stream in with the room for its files limited, as on a full disk: it ends with a message.
 fn fill_disk(chaos: &mut Chaos, sandbox: &Sandbox) {
-    chaos.groups += 1;
-    let command = sandbox.command(&[
-        "consume",
-        "--kafka-brokers",
-        &chaos.cluster.bootstrap_servers(),
-        "--kafka-group",
-        &format!("full-{}", chaos.groups),
-        "--start",
-        "earliest",
-    ]);
+    let command = sandbox.command(&consume(&chaos.cluster.bootstrap_servers()));
     let database = sandbox.data().join("deloton.duckdb");
     let blocks = std::fs::metadata(database).map_or(0, |file| file.len()) / 1024 + 64;
     let mut limited = Command::new("bash");
@@ -228,8 +181,9 @@ fn whenever_it_is_killed_it_holds_in_the_end_what_an_undisturbed_run_holds() {
     }
     println!("killed while at work: {hits:?}");
     let calm = Sandbox::new();
+    chaos.produce(usize::MAX / 2);
     for sandbox in [&shaken, &calm] {
-        chaos.catch_up(sandbox);
+        catch_up(sandbox, &chaos.cluster.bootstrap_servers(), chaos.stream.len());
         sandbox.succeed(&["run", "compact", "--day", DAY]);
         sandbox.succeed(&["run", "report", "--day", DAY]);
         sandbox.succeed(&["run", "publish", "--day", DAY]);

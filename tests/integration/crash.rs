@@ -19,7 +19,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
-use crate::program::{DAYS, Dice, Running, Sandbox, files_below, rows, sample_lines, wait_for};
+use crate::program::{DAYS, Dice, Sandbox, files_below, rows, sample_lines, wait_for};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -208,30 +208,29 @@ pub(crate) fn produce(broker: &EmbeddedBroker, stream: &[Line]) {
     producer.flush(Duration::from_secs(10)).unwrap();
 }
 
-/// A consumer of its own group: one that was killed keeps its partitions until the broker gives it up. What was read is
-/// in the store, whatever the group.
-fn consume(sandbox: &Sandbox, broker: &EmbeddedBroker) -> Running {
+/// What starts a consumer of its own group: one that was killed keeps its partitions until the broker gives it up. What
+/// was read is in the store, whatever the group.
+pub(crate) fn consume(brokers: &str) -> Vec<String> {
     static GROUPS: AtomicU32 = AtomicU32::new(0);
-    let (brokers, group) = (
-        broker.bootstrap_servers(),
-        GROUPS.fetch_add(1, Ordering::Relaxed).to_string(),
-    );
-    sandbox.start(&[
+    let group = GROUPS.fetch_add(1, Ordering::Relaxed).to_string();
+    [
         "consume",
         "--kafka-brokers",
-        &brokers,
+        brokers,
         "--kafka-group",
         &group,
         "--start",
         "earliest",
-    ])
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
 /// Lets the consumer read all of the stream, then stops it as a service manager would.
-fn catch_up(sandbox: &Sandbox, broker: &EmbeddedBroker, count: usize) {
+pub(crate) fn catch_up(sandbox: &Sandbox, brokers: &str, count: usize) {
     let mut log = String::new();
     for _ in 0..8 {
-        let mut running = consume(sandbox, broker);
+        let mut running = sandbox.start(&consume(brokers));
         // Rows of open rides are brought up to date by a checkpoint, after every partition was taken on.
         wait_for(
             "all partitions",
@@ -270,7 +269,7 @@ fn a_kafka_stream_survives_kill_9() {
     let mut dice = Dice(SEED);
     // It is killed while the stream comes in, part by part.
     for part in stream.chunks(stream.len().div_ceil(4)) {
-        let mut running = consume(&shaken, &broker);
+        let mut running = shaken.start(&consume(&broker.bootstrap_servers()));
         produce(&broker, part);
         wait_for(
             "partition",
@@ -289,7 +288,7 @@ fn a_kafka_stream_survives_kill_9() {
     );
     let calm = Sandbox::new();
     for sandbox in [&shaken, &calm] {
-        catch_up(sandbox, &broker, stream.len());
+        catch_up(sandbox, &broker.bootstrap_servers(), stream.len());
     }
     let stream = STREAM.replace("source, ", "");
     assert_same(SEED, &shaken, &calm, &STORED);

@@ -1,6 +1,7 @@
 //! The program as its users run it: the real binary, in a folder of its own, by a clock that stands still.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::Read as _,
     net::TcpListener,
@@ -92,7 +93,7 @@ impl Sandbox {
     }
 
     /// The command, with nothing from around it: no settings of the person who runs the tests.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deloton"));
         #[expect(
             clippy::disallowed_methods,
@@ -144,7 +145,7 @@ impl Sandbox {
     }
 
     /// Starts it and lets it run.
-    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[impl AsRef<OsStr>]) -> Running {
         let log = self.path(&format!("log-{}", tempfile_name()));
         let file = fs::File::create(&log).unwrap();
         let child = self
