@@ -62,6 +62,16 @@ impl Counts {
             + self.rejected_lines
     }
 
+    /// Corrects what counted a reading and its lines as new that was there already.
+    pub fn take_for_repeated(&mut self, reading: &Reading) {
+        let (ride, telemetry) = (i64::from(reading.has_ride_line), i64::from(reading.has_telemetry_line));
+        self.ride_lines -= ride;
+        self.telemetry_lines -= telemetry;
+        self.duplicate_lines += ride + telemetry;
+        self.readings -= 1;
+        self.duplicate_readings += 1;
+    }
+
     /// Adds another's counts.
     pub fn add(&mut self, other: &Counts) {
         self.messages += other.messages;
@@ -79,14 +89,25 @@ impl Counts {
 }
 
 /// Where a partition stands after a batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
     /// Offset of the next message to be applied.
     pub next_offset: i64,
     /// The newest stamp seen.
     pub log_clock: Option<LogInstant>,
-    /// What this batch adds to the partition's counts.
-    pub counts: Counts,
+    /// What this batch adds to the partition's counts, by the business day of the lines: that of a line's own stamp, or
+    /// of the partition's clock where it has none.
+    pub counts: BTreeMap<NaiveDate, Counts>,
+}
+
+impl Position {
+    /// What this batch adds over all days.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        self.counts.values().for_each(|counts| total.add(counts));
+        total
+    }
 }
 
 /// A message that was set aside.
@@ -104,6 +125,8 @@ pub struct RejectedLine {
     pub bike_serial: String,
     /// When it was written, where the message said so.
     pub written_at: Option<LogInstant>,
+    /// The day it is counted for.
+    pub business_day: NaiveDate,
 }
 
 /// What came of reading rejected lines once more.
@@ -235,5 +258,10 @@ impl Batch {
     /// The position of `partition`, made if needed.
     pub fn position(&mut self, partition: i32) -> &mut Position {
         self.positions.entry(partition).or_default()
+    }
+
+    /// What it adds to the counts of `partition` for lines of `day`.
+    pub fn counts(&mut self, partition: i32, day: NaiveDate) -> &mut Counts {
+        self.position(partition).counts.entry(day).or_default()
     }
 }

@@ -174,6 +174,37 @@ pub struct Bin {
     pub rides: i64,
 }
 
+/// How the lines received for a day were accounted for: those stamped within it, and those without a stamp that came
+/// among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    /// All of them.
+    pub received: i64,
+    /// Ride lines of distinct seconds.
+    pub ride: i64,
+    /// Telemetry lines of distinct seconds.
+    pub telemetry: i64,
+    /// Lines that announce or bring what is known of a rider.
+    pub rider: i64,
+    /// Marks of a ride's beginning or end.
+    pub marker: i64,
+    /// Lines of a second that was there already.
+    pub duplicate: i64,
+    /// Lines of rides or riders that were deleted.
+    pub tombstoned: i64,
+    /// Lines that could not be understood.
+    pub rejected: i64,
+}
+
+impl Lines {
+    /// Lines received and not met among the kinds; anything but zero is a defect.
+    #[must_use]
+    pub fn unaccounted(&self) -> i64 {
+        let kinds = self.ride + self.telemetry + self.rider + self.marker;
+        self.received - kinds - self.duplicate - self.tombstoned - self.rejected
+    }
+}
+
 /// How good the day's data is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
@@ -187,8 +218,9 @@ pub struct Quality {
     pub partial_rides: i64,
     /// Rides without an end marker.
     pub idle_rides: i64,
-    /// Lines received during the day that could not be understood.
-    pub rejected_lines: i64,
+    /// What became of the lines received for the day.
+    #[serde(default)]
+    pub lines: Lines,
     /// Heart-rate alerts raised. None are for readings that were taken in long after the ride.
     pub alerts: i64,
     /// Whether these are more than the schedule's `alert_banner`: then the page says so first.

@@ -72,7 +72,7 @@ pub(super) struct Step<'s, 'a> {
 
 impl Step<'_, '_> {
     fn counts(&mut self) -> &mut Counts {
-        &mut self.batch.position(self.partition).counts
+        self.batch.counts(self.partition, self.arrival.business_day)
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Range,
     sync::Arc,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{
     parse::{Envelope, ParseError, Parser, UserData, open_envelope, parse_user_data},
-    sessionize::{Arrival, Rules, SECOND, Sessions},
+    sessionize::{Arrival, Rules, Sessions, instant},
     source::RawMessage,
 };
 use crate::domain::{
     batch::{Batch, Checkpoint, RejectedLine, StoredPosition},
+    day::DayRule,
     event::{Event, LogInstant},
     heart_rate::{Raise, RiderLimits},
 };
@@ -47,6 +49,27 @@ struct Partition {
     silent_until: i64,
     /// Rides that end before this are the partition's former owner's.
     taken_over_until: i64,
+    /// The day that its last line was of.
+    day: BusinessDay,
+}
+
+/// A business day by its first and its last microsecond: hardly a line is of another day than the one before it.
+#[derive(Default)]
+struct BusinessDay {
+    date: NaiveDate,
+    span: Range<LogInstant>,
+}
+
+impl BusinessDay {
+    /// The day that `at` belongs to.
+    fn of(&mut self, at: LogInstant, rule: &DayRule) -> NaiveDate {
+        if !self.span.contains(&at) {
+            self.date = rule.day_of(instant(at));
+            let span = rule.span(self.date);
+            self.span = span.start.timestamp_micros()..span.end.timestamp_micros();
+        }
+        self.date
+    }
 }
 
 impl Pipeline {
@@ -121,6 +144,7 @@ impl Pipeline {
             next_offset: from,
             silent_until: stored.next_offset,
             taken_over_until: stored.taken_over_until.unwrap_or(0),
+            day: BusinessDay::default(),
         };
         self.partitions.insert(id, partition);
         Ok(from)
@@ -217,26 +241,54 @@ impl Pipeline {
         } else {
             &mut self.batch
         };
-        batch.position(raw.partition).counts.messages += 1;
-        let taken_over_until = (raw.offset < partition.taken_over_until).then_some(partition.taken_over_until);
-        let surroundings = Surroundings {
-            rules: &self.rules,
-            now: now.timestamp_micros(),
-            is_live: self.is_live && !is_silent,
-            is_taken_over: raw.offset < partition.taken_over_until,
+        let written_at = raw.timestamp_millis.map(|millis| millis * 1000);
+        let now = now.timestamp_micros();
+        let envelope = open_envelope(raw.payload);
+        let understood = match &envelope {
+            Ok(envelope) => understand(&mut self.parser, envelope, written_at, now),
+            Err(reason) => Err(*reason),
         };
-        if let Err(reason) = apply(&mut self.parser, &mut partition.sessions, raw, surroundings, batch) {
-            batch.position(raw.partition).counts.rejected_lines += 1;
-            let envelope = open_envelope(raw.payload).ok();
-            let key = key_of(raw.key, envelope.as_ref());
-            batch.rejected.push(RejectedLine {
-                partition: raw.partition,
-                offset: raw.offset,
-                raw: raw.payload.to_vec(),
-                reason: reason.to_string(),
-                bike_serial: partition.sessions.bike_serial(key),
-                written_at: raw.timestamp_millis.map(|millis| millis * 1000),
-            });
+        let stamp = understood.as_ref().ok().and_then(|(event, _)| event.at());
+        let at = stamp.or(partition.sessions.clock()).or(written_at).unwrap_or(now);
+        let business_day = partition.day.of(at, &self.rules.day);
+        let key = key_of(raw.key, envelope.as_ref().ok());
+        batch.counts(raw.partition, business_day).messages += 1;
+        let taken_over_until = (raw.offset < partition.taken_over_until).then_some(partition.taken_over_until);
+        match understood {
+            Ok((event, user)) => {
+                let is_taken_over = taken_over_until.is_some();
+                let raise = match stamp {
+                    _ if is_taken_over => Raise::Elsewhere,
+                    // How old it is, Kafka's own stamp says: the log's may be hours off, by a wrong zone or a bike's
+                    // wrong clock, and still be of this moment.
+                    Some(at)
+                        if self.is_live && !is_silent && self.rules.alerts.is_recent(written_at.unwrap_or(at), now) =>
+                    {
+                        Raise::Now
+                    }
+                    _ => Raise::Later,
+                };
+                let arrival = Arrival {
+                    key,
+                    offset: raw.offset,
+                    raise,
+                    is_taken_over,
+                    business_day,
+                };
+                partition.sessions.apply(&self.rules, &event, user, arrival, batch);
+            }
+            Err(reason) => {
+                batch.counts(raw.partition, business_day).rejected_lines += 1;
+                batch.rejected.push(RejectedLine {
+                    partition: raw.partition,
+                    offset: raw.offset,
+                    raw: raw.payload.to_vec(),
+                    reason: reason.to_string(),
+                    bike_serial: partition.sessions.bike_serial(key),
+                    written_at,
+                    business_day,
+                });
+            }
         }
         // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
         let was_replaying = partition.next_offset < partition.silent_until;
@@ -322,57 +374,6 @@ pub fn read_from(stored: &StoredPosition) -> i64 {
 
 fn is_readable(checkpoint: &Checkpoint) -> bool {
     checkpoint.state.first() == Some(&STATE_VERSION)
-}
-
-/// What a line is understood by, besides itself.
-struct Surroundings<'r> {
-    rules: &'r Rules,
-    now: LogInstant,
-    is_live: bool,
-    is_taken_over: bool,
-}
-
-impl Surroundings<'_> {
-    /// What becomes of an alert that a line stamped `at` calls for. How old it is, Kafka's own stamp says: the log's
-    /// may be hours off, by a wrong zone or a bike's wrong clock, and still be of this moment.
-    fn raise(&self, timestamp_millis: Option<i64>, at: LogInstant) -> Raise {
-        let written_at = timestamp_millis.map_or(at, |millis| millis * 1000);
-        if self.is_taken_over {
-            Raise::Elsewhere
-        } else if self.is_live && self.now - written_at <= self.rules.alerts.max_age_seconds * SECOND {
-            Raise::Now
-        } else {
-            Raise::Later
-        }
-    }
-}
-
-fn apply(
-    parser: &mut Parser,
-    sessions: &mut Sessions,
-    raw: RawMessage<'_>,
-    surroundings: Surroundings<'_>,
-    batch: &mut Batch,
-) -> Result<(), ParseError> {
-    let written_at = raw.timestamp_millis.map(|millis| millis * 1000);
-    let envelope = open_envelope(raw.payload)?;
-    let (event, user) = understand(parser, &envelope, written_at, surroundings.now)?;
-    let raise = event
-        .at()
-        .map_or(Raise::Later, |at| surroundings.raise(raw.timestamp_millis, at));
-    sessions.apply(
-        surroundings.rules,
-        &event,
-        user,
-        Arrival {
-            key: key_of(raw.key, Some(&envelope)),
-            offset: raw.offset,
-            raise,
-            is_taken_over: surroundings.is_taken_over,
-        },
-        batch,
-    );
-    Ok(())
 }
 
 /// What tells the bike: the message's key, else the one in its envelope; empty where there is neither.

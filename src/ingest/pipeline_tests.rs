@@ -62,7 +62,7 @@ fn tell(lines: &str) -> Told {
     pipeline.assign(&StoredPosition::beginning(0)).unwrap();
     feed(&mut pipeline, lines, 0);
     let batch = pipeline.take_batch(true).unwrap();
-    let counts = &batch.positions[&0].counts;
+    let counts = batch.positions[&0].total();
     let classes = counts.ride_lines
         + counts.telemetry_lines
         + counts.user_data_lines
@@ -112,7 +112,7 @@ fn outcome(lines: &str) -> String {
             if ride.is_partial { ", partial" } else { "" },
         ));
     }
-    let counts = &told.batch.positions[&0].counts;
+    let counts = told.batch.positions[&0].total();
     if (counts.duplicate_lines, counts.duplicate_readings, counts.rejected_lines) != (0, 0, 0) {
         text.push(format!(
             "{} duplicate lines, {} duplicate readings, {} rejected",
@@ -364,7 +364,52 @@ fn a_ride_line_that_comes_twice_keeps_its_telemetry_line() {
         .map(|reading| (reading.second, reading.heart_rate_bpm))
         .collect();
     assert_eq!(readings, [(1, Some(90)), (2, Some(91))]);
-    assert_eq!(told.batch.positions[&0].counts.duplicate_lines, 1);
+    assert_eq!(told.batch.positions[&0].total().duplicate_lines, 1);
+}
+
+#[test]
+fn a_line_is_counted_for_the_day_of_its_stamp_or_else_for_that_of_the_lines_before_it() {
+    // The day ends 14 hours after the start.
+    let told = tell(
+        "a 50397 raw nothing yet
+         a 50397 get
+         a 50397.5 user 7
+         a 50398 ride 1 30
+         a 50398.5 tel 90 30 6.4
+         a 50398.5 raw not a line
+         a 50400 ride 2 30
+         a 50400.5 tel 91 30 6.4
+         a 50400.5 raw not a line
+         b 50401 main",
+    );
+    let days: Vec<_> = told.batch.positions[&0]
+        .counts
+        .iter()
+        .map(|(day, counts)| {
+            let lines = counts.ride_lines + counts.telemetry_lines + counts.user_data_lines + counts.system_lines;
+            (
+                day.to_string(),
+                lines,
+                counts.marker_lines,
+                counts.rejected_lines,
+                counts.messages,
+            )
+        })
+        .collect();
+    assert_eq!(
+        days,
+        [
+            ("2026-01-05".to_owned(), 4, 0, 2, 6),
+            ("2026-01-06".to_owned(), 2, 1, 1, 4)
+        ]
+    );
+    let rejected: Vec<_> = told
+        .batch
+        .rejected
+        .iter()
+        .map(|line| line.business_day.to_string())
+        .collect();
+    assert_eq!(rejected, ["2026-01-05", "2026-01-05", "2026-01-06"]);
 }
 
 #[test]

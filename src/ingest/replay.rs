@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, btree_map::Entry};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
-        batch::{Batch, Counts, Replayed},
+        batch::{Batch, Replayed},
         event::{Event, LogInstant},
         heart_rate::Raise,
         ride::{Reading, Ride, Totals},
@@ -57,6 +57,8 @@ pub fn replay(store: &Store, rules: &Rules, zone: Tz, topic: Option<&str>) -> st
 /// One line, understood.
 struct Line<'e> {
     offset: i64,
+    /// The day it was counted for so far.
+    set_aside_for: Option<NaiveDate>,
     event: Event<'e>,
     user: Option<UserData>,
 }
@@ -100,6 +102,7 @@ fn place(
         };
         by_bike.entry(bike.to_owned()).or_default().push(Line {
             offset: line.offset,
+            set_aside_for: line.business_day,
             event,
             user,
         });
@@ -121,7 +124,8 @@ struct Replay<'r> {
     /// For what belongs to none of them.
     sessions: Sessions,
     batch: Batch,
-    counts: Counts,
+    /// The day of the line at hand.
+    day: NaiveDate,
     completed: i64,
 }
 
@@ -180,7 +184,7 @@ impl<'r> Replay<'r> {
             rides: rides.into_iter().map(Stored::from).collect(),
             sessions: Sessions::new(group.partition),
             batch: Batch::default(),
-            counts: Counts::default(),
+            day: NaiveDate::default(),
             completed: 0,
         })
     }
@@ -188,11 +192,19 @@ impl<'r> Replay<'r> {
     fn run(mut self, lines: Vec<Line<'_>>, placed: &mut Placed) -> store::Result<()> {
         for line in lines {
             placed.offsets.push(line.offset);
+            *placed.set_aside.entry(line.set_aside_for).or_default() += 1;
+            self.day = match line.event.at() {
+                Some(at) => self.rules.day.day_of(instant(at)),
+                None => line.set_aside_for.unwrap_or(self.day),
+            };
+            self.batch.counts(self.partition, self.day).messages += 1;
             self.line(line, placed)?;
         }
         self.sessions.close_all(self.rules, &mut self.batch);
         self.adopt()?;
-        placed.counts.add(&self.counts);
+        for (day, counts) in &self.batch.position(self.partition).counts {
+            placed.counts.entry(*day).or_default().add(counts);
+        }
         placed.completed_readings += self.completed;
         placed.riders.append(&mut self.batch.riders);
         let day = self.rules.day;
@@ -229,6 +241,7 @@ impl<'r> Replay<'r> {
                 // What is replayed warns nobody.
                 raise: Raise::Later,
                 is_taken_over: false,
+                business_day: self.day,
             };
             self.sessions
                 .apply(self.rules, &line.event, line.user, arrival, &mut self.batch);
@@ -236,9 +249,9 @@ impl<'r> Replay<'r> {
         };
         match line.event {
             Event::BeginningOfMain | Event::BeginningOfRide => {}
-            Event::GettingUserData { .. } => self.counts.user_data_lines += 1,
+            Event::GettingUserData { .. } => self.batch.counts(self.partition, self.day).user_data_lines += 1,
             Event::System { .. } => {
-                self.counts.system_lines += 1;
+                self.batch.counts(self.partition, self.day).system_lines += 1;
                 if let Some(user) = line.user {
                     self.name(found, &user)?;
                     placed.riders.push((user.rider, self.rides[found].started_at()));
@@ -338,7 +351,7 @@ impl<'r> Replay<'r> {
         let ride_id = stored.ride.ride_id;
         let readings = stored.readings(self.shelf)?;
         if readings.get(&second).is_some_and(|there| !is_guessed(there)) {
-            self.counts.duplicate_lines += 1;
+            self.batch.counts(self.partition, self.day).duplicate_lines += 1;
             return Ok(());
         }
         let is_other_half = |half: &&Reading| is_guessed(half) && (0..SECOND).contains(&(half.at - at));
@@ -350,7 +363,7 @@ impl<'r> Replay<'r> {
                 half
             }
             None => {
-                self.counts.readings += 1;
+                self.batch.counts(self.partition, self.day).readings += 1;
                 empty(ride_id, second, at)
             }
         };
@@ -368,7 +381,7 @@ impl<'r> Replay<'r> {
             let second = free.unwrap_or(second);
             readings.insert(second, Reading { second, ..guessed });
         }
-        self.counts.ride_lines += 1;
+        self.batch.counts(self.partition, self.day).ride_lines += 1;
         stored.is_changed = true;
         Ok(())
     }
@@ -394,27 +407,25 @@ impl<'r> Replay<'r> {
                 self.completed += 1;
             }
             Some(whole) if at - whole.at < SECOND => {
-                self.counts.duplicate_lines += 1;
+                self.batch.counts(self.partition, self.day).duplicate_lines += 1;
                 return Ok(());
             }
             _ if is_taken => {
-                self.counts.duplicate_lines += 1;
+                self.batch.counts(self.partition, self.day).duplicate_lines += 1;
                 return Ok(());
             }
             _ => {
                 readings.insert(next, Reading { second: next, ..values });
-                self.counts.readings += 1;
+                self.batch.counts(self.partition, self.day).readings += 1;
             }
         }
-        self.counts.telemetry_lines += 1;
+        self.batch.counts(self.partition, self.day).telemetry_lines += 1;
         stored.is_changed = true;
         Ok(())
     }
 
     /// Takes over what the state machine made of the rest.
     fn adopt(&mut self) -> store::Result<()> {
-        let position = std::mem::take(self.batch.position(self.partition));
-        self.counts.add(&position.counts);
         let newest: HashMap<Uuid, Ride> = self.batch.rides.drain(..).map(|ride| (ride.ride_id, ride)).collect();
         let made: Vec<Uuid> = newest.keys().copied().collect();
         let known: HashSet<Uuid> = self.rides.iter().map(|stored| stored.ride.ride_id).collect();
@@ -442,12 +453,8 @@ impl<'r> Replay<'r> {
             };
             match stored.readings(self.shelf)?.entry(reading.second) {
                 Entry::Occupied(_) => {
-                    let (ride, telemetry) = (i64::from(reading.has_ride_line), i64::from(reading.has_telemetry_line));
-                    self.counts.ride_lines -= ride;
-                    self.counts.telemetry_lines -= telemetry;
-                    self.counts.duplicate_lines += ride + telemetry;
-                    self.counts.readings -= 1;
-                    self.counts.duplicate_readings += 1;
+                    let day = self.rules.day.day_of(instant(reading.at));
+                    self.batch.counts(self.partition, day).take_for_repeated(&reading);
                 }
                 Entry::Vacant(place) => {
                     place.insert(reading);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use hashlink::LinkedHashMap;
 
 use super::{
@@ -89,6 +89,8 @@ pub struct Arrival<'a> {
     pub raise: Raise,
     /// A ride that ends with it is the partition's former owner's.
     pub is_taken_over: bool,
+    /// The day it is counted for.
+    pub business_day: NaiveDate,
 }
 
 impl Sessions {
@@ -216,6 +218,7 @@ impl Sessions {
             offset: -1,
             raise: Raise::Later,
             is_taken_over: false,
+            business_day: rules.day.day_of(instant(self.clock)),
         };
         let mut step = Step {
             rules,

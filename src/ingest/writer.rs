@@ -72,7 +72,7 @@ impl Writer {
                         .iter()
                         .map(|(&partition, position)| (partition, position.next_offset))
                         .collect(),
-                    messages: batch.positions.values().map(|position| position.counts.messages).sum(),
+                    messages: batch.positions.values().map(|position| position.total().messages).sum(),
                     readings: batch.readings.len(),
                     rejected: batch.rejected.len(),
                     alerts: batch.alerts.len(),

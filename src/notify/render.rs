@@ -311,7 +311,7 @@ fn render(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::report::{Histogram, Quality};
+    use crate::domain::report::{Histogram, Lines, Quality};
 
     fn headline(key: HeadlineKey, value: f64, week_before: f64) -> Headline {
         let mut last_28_days: Vec<_> = (0..27).map(|day| Some(week_before + f64::from(day % 3))).collect();
@@ -355,7 +355,10 @@ mod tests {
             heart_rate_per_ride: Histogram::default(),
             quality: Quality {
                 alerts: 2,
-                rejected_lines: 12,
+                lines: Lines {
+                    rejected: 12,
+                    ..Lines::default()
+                },
                 ..Quality::default()
             },
         }

@@ -101,6 +101,7 @@ struct DayPage<'a> {
     cities: Table,
     has_cities: bool,
     checks: Vec<Check>,
+    reconciliation: String,
     previous: Option<NaiveDate>,
     next: Option<NaiveDate>,
 }
@@ -134,6 +135,7 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
         has_cities: !cities.rows.is_empty(),
         cities,
         checks: quality::checks(report),
+        reconciliation: quality::reconciliation(&report.quality.lines),
         previous: neighbours.previous,
         next: neighbours.next,
     };

@@ -130,7 +130,7 @@ pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyRe
             HEART_RATE_BIN_BPM,
             totals.heart_rate_bpm_median,
         ),
-        quality: reader.quality(span)?,
+        quality: reader.quality()?,
     };
     report.quality.has_many_alerts = report.quality.alerts > i64::from(rule.alert_banner);
     Ok(report)

@@ -328,13 +328,22 @@ fn second_page(report: &DailyReport) -> Result<Sheet> {
         table(&mut sheet, "Towns with most rides", cities, &[0, 1, 2], MARGIN);
     }
     if let Some(quality) = named("data-quality") {
-        table(&mut sheet, "Data quality", quality, &[0, 1, 3], right);
+        let mut down = table(&mut sheet, "Data quality", quality, &[0, 1, 3], right) + 14.0;
+        for line in wrapped(
+            &quality::reconciliation(&report.quality.lines),
+            Weight::Regular,
+            8.0,
+            HALF,
+        ) {
+            sheet.text(right, down, &line, Weight::Regular, 8.0, MUTED);
+            down += 10.0;
+        }
     }
     Ok(sheet)
 }
 
-/// A table of the given columns in half the page's width; moves nothing.
-fn table(sheet: &mut Sheet, title: &str, table: &Table, columns: &[usize], x: f64) {
+/// A table of the given columns in half the page's width; moves nothing. Answers its height.
+fn table(sheet: &mut Sheet, title: &str, table: &Table, columns: &[usize], x: f64) -> f64 {
     const ROW: f64 = 15.0;
     let top = sheet.y;
     sheet.text(x, 12.0, title, Weight::SemiBold, 12.0, TEXT);
@@ -368,7 +377,9 @@ fn table(sheet: &mut Sheet, title: &str, table: &Table, columns: &[usize], x: f6
     if table.rows.is_empty() {
         sheet.text(x, 11.0, "No town with five riders", Weight::Regular, 9.5, MUTED);
     }
+    let height = top - sheet.y;
     sheet.y = top;
+    height
 }
 
 /// `text` in lines no wider than `width`.

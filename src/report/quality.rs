@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::chart::whole;
-use crate::domain::report::DailyReport;
+use crate::{
+    domain::report::{DailyReport, Lines},
+    template::format,
+};
 
 /// Nobody watched a ride whose readings were taken in later: no alerts of a day may mean no live readings.
 const LIVE_ALERTS: &str = "Heart-rate alerts raised live";
@@ -72,8 +75,7 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
             level: if is_much { Level::Warn } else { Level::Ok },
         }
     };
-    // A reading is two lines.
-    let lines = quality.readings * 2 + quality.rejected_lines;
+    let lines = &quality.lines;
     let alerts = if quality.has_many_alerts {
         Level::Alert
     } else {
@@ -83,9 +85,16 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
         part(
             "Lines that could not be read",
             "rejected_lines",
-            quality.rejected_lines,
-            lines,
+            lines.rejected,
+            lines.received,
             0.01,
+        ),
+        part(
+            "Lines not accounted for",
+            "unaccounted_lines",
+            lines.unaccounted(),
+            lines.received,
+            0.0,
         ),
         part(
             "Seconds without hand contact",
@@ -124,6 +133,37 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
             level: alerts,
         },
     ]
+}
+
+/// What became of the lines received for the day, in one sentence.
+#[must_use]
+pub fn reconciliation(lines: &Lines) -> String {
+    let kinds = [
+        (lines.ride, "Ride"),
+        (lines.telemetry, "Telemetry"),
+        (lines.rider, "about riders"),
+        (lines.marker, "marking a ride’s beginning"),
+        (lines.duplicate, "repeated"),
+        (lines.tombstoned, "of what was deleted"),
+        (lines.rejected, "that could not be read"),
+    ];
+    let kinds: Vec<String> = kinds
+        .iter()
+        .filter(|(lines, _)| *lines != 0)
+        .map(|(lines, kind)| format!("{} {kind}", format::count(whole(*lines))))
+        .collect();
+    if kinds.is_empty() {
+        return "No line came in for this day.".to_owned();
+    }
+    format!(
+        "Lines that came in for this day: {} = {}{}.",
+        format::count(whole(lines.received)),
+        kinds.join(" + "),
+        match lines.unaccounted() {
+            0 => String::new(),
+            missing => format!(" + {} not accounted for", format::count(whole(missing))),
+        }
+    )
 }
 
 /// The worst of the checks on the data; alerts concern riders, not data.

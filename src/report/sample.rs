@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use crate::domain::{
     day::DayRule,
-    report::{Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Quality},
+    report::{Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Lines, Quality},
 };
 
 /// The day of the ordinary report: a Tuesday.
@@ -207,7 +207,16 @@ pub(super) fn ordinary() -> DailyReport {
             flagged_readings: 312,
             partial_rides: 6,
             idle_rides: 118,
-            rejected_lines: 1_904,
+            lines: Lines {
+                received: 12_618_944,
+                ride: 6_301_987,
+                telemetry: 6_302_010,
+                rider: 6_824,
+                marker: 3_412,
+                duplicate: 2_807,
+                tombstoned: 0,
+                rejected: 1_904,
+            },
             alerts: 3,
             has_many_alerts: false,
         },

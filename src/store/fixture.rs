@@ -132,7 +132,7 @@ impl Told {
             Position {
                 next_offset,
                 log_clock: None,
-                counts,
+                counts: [(DayRule::default().day_of(self.started_at), counts)].into(),
             },
         );
         store.flush(&self.stream(), &batch, &DayRule::default()).unwrap();

@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Connection, params, types::Value};
 use uuid::Uuid;
 
 use super::{
     Doing, Result, Store, StoreError, lock, outbox, reading_columns::ReadingColumns, ride_end::Announcer, ride_source,
-    value,
+    stream::add_counts, value,
 };
 use crate::domain::{
-    batch::{Batch, Checkpoint, Position, StoredPosition, StreamId},
+    batch::{Batch, Checkpoint, Counts, Position, StoredPosition, StreamId},
     day::DayRule,
     event::LogInstant,
     heart_rate::{Alert, Direction},
@@ -112,6 +112,9 @@ impl Store {
     }
 }
 
+/// What is added to a partition's counts, by business day.
+type DayCounts = BTreeMap<NaiveDate, Counts>;
+
 struct Flush<'a> {
     connection: &'a Connection,
     stream: &'a StreamId,
@@ -163,7 +166,7 @@ impl Flush<'_> {
         self.append_rejected(batch)?;
         let mut repeats = self.repeats(batch.readings.iter().filter(|reading| is_repeated(reading)))?;
         for (&partition, position) in &batch.positions {
-            self.write_position(partition, position, &repeats.remove(&partition).unwrap_or_default())?;
+            self.write_position(partition, position, repeats.remove(&partition).unwrap_or_default())?;
         }
         batch
             .checkpoints
@@ -200,16 +203,22 @@ impl Flush<'_> {
         Ok(seconds)
     }
 
-    /// Counts, by partition, what was counted as new although the store had it.
-    fn repeats<'r>(&self, repeated: impl Iterator<Item = &'r Reading>) -> Result<BTreeMap<i32, Repeats>> {
-        let mut by_ride: HashMap<Uuid, Repeats> = HashMap::new();
+    /// What to add to the counts, by partition and day, because of what was counted as new although the store had it.
+    fn repeats<'r>(&self, repeated: impl Iterator<Item = &'r Reading>) -> Result<HashMap<i32, DayCounts>> {
+        let mut by_ride: HashMap<Uuid, DayCounts> = HashMap::new();
         for reading in repeated {
-            by_ride.entry(reading.ride_id).or_default().count(reading);
+            let day = self
+                .day_rule
+                .day_of(DateTime::from_timestamp_micros(reading.at).unwrap_or_default());
+            let days = by_ride.entry(reading.ride_id).or_default();
+            days.entry(day).or_default().take_for_repeated(reading);
         }
-        let mut by_partition: BTreeMap<i32, Repeats> = BTreeMap::new();
+        let mut by_partition: HashMap<i32, DayCounts> = HashMap::new();
         for (ride, partition) in ride_source::partitions(self.connection, self.stream, by_ride.keys())? {
-            let repeats = by_ride.remove(&ride).unwrap_or_default();
-            by_partition.entry(partition).or_default().add(&repeats);
+            let days = by_partition.entry(partition).or_default();
+            for (day, counts) in by_ride.remove(&ride).unwrap_or_default() {
+                days.entry(day).or_default().add(&counts);
+            }
         }
         Ok(by_partition)
     }
@@ -285,14 +294,14 @@ impl Flush<'_> {
                     line.reason,
                     line.bike_serial,
                     value::optional_instant(line.written_at),
+                    value::date(Some(line.business_day)),
                 ])
                 .doing(doing)?;
         }
         appender.flush().doing(doing)
     }
 
-    fn write_position(&self, partition: i32, position: &Position, repeats: &Repeats) -> Result<()> {
-        let counts = &position.counts;
+    fn write_position(&self, partition: i32, position: &Position, repeats: DayCounts) -> Result<()> {
         let row = params![
             self.stream.source,
             self.stream.topic,
@@ -300,17 +309,6 @@ impl Flush<'_> {
             position.next_offset,
             value::optional_instant(position.log_clock),
             self.now,
-            counts.messages,
-            counts.ride_lines - repeats.ride_lines,
-            counts.telemetry_lines - repeats.telemetry_lines,
-            counts.user_data_lines,
-            counts.system_lines,
-            counts.marker_lines,
-            counts.duplicate_lines + repeats.ride_lines + repeats.telemetry_lines,
-            counts.tombstoned_lines,
-            counts.rejected_lines,
-            counts.readings - repeats.readings,
-            counts.duplicate_readings + repeats.readings,
         ];
         let doing = || format!("cannot store the offset of partition {partition}");
         if self
@@ -325,7 +323,12 @@ impl Flush<'_> {
                 .and_then(|mut sql| sql.execute(row))
                 .doing(doing)?;
         }
-        Ok(())
+        let mut days = position.counts.clone();
+        for (day, counts) in repeats {
+            days.entry(day).or_default().add(&counts);
+        }
+        days.iter()
+            .try_for_each(|(&day, counts)| add_counts(self.connection, self.stream, partition, Some(day), counts))
     }
 
     fn write_checkpoint(&self, checkpoint: &Checkpoint) -> Result<()> {
@@ -454,28 +457,6 @@ pub(super) fn stored_readings(connection: &Connection, rides: &HashSet<Uuid>) ->
         })
         .doing(doing)?;
     rows.collect::<duckdb::Result<_>>().doing(doing)
-}
-
-/// Lines that were counted as new while the store held their seconds.
-#[derive(Debug, Default)]
-struct Repeats {
-    readings: i64,
-    ride_lines: i64,
-    telemetry_lines: i64,
-}
-
-impl Repeats {
-    fn count(&mut self, reading: &Reading) {
-        self.readings += 1;
-        self.ride_lines += i64::from(reading.has_ride_line);
-        self.telemetry_lines += i64::from(reading.has_telemetry_line);
-    }
-
-    fn add(&mut self, other: &Repeats) {
-        self.readings += other.readings;
-        self.ride_lines += other.ride_lines;
-        self.telemetry_lines += other.telemetry_lines;
-    }
 }
 
 /// What the store holds of some rides, whoever told of it.

@@ -15,7 +15,7 @@ fn counted(store: &Store) -> Vec<String> {
     rows(
         store,
         "select source, messages, ride_lines, telemetry_lines, duplicate_lines, readings, duplicate_readings
-         from ops.stream order by source",
+         from ops.line_count order by source",
     )
 }
 

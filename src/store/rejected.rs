@@ -1,6 +1,6 @@
 //! Lines that were set aside, and what becomes of those that can be read by now.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Connection, Row, params};
@@ -12,6 +12,7 @@ use super::{
     lock,
     ride_end::Announcer,
     ride_source,
+    stream::add_counts,
 };
 use crate::domain::{
     batch::{Begun, Counts, Replayed, StreamId},
@@ -72,6 +73,8 @@ pub struct RejectedRaw {
     pub written_at: Option<LogInstant>,
     /// When it was received.
     pub received_at: LogInstant,
+    /// The day it was counted for, where that is known.
+    pub business_day: Option<NaiveDate>,
 }
 
 /// What a replay makes of lines.
@@ -81,8 +84,10 @@ pub struct Placed {
     pub rides: Vec<(Ride, Vec<Reading>)>,
     /// Riders as headers described them.
     pub riders: Vec<(Rider, LogInstant)>,
-    /// How the lines that are in place now are accounted for.
-    pub counts: Counts,
+    /// How the lines that are in place now are accounted for, by their days.
+    pub counts: BTreeMap<NaiveDate, Counts>,
+    /// How many of them were set aside for each day.
+    pub set_aside: BTreeMap<Option<NaiveDate>, i64>,
     /// See [`Replayed::completed_readings`].
     pub completed_readings: i64,
     /// Offsets of the lines that are in place now.
@@ -279,16 +284,15 @@ fn put(
         ride_source::append(connection, &group.stream, &begun, &ids)?;
     }
     append_riders(connection, &placed.riders)?;
+    let mut counts = Counts::default();
+    placed.counts.values().for_each(|day| counts.add(day));
     let replayed = Replayed {
-        counts: Counts {
-            messages: i64::try_from(placed.offsets.len()).unwrap_or(i64::MAX),
-            ..placed.counts
-        },
+        counts,
         completed_readings: placed.completed_readings,
         refused: i64::try_from(placed.refused.len()).unwrap_or(i64::MAX),
         days,
     };
-    settle(connection, group, &placed, &replayed.counts)?;
+    settle(connection, group, &placed)?;
     Ok((replayed, ids))
 }
 
@@ -308,7 +312,7 @@ fn mark_changed(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<Na
 }
 
 /// Takes the lines that are in place off the list, and counts them as what they are.
-fn settle(connection: &Connection, group: &RejectedGroup, placed: &Placed, counts: &Counts) -> Result<()> {
+fn settle(connection: &Connection, group: &RejectedGroup, placed: &Placed) -> Result<()> {
     let RejectedGroup { stream, partition, .. } = group;
     let doing = || format!("cannot account for the replayed lines of `{}`", stream.topic);
     if !placed.offsets.is_empty() {
@@ -318,26 +322,17 @@ fn settle(connection: &Connection, group: &RejectedGroup, placed: &Placed, count
                 params![stream.source, stream.topic, partition, numbers(&placed.offsets)],
             )
             .doing(doing)?;
-        connection
-            .execute(
-                include_str!("sql/replay_counts.sql"),
-                params![
-                    stream.source,
-                    stream.topic,
-                    partition,
-                    counts.ride_lines,
-                    counts.telemetry_lines,
-                    counts.user_data_lines,
-                    counts.system_lines,
-                    counts.marker_lines,
-                    counts.duplicate_lines,
-                    counts.tombstoned_lines,
-                    counts.messages,
-                    counts.readings,
-                    counts.duplicate_readings,
-                ],
-            )
-            .doing(doing)?;
+        for (&day, &lines) in &placed.set_aside {
+            let taken = Counts {
+                messages: -lines,
+                rejected_lines: -lines,
+                ..Counts::default()
+            };
+            add_counts(connection, stream, *partition, day, &taken)?;
+        }
+        for (&day, counts) in &placed.counts {
+            add_counts(connection, stream, *partition, Some(day), counts)?;
+        }
     }
     let mut by_reason: HashMap<&str, Vec<i64>> = HashMap::new();
     for (offset, reason) in &placed.refused {
@@ -380,6 +375,7 @@ fn rejected_lines(connection: &Connection, group: &RejectedGroup, after: i64) ->
                 raw: row.get(1)?,
                 written_at: row.get(2)?,
                 received_at: row.get(3)?,
+                business_day: row.get::<_, Option<String>>(4)?.and_then(|day| day.parse().ok()),
             })
         })
         .doing(doing)?;

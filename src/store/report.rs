@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Params, Row};
 
 use super::{Doing, Lease, Result, Store, StoreError, daily_table::date};
-use crate::domain::{day::Span, report::Quality};
+use crate::domain::report::{Lines, Quality};
 
 /// One row of `historical.daily_totals`. Units are in the names; means and medians are over rides.
 #[derive(Debug, Clone, PartialEq)]
@@ -210,18 +210,13 @@ impl ReportReader {
         self.rows_of(table, sql, [date(self.day)], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// The day's quality, with the lines rejected in `span`. How many alerts are many is not for the store to say.
+    /// The day's quality, with what became of its lines. How many alerts are many is not for the store to say.
     ///
     /// # Errors
     /// As for [`ReportReader::totals`]; also when the table was not filled for the day.
-    pub fn quality(&self, span: Span) -> Result<Quality> {
+    pub fn quality(&self) -> Result<Quality> {
         let sql = include_str!("sql/report_quality.sql");
-        let parameters = duckdb::params![
-            span.start.timestamp_micros(),
-            span.end.timestamp_micros(),
-            date(self.day)
-        ];
-        let rows = self.rows_of("daily_quality", sql, parameters, |row| {
+        let rows = self.rows_of("daily_quality", sql, [date(self.day)], |row| {
             Ok(Quality {
                 readings: row.get(0)?,
                 dropout_seconds: row.get(1)?,
@@ -229,7 +224,16 @@ impl ReportReader {
                 partial_rides: row.get(3)?,
                 idle_rides: row.get(4)?,
                 alerts: row.get(5)?,
-                rejected_lines: row.get(6)?,
+                lines: Lines {
+                    received: row.get(6)?,
+                    ride: row.get(7)?,
+                    telemetry: row.get(8)?,
+                    rider: row.get::<_, i64>(9)? + row.get::<_, i64>(10)?,
+                    marker: row.get(11)?,
+                    duplicate: row.get(12)?,
+                    tombstoned: row.get(13)?,
+                    rejected: row.get(14)?,
+                },
                 has_many_alerts: false,
             })
         })?;

@@ -1,9 +1,9 @@
 //! What became of a stream's messages, and of the rides that they tell of.
 
 use chrono::NaiveDate;
-use duckdb::{Row, params};
+use duckdb::{Connection, Row, params};
 
-use super::{Doing, Result, Store};
+use super::{Doing, Result, Store, value};
 use crate::domain::batch::{Counts, Gap, StreamId};
 
 /// Some rides by business day.
@@ -123,6 +123,46 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// Adds to a partition's counts for lines of `day`; none is that of what was counted before days were told apart.
+pub(super) fn add_counts(
+    connection: &Connection,
+    stream: &StreamId,
+    partition: i32,
+    day: Option<NaiveDate>,
+    counts: &Counts,
+) -> Result<()> {
+    let row = params![
+        stream.source,
+        stream.topic,
+        partition,
+        value::date(day),
+        counts.messages,
+        counts.ride_lines,
+        counts.telemetry_lines,
+        counts.user_data_lines,
+        counts.system_lines,
+        counts.marker_lines,
+        counts.duplicate_lines,
+        counts.tombstoned_lines,
+        counts.rejected_lines,
+        counts.readings,
+        counts.duplicate_readings,
+    ];
+    let execute = |sql: &str| connection.prepare_cached(sql)?.execute(row);
+    execute(include_str!("sql/add_counts.sql"))
+        .and_then(|rows| match rows {
+            0 => execute(include_str!("sql/insert_counts.sql")),
+            rows => Ok(rows),
+        })
+        .map(drop)
+        .doing(|| {
+            format!(
+                "cannot count the messages of partition {partition} of `{}`",
+                stream.topic
+            )
+        })
 }
 
 fn counts(row: &Row<'_>) -> duckdb::Result<Counts> {

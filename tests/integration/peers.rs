@@ -89,7 +89,7 @@ fn what_kcat_produces_to_kafka_is_what_a_file_of_it_gives() {
     }
     let figures = "select count(*) as readings, count(distinct (ride_id, second)) as seconds from daily.reading";
     let from_kafka = sandbox.rows(figures);
-    let counted = sandbox.rows("select sum(messages)::bigint as messages from ops.stream");
+    let counted = sandbox.rows("select sum(messages)::bigint as messages from ops.line_count");
     assert_eq!(counted, [format!("{{\"messages\":{}}}", stream.len())]);
 
     let by_file = Sandbox::new();

@@ -158,6 +158,7 @@ fn the_same_file_again_is_nothing_new_whatever_it_is_called() {
     let before = (
         tables(&sandbox),
         sandbox.rows("select * exclude flushed_at from ops.stream"),
+        sandbox.rows("from ops.line_count"),
     );
     let copy = sandbox.write("copy.jsonl.gz", std::fs::read(sample()).unwrap());
     for file in [sample().display().to_string(), copy] {
@@ -168,7 +169,8 @@ fn the_same_file_again_is_nothing_new_whatever_it_is_called() {
         before,
         (
             tables(&sandbox),
-            sandbox.rows("select * exclude flushed_at from ops.stream")
+            sandbox.rows("select * exclude flushed_at from ops.stream"),
+            sandbox.rows("from ops.line_count"),
         )
     );
 }

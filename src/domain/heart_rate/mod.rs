@@ -23,7 +23,7 @@ pub use self::{
     monitor::{Monitor, Raise, Raised},
     set::{BPM_RANGE, KEYS},
 };
-use super::{message::Envelope, rider::Gender};
+use super::{event::LogInstant, message::Envelope, rider::Gender};
 
 /// How the maximum heart rate follows from age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -98,6 +98,14 @@ pub struct AlertRule {
     /// A change of more than this from one second to the next is the sensor's doing, not the heart's, bpm. Counted in a
     /// backtest; it keeps no alert from being raised.
     pub jump_bpm: i32,
+}
+
+impl AlertRule {
+    /// Whether a reading of `at` is young enough, `now`, to raise an alert.
+    #[must_use]
+    pub fn is_recent(&self, at: LogInstant, now: LogInstant) -> bool {
+        now - at <= self.max_age_seconds * 1_000_000
+    }
 }
 
 impl Default for AlertRule {

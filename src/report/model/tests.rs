@@ -141,10 +141,11 @@ fn a_report_of_a_day_with_history() {
     fixture.execute(
         "insert into ops.sealed_day values ('2026-02-02', '2026-02-03 00:20:00Z', 27, 13473, 2),
             ('2026-02-01', '2026-02-02 00:20:00Z', 6, 2994, 1);
-         insert into daily.rejected_line
-         select 's', 't', 0, 1, received_at, 'x'::blob, 'no such line', null, null
-         from (values (timestamptz '2026-02-01 23:59:59Z'), (timestamptz '2026-02-02 00:00:00Z'),
-            (timestamptz '2026-02-02 23:59:59Z'), (timestamptz '2026-02-03 00:00:00Z')) as t(received_at)",
+         insert into ops.line_count
+         values ('s', 't', 0, '2026-02-01', 9, 9, 0, 0, 0, 0, 0, 0, 0, 9, 0),
+            ('s', 't', 0, '2026-02-02', 103, 40, 39, 4, 3, 2, 8, 1, 6, 42, 1),
+            ('s', 't', 1, '2026-02-02', 200, 100, 100, 0, 0, 0, 0, 0, 0, 100, 0),
+            ('s', 't', 1, null, 7, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0)",
     );
     let report = fixture.build("2026-02-02");
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());

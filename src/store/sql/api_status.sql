@@ -1,7 +1,7 @@
 -- Where the pipeline stands, one row.
 select
-    (select coalesce(sum(messages), 0)::bigint from ops.stream) as messages,
-    (select coalesce(sum(readings), 0)::bigint from ops.stream) as readings,
+    (select coalesce(sum(messages), 0)::bigint from ops.line_count) as messages,
+    (select coalesce(sum(readings), 0)::bigint from ops.line_count) as readings,
     (select count(*) from ops.stream) as partitions,
     (select epoch_us(max(log_clock)) from ops.stream) as log_clock,
     (select epoch_us(max(flushed_at)) from ops.stream) as flushed_at,

@@ -5,5 +5,5 @@ select
     coalesce(sum(duplicate_lines), 0)::bigint, coalesce(sum(tombstoned_lines), 0)::bigint,
     coalesce(sum(rejected_lines), 0)::bigint, coalesce(sum(readings), 0)::bigint,
     coalesce(sum(duplicate_readings), 0)::bigint
-from ops.stream
+from ops.line_count
 where source = ? and topic = ?
