@@ -42,8 +42,15 @@ impl Times {
 
     /// The middle one, in seconds; none where the bench was filtered out.
     pub(crate) fn median(&self) -> Option<f64> {
+        self.percentile(50)
+    }
+
+    /// What `percent` of a hundred took no longer than, in seconds.
+    pub(crate) fn percentile(&self, percent: usize) -> Option<f64> {
         let mut times = self.0.borrow_mut();
         times.sort_unstable();
-        times.get(times.len() / 2).map(Duration::as_secs_f64)
+        times
+            .get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+            .map(Duration::as_secs_f64)
     }
 }
