@@ -167,7 +167,7 @@ fn consumer(store: &Store, brokers: &str, stop: &Arc<AtomicBool>) -> Consumer {
         let recipient = alert.warned.email_address.as_deref()?;
         let mail = HeartRateAlert::new(alert, &AlertRule::default(), "Europe/London", "alerts@deloton.example");
         let message = heart_rate_alert(&templates, &mail, recipient).unwrap();
-        Some(mime::seal(&message, "alerts@deloton.example", Utc::now()).unwrap())
+        Some(mime::seal(&message, "alerts@deloton.example", Clock::System.now()).unwrap())
     });
     Consumer {
         store: store.clone(),
@@ -272,7 +272,7 @@ fn ride(brokers: &str, sent: &AtomicU64, stop: &AtomicBool) {
     };
     let serials: Vec<String> = (0..BIKES).map(|bike| format!("SN{bike:05}")).collect();
     for (rider, serial) in (1..).zip(&serials) {
-        bikes.header(serial, rider, 30, Utc::now());
+        bikes.header(serial, rider, 30, Clock::System.now());
     }
     let began = Instant::now();
     for slot in 0.. {
@@ -281,7 +281,7 @@ fn ride(brokers: &str, sent: &AtomicU64, stop: &AtomicBool) {
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let now = Utc::now();
+        let now = Clock::System.now();
         let stamp = stamp(now);
         for serial in serials.iter().skip((slot % SLOTS) as usize).step_by(SLOTS as usize) {
             bikes.second(serial, slot / SLOTS + 1, 100 + slot % 50, 50.5, now, &stamp);
@@ -306,7 +306,7 @@ impl Probe {
             producer: producer(brokers),
             payload: Vec::new(),
         };
-        bikes.header("PROBE", 900_000, 30, Utc::now());
+        bikes.header("PROBE", 900_000, 30, Clock::System.now());
         Probe {
             bikes,
             store: store.clone(),
@@ -322,7 +322,7 @@ impl Probe {
         thread::sleep(Duration::from_millis(self.readings * 37 % 250));
         let watts = 1_000.0 + self.readings as f64;
         let second = self.began.elapsed().as_secs().max(self.readings);
-        let now = Utc::now();
+        let now = Clock::System.now();
         let sent = Instant::now();
         self.bikes.second("PROBE", second, 100, watts, now, &stamp(now));
         // The reading is whole when its ride line and its telemetry line are there.
@@ -338,7 +338,7 @@ impl Probe {
         self.alerts += 1;
         thread::sleep(Duration::from_millis(self.alerts * 37 % 250));
         let serial = format!("ALARM{}", self.alerts);
-        let begun = Utc::now() - TimeDelta::seconds(11);
+        let begun = Clock::System.now() - TimeDelta::seconds(11);
         self.bikes.header(&serial, 900_000 + self.alerts, 60, begun);
         for second in 1..10 {
             let at = begun + TimeDelta::seconds(second as i64);
