@@ -296,6 +296,7 @@ struct Probe {
     bikes: Bikes,
     store: Store,
     began: Instant,
+    second: u64,
     alerts: u64,
     readings: u64,
 }
@@ -311,6 +312,7 @@ impl Probe {
             bikes,
             store: store.clone(),
             began: Instant::now(),
+            second: 0,
             alerts: 0,
             readings: 0,
         }
@@ -321,7 +323,8 @@ impl Probe {
         self.readings += 1;
         thread::sleep(Duration::from_millis(self.readings * 37 % 250));
         let watts = 1_000.0 + self.readings as f64;
-        let second = self.began.elapsed().as_secs().max(self.readings);
+        self.second = self.began.elapsed().as_secs().max(self.second + 1);
+        let second = self.second;
         let now = Clock::System.now();
         let sent = Instant::now();
         self.bikes.second("PROBE", second, 100, watts, now, &stamp(now));
