@@ -27,7 +27,7 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 /// Better than librdkafka's defaults for us; any of them can be overruled.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 6] = [
     // Only the partitions that move are given up when a consumer joins or leaves.
     ("partition.assignment.strategy", "cooperative-sticky"),
     ("client.id", "deloton"),
@@ -35,6 +35,8 @@ const DEFAULTS: [(&str, &str); 5] = [
     ("topic.metadata.refresh.interval.ms", "10000"),
     // At most so much is read ahead, whatever the number of partitions.
     ("queued.max.messages.kbytes", "32768"),
+    // When that is full, the next look is not a second away, by which everything would be read, and waited for.
+    ("fetch.queue.backoff.ms", "10"),
     ("reconnect.backoff.max.ms", "5000"),
 ];
 
