@@ -41,11 +41,16 @@ use rdkafka::{
 use times::Times;
 use verdict::verdict;
 
-/// The broker holds 5 MiB of each partition, which is some 40,000 lines; bikes do not ride equally long.
-const LINES: usize = 720_000;
+/// Lines of 24 bikes. The broker holds 5 MiB of each partition, which is some 40,000 lines; bikes do not ride equally long.
+const LINES_OF_FLEET: usize = 720_000;
+
+/// As many fleets of other bikes ride the same.
+const FLEETS: usize = 4;
+
+const LINES: usize = FLEETS * LINES_OF_FLEET;
 
 /// One for each bike.
-const PARTITIONS: i32 = 24;
+const PARTITIONS: i32 = 24 * FLEETS as i32;
 
 /// Rows of one record batch: a row group of DuckDB's.
 const BATCH_ROWS: usize = 122_880;
@@ -106,14 +111,17 @@ fn fill() -> MockCluster<'static, DefaultProducerContext> {
         .create()
         .unwrap();
     let mut text = Vec::new();
-    lines::write(LINES, &mut text).unwrap();
+    lines::write(LINES_OF_FLEET, &mut text).unwrap();
     // Some hours into the lines, which are stamped from 2022-01-08 on.
     let stamped = TimeDelta::days(19_000).num_milliseconds() + TimeDelta::hours(3).num_milliseconds();
-    for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    for (line, fleet) in lines.flat_map(|line| (0..FLEETS).map(move |fleet| (line, fleet))) {
         // `{"key": "SN0007", "log": …`: bikes send the key as Kafka's.
-        let (key, rest) = (&line[9..15], &line[18..]);
-        let payload = [b"{", rest].concat();
-        let partition: i32 = std::str::from_utf8(&key[2..]).unwrap().parse().unwrap();
+        let text = std::str::from_utf8(line).unwrap().replace("SN0", &format!("SN{fleet}"));
+        let (key, rest) = (&text[9..15], &text[18..]);
+        let payload = format!("{{{rest}");
+        let bike: i32 = key[3..].parse().unwrap();
+        let partition = bike + 24 * fleet as i32;
         let mut record = BaseRecord::to("deloton")
             .partition(partition)
             .key(key)

@@ -164,14 +164,9 @@ impl Flush<'_> {
         )?;
         append_riders(self.connection, &batch.riders)?;
         self.append_rejected(batch)?;
-        let mut repeats = self.repeats(batch.readings.iter().filter(|reading| is_repeated(reading)))?;
-        for (&partition, position) in &batch.positions {
-            self.write_position(partition, position, repeats.remove(&partition).unwrap_or_default())?;
-        }
-        batch
-            .checkpoints
-            .iter()
-            .try_for_each(|checkpoint| self.write_checkpoint(checkpoint))?;
+        let repeats = self.repeats(batch.readings.iter().filter(|reading| is_repeated(reading)))?;
+        self.write_positions(&batch.positions, &repeats)?;
+        self.write_checkpoints(&batch.checkpoints)?;
         Ok(found)
     }
 
@@ -301,46 +296,54 @@ impl Flush<'_> {
         appender.flush().doing(doing)
     }
 
-    fn write_position(&self, partition: i32, position: &Position, repeats: DayCounts) -> Result<()> {
-        let row = params![
-            self.stream.source,
-            self.stream.topic,
-            partition,
-            position.next_offset,
-            value::optional_instant(position.log_clock),
-            self.now,
-        ];
-        let doing = || format!("cannot store the offset of partition {partition}");
-        if self
-            .connection
-            .prepare_cached(include_str!("sql/advance_stream.sql"))
-            .and_then(|mut sql| sql.execute(row))
-            .doing(doing)?
-            == 0
-        {
-            self.connection
-                .prepare_cached(include_str!("sql/insert_stream.sql"))
-                .and_then(|mut sql| sql.execute(row))
-                .doing(doing)?;
+    /// However many partitions there are, in a few statements: each costs more to plan than to carry out.
+    fn write_positions(&self, positions: &BTreeMap<i32, Position>, repeats: &HashMap<i32, DayCounts>) -> Result<()> {
+        if positions.is_empty() {
+            return Ok(());
         }
-        let mut days = position.counts.clone();
-        for (day, counts) in repeats {
-            days.entry(day).or_default().add(&counts);
+        let doing = || format!("cannot store the offsets of {} partitions", positions.len());
+        let rows: Vec<String> = positions
+            .iter()
+            .map(|(partition, position)| {
+                let clock = position.log_clock.map_or_else(String::new, |clock| clock.to_string());
+                format!("{partition},{},{clock}", position.next_offset)
+            })
+            .collect();
+        let parameters = params![self.stream.source, self.stream.topic, self.now, rows.join(";")];
+        let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute(parameters);
+        if execute(include_str!("sql/advance_stream.sql")).doing(doing)? < positions.len() {
+            execute(include_str!("sql/insert_stream.sql")).doing(doing)?;
         }
-        days.iter()
-            .try_for_each(|(&day, counts)| add_counts(self.connection, self.stream, partition, Some(day), counts))
+        let mut counts = Vec::new();
+        for (&partition, position) in positions {
+            let mut days = position.counts.clone();
+            for (day, repeated) in repeats.get(&partition).into_iter().flatten() {
+                days.entry(*day).or_default().add(repeated);
+            }
+            counts.extend(days.into_iter().map(|(day, counts)| (partition, Some(day), counts)));
+        }
+        add_counts(self.connection, self.stream, &counts)
     }
 
-    fn write_checkpoint(&self, checkpoint: &Checkpoint) -> Result<()> {
-        let doing = || format!("cannot store the open rides of partition {}", checkpoint.partition);
-        let key = params![self.stream.source, self.stream.topic, checkpoint.partition];
-        self.connection
-            .execute(include_str!("sql/delete_checkpoint.sql"), key)
-            .doing(doing)?;
+    fn write_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<()> {
+        if checkpoints.is_empty() {
+            return Ok(());
+        }
+        let doing = || format!("cannot store the open rides of {} partitions", checkpoints.len());
+        let partitions: Vec<i64> = checkpoints
+            .iter()
+            .map(|checkpoint| checkpoint.partition.into())
+            .collect();
         self.connection
             .execute(
-                "insert into ops.checkpoint values (?, ?, ?, ?, ?, ?, ?)",
-                params![
+                include_str!("sql/delete_checkpoints.sql"),
+                params![self.stream.source, self.stream.topic, numbers(&partitions)],
+            )
+            .doing(doing)?;
+        let mut appender = self.connection.appender_to_db("checkpoint", "ops").doing(doing)?;
+        for checkpoint in checkpoints {
+            appender
+                .append_row(params![
                     self.stream.source,
                     self.stream.topic,
                     checkpoint.partition,
@@ -348,10 +351,10 @@ impl Flush<'_> {
                     checkpoint.replay_from,
                     self.now,
                     checkpoint.state
-                ],
-            )
-            .doing(doing)?;
-        Ok(())
+                ])
+                .doing(doing)?;
+        }
+        appender.flush().doing(doing)
     }
 }
 
@@ -566,6 +569,11 @@ pub(super) fn listed<'r>(rides: impl IntoIterator<Item = &'r Uuid>) -> String {
         list.push_str(ride.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     }
     list
+}
+
+/// Numbers as one parameter, in the same way.
+pub(super) fn numbers(numbers: &[i64]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 pub(super) fn uuid_at(row: &duckdb::Row<'_>, column: usize) -> duckdb::Result<Uuid> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Doing, Result, Store, compact,
-    flush::{append_readings, append_riders, listed, replace_rides, stored_readings, uuid_at},
+    flush::{append_readings, append_riders, listed, numbers, replace_rides, stored_readings, uuid_at},
     lock,
     ride_end::Announcer,
     ride_source,
@@ -322,17 +322,24 @@ fn settle(connection: &Connection, group: &RejectedGroup, placed: &Placed) -> Re
                 params![stream.source, stream.topic, partition, numbers(&placed.offsets)],
             )
             .doing(doing)?;
-        for (&day, &lines) in &placed.set_aside {
-            let taken = Counts {
-                messages: -lines,
-                rejected_lines: -lines,
-                ..Counts::default()
-            };
-            add_counts(connection, stream, *partition, day, &taken)?;
-        }
-        for (&day, counts) in &placed.counts {
-            add_counts(connection, stream, *partition, Some(day), counts)?;
-        }
+        let taken: Vec<_> = placed
+            .set_aside
+            .iter()
+            .map(|(&day, &lines)| {
+                let counts = Counts {
+                    messages: -lines,
+                    rejected_lines: -lines,
+                    ..Counts::default()
+                };
+                (*partition, day, counts)
+            })
+            .collect();
+        let put = placed
+            .counts
+            .iter()
+            .map(|(&day, &counts)| (*partition, Some(day), counts));
+        add_counts(connection, stream, &taken)?;
+        add_counts(connection, stream, &put.collect::<Vec<_>>())?;
     }
     let mut by_reason: HashMap<&str, Vec<i64>> = HashMap::new();
     for (offset, reason) in &placed.refused {
@@ -409,9 +416,4 @@ fn ride(row: &Row<'_>) -> duckdb::Result<Ride> {
         totals: Totals::default(),
         alert_count: row.get(7)?,
     })
-}
-
-/// Offsets as one parameter.
-fn numbers(offsets: &[i64]) -> String {
-    offsets.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

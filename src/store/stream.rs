@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use duckdb::{Connection, Row, params};
 
-use super::{Doing, Result, Store, value};
+use super::{Doing, Result, Store};
 use crate::domain::batch::{Counts, Gap, StreamId};
 
 /// Some rides by business day.
@@ -125,44 +125,46 @@ impl Store {
     }
 }
 
-/// Adds to a partition's counts for lines of `day`; none is that of what was counted before days were told apart.
+/// Adds to the counts of partitions, each for lines of a day; none is that of what was counted before days were told
+/// apart.
 pub(super) fn add_counts(
     connection: &Connection,
     stream: &StreamId,
-    partition: i32,
-    day: Option<NaiveDate>,
-    counts: &Counts,
+    counts: &[(i32, Option<NaiveDate>, Counts)],
 ) -> Result<()> {
-    let row = params![
-        stream.source,
-        stream.topic,
-        partition,
-        value::date(day),
-        counts.messages,
-        counts.ride_lines,
-        counts.telemetry_lines,
-        counts.user_data_lines,
-        counts.system_lines,
-        counts.marker_lines,
-        counts.duplicate_lines,
-        counts.tombstoned_lines,
-        counts.rejected_lines,
-        counts.readings,
-        counts.duplicate_readings,
-    ];
-    let execute = |sql: &str| connection.prepare_cached(sql)?.execute(row);
-    execute(include_str!("sql/add_counts.sql"))
-        .and_then(|rows| match rows {
-            0 => execute(include_str!("sql/insert_counts.sql")),
-            rows => Ok(rows),
-        })
-        .map(drop)
-        .doing(|| {
+    let rows: Vec<String> = counts
+        .iter()
+        .map(|(partition, day, counts)| {
+            let day = day.map_or_else(String::new, |day| day.to_string());
+            let Counts {
+                messages,
+                ride_lines,
+                telemetry_lines,
+                user_data_lines,
+                system_lines,
+                marker_lines,
+                duplicate_lines,
+                tombstoned_lines,
+                rejected_lines,
+                readings,
+                duplicate_readings,
+            } = counts;
             format!(
-                "cannot count the messages of partition {partition} of `{}`",
-                stream.topic
+                "{partition},{day},{messages},{ride_lines},{telemetry_lines},{user_data_lines},{system_lines},\
+                 {marker_lines},{duplicate_lines},{tombstoned_lines},{rejected_lines},{readings},{duplicate_readings}"
             )
         })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let parameters = params![stream.source, stream.topic, rows.join(";")];
+    let execute = |sql: &str| connection.prepare_cached(sql)?.execute(parameters);
+    let doing = || format!("cannot count the messages of `{}`", stream.topic);
+    if execute(include_str!("sql/add_counts.sql")).doing(doing)? < rows.len() {
+        execute(include_str!("sql/insert_counts.sql")).doing(doing)?;
+    }
+    Ok(())
 }
 
 fn counts(row: &Row<'_>) -> duckdb::Result<Counts> {

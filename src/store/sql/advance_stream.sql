@@ -1,5 +1,13 @@
+-- Where partitions stand now: `$4` has a `partition,next offset,log clock` for each, semicolons between.
 update ops.stream
-set next_offset = $4,
-    log_clock = greatest(log_clock, $5),
-    flushed_at = $6
-where source = $1 and topic = $2 and partition = $3
+set next_offset = reached.next_offset,
+    log_clock = greatest(stream.log_clock, reached.log_clock),
+    flushed_at = $3
+from (
+    select
+        cast(field[1] as integer) as partition,
+        cast(field[2] as bigint) as next_offset,
+        make_timestamptz(cast(nullif(field[3], '') as bigint)) as log_clock
+    from (select string_split(unnest(string_split($4, ';')), ',') as field)
+) as reached
+where stream.source = $1 and stream.topic = $2 and stream.partition = reached.partition

@@ -1,1 +1,0 @@
-delete from ops.checkpoint where source = ? and topic = ? and partition = ?
