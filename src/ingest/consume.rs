@@ -157,13 +157,13 @@ impl Consumer {
                 break None;
             }
             let mut events = Vec::new();
-            let now = self.store.clock().now();
+            let (now, polled_at) = (self.store.clock().now(), Instant::now());
             session.pipeline.set_rider_limits(self.store.rider_limits());
             let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
                 Polled::Message(message) => {
                     if let Some(partition) = session.partitions.get_mut(&message.partition) {
                         partition.at_end = false;
-                        partition.heard_at = Some(Instant::now());
+                        partition.heard_at = Some(polled_at);
                     }
                     session.pipeline.message(message, now);
                 }
@@ -207,7 +207,7 @@ impl Consumer {
 #[derive(Debug, Clone, Copy)]
 struct Partition {
     at_end: bool,
-    /// When its last message came; none since it was assigned.
+    /// When its last message was asked for; none since it was assigned.
     heard_at: Option<Instant>,
     assigned_at: Instant,
 }
