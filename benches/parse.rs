@@ -93,8 +93,8 @@ fn parse(lines: &[u8], now: DateTime<Utc>) -> usize {
         };
         pipeline.message(message, now);
         if pipeline.pending_readings() >= FLUSH_READINGS {
-            readings += pipeline.take_batch(true).unwrap().readings.len();
+            readings += pipeline.take_batch(|_| true).unwrap().readings.len();
         }
     }
-    readings + pipeline.take_batch(true).unwrap().readings.len()
+    readings + pipeline.take_batch(|_| true).unwrap().readings.len()
 }

@@ -75,7 +75,7 @@ impl Bike {
     }
 
     fn alerts(&mut self) -> Vec<Alert> {
-        self.pipeline.take_batch(false).unwrap().alerts
+        self.pipeline.take_batch(|_| false).unwrap().alerts
     }
 }
 
@@ -105,13 +105,13 @@ fn a_clock_that_is_hours_off_neither_silences_an_alert_nor_quarantines_a_line() 
         let mut bike = Bike::live();
         bike.stamps_off = TimeDelta::hours(hours);
         bike.header(BORN).ride(10, 190);
-        let batch = bike.pipeline.take_batch(false).unwrap();
+        let batch = bike.pipeline.take_batch(|_| false).unwrap();
         assert_eq!((batch.alerts.len(), batch.rejected.len()), (1, 0), "{hours} hours");
     }
     let mut bike = Bike::live();
     bike.stamps_off = TimeDelta::hours(25);
     bike.header(BORN).ride(10, 190);
-    let batch = bike.pipeline.take_batch(false).unwrap();
+    let batch = bike.pipeline.take_batch(|_| false).unwrap();
     assert_eq!(
         (batch.alerts.len(), batch.rejected.len()),
         (0, 22),

@@ -1,7 +1,7 @@
 //! The long-running consumer: from Kafka to the store, until it is told to stop.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -32,8 +32,14 @@ use crate::{
 /// Readings are in the store at most this long after they arrived.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often the open rides are written down: a restart replays at most this much, silently.
+/// How often the open rides of a partition are written down: a restart replays at most this much, silently.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// In how many flushes the partitions take their turns, so that no flush has to wait for all the rides under way.
+const CHECKPOINT_TURNS: usize = (CHECKPOINT_INTERVAL.as_millis() / FLUSH_INTERVAL.as_millis()) as usize;
+
+/// How often the live board and whoever listens are told: each ride under way is looked at for it.
+const TELL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A partition at its end, where nothing arrived for this long, has no ride under way.
 const QUIET: Duration = Duration::from_secs(60);
@@ -143,9 +149,9 @@ impl Consumer {
             writer: self.start_writer(&stream)?,
             stream,
             partitions: BTreeMap::new(),
-            shown: BTreeMap::new(),
+            shown: HashMap::new(),
+            told_at: Instant::now(),
             flushed_at: Instant::now(),
-            checkpointed_at: Instant::now(),
             checkpoint_due: false,
             unwritten: 0,
             stored: BTreeMap::new(),
@@ -210,6 +216,7 @@ struct Partition {
     /// When its last message was asked for; none since it was assigned.
     heard_at: Option<Instant>,
     assigned_at: Instant,
+    checkpointed_at: Instant,
 }
 
 impl Partition {
@@ -219,6 +226,14 @@ impl Partition {
     }
 }
 
+/// A ride on the live board.
+struct Shown {
+    ride_id: Uuid,
+    second: i32,
+    /// When it was last seen under way.
+    at: Instant,
+}
+
 /// One connection's state.
 struct Session<'c> {
     consumer: &'c Consumer,
@@ -226,10 +241,11 @@ struct Session<'c> {
     pipeline: Pipeline,
     writer: Writer,
     partitions: BTreeMap<i32, Partition>,
-    /// What the live board shows: ride and second by bike.
-    shown: BTreeMap<String, (Uuid, i32)>,
+    /// What the live board shows, by bike.
+    shown: HashMap<String, Shown>,
+    told_at: Instant,
     flushed_at: Instant,
-    checkpointed_at: Instant,
+    /// A partition's rides were ended by the wall clock, of which the log knows nothing.
     checkpoint_due: bool,
     /// Batches handed to the writer that are not in the store yet.
     unwritten: usize,
@@ -317,6 +333,7 @@ impl Session<'_> {
                     at_end: false,
                     heard_at: None,
                     assigned_at: Instant::now(),
+                    checkpointed_at: Instant::now(),
                 },
             );
             tracing::info!(partition, offset, "consuming");
@@ -378,10 +395,13 @@ impl Session<'_> {
             self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
         let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= FLUSH_INTERVAL;
         if is_full || is_late || self.checkpoint_due {
-            let with_checkpoint = self.checkpoint_due || self.checkpointed_at.elapsed() >= CHECKPOINT_INTERVAL;
-            self.flush(with_checkpoint)?;
+            self.flush(self.checkpoint_due)?;
         }
         self.hear(source, listener)?;
+        if self.told_at.elapsed() < TELL_INTERVAL {
+            return Ok(());
+        }
+        self.told_at = Instant::now();
         self.show();
         let standing = self.standing(source);
         self.consumer.live.set_stream(StreamState {
@@ -397,11 +417,28 @@ impl Session<'_> {
         reconcile(&self.consumer.store, &self.stream, &mut self.pipeline, partition)
     }
 
-    fn flush(&mut self, with_checkpoint: bool) -> anyhow::Result<()> {
-        let batch = self.pipeline.take_batch(with_checkpoint)?;
-        self.flushed_at = Instant::now();
-        if with_checkpoint {
-            self.checkpointed_at = Instant::now();
+    /// Writes what was collected, with the rides under way of the partitions whose turn it is, or of all.
+    fn flush(&mut self, all_checkpoints: bool) -> anyhow::Result<()> {
+        let now = Instant::now();
+        let mut due: Vec<(Instant, i32)> = self
+            .partitions
+            .iter()
+            .map(|(&id, partition)| (partition.checkpointed_at, id))
+            .filter(|(at, _)| all_checkpoints || now - *at >= CHECKPOINT_INTERVAL)
+            .collect();
+        if !all_checkpoints {
+            due.sort_unstable();
+            due.truncate(self.partitions.len().div_ceil(CHECKPOINT_TURNS));
+        }
+        let due: HashSet<i32> = due.into_iter().map(|(_, id)| id).collect();
+        let batch = self.pipeline.take_batch(|partition| due.contains(&partition))?;
+        self.flushed_at = now;
+        for id in &due {
+            if let Some(partition) = self.partitions.get_mut(id) {
+                partition.checkpointed_at = now;
+            }
+        }
+        if all_checkpoints {
             self.checkpoint_due = false;
         }
         if batch.is_empty() {
@@ -483,34 +520,40 @@ impl Session<'_> {
                 .max()
                 .map(instant),
             lag_messages: lags.map(|lags| lags.iter().sum()),
-            open_rides: self.open_rides().count(),
+            open_rides: self.pipeline.open_rides().count(),
             trouble: self.trouble.clone(),
         }
     }
 
-    fn open_rides(&self) -> impl Iterator<Item = &OpenRide> {
-        self.pipeline
-            .partitions()
-            .filter_map(|partition| self.pipeline.sessions(partition))
-            .flat_map(|sessions| sessions.open_rides())
-    }
-
     /// Brings the live board up to date.
     fn show(&mut self) {
-        let live = &self.consumer.live;
-        let mut riding = BTreeMap::new();
-        for ride in self.open_rides().filter(|ride| ride.totals.reading_count > 0) {
-            let now = (ride.ride_id, ride.last_second);
-            if self.shown.get(&ride.bike_serial) != Some(&now) {
-                live.update(&ride.bike_serial, live_bike(ride));
+        let (live, now) = (&self.consumer.live, self.told_at);
+        for ride in self.pipeline.open_rides().filter(|ride| ride.totals.reading_count > 0) {
+            let seen = Shown {
+                ride_id: ride.ride_id,
+                second: ride.last_second,
+                at: now,
+            };
+            match self.shown.get_mut(&ride.bike_serial) {
+                Some(shown) => {
+                    if (shown.ride_id, shown.second) != (seen.ride_id, seen.second) {
+                        live.update(&ride.bike_serial, live_bike(ride));
+                    }
+                    *shown = seen;
+                }
+                None => {
+                    live.update(&ride.bike_serial, live_bike(ride));
+                    self.shown.insert(ride.bike_serial.clone(), seen);
+                }
             }
-            riding.insert(ride.bike_serial.clone(), now);
         }
-        self.shown
-            .keys()
-            .filter(|bike| !riding.contains_key(*bike))
-            .for_each(|bike| live.end(bike));
-        self.shown = riding;
+        self.shown.retain(|bike, shown| {
+            let is_riding = shown.at == now;
+            if !is_riding {
+                live.end(bike);
+            }
+            is_riding
+        });
     }
 
     /// Writes what is left. Where others remain in the group, they get the partitions with what is under way there.

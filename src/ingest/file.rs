@@ -116,13 +116,13 @@ pub fn ingest(
             reconcile(store, stream, &mut pipeline, 0)?;
         }
         if pipeline.pending_readings() >= FLUSH_READINGS || pipeline.pending_rejected() >= FLUSH_REJECTED {
-            writer.write(pipeline.take_batch(true)?)?;
+            writer.write(pipeline.take_batch(|_| true)?)?;
         }
         Ok(())
     })?;
     pipeline.close_all(0);
     if pipeline.next_offset(0).is_some_and(|offset| offset > 0) {
-        writer.write(pipeline.take_batch(true)?)?;
+        writer.write(pipeline.take_batch(|_| true)?)?;
     }
     writer.finish()?;
     Ok(())

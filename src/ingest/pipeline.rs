@@ -11,6 +11,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{
+    open_ride::OpenRide,
     parse::{Envelope, ParseError, Parser, UserData, open_envelope, parse_user_data},
     sessionize::{Arrival, Rules, Sessions, instant},
     source::RawMessage,
@@ -177,6 +178,13 @@ impl Pipeline {
         self.partitions.get(&partition).map(|partition| &partition.sessions)
     }
 
+    /// The rides under way, of all partitions.
+    pub fn open_rides(&self) -> impl Iterator<Item = &OpenRide> {
+        self.partitions
+            .values()
+            .flat_map(|partition| partition.sessions.open_rides())
+    }
+
     /// Whether a ride of the partition is under way.
     #[must_use]
     pub fn has_open_rides(&self, partition: i32) -> bool {
@@ -329,30 +337,25 @@ impl Pipeline {
         !self.batch.is_empty()
     }
 
-    /// Takes what was collected, with the state of the open rides if `with_checkpoint`, and with their rows as they
-    /// stand then.
+    /// Takes what was collected, with the state of the open rides of the partitions that `is_due` names, and with those
+    /// rides' rows as they stand then.
     ///
     /// # Errors
     /// When the state cannot be written down.
-    pub fn take_batch(&mut self, with_checkpoint: bool) -> anyhow::Result<Batch> {
-        if with_checkpoint {
-            for (&id, partition) in self
-                .partitions
-                .iter()
-                .filter(|(_, partition)| partition.next_offset >= partition.silent_until)
-            {
-                let mut state = vec![STATE_VERSION];
-                state.extend(partition.sessions.encode()?);
-                self.batch.checkpoints.push(Checkpoint {
-                    partition: id,
-                    next_offset: partition.next_offset,
-                    replay_from: partition.sessions.replay_from(partition.next_offset),
-                    state,
-                });
-                self.batch
-                    .rides
-                    .extend(partition.sessions.open_rides().map(|ride| ride.row(&self.rules.day)));
-            }
+    pub fn take_batch(&mut self, is_due: impl Fn(i32) -> bool) -> anyhow::Result<Batch> {
+        let whole = |partition: &Partition| partition.next_offset >= partition.silent_until;
+        for (&id, partition) in self.partitions.iter().filter(|(id, of)| is_due(**id) && whole(of)) {
+            let mut state = vec![STATE_VERSION];
+            state.extend(partition.sessions.encode()?);
+            self.batch.checkpoints.push(Checkpoint {
+                partition: id,
+                next_offset: partition.next_offset,
+                replay_from: partition.sessions.replay_from(partition.next_offset),
+                state,
+            });
+            self.batch
+                .rides
+                .extend(partition.sessions.open_rides().map(|ride| ride.row(&self.rules.day)));
         }
         let capacity = self.batch.readings.capacity();
         let mut batch = std::mem::take(&mut self.batch);

@@ -61,7 +61,7 @@ fn tell(lines: &str) -> Told {
     let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
     pipeline.assign(&StoredPosition::beginning(0)).unwrap();
     feed(&mut pipeline, lines, 0);
-    let batch = pipeline.take_batch(true).unwrap();
+    let batch = pipeline.take_batch(|_| true).unwrap();
     let counts = batch.positions[&0].total();
     let classes = counts.ride_lines
         + counts.telemetry_lines
@@ -299,7 +299,7 @@ fn what_cannot_be_understood_is_kept_with_its_reason() {
 fn a_checkpoint_brings_the_open_rides_back() {
     let before = "a 1.5 ride 1 30\na 2 tel 60 31 6.4\na 2.5 ride 2 30";
     let mut told = tell(&format!("{HEADER}{before}"));
-    let checkpoint = told.pipeline.take_batch(true).unwrap().checkpoints.remove(0);
+    let checkpoint = told.pipeline.take_batch(|_| true).unwrap().checkpoints.remove(0);
     assert_eq!((checkpoint.next_offset, checkpoint.replay_from), (7, 1));
     let mut restarted = Pipeline::new(Rules::default(), Tz::UTC);
     let stored = StoredPosition {
@@ -323,7 +323,7 @@ fn a_checkpoint_brings_the_open_rides_back() {
         };
         restarted.message(raw, start());
     }
-    let batch = restarted.take_batch(true).unwrap();
+    let batch = restarted.take_batch(|_| true).unwrap();
     let seconds: Vec<_> = batch.readings.iter().map(|reading| reading.second).collect();
     assert_eq!(seconds, [3], "second 2 was stored before the restart, by offset 7");
     let ride = batch.rides.last().unwrap();
@@ -441,7 +441,7 @@ fn take_over(lines: &str, from: usize, until: i64) -> Batch {
     };
     assert_eq!(pipeline.assign(&stored).unwrap(), from as i64);
     feed(&mut pipeline, lines, from);
-    pipeline.take_batch(true).unwrap()
+    pipeline.take_batch(|_| true).unwrap()
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn a_ride_under_way_goes_on_with_what_was_put_in_place() {
         };
         pipeline.message(message, start());
         if place == 80 {
-            let batch = pipeline.take_batch(true).unwrap();
+            let batch = pipeline.take_batch(|_| true).unwrap();
             store.flush(&stream(), &batch, &Rules::default().day).unwrap();
             mend(&store);
             assert_eq!(again(&store).counts.messages, 3);
@@ -296,7 +296,11 @@ fn a_ride_under_way_goes_on_with_what_was_put_in_place() {
         }
     }
     store
-        .flush(&stream(), &pipeline.take_batch(true).unwrap(), &Rules::default().day)
+        .flush(
+            &stream(),
+            &pipeline.take_batch(|_| true).unwrap(),
+            &Rules::default().day,
+        )
         .unwrap();
     assert_eq!(rows(&store, RIDES), rows(&whole, RIDES));
     assert_eq!(rows(&store, READINGS), rows(&whole, READINGS));
