@@ -37,7 +37,10 @@ use tempfile::NamedTempFile;
 use crate::{
     api,
     app::{self, App},
-    config::settings::Settings,
+    config::{
+        schedule::{JobConfig, Kind, Schedule},
+        settings::Settings,
+    },
     ingest::{
         self,
         source::{KafkaConfig, probe::probe},
@@ -262,8 +265,8 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
 
 /// `check`: the schedule, every SQL file, every template.
 fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
-    let sql = |_: &crate::config::schedule::Schedule| check_sql(settings);
-    let templates = |_: &crate::config::schedule::Schedule| check_templates(settings);
+    let sql = |schedule: &Schedule| check_sql(settings, schedule);
+    let templates = |_: &Schedule| check_templates(settings);
     let more = [
         check::Check {
             what: "SQL files",
@@ -298,12 +301,16 @@ fn check_connection(settings: &Settings, out: &mut dyn Write) -> anyhow::Result<
 }
 
 /// Prepares every SQL file in an empty database of the present schema.
-fn check_sql(settings: &Settings) -> Result<usize, Vec<String>> {
+fn check_sql(settings: &Settings, schedule: &Schedule) -> Result<usize, Vec<String>> {
     let jobs_dir = app::jobs_dir(settings);
     let one = |error: anyhow::Error| vec![format!("{error:#}")];
     let folder = tempfile::tempdir().map_err(|error| one(error.into()))?;
     let store = Store::open(folder.path(), settings.clock()).map_err(|error| one(error.into()))?;
-    let names = sql_files::names(jobs_dir.as_deref()).map_err(one)?;
+    let mut names = sql_files::names(jobs_dir.as_deref()).map_err(one)?;
+    let is_daily_table = |job: &&JobConfig| matches!(job.kind, Kind::Transform { .. });
+    names.extend(schedule.jobs.iter().filter(is_daily_table).map(|job| job.name.clone()));
+    names.sort_unstable();
+    names.dedup();
     let problems: Vec<String> = names
         .iter()
         .filter_map(|name| {

@@ -42,6 +42,9 @@ pub enum Action {
         partition: i32,
         /// Its offset; in a file the lines before it.
         offset: i64,
+        /// Only that of this topic or file.
+        #[arg(long)]
+        topic: Option<String>,
     },
     /// Read them once more, after an upgrade or a changed setting, and put those that can be read by now where they belong.
     Replay {
@@ -58,7 +61,11 @@ pub enum Action {
 pub fn rejected(args: &RejectedArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.action {
         Action::List { topic, limit } => list(&app.store, topic.clone(), *limit, out),
-        Action::Show { partition, offset } => show(&app.store, *partition, *offset, out),
+        Action::Show {
+            partition,
+            offset,
+            topic,
+        } => show(&app.store, (*partition, *offset), topic.as_deref(), out),
         Action::Replay { topic } => {
             let replayed = app
                 .replay_rejected(topic.as_deref())
@@ -92,8 +99,14 @@ fn list(store: &Store, topic: Option<String>, limit: u32, out: &mut dyn Write) -
     Ok(())
 }
 
-fn show(store: &Store, partition: i32, offset: i64, out: &mut dyn Write) -> anyhow::Result<()> {
-    let lines = store.rejected_at(partition, offset)?;
+fn show(
+    store: &Store,
+    (partition, offset): (i32, i64),
+    topic: Option<&str>,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut lines = store.rejected_at(partition, offset)?;
+    lines.retain(|(line, _)| topic.is_none_or(|topic| line.topic == topic));
     if lines.is_empty() {
         bail!("no line of partition {partition} was set aside at offset {offset}; `deloton rejected list` shows them");
     }

@@ -278,7 +278,12 @@ async fn measure(app: App) {
             let status = store.status()?;
             metrics.set_buffer_readings(status.buffer_readings);
             metrics.set_disk_free(status.disk_free_bytes);
-            metrics.set_outbox(status.outbox.iter().map(|(state, count)| (state.name(), *count)));
+            metrics.set_outbox(
+                status
+                    .outbox
+                    .iter()
+                    .map(|count| (count.state.name(), count.mails + count.exports)),
+            );
             Ok::<_, crate::store::StoreError>(())
         });
         if let Ok(Err(error)) = measured.await {

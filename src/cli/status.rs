@@ -12,7 +12,7 @@ use crate::{
     scheduler::runner::JobOverview,
     store::{
         disk::size,
-        outbox::MailState,
+        outbox::{MailState, StateCount},
         status::{Status, StreamStatus},
         stream::PartitionAccount,
     },
@@ -119,8 +119,9 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             "see why, and resend, with `deloton outbox`",
         ),
     ] {
-        if let Some((_, count)) = status.outbox.iter().find(|(known, _)| *known == state) {
-            warnings.push(format!("{} {what}: {then}", counted(*count, "message")));
+        if let Some(count) = status.outbox.iter().find(|count| count.state == state) {
+            let messages = counted(count.mails + count.exports, "message");
+            warnings.push(format!("{messages} {what}: {then}"));
         }
     }
     for account in &status.gaps {
@@ -372,17 +373,19 @@ fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
 
 fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "mail and room")?;
-    let states: Vec<String> = status
-        .outbox
-        .iter()
-        .map(|(state, count)| format!("{} {}", grouped(*count), state.name()))
-        .collect();
-    let outbox = if states.is_empty() {
-        "empty".to_owned()
-    } else {
-        states.join(", ")
+    let states = |of: fn(&StateCount) -> u64| {
+        let counts = status.outbox.iter().filter(|count| of(count) > 0);
+        let states: Vec<String> = counts
+            .map(|count| format!("{} {}", grouped(of(count)), count.state.name()))
+            .collect();
+        if states.is_empty() {
+            "none".to_owned()
+        } else {
+            states.join(", ")
+        }
     };
-    field(out, "outbox", &outbox)?;
+    field(out, "mails", &states(|count| count.mails))?;
+    field(out, "ride exports", &states(|count| count.exports))?;
     field(out, "database", &size(status.database_bytes))?;
     field(out, "lake", &size(status.lake_bytes))?;
     field(

@@ -96,7 +96,11 @@ fn a_quiet_night_needs_nobody() {
             rides: 6_543,
         }),
         late_days: vec!["2026-07-08".parse().unwrap()],
-        outbox: vec![(MailState::Sent, 7)],
+        outbox: vec![StateCount {
+            state: MailState::Sent,
+            mails: 7,
+            exports: 12,
+        }],
         database_bytes: 52_000_000,
         lake_bytes: 120_000_000,
         disk_free_bytes: Some(50_000_000_000),
@@ -150,7 +154,18 @@ fn what_needs_a_person_comes_first_with_what_to_do() {
         open_rides: 1,
         newest_reading_at: Some(at("2026-07-10T09:00:00Z")),
         rejected_lines: 1,
-        outbox: vec![(MailState::Dead, 1), (MailState::Unknown, 2)],
+        outbox: vec![
+            StateCount {
+                state: MailState::Dead,
+                mails: 1,
+                exports: 0,
+            },
+            StateCount {
+                state: MailState::Unknown,
+                mails: 1,
+                exports: 1,
+            },
+        ],
         disk_free_bytes: Some(800_000_000),
         ..Status::default()
     };

@@ -15,6 +15,7 @@ use crate::{
     domain::batch::{Counts, StoredPosition, StreamId},
     store::Store,
 };
+use anyhow::Context as _;
 
 /// A flush of one DuckDB row group is the efficient size.
 pub(super) const FLUSH_READINGS: usize = 122_880;
@@ -106,7 +107,7 @@ pub fn ingest(
     if !pipeline.is_replaying(0) {
         reconcile(store, stream, &mut pipeline, 0)?;
     }
-    read(&mut |message| {
+    let outcome = read(&mut |message| {
         if message.offset < from {
             return Ok(());
         }
@@ -119,13 +120,20 @@ pub fn ingest(
             writer.write(pipeline.take_batch(|_| true)?)?;
         }
         Ok(())
-    })?;
+    });
+    // What breaks off in the middle has told of what came before.
     pipeline.close_all(0);
-    if pipeline.next_offset(0).is_some_and(|offset| offset > 0) {
+    let messages = pipeline.next_offset(0).unwrap_or(0);
+    if messages > 0 {
         writer.write(pipeline.take_batch(|_| true)?)?;
     }
     writer.finish()?;
-    Ok(())
+    outcome.with_context(|| {
+        format!(
+            "`{}` was taken in only in part: the first {messages} messages are stored",
+            stream.topic
+        )
+    })
 }
 
 /// After a restart: corrects the open rides by what the store holds of them, and ends those that the store has under way

@@ -11,6 +11,10 @@ use crate::domain::{
     rider::{Gender, Rider},
 };
 
+/// Watts beyond which nobody's legs are: four times the strongest sprint on record. One such second would be most of a
+/// day's energy.
+const MAX_POWER: f64 = 10_000.0;
+
 /// The longest ride the bike's counter is believed for: two days, in seconds.
 const MAX_SECOND: f64 = 172_800.0;
 
@@ -312,7 +316,7 @@ fn telemetry_fields(text: &str) -> Result<TelemetryFields, ParseError> {
     let heart_rate = whole(field(heart_rate, "hrt")?, "hrt")?;
     let cadence = whole(field(cadence, "rpm")?, "rpm")?;
     let power = field(power, "power")?.map(|text| number(text, "power")).transpose()?;
-    if power.is_some_and(|watts| watts < 0.0) {
+    if power.is_some_and(|watts| !(0.0..=MAX_POWER).contains(&watts)) {
         return Err(ParseError::BadNumber("power"));
     }
     match rest {
@@ -541,6 +545,8 @@ mod tests {
             ("hrt = 1; rpm = 1.5; power = 1", "rpm"),
             ("hrt = 1; rpm = 1; power = nan", "power"),
             ("hrt = 1; rpm = 1; power = -3", "power"),
+            ("hrt = 1; rpm = 1; power = 10001", "power"),
+            ("hrt = 1; rpm = 1; power = 1e308", "power"),
         ] {
             assert_eq!(telemetry_fields(text), Err(ParseError::BadNumber(field)), "{text}");
         }

@@ -47,7 +47,8 @@ pub fn notify(
     runtime: &Handle,
 ) -> Result<JobStatus> {
     if addresses.to.is_empty() {
-        return Ok(JobStatus::idle());
+        tracing::warn!("nobody is mailed the daily report: no recipient is set, see `--mail-to`");
+        return Ok(JobStatus::idle().count("recipients", 0));
     }
     let day = mail.report.day;
     let (queued, known) =
@@ -87,8 +88,8 @@ fn check_delivered(store: &Store, topic: &str, reason: Option<&str>) -> Result<(
     let counts = outbox::counts(&*store.connection()?, Some((MessageKind::DailyReport, topic)))?;
     let open: Vec<_> = counts
         .into_iter()
-        .filter(|(state, _)| !matches!(state, MailState::Sent | MailState::Discarded))
-        .map(|(state, count)| format!("{count} {}", state.name()))
+        .filter(|count| !matches!(count.state, MailState::Sent | MailState::Discarded))
+        .map(|count| format!("{} {}", count.mails, count.state.name()))
         .collect();
     if open.is_empty() {
         return Ok(());

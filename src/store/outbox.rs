@@ -261,22 +261,39 @@ pub fn recover(connection: &Connection, now: DateTime<Utc>) -> Result<usize> {
         .doing(|| "failed to look for mails that were being sent when the process ended".to_owned())
 }
 
-/// How many mails are in each state, of one kind and topic or of all; states without mails are left out.
+/// How many messages are in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StateCount {
+    /// The state.
+    pub state: MailState,
+    /// Mails.
+    pub mails: u64,
+    /// What leaves when rides end.
+    pub exports: u64,
+}
+
+/// How many messages are in each state, of one kind and topic or of all; states without any are left out.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn counts(connection: &Connection, about: Option<(MessageKind, &str)>) -> Result<Vec<(MailState, i64)>> {
+pub fn counts(connection: &Connection, about: Option<(MessageKind, &str)>) -> Result<Vec<StateCount>> {
     let (kind, topic) = about.map(|(kind, topic)| (kind.name(), topic)).unzip();
-    let read = || -> duckdb::Result<Vec<(String, i64)>> {
+    let read = || -> duckdb::Result<Vec<(String, u64, u64)>> {
         let mut statement = connection.prepare(include_str!("sql/outbox_counts.sql"))?;
         statement
-            .query_map(params![kind, topic], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![kind, topic], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect()
     };
     let mut counts = read()
         .doing(|| "failed to count the mails".to_owned())?
         .into_iter()
-        .map(|(name, count)| Ok((known_state(&name)?, count)))
+        .map(|(name, all, exports)| {
+            Ok(StateCount {
+                state: known_state(&name)?,
+                mails: all - exports,
+                exports,
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     counts.sort_unstable();
     Ok(counts)
@@ -491,7 +508,11 @@ mod tests {
         assert_eq!(recover(&connection, at(5)).unwrap(), 2);
         assert_eq!(
             counts(&connection, None).unwrap(),
-            [(MailState::Waiting, 2), (MailState::Unknown, 1)]
+            [(MailState::Waiting, 2), (MailState::Unknown, 1)].map(|(state, mails)| StateCount {
+                state,
+                mails,
+                exports: 0
+            })
         );
         let next = |which| -> Vec<_> { std::iter::from_fn(|| claim(&connection, which, at(5)).unwrap()).collect() };
         assert_eq!(next(Which::Urgent), [urgent]);

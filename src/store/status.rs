@@ -7,7 +7,7 @@ use duckdb::Row;
 
 use super::{
     DATABASE, Doing, Result, Store, disk,
-    outbox::{self, MailState},
+    outbox::{self, StateCount},
     stream::PartitionAccount,
 };
 
@@ -33,7 +33,7 @@ pub struct Status {
     /// Sealed days whose rides in the buffer are not those in history: they are to be sealed again.
     pub late_days: Vec<NaiveDate>,
     /// Messages in the send ledger, of states that have any.
-    pub outbox: Vec<(MailState, u64)>,
+    pub outbox: Vec<StateCount>,
     /// The database file with what was not merged into it yet.
     pub database_bytes: u64,
     /// The lake's files.
@@ -117,11 +117,7 @@ impl Store {
         status.gaps = self.reconciliation()?;
         status.gaps.retain(|account| !account.gaps.is_empty());
         status.late_days = self.late_days()?.into_iter().collect();
-        status.outbox = outbox::counts(&connection, None)?
-            .into_iter()
-            .map(|(state, count)| (state, count.unsigned_abs()))
-            .collect();
-        status.outbox.sort_unstable();
+        status.outbox = outbox::counts(&connection, None)?;
         let database = self.data_dir().join(DATABASE);
         status.database_bytes = disk::file_size(&database) + disk::file_size(&database.with_extension("duckdb.wal"));
         status.disk_free_bytes = disk::free_bytes(self.data_dir()).ok();

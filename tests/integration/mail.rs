@@ -217,8 +217,9 @@ impl Office {
         .map_err(|error| format!("{error:#}"))
     }
 
-    fn counts(&self) -> Vec<(MailState, i64)> {
-        outbox::counts(&self.store.connection().unwrap(), None).unwrap()
+    fn counts(&self) -> Vec<(MailState, u64)> {
+        let counts = outbox::counts(&self.store.connection().unwrap(), None).unwrap();
+        counts.iter().map(|count| (count.state, count.mails)).collect()
     }
 }
 
