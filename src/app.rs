@@ -36,7 +36,7 @@ use crate::{
     report::{chart::Chart, model::ReportRule},
     scheduler::{
         Job, Options, Run, Runner,
-        plan::{Reason, Stream},
+        plan::{Reason, Stream, Trouble, What},
     },
     store::{
         self, Store,
@@ -148,6 +148,39 @@ impl App {
             riders: self.store.rider_limits(),
             ..Rules::default()
         }
+    }
+
+    /// Looks for what went wrong with jobs: logs it, counts it, and mails it to whoever keeps the system running.
+    ///
+    /// # Errors
+    /// When the mail cannot be queued, or that it was cannot be written down; it is told again then.
+    pub fn tell_troubles(&self) -> anyhow::Result<()> {
+        let overdue = self.runner.overdue();
+        self.metrics
+            .set_days_overdue(overdue.iter().map(|(job, days)| (job.as_str(), *days)));
+        let troubles = self.runner.troubles();
+        let is_mailed = |trouble: &&Trouble| self.schedule.job(&trouble.job).is_some_and(|job| job.notify_on_failure);
+        let mailed: Vec<Trouble> = troubles.iter().filter(is_mailed).cloned().collect();
+        if !mailed.is_empty() {
+            let to = Addresses {
+                from: &self.settings.mail_from,
+                to: self.settings.failure_recipients(),
+            };
+            let (timezone, public_url) = (self.schedule.day.timezone, self.settings.public_url.as_deref());
+            jobs::failures::tell(&self.store, &self.templates, &mailed, to, timezone, public_url)?;
+        }
+        self.runner.note_told(&troubles)?;
+        for Trouble { job, window, what } in &troubles {
+            // A failure was logged by its run.
+            if let What::Late { deadline, why } = what {
+                self.metrics.deadline_missed(job);
+                tracing::error!(
+                    job.name = job, job.window = %window, job.deadline = %deadline,
+                    "`{job}` has not done {window} by its deadline: {why}"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// What publishing the reports that are there would do.

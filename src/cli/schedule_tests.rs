@@ -217,6 +217,8 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
         first_seen_at: seen_at,
         idle_runs: 0,
         last_idle_at: None,
+        failures_told_at: None,
+        deadlines_told_until: None,
     });
     let view = LedgerView::new(jobs.into(), Vec::new(), now());
     let told = |catch_up: &str| {

@@ -220,7 +220,8 @@ async fn run(
     let measuring = tokio::spawn(measure(app.clone()));
     let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
     let mut work = tokio::task::spawn_blocking(move || work.join());
-    let ticker = Ticker::start(app.runner.clone());
+    let watching = app.clone();
+    let ticker = Ticker::start(app.runner.clone(), move || watching.tell_troubles());
     let ticker = ticker.await?;
     let putting_back = app.clone();
     tokio::task::spawn_blocking(move || {

@@ -93,6 +93,10 @@ pub struct JobRow {
     pub idle_runs: u64,
     /// The newest firing that was answered so.
     pub last_idle_at: Option<DateTime<Utc>>,
+    /// Somebody was told of its failures up to here.
+    pub failures_told_at: Option<DateTime<Utc>>,
+    /// Somebody was told of the deadlines it missed up to here.
+    pub deadlines_told_until: Option<DateTime<Utc>>,
 }
 
 impl Store {
@@ -121,7 +125,10 @@ impl Store {
         let connection = self.connection()?;
         let doing = || "cannot read the jobs of the run ledger".to_owned();
         let mut statement = connection
-            .prepare("select job, first_seen_at, idle_runs, last_idle_at from ops.job order by job")
+            .prepare(
+                "select job, first_seen_at, idle_runs, last_idle_at, failures_told_at, deadlines_told_until
+                     from ops.job left join ops.job_told using (job) order by job",
+            )
             .doing(doing)?;
         let rows = statement.query_map([], |row| {
             Ok(JobRow {
@@ -129,6 +136,8 @@ impl Store {
                 first_seen_at: instant(row, 1)?,
                 idle_runs: row.get(2)?,
                 last_idle_at: instant_or_null(row, 3)?,
+                failures_told_at: instant_or_null(row, 4)?,
+                deadlines_told_until: instant_or_null(row, 5)?,
             })
         });
         rows.and_then(Iterator::collect).doing(doing)
@@ -221,6 +230,25 @@ impl Store {
         Ok(())
     }
 
+    /// Writes down up to where somebody was told of a job's failures and of the deadlines it missed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn note_told(
+        &self,
+        job: &str,
+        failures_told_at: Option<DateTime<Utc>>,
+        deadlines_told_until: Option<DateTime<Utc>>,
+    ) -> Result<()> {
+        self.connection()?
+            .execute(
+                "insert or replace into ops.job_told values (?, ?, ?)",
+                params![job, failures_told_at.map(text), deadlines_told_until.map(text)],
+            )
+            .doing(|| format!("cannot write down what was told of `{job}`"))?;
+        Ok(())
+    }
+
     /// Calls every run that the ledger thinks is under way abandoned: to be called once, when this process has opened
     /// the database and runs nothing yet. Says how many there were.
     ///
@@ -254,6 +282,19 @@ impl Store {
     pub fn job_run(&self, run_id: Uuid) -> Result<Option<JobRun>> {
         Ok(self
             .read_runs("where run_id = ?::uuid", params![run_id.to_string()])?
+            .pop())
+    }
+
+    /// The latest run of `job` for `window`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn latest_run(&self, job: &str, window: Window) -> Result<Option<JobRun>> {
+        Ok(self
+            .read_runs(
+                "where job = ? and \"window\" = ? order by started_at desc, run_id desc limit 1",
+                params![job, window.to_string()],
+            )?
             .pop())
     }
 

@@ -7,7 +7,7 @@ pub(super) use value::parse_duration;
 
 use std::{fmt, path::Path, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 
 pub use self::cron::CronText;
@@ -54,6 +54,10 @@ pub struct JobConfig {
     pub overlap: Overlap,
     /// A disabled job never runs by itself.
     pub enabled: bool,
+    /// The time of day, in its zone, by which it must have done a day: the first after the day's end.
+    pub deadline: Option<NaiveTime>,
+    /// Whether somebody is mailed when it gives up or misses its deadline.
+    pub notify_on_failure: bool,
 }
 
 /// What a job does, with its parameters.

@@ -3,6 +3,7 @@
 mod day;
 mod instant;
 mod next;
+mod trouble;
 mod view;
 
 use std::{collections::BTreeSet, fmt};
@@ -11,7 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     next::{MOST_COUNTED, Missed, NextRun, missed, next_run, next_runs},
-    view::{Done, History, Last, LedgerView, Stream},
+    trouble::{Trouble, What, deadline_of, overdue, untold},
+    view::{Done, History, Last, LedgerView, Stream, Told},
 };
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
@@ -260,3 +262,5 @@ fn happens_once(job: &JobConfig) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;

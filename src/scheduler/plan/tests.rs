@@ -9,6 +9,7 @@
 //! ok JOB DAY[..DAY] T   done in the minute from T; of a range, the same time of day after each
 //! failed|abandoned|running JOB WINDOW T [xN]
 //! idle JOB T            the firing at T found nothing to do
+//! told failures|deadlines JOB T   somebody was told of them up to T
 //! rows|late DAY…        days with rides in the buffer; sealed ones with late rides
 //! stream T              ingest has read up to T and is behind
 //! now T
@@ -45,19 +46,19 @@ const CHAIN: &str = r#"
 
 const COMPACT: &str = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\n";
 
-fn instant(text: &str) -> DateTime<Utc> {
+pub(super) fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|_| panic!("`{text}` is not an instant"))
 }
 
-struct Case {
-    schedule: Schedule,
-    view: LedgerView,
-    stream: Stream,
-    now: DateTime<Utc>,
+pub(super) struct Case {
+    pub(super) schedule: Schedule,
+    pub(super) view: LedgerView,
+    pub(super) stream: Stream,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Case {
-    fn read(schedule: &str, given: &str) -> Case {
+    pub(super) fn read(schedule: &str, given: &str) -> Case {
         let schedule = Schedule::parse(schedule, "cron.toml").unwrap_or_else(|error| panic!("{error}"));
         let mut case = Case {
             schedule,
@@ -89,6 +90,8 @@ impl Case {
                 }
             }
             ["now", at] => self.now = instant(at),
+            ["told", "failures", job, at] => self.history(job).told.failures = Some(instant(at)),
+            ["told", "deadlines", job, at] => self.history(job).told.deadlines = Some(instant(at)),
             ["idle", job, at] => self.history(job).last_idle_at = Some(instant(at)),
             ["rows", ref days @ ..] => self
                 .view

@@ -5,6 +5,7 @@ mod execute;
 mod overview;
 mod state;
 mod tick;
+mod trouble;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
