@@ -589,6 +589,43 @@ impl From<ledger::JobRun> for JobRun {
     }
 }
 
+/// A run of a job with what it logged.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct JobRunDetail {
+    /// The run.
+    #[oai(flatten)]
+    pub run: JobRun,
+    /// What it logged, oldest first; nothing of a run that a crash cut short.
+    pub log: Vec<LogLine>,
+}
+
+/// A line that a run logged.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct LogLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `info`, `warn` or `error`.
+    pub level: String,
+    /// The sentence, and its fields as `name=value`.
+    pub message: String,
+}
+
+impl JobRunDetail {
+    /// A run and its log.
+    #[must_use]
+    pub fn of(run: ledger::JobRun, log: Vec<crate::domain::run::LogLine>) -> Self {
+        let line = |line: crate::domain::run::LogLine| LogLine {
+            at: line.at,
+            level: line.level,
+            message: line.message,
+        };
+        JobRunDetail {
+            run: run.into(),
+            log: log.into_iter().map(line).collect(),
+        }
+    }
+}
+
 /// A bike being ridden, as of its newest reading.
 #[derive(Debug, Clone, PartialEq, Object)]
 pub struct Riding {

@@ -113,7 +113,7 @@ impl StoreCommand {
             StoreCommand::Backfill(args) => backfill::backfill(args, &app.runner, out),
             StoreCommand::Plan(args) => plan::plan(
                 args,
-                &app.schedule,
+                &app.schedule(),
                 &app.runner.view()?,
                 app.runner.stream(),
                 app.clock.now(),
@@ -125,15 +125,16 @@ impl StoreCommand {
                 let standing = status::Standing {
                     status: &app.store.status()?,
                     jobs: &app.runner.overview(),
+                    schedule: app.schedule_file.as_ref().map(|file| file.standing()),
                     stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
                     now: app.clock.now(),
-                    day: app.schedule.day,
+                    day: app.schedule().day,
                 };
                 status::status(args, &standing, out)
             }
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
-            StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule.heart_rate, out),
+            StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
             StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
@@ -256,6 +257,7 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
         app.store.limit_memory(ingest::file::MEMORY_LIMIT)?;
     }
     let result = command.execute(&app, out);
+    app.finish_pings();
     drop(empty);
     result
 }

@@ -184,7 +184,7 @@ fn plan_shows_what_is_due_what_waits_and_which_mail_would_go_out() {
     let mut view = runner.view().unwrap();
     view.days_with_rows.insert("2026-01-05".parse().unwrap());
     let args = PlanArgs { at: None, until: None };
-    let text = written(|out| plan(&args, runner.schedule(), &view, Stream::CAUGHT_UP, now(), out));
+    let text = written(|out| plan(&args, &runner.schedule(), &view, Stream::CAUGHT_UP, now(), out));
     insta::assert_snapshot!(text, @r"
     at 2026-01-06 00:30:00 GMT
 

@@ -9,6 +9,7 @@ use tokio_cron_scheduler::{Job as Tick, JobScheduler};
 use super::runner::{Lane, Runner};
 
 const EACH_SECOND: &str = "* * * * * *";
+const EACH_TWO_SECONDS: &str = "*/2 * * * * *";
 const EACH_FIVE_SECONDS: &str = "*/5 * * * * *";
 
 /// What is done at a tick. It blocks.
@@ -24,7 +25,7 @@ pub struct Ticker {
 
 impl Ticker {
     /// Starts ticking; the first tick comes at once. Jobs that run by the instant are looked after each second; those about
-    /// days, which are in no hurry, each five. `watch` is called as often as these and waits for no job; it is called once
+    /// days, which are in no hurry, each five. `watch` is called each other second and waits for no job; it is called once
     /// before any of them begins.
     ///
     /// # Errors
@@ -42,7 +43,7 @@ impl Ticker {
         let ticks = [
             (EACH_SECOND, lane(Lane::Instant)),
             (EACH_FIVE_SECONDS, lane(Lane::Day)),
-            (EACH_FIVE_SECONDS, watch),
+            (EACH_TWO_SECONDS, watch),
         ];
         let scheduler = JobScheduler::new()
             .await

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use duckdb::{
-    Row, params,
+    OptionalExt, Row, params,
     types::{TimeUnit, Type, Value},
 };
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Doing, Result, Store};
-use crate::domain::run::{JobStatus, Outcome, Window};
+use crate::domain::run::{JobStatus, LogLine, Outcome, Window};
 
 /// One run of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -214,6 +214,41 @@ impl Store {
             )
             .doing(|| format!("cannot write down the end of run {run_id}"))?;
         Ok(())
+    }
+
+    /// Keeps what a run has logged.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keep_run_log(&self, run_id: Uuid, lines: &[LogLine]) -> Result<()> {
+        let lines = serde_json::to_string(lines).expect("text and instants are JSON");
+        self.connection()?
+            .execute(
+                "insert into ops.job_run_log values (?::uuid, ?)",
+                params![run_id.to_string(), lines],
+            )
+            .doing(|| format!("cannot keep the log of run {run_id}"))?;
+        Ok(())
+    }
+
+    /// What a run logged, oldest line first; nothing of one that a crash cut short.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn run_log(&self, run_id: Uuid) -> Result<Vec<LogLine>> {
+        let lines: Option<String> = self
+            .connection()?
+            .query_row(
+                "select lines from ops.job_run_log where run_id = ?::uuid",
+                params![run_id.to_string()],
+                |row| row.get(0),
+            )
+            .optional()
+            .doing(|| format!("cannot read the log of run {run_id}"))?;
+        // A line that a later version wrote otherwise is no reason to show nothing of the run.
+        Ok(lines
+            .and_then(|lines| serde_json::from_str(&lines).ok())
+            .unwrap_or_default())
     }
 
     /// Counts runs that found nothing to do; `last_at` is the newest firing answered so.

@@ -12,7 +12,8 @@ use toml::{
 use super::{
     Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, Problem, Schedule,
     value::{
-        boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day, zone,
+        boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day,
+        variable, zone,
     },
 };
 use crate::domain::{
@@ -32,7 +33,7 @@ const DEFAULT_KEYS: [&str; 8] = [
     "overlap",
     "notify_on_failure",
 ];
-const JOB_KEYS: [&str; 15] = [
+const JOB_KEYS: [&str; 16] = [
     "name",
     "kind",
     "cron",
@@ -48,6 +49,7 @@ const JOB_KEYS: [&str; 15] = [
     "overlap",
     "deadline",
     "notify_on_failure",
+    "ping_url_env",
 ];
 
 /// What `[defaults]` and `[[job]]` share.
@@ -263,6 +265,7 @@ impl Reader<'_> {
         let cron = self.take(table, "cron", |value| CronText::parse(string(value)?));
         let enabled = self.take(table, "enabled", boolean).unwrap_or(true);
         let deadline = self.take(table, "deadline", time_of_day);
+        let ping_url_env = self.take(table, "ping_url_env", variable);
         let (after, after_at) = self.after(table);
         self.names.extend(name.clone());
         // Whatever follows needs to know what the job is; its own keys have been looked at by now.
@@ -290,6 +293,7 @@ impl Reader<'_> {
             enabled,
             deadline,
             notify_on_failure: common.notify_on_failure,
+            ping_url_env,
         };
         if job.is_sub_day() {
             let cron_at = table.get("cron").map_or(name_at.clone(), Spanned::span);

@@ -196,16 +196,17 @@ fn overdue_days(
         .collect()
 }
 
-/// The days that `job` was to make from `from` on: those it fires for; of one that only comes after others, those that all
-/// of them were to make.
+/// The days that `job` was to make from `from` on: those it fires for and that all it comes after were to make.
 fn expected(schedule: &Schedule, job: &JobConfig, from: DateTime<Utc>, until: DateTime<Utc>) -> BTreeSet<NaiveDate> {
-    if let Some(cron) = &job.cron {
+    let fired = job.cron.as_ref().map(|cron| {
         let fired = day::firings(&schedule.day, job, cron, from, until);
-        return fired.into_iter().map(|(day, _)| day).collect();
-    }
+        fired.into_iter().map(|(day, _)| day).collect()
+    });
     let upstream = job.after.iter().filter_map(|name| schedule.job(name));
-    upstream
-        .map(|upstream| expected(schedule, upstream, from, until))
-        .reduce(|all, of_one| &all & &of_one)
+    let upstream = upstream.map(|upstream| expected(schedule, upstream, from, until));
+    fired
+        .into_iter()
+        .chain(upstream)
+        .reduce(|all: BTreeSet<NaiveDate>, of_one| &all & &of_one)
         .unwrap_or_default()
 }

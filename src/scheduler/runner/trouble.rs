@@ -12,13 +12,13 @@ impl Runner {
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble> {
         let now = self.inner.clock.now();
-        untold(&self.inner.schedule, &self.lock().view, (self.inner.stream)(), now)
+        untold(&self.schedule(), &self.lock().view, (self.inner.stream)(), now)
     }
 
     /// How many days of each job with a deadline are undone although it has passed.
     #[must_use]
     pub fn overdue(&self) -> Vec<(String, usize)> {
-        overdue(&self.inner.schedule, &self.lock().view, self.inner.clock.now())
+        overdue(&self.schedule(), &self.lock().view, self.inner.clock.now())
     }
 
     /// Remembers that `troubles` were told.
