@@ -38,13 +38,17 @@ use crate::{
     api,
     app::{self, App},
     config::settings::Settings,
+    domain::message::MessageKind,
     ingest::{
         self,
         source::{KafkaConfig, probe::probe},
     },
     jobs::sql_files,
     logging, notify, report,
-    store::{Store, daily_table},
+    store::{
+        Store, daily_table,
+        outbox::{self as outbox_ledger, MailState},
+    },
     template::TemplateError,
 };
 
@@ -116,6 +120,7 @@ impl StoreCommand {
                 &app.schedule(),
                 &app.runner.view()?,
                 app.runner.stream(),
+                &mails(app)?,
                 app.clock.now(),
                 out,
             ),
@@ -177,6 +182,20 @@ impl StoreCommand {
                 | StoreCommand::Alerts(_)
         )
     }
+}
+
+/// What `plan` tells of mails.
+fn mails(app: &App) -> anyhow::Result<plan::Mails> {
+    let connection = app.store.connection()?;
+    let counts = outbox_ledger::counts(&connection, None)?;
+    let waiting = counts.iter().find(|(state, _)| *state == MailState::Waiting);
+    let reported = outbox_ledger::topics(&connection, MessageKind::DailyReport)?;
+    Ok(plan::Mails {
+        report_to: app.settings.mail_to.clone(),
+        failures_to: app.settings.failure_recipients().to_vec(),
+        reported: reported.iter().filter_map(|topic| topic.parse().ok()).collect(),
+        waiting: waiting.map_or(0, |(_, count)| count.unsigned_abs()),
+    })
 }
 
 /// Runs the command line; exits with 0 only when the thing was done, with 1 otherwise.

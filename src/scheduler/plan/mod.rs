@@ -264,3 +264,5 @@ fn happens_once(job: &JobConfig) -> bool {
 mod tests;
 #[cfg(test)]
 mod trouble_tests;
+#[cfg(test)]
+mod zone_tests;
