@@ -447,7 +447,7 @@ impl Services {
                 let items = jobs::report::site(store.data_dir(), &self.templates)?;
                 jobs::publish::publish(store, &self.publisher, &items, Some(run.run_id), &self.runtime)
             }
-            Kind::Notify => self.mail(run),
+            Kind::Notify { restate_percent } => self.mail(run, *restate_percent),
             Kind::Send => {
                 // A schedule without a job for them must not keep alerts back.
                 if schedule.alerts_job().is_none() {
@@ -470,8 +470,8 @@ impl Services {
         jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime)
     }
 
-    /// Mails the report that was rendered, to each recipient.
-    fn mail(&self, run: &Run) -> anyhow::Result<JobStatus> {
+    /// Mails the report that was rendered, to each recipient; to those who have it, that it was restated.
+    fn mail(&self, run: &Run, restate_percent: Option<u32>) -> anyhow::Result<JobStatus> {
         let Window::Day(day) = run.window else {
             anyhow::bail!("the daily mail is about a day")
         };
@@ -495,6 +495,9 @@ impl Services {
             from: &self.settings.mail_from,
             to: &self.settings.mail_to,
         };
+        if let Some(percent) = restate_percent {
+            jobs::notify::queue_restatement(&self.store, &self.templates, &mail, percent, to)?;
+        }
         jobs::notify::notify(&self.store, &self.notifier, &self.templates, &mail, to, &self.runtime)
     }
 }

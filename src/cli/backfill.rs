@@ -71,7 +71,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
     if job.is_sub_day() {
         bail!("`{}` runs by the instant: it has no days to fill in", job.name);
     }
-    if matches!(job.kind, Kind::Notify) && !args.mail {
+    if matches!(job.kind, Kind::Notify { .. }) && !args.mail {
         bail!(
             "a backfill of `{}` would send mails about old days; say --with-mail if that is what you want",
             job.name

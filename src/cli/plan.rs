@@ -60,7 +60,9 @@ pub fn plan(
     let zone = schedule.day.timezone;
     let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string();
     let mail = |job: &str| {
-        let is_mail = schedule.job(job).is_some_and(|job| matches!(job.kind, Kind::Notify));
+        let is_mail = schedule
+            .job(job)
+            .is_some_and(|job| matches!(job.kind, Kind::Notify { .. }));
         if is_mail { "  (a mail goes out)" } else { "" }
     };
 
@@ -160,7 +162,9 @@ pub fn plan(
             .map(|waiting| (&waiting.job, waiting.window, waiting.on.to_string())),
     );
     for (job, window, when) in coming.into_iter().chain(next) {
-        let is_mail = schedule.job(job).is_some_and(|job| matches!(job.kind, Kind::Notify));
+        let is_mail = schedule
+            .job(job)
+            .is_some_and(|job| matches!(job.kind, Kind::Notify { .. }));
         let Some(day) = window.day().filter(|&day| is_mail && days.insert(day)) else {
             continue;
         };

@@ -12,7 +12,7 @@ use crate::{
         report::{DailyReport, Headline, HeadlineKey},
         run::Window,
     },
-    template::{TemplateError, Templates},
+    template::{TemplateError, Templates, words},
 };
 
 /// The largest HTML part: Gmail cuts what is longer and hides the rest.
@@ -198,6 +198,32 @@ pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str
     Ok(message)
 }
 
+/// The mail that a day was restated after its report was mailed.
+///
+/// # Errors
+/// A template that does not fit.
+pub fn restatement(templates: &Templates, mail: &DailyMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        report: &'a DailyReport,
+        restated: String,
+        page_url: Option<&'a str>,
+    }
+    let DailyMail { report, page_url, .. } = *mail;
+    let values = Values {
+        report,
+        restated: words::restated(report).unwrap_or_default(),
+        page_url,
+    };
+    render(
+        templates,
+        MessageKind::Restatement,
+        report.day.to_string(),
+        recipient,
+        &values,
+    )
+}
+
 /// A heart-rate alert's mail to the rider's address.
 ///
 /// # Errors
@@ -285,16 +311,18 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
     let to = "someone@deloton.example";
     let at = DateTime::UNIX_EPOCH;
     let mails = reports.iter().flat_map(|report| {
-        [None, Some("https://site.example/index.html")].map(|url| {
-            let mail = DailyMail {
-                report,
-                pdf: &[],
-                chart_png: url.map_or(&[], |_| b"png"),
-                page_url: url,
-                index_url: url,
-            };
-            daily_report(templates, &mail, to)
-        })
+        [None, Some("https://site.example/index.html")]
+            .into_iter()
+            .flat_map(move |url| {
+                let mail = DailyMail {
+                    report,
+                    pdf: &[],
+                    chart_png: url.map_or(&[], |_| b"png"),
+                    page_url: url,
+                    index_url: url,
+                };
+                [daily_report(templates, &mail, to), restatement(templates, &mail, to)]
+            })
     });
     let alerts = [("high", Some("Ann")), ("low", None)].map(|(direction, forename)| {
         let alert = HeartRateAlert {
@@ -393,6 +421,7 @@ mod tests {
             timezone: "Europe/London".to_owned(),
             hours_in_day: 24,
             seal_count: 1,
+            restatement: None,
             headlines: vec![
                 headline(HeadlineKey::Rides, 3412.0, 3046.0),
                 headline(HeadlineKey::Riders, 2871.0, 2700.0),

@@ -9,7 +9,7 @@ use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_several_consumers.sql"),
     include_str!("migrations/0003_rider_limits.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_line_counts.sql"),
     include_str!("migrations/0006_troubles_told.sql"),
     include_str!("migrations/0007_run_logs.sql"),
+    include_str!("migrations/0008_first_reports.sql"),
 ];
 
 /// The schema version this program reads and writes.

@@ -81,7 +81,11 @@ pub enum Kind {
     /// Brings the site to where it is read.
     Publish,
     /// Puts the day's mail into the outbox.
-    Notify,
+    Notify {
+        /// A day that is restated is mailed about once more when a figure moved by more than so many percent; never,
+        /// where this is none.
+        restate_percent: Option<u32>,
+    },
     /// Sends what waits in the outbox.
     Send,
     /// Sends the mails about heart-rate alerts, which wait for no other.
@@ -123,7 +127,7 @@ impl Kind {
             Kind::Transform { .. } => "transform",
             Kind::Report { .. } => "report",
             Kind::Publish => "publish",
-            Kind::Notify => "notify",
+            Kind::Notify { .. } => "notify",
             Kind::Send => "send",
             Kind::SendAlerts => "send_alerts",
             Kind::ExportRides => "export_rides",

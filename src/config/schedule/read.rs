@@ -351,6 +351,7 @@ impl Reader<'_> {
         let keys: &[&str] = match kind {
             "transform" => &["sql"],
             "report" => &["alert_banner"],
+            "notify" => &["restate_percent"],
             "prune" => &["keep_days"],
             "backup" => &["keep"],
             _ => &[],
@@ -369,7 +370,9 @@ impl Reader<'_> {
                     .unwrap_or(5),
             },
             "publish" => Kind::Publish,
-            "notify" => Kind::Notify,
+            "notify" => Kind::Notify {
+                restate_percent: self.take(params, "restate_percent", |value| integer(value, 0, 1_000)),
+            },
             "send" => Kind::Send,
             "send_alerts" => Kind::SendAlerts,
             "export_rides" => Kind::ExportRides,

@@ -257,8 +257,21 @@ fn backoff(job: &JobConfig, window: Window, attempt: u32) -> TimeDelta {
 
 /// Never twice for the same window by itself, whatever is made again: people get one mail a day.
 fn happens_once(job: &JobConfig) -> bool {
-    matches!(job.kind, Kind::Notify)
+    matches!(job.kind, Kind::Notify { .. })
 }
+
+/// Whether the job itself decides if a day that was made again is mailed about once more.
+fn looks_again(job: &JobConfig) -> bool {
+    matches!(
+        job.kind,
+        Kind::Notify {
+            restate_percent: Some(_)
+        }
+    )
+}
+
+/// Of a day that ended longer ago, nobody waits for word that its figures moved.
+const NEWS: TimeDelta = TimeDelta::days(7);
 
 #[cfg(test)]
 mod tests;

@@ -555,6 +555,33 @@ fn a_day_made_again_runs_its_chain_again_but_never_mails_twice() {
 }
 
 #[test]
+fn a_mail_that_looks_again_is_due_when_its_day_was_made_again_unless_that_is_long_past() {
+    let looks = CHAIN.replace(
+        "kind = \"notify\"",
+        "kind = \"notify\"\n    params = { restate_percent = 10 }",
+    );
+    let given = |now: &str| {
+        format!(
+            "seen 2026-01-05T12:00:00Z
+            ok compact 2026-01-05 2026-01-06T00:20:00Z
+            ok totals 2026-01-05 2026-01-06T00:22:00Z
+            ok mail 2026-01-05 2026-01-06T07:00:00Z
+            ok report 2026-01-05 2026-01-06T09:00:00Z
+            now {now}
+            =>"
+        )
+    };
+    case(
+        &looks,
+        &(given("2026-01-06T09:02:00Z") + "\ndue mail 2026-01-05 restate"),
+    );
+    case(CHAIN, &given("2026-01-06T09:02:00Z"));
+    let plan = |now: &str| Case::read(&looks, given(now).trim_end_matches("=>")).plan();
+    let about_the_day = |plan: Vec<String>| plan.iter().any(|line| line.contains("mail 2026-01-05"));
+    assert!(about_the_day(plan("2026-01-12T23:00:00Z")) && !about_the_day(plan("2026-01-13T00:01:00Z")));
+}
+
+#[test]
 fn late_rides_for_a_sealed_day_seal_it_again_at_the_next_firing() {
     let given = "seen 2026-01-04T12:00:00Z
         ok compact 2026-01-04..2026-01-05 2026-01-05T00:20:00Z

@@ -51,7 +51,7 @@ impl Runner {
             if !is_target && !self.is_missing(step, window) {
                 continue;
             }
-            if !is_target && matches!(step.kind, Kind::Notify) && !asked.mail {
+            if !is_target && matches!(step.kind, Kind::Notify { .. }) && !asked.mail {
                 bail!(
                     "`{job}` comes after the mail `{}` of {window}, which has not gone out; say --with-mail to send it",
                     step.name
@@ -76,7 +76,7 @@ impl Runner {
         let mut steps: Vec<&JobConfig> = Vec::new();
         for step in schedule.upstream_first(job) {
             let is_made_anew = |name: &String| steps.iter().any(|before| before.name == *name);
-            let follows = !matches!(step.kind, Kind::Notify) && step.after.iter().any(is_made_anew);
+            let follows = !matches!(step.kind, Kind::Notify { .. }) && step.after.iter().any(is_made_anew);
             if step.name == target.name || follows || self.is_missing(step, window) {
                 steps.push(step);
             }
@@ -141,7 +141,7 @@ impl Runner {
             .after
             .iter()
             .any(|name| done(name).is_some_and(|upstream| upstream.finished_at > own.started_at));
-        !matches!(job.kind, Kind::Notify) && (too_early || made_from_newer)
+        !matches!(job.kind, Kind::Notify { .. }) && (too_early || made_from_newer)
     }
 }
 
