@@ -1,15 +1,21 @@
 //! The composition root: the only place where implementations are chosen.
 
+mod observe;
+mod reload;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::Context;
 use chrono::NaiveDate;
 use tokio::runtime::Handle;
 
+use self::observe::Observed;
+pub use self::reload::{FileStanding, ScheduleFile};
 use crate::{
     clock::Clock,
     config::{
@@ -22,9 +28,9 @@ use crate::{
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
-        run::{JobStatus, Outcome, Window},
+        run::{JobStatus, Window},
     },
-    export::{Exporter, Files, Topic, Webhook},
+    export::{Exporter, Files, Topic, Webhook, ping::Pings},
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
     jobs::{self, notify::Addresses},
     metrics::Metrics,
@@ -36,7 +42,7 @@ use crate::{
     report::{chart::Chart, model::ReportRule},
     scheduler::{
         Job, Options, Run, Runner,
-        plan::{Reason, Stream},
+        plan::{Reason, Stream, Trouble, What},
     },
     store::{
         self, Store,
@@ -46,6 +52,9 @@ use crate::{
     template::Templates,
 };
 
+/// How long the end of the program waits for pings that were not sent yet.
+const PING_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Everything the commands and the server work with.
 #[derive(Clone)]
 pub struct App {
@@ -53,8 +62,6 @@ pub struct App {
     pub settings: Settings,
     /// What time it is.
     pub clock: Clock,
-    /// When things run.
-    pub schedule: Schedule,
     /// The database.
     pub store: Store,
     /// The pages' and mails' templates.
@@ -67,7 +74,10 @@ pub struct App {
     pub metrics: Metrics,
     /// How far ingest has read.
     pub stream: Arc<Mutex<Stream>>,
+    /// The file of the schedule; none where it is the one compiled in.
+    pub schedule_file: Option<Arc<ScheduleFile>>,
     services: Arc<Services>,
+    pings: Arc<Pings>,
 }
 
 impl App {
@@ -76,7 +86,7 @@ impl App {
     /// # Errors
     /// Whatever is wrong with cron.toml, a template or the database.
     pub fn open(settings: Settings, runtime: &Handle) -> anyhow::Result<Self> {
-        let schedule = load_schedule(&settings)?;
+        let (schedule, file) = read_schedule(&settings)?;
         let templates = Arc::new(load_templates(&settings)?);
         let clock = settings.clock();
         let store = Store::open(&settings.data_dir, clock)?;
@@ -90,11 +100,7 @@ impl App {
         let metrics = Metrics::new();
         let stream = Arc::new(Mutex::new(Stream::CAUGHT_UP));
         let exporter = runtime.block_on(exporter(&settings));
-        if schedule
-            .jobs
-            .iter()
-            .any(|job| job.kind == Kind::ExportRides && job.enabled)
-        {
+        if announces_rides(&schedule) {
             store.announce_rides_to(exporter.targets());
         }
         let services = Arc::new(Services {
@@ -105,30 +111,44 @@ impl App {
             jobs_dir: jobs_dir(&settings),
             runtime: runtime.clone(),
             settings: settings.clone(),
-            schedule: schedule.clone(),
             store: store.clone(),
             templates: Arc::clone(&templates),
         });
-        let made = schedule
-            .jobs
-            .iter()
-            .map(|job| (job.name.clone(), make(job, &services, &metrics)))
-            .collect();
+        let made = services.jobs_of(&schedule);
         let now = Arc::clone(&stream);
         let now = move || *now.lock().unwrap_or_else(PoisonError::into_inner);
-        let runner = Runner::new(schedule.clone(), store.clone(), clock, made, now, Options::default())?;
+        let runner = Runner::new(schedule, store.clone(), clock, made, now, Options::default())?;
+        let pings = Arc::new(Pings::new(runtime));
+        let runner = runner.observed_by(Observed {
+            metrics: metrics.clone(),
+            pings: Arc::clone(&pings),
+            well: Mutex::default(),
+        });
+        let schedule_file = file.map(|(path, text)| Arc::new(ScheduleFile::new(path, text, clock.now())));
         Ok(App {
             settings,
             clock,
-            schedule,
             store,
             templates,
             runner,
             live: Arc::new(LiveBoard::new()),
             metrics,
             stream,
+            schedule_file,
             services,
+            pings,
         })
+    }
+
+    /// When things run, at the moment.
+    #[must_use]
+    pub fn schedule(&self) -> Arc<Schedule> {
+        self.runner.schedule()
+    }
+
+    /// Waits until the dead-man's switches have heard of the runs that ended, for some seconds at most.
+    pub fn finish_pings(&self) {
+        self.pings.finish(PING_PATIENCE);
     }
 
     /// Reads rejected lines once more, of one topic or file or all.
@@ -143,11 +163,45 @@ impl App {
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
-            day: self.schedule.day,
-            alerts: self.schedule.heart_rate,
+            day: self.schedule().day,
+            alerts: self.schedule().heart_rate,
             riders: self.store.rider_limits(),
             ..Rules::default()
         }
+    }
+
+    /// Looks for what went wrong with jobs: logs it, counts it, and mails it to whoever keeps the system running.
+    ///
+    /// # Errors
+    /// When the mail cannot be queued, or that it was cannot be written down; it is told again then.
+    pub fn tell_troubles(&self) -> anyhow::Result<()> {
+        let overdue = self.runner.overdue();
+        self.metrics
+            .set_days_overdue(overdue.iter().map(|(job, days)| (job.as_str(), *days)));
+        let troubles = self.runner.troubles();
+        let schedule = self.schedule();
+        let is_mailed = |trouble: &&Trouble| schedule.job(&trouble.job).is_some_and(|job| job.notify_on_failure);
+        let mailed: Vec<Trouble> = troubles.iter().filter(is_mailed).cloned().collect();
+        if !mailed.is_empty() {
+            let to = Addresses {
+                from: &self.settings.mail_from,
+                to: self.settings.failure_recipients(),
+            };
+            let (timezone, public_url) = (schedule.day.timezone, self.settings.public_url.as_deref());
+            jobs::failures::tell(&self.store, &self.templates, &mailed, to, timezone, public_url)?;
+        }
+        self.runner.note_told(&troubles)?;
+        for Trouble { job, window, what } in &troubles {
+            // A failure was logged by its run.
+            if let What::Late { deadline, why } = what {
+                self.metrics.deadline_missed(job);
+                tracing::error!(
+                    job.name = job, job.window = %window, job.deadline = %deadline,
+                    "`{job}` has not done {window} by its deadline: {why}"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// What publishing the reports that are there would do.
@@ -168,7 +222,7 @@ impl App {
     /// # Errors
     /// When the ledger or the reports' folder cannot be read.
     pub fn newest_report_of_a_lost_site(&self) -> anyhow::Result<Option<NaiveDate>> {
-        let reported = reported_days(&self.schedule, &self.store)?;
+        let reported = reported_days(&self.schedule(), &self.store)?;
         let is_site_gone = match self.settings.site() {
             Location::Directory(path) => !path.join(publish::MANIFEST).exists(),
             Location::S3 { .. } => false,
@@ -182,8 +236,8 @@ impl App {
     pub fn alert_mails(&self) -> Compose {
         let mails = AlertMails {
             templates: Arc::clone(&self.templates),
-            rule: self.schedule.heart_rate,
-            timezone: self.schedule.day.timezone.name(),
+            rule: self.schedule().heart_rate,
+            timezone: self.schedule().day.timezone.name(),
             from: self.settings.mail_from.clone(),
             instead_to: self.settings.mail_override.clone(),
             is_simulated: self.settings.source() == SourceKind::Simulated,
@@ -261,7 +315,6 @@ impl AlertMails {
 /// What jobs need besides their window.
 struct Services {
     settings: Settings,
-    schedule: Schedule,
     store: Store,
     templates: Arc<Templates>,
     publisher: Publisher,
@@ -278,7 +331,28 @@ struct Services {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load_schedule(settings: &Settings) -> anyhow::Result<Schedule> {
-    Schedule::load(settings.cron.as_deref().or_else(|| existing("cron.toml")))
+    read_schedule(settings).map(|(schedule, _)| schedule)
+}
+
+/// The schedule, with the file that it was read from and what is in it.
+fn read_schedule(settings: &Settings) -> anyhow::Result<(Schedule, Option<(PathBuf, String)>)> {
+    let Some(path) = settings.cron.as_deref().or_else(|| existing("cron.toml")) else {
+        return Ok((Schedule::compiled_in()?, None));
+    };
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read the schedule `{}`; name another with --cron, or leave --cron out to use the one compiled in",
+            path.display()
+        )
+    })?;
+    let schedule = Schedule::parse(&text, &path.display().to_string())?;
+    Ok((schedule, Some((path.to_owned(), text))))
+}
+
+/// Whether word of rides that end is written down for others.
+fn announces_rides(schedule: &Schedule) -> bool {
+    let exports = |job: &JobConfig| job.kind == Kind::ExportRides && job.enabled;
+    schedule.jobs.iter().any(exports)
 }
 
 /// The templates, with those of the folder in front.
@@ -332,29 +406,19 @@ async fn exporter(settings: &Settings) -> Exporter {
     }
 }
 
-/// What runs for a job of the schedule.
-fn make(job: &JobConfig, services: &Arc<Services>, metrics: &Metrics) -> Arc<dyn Job> {
-    let (kind, services, metrics, name) = (
-        job.kind.clone(),
-        Arc::clone(services),
-        metrics.clone(),
-        job.name.clone(),
-    );
-    Arc::new(move |run: &Run| {
-        let started = std::time::Instant::now();
-        let result = services.run(&kind, run);
-        let outcome = if result.is_ok() {
-            Outcome::Succeeded
-        } else {
-            Outcome::Failed
-        };
-        metrics.job_ended(&name, outcome, started.elapsed());
-        result
-    })
-}
-
 impl Services {
-    fn run(&self, kind: &Kind, run: &Run) -> anyhow::Result<JobStatus> {
+    /// What runs for each job of `schedule`.
+    fn jobs_of(self: &Arc<Self>, schedule: &Schedule) -> BTreeMap<String, Arc<dyn Job>> {
+        let schedule = Arc::new(schedule.clone());
+        let make = |job: &JobConfig| {
+            let (kind, services, schedule) = (job.kind.clone(), Arc::clone(self), Arc::clone(&schedule));
+            let run = move |run: &Run| services.run(&kind, &schedule, run);
+            (job.name.clone(), Arc::new(run) as Arc<dyn Job>)
+        };
+        schedule.jobs.iter().map(make).collect()
+    }
+
+    fn run(&self, kind: &Kind, schedule: &Schedule, run: &Run) -> anyhow::Result<JobStatus> {
         let store = &self.store;
         match kind {
             Kind::Compact => jobs::compact::run(store, run.day()?),
@@ -369,35 +433,33 @@ impl Services {
             }
             Kind::Report { alert_banner } => {
                 let rule = ReportRule {
-                    day: self.schedule.day,
+                    day: schedule.day,
                     alert_banner: *alert_banner,
                 };
                 jobs::report::run(store, &rule, &self.templates, run.day()?)
             }
             Kind::Publish => {
-                let reported = reported_days(&self.schedule, store)?;
+                let reported = reported_days(schedule, store)?;
                 let missing = jobs::report::missing(store.data_dir(), &reported)?;
-                if let Some(rule) = report_rule(&self.schedule) {
+                if let Some(rule) = report_rule(schedule) {
                     jobs::report::put_back(store, &rule, &self.templates, &missing)?;
                 }
                 let items = jobs::report::site(store.data_dir(), &self.templates)?;
                 jobs::publish::publish(store, &self.publisher, &items, Some(run.run_id), &self.runtime)
             }
-            Kind::Notify => self.mail(run),
+            Kind::Notify { restate_percent } => self.mail(run, *restate_percent),
             Kind::Send => {
                 // A schedule without a job for them must not keep alerts back.
-                if self.schedule.alerts_job().is_none() {
+                if schedule.alerts_job().is_none() {
                     self.send_alerts()?;
                 }
                 jobs::send::send(store, Which::Other, &|_| &self.notifier, &self.runtime)
             }
             Kind::SendAlerts => self.send_alerts(),
-            Kind::ExportRides => {
-                jobs::export_rides::run(store, &self.exporter, &self.schedule.heart_rate, &self.runtime)
-            }
+            Kind::ExportRides => jobs::export_rides::run(store, &self.exporter, &schedule.heart_rate, &self.runtime),
             Kind::Prune { keep_days } => {
                 let now = store.clock().now();
-                let last = run.window.day().unwrap_or_else(|| self.schedule.day.last_finished(now));
+                let last = run.window.day().unwrap_or_else(|| schedule.day.last_finished(now));
                 jobs::prune::run(store, last, *keep_days)
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
@@ -408,8 +470,8 @@ impl Services {
         jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime)
     }
 
-    /// Mails the report that was rendered, to each recipient.
-    fn mail(&self, run: &Run) -> anyhow::Result<JobStatus> {
+    /// Mails the report that was rendered, to each recipient; to those who have it, that it was restated.
+    fn mail(&self, run: &Run, restate_percent: Option<u32>) -> anyhow::Result<JobStatus> {
         let Window::Day(day) = run.window else {
             anyhow::bail!("the daily mail is about a day")
         };
@@ -433,6 +495,9 @@ impl Services {
             from: &self.settings.mail_from,
             to: &self.settings.mail_to,
         };
+        if let Some(percent) = restate_percent {
+            jobs::notify::queue_restatement(&self.store, &self.templates, &mail, percent, to)?;
+        }
         jobs::notify::notify(&self.store, &self.notifier, &self.templates, &mail, to, &self.runtime)
     }
 }

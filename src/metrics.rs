@@ -37,6 +37,8 @@ pub struct Metrics {
     open_rides: Gauge,
     job_runs: Family<RunLabels, Counter>,
     job_duration: Family<JobLabels, Histogram>,
+    job_deadlines_missed: Family<JobLabels, Counter>,
+    job_days_overdue: Family<JobLabels, Gauge>,
     outbox: Family<StateLabels, Gauge>,
     disk_free: Gauge,
     buffer_readings: Gauge,
@@ -88,6 +90,8 @@ impl Metrics {
             open_rides: Gauge::default(),
             job_runs: Family::default(),
             job_duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 3.0, 12))),
+            job_deadlines_missed: Family::default(),
+            job_days_overdue: Family::default(),
             outbox: Family::default(),
             disk_free: Gauge::default(),
             buffer_readings: Gauge::default(),
@@ -147,6 +151,16 @@ impl Metrics {
             metrics.job_duration.clone(),
         );
         registry.register(
+            "job_deadlines_missed",
+            "Days that were not done by their job's deadline",
+            metrics.job_deadlines_missed.clone(),
+        );
+        registry.register(
+            "job_days_overdue",
+            "Days of the last week that are not done although their job's deadline has passed",
+            metrics.job_days_overdue.clone(),
+        );
+        registry.register(
             "outbox_messages",
             "Messages in the send ledger, by state",
             metrics.outbox.clone(),
@@ -198,6 +212,21 @@ impl Metrics {
         self.job_duration
             .get_or_create(&JobLabels { job: job.to_owned() })
             .observe(took.as_secs_f64());
+    }
+
+    /// A day was not done by the deadline of `job`.
+    pub fn deadline_missed(&self, job: &str) {
+        let labels = JobLabels { job: job.to_owned() };
+        self.job_deadlines_missed.get_or_create(&labels).inc();
+    }
+
+    /// Days that are undone past the deadline, of each job that has one.
+    pub fn set_days_overdue<'j>(&self, jobs: impl IntoIterator<Item = (&'j str, usize)>) {
+        self.job_days_overdue.clear();
+        for (job, days) in jobs {
+            let labels = JobLabels { job: job.to_owned() };
+            self.job_days_overdue.get_or_create(&labels).set(whole(days as u64));
+        }
     }
 
     /// Messages in the log that were not taken in yet; none while unknown.
@@ -274,6 +303,8 @@ mod tests {
         metrics.checkpointed(Duration::from_millis(300));
         metrics.job_ended("compact", Outcome::Succeeded, Duration::from_secs(2));
         metrics.job_ended("compact", Outcome::Failed, Duration::from_secs(1));
+        metrics.deadline_missed("report");
+        metrics.set_days_overdue([("report", 2)]);
         metrics.set_lag(Some(7));
         metrics.set_freshness(Some(1.5));
         metrics.set_open_rides(24);
@@ -296,6 +327,8 @@ mod tests {
                 "deloton_ingest_messages_total 1000",
                 "deloton_ingest_readings_total 498",
                 "deloton_ingest_rejected_lines_total 2",
+                "deloton_job_days_overdue{job=\"report\"} 2",
+                "deloton_job_deadlines_missed_total{job=\"report\"} 1",
                 "deloton_job_duration_seconds_count{job=\"compact\"} 2",
                 "deloton_job_runs_total{job=\"compact\",outcome=\"failed\"} 1",
                 "deloton_job_runs_total{job=\"compact\",outcome=\"succeeded\"} 1",

@@ -30,7 +30,8 @@ pub(crate) fn fill(store: &Store, day: NaiveDate, rides: u32, seconds: u32) {
             ride_id, '{day}', 'SN' || number % 500, number % 2000, started_at, max(recorded_at), 'marker', false,
             max(second), count(*), sum(power_watts) / 1000, avg(power_watts), max(power_watts),
             avg(heart_rate_bpm), min(heart_rate_bpm), max(heart_rate_bpm), count_if(is_dropout),
-            avg(cadence_rpm), max(cadence_rpm), avg(resistance), max(resistance), 0, 0
+            avg(cadence_rpm), max(cadence_rpm), avg(resistance), max(resistance), 0, 0, min(power_watts),
+            min(cadence_rpm), min(resistance)
         from daily.reading inner join made using (ride_id)
         group by ride_id, number, started_at;
 

@@ -7,14 +7,15 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
+use uuid::Uuid;
 
 use super::{
     ApiContext, Tag, default_limit, live,
     problem::Refusal,
     rides::{cut, parse_cursor},
-    schema::{Job, JobList, JobRun, JobRunList, RidingList, RidingTrace, Status},
+    schema::{Job, JobList, JobRun, JobRunDetail, JobRunList, RidingList, RidingTrace, Status},
 };
-use crate::store::query::ledger;
+use crate::store::{Store, query::ledger};
 
 /// The operations on the machinery.
 pub(super) struct Operations {
@@ -113,6 +114,24 @@ impl Operations {
             items: runs.into_iter().map(JobRun::from).collect(),
             next,
         }))
+    }
+
+    /// Get a run of a job
+    ///
+    /// With what it logged: its newest 200 lines, and those so far of one that is under way.
+    #[oai(path = "/runs/:run_id", method = "get", operation_id = "get_run")]
+    async fn run(
+        &self,
+        /// The run.
+        run_id: Path<Uuid>,
+    ) -> Result<Json<JobRunDetail>, Refusal> {
+        let run_id = run_id.0;
+        let found = move |store: &Store| Ok((ledger::run(store, run_id)?, store.run_log(run_id)?));
+        let (run, kept) = self.context.read(found).await?;
+        let run =
+            run.ok_or_else(|| Refusal::not_found("there is no such run; /api/v1/jobs lists each job's newest"))?;
+        let log = self.context.jobs.log_so_far(run_id).unwrap_or(kept);
+        Ok(Json(JobRunDetail::of(run, log)))
     }
 }
 

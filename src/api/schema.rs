@@ -88,6 +88,8 @@ pub struct Ride {
     pub energy_kilojoules: f64,
     /// Mean over readings.
     pub power_watts_mean: Option<f64>,
+    /// Lowest of any second.
+    pub power_watts_min: Option<f64>,
     /// Highest of any second.
     pub power_watts_max: Option<f64>,
     /// Mean over readings with hand contact.
@@ -100,10 +102,14 @@ pub struct Ride {
     pub dropout_seconds: i32,
     /// Mean over readings.
     pub cadence_rpm_mean: Option<f64>,
+    /// Lowest of any second.
+    pub cadence_rpm_min: Option<i32>,
     /// Highest of any second.
     pub cadence_rpm_max: Option<i32>,
     /// Mean over readings; bike units, not a percentage.
     pub resistance_mean: Option<f64>,
+    /// Lowest of any second; bike units.
+    pub resistance_min: Option<i32>,
     /// Highest of any second; bike units.
     pub resistance_max: Option<i32>,
     /// Readings outside the plausible bounds: kept, never deleted.
@@ -127,14 +133,17 @@ impl From<query::RideRow> for Ride {
             reading_count: ride.reading_count,
             energy_kilojoules: ride.energy_kilojoules,
             power_watts_mean: ride.power_watts_mean,
+            power_watts_min: ride.power_watts_min,
             power_watts_max: ride.power_watts_max,
             heart_rate_bpm_mean: ride.heart_rate_bpm_mean,
             heart_rate_bpm_min: ride.heart_rate_bpm_min,
             heart_rate_bpm_max: ride.heart_rate_bpm_max,
             dropout_seconds: ride.dropout_seconds,
             cadence_rpm_mean: ride.cadence_rpm_mean,
+            cadence_rpm_min: ride.cadence_rpm_min,
             cadence_rpm_max: ride.cadence_rpm_max,
             resistance_mean: ride.resistance_mean,
+            resistance_min: ride.resistance_min,
             resistance_max: ride.resistance_max,
             flagged_readings: ride.flagged_readings,
             alert_count: ride.alert_count,
@@ -159,14 +168,17 @@ impl Example for Ride {
             reading_count: 498,
             energy_kilojoules: 29.087886,
             power_watts_mean: Some(58.40941),
+            power_watts_min: Some(0.0),
             power_watts_max: Some(792.063078),
             heart_rate_bpm_mean: Some(109.172131),
             heart_rate_bpm_min: Some(55),
             heart_rate_bpm_max: Some(155),
             dropout_seconds: 10,
             cadence_rpm_mean: Some(50.638554),
+            cadence_rpm_min: Some(0),
             cadence_rpm_max: Some(143),
             resistance_mean: Some(41.678715),
+            resistance_min: Some(30),
             resistance_max: Some(170),
             flagged_readings: 0,
             alert_count: 0,
@@ -585,6 +597,43 @@ impl From<ledger::JobRun> for JobRun {
             outcome: run.outcome,
             counts: run.counts.and_then(|counts| serde_json::from_str(&counts).ok()),
             error: run.error,
+        }
+    }
+}
+
+/// A run of a job with what it logged.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct JobRunDetail {
+    /// The run.
+    #[oai(flatten)]
+    pub run: JobRun,
+    /// What it logged, oldest first; nothing of a run that a crash cut short.
+    pub log: Vec<LogLine>,
+}
+
+/// A line that a run logged.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct LogLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `info`, `warn` or `error`.
+    pub level: String,
+    /// The sentence, and its fields as `name=value`.
+    pub message: String,
+}
+
+impl JobRunDetail {
+    /// A run and its log.
+    #[must_use]
+    pub fn of(run: ledger::JobRun, log: Vec<crate::domain::run::LogLine>) -> Self {
+        let line = |line: crate::domain::run::LogLine| LogLine {
+            at: line.at,
+            level: line.level,
+            message: line.message,
+        };
+        JobRunDetail {
+            run: run.into(),
+            log: log.into_iter().map(line).collect(),
         }
     }
 }

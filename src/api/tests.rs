@@ -10,6 +10,7 @@ use poem::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::{ApiContext, openapi_document, problem::Problems, routes};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     domain::{
         day::DayRule,
         live::{LiveBike, LiveBoard},
-        run::{JobOverview, JobsHandle},
+        run::{JobOverview, JobsHandle, LogLine},
     },
     store::query::fixture,
     template::Templates,
@@ -88,6 +89,10 @@ impl JobsHandle for Jobs {
                 last_idle_at: None,
             })
             .to_vec()
+    }
+
+    fn log_so_far(&self, _: Uuid) -> Option<Vec<LogLine>> {
+        None
     }
 }
 

@@ -66,11 +66,12 @@ pub enum Only {
 /// When there is no such job, it would mail unasked, the range is empty or reaches beyond the last day that is over, or
 /// a day fails.
 pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
-    let job = runner.schedule().require(&args.job)?;
+    let schedule = runner.schedule();
+    let job = schedule.require(&args.job)?;
     if job.is_sub_day() {
         bail!("`{}` runs by the instant: it has no days to fill in", job.name);
     }
-    if matches!(job.kind, Kind::Notify) && !args.mail {
+    if matches!(job.kind, Kind::Notify { .. }) && !args.mail {
         bail!(
             "a backfill of `{}` would send mails about old days; say --with-mail if that is what you want",
             job.name
@@ -79,7 +80,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
     if args.to < args.from {
         bail!("the range is empty: --to {} is before --from {}", args.to, args.from);
     }
-    let newest = runner.schedule().day.last_finished(runner.clock().now());
+    let newest = schedule.day.last_finished(runner.clock().now());
     if args.to > newest {
         bail!("the last finished day is {newest}: --to {} is not over yet", args.to);
     }

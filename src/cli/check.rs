@@ -112,19 +112,23 @@ fn clock_changes(schedule: &Schedule, now: DateTime<Utc>) -> Vec<String> {
 fn surprise(job: &JobConfig, cron: &CronText, change: Change) -> Option<String> {
     let (from, to) = stretch(change);
     let local = cron.next(from, true).filter(|&local| local < to)?;
+    let later = |&at: &NaiveDateTime| cron.next(at, false).filter(|&local| local < to);
+    let more = std::iter::successors(later(&local), later).count();
     let at = instant_of(job.timezone, local).with_timezone(&job.timezone);
-    let name = &job.name;
-    Some(if change.to > change.from {
-        line(name, local, job, "is skipped", format!("runs once, at {at}"))
-    } else {
-        line(
-            name,
-            local,
-            job,
-            "occurs twice",
-            format!("runs once, the first time, at {at}"),
-        )
-    })
+    let (name, is_gap) = (&job.name, change.to > change.from);
+    let (what, then) = match (is_gap, more) {
+        (true, 0) => ("is skipped".to_owned(), format!("runs once, at {at}")),
+        (true, more) => (
+            format!("and {more} more until the clocks have changed are skipped"),
+            format!("runs once for all of them, at {at}"),
+        ),
+        (false, 0) => ("occurs twice".to_owned(), format!("runs once, the first time, at {at}")),
+        (false, more) => (
+            format!("and {more} more occur twice"),
+            format!("runs once for each, the first time, from {at} on"),
+        ),
+    };
+    Some(line(name, local, job, &what, then))
 }
 
 /// The wall-clock times that are skipped or doubled.

@@ -97,7 +97,7 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Re
     if summary.days.is_empty() {
         return Ok(());
     }
-    let zone = app.schedule.day.timezone;
+    let zone = app.schedule().day.timezone;
     writeln!(
         out,
         "\nthe file's rides by business day (in {zone}; the log's stamps are {})\n{:<10}   {:>6}   {:>8}",

@@ -79,7 +79,7 @@ fn fleet_config(args: &ServeArgs, app: &App) -> FleetConfig {
         seed: args.seed,
         bikes: args.bikes,
         rides_per_day_max: args.rides_per_day,
-        timezone: app.schedule.day.timezone,
+        timezone: app.schedule().day.timezone,
         ..FleetConfig::default()
     }
 }
@@ -94,8 +94,8 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
         return Ok(());
     };
     let span = Span {
-        start: app.schedule.day.span(first).start,
-        end: app.schedule.day.span(last).end,
+        start: app.schedule().day.span(first).start,
+        end: app.schedule().day.span(last).end,
     };
     let bar = progress_bar();
     let steps = PAST_DAYS + 1;
@@ -179,7 +179,7 @@ fn past_days(app: &App) -> anyhow::Result<Option<(NaiveDate, NaiveDate)>> {
     if !app.store.streams()?.is_empty() {
         return Ok(None);
     }
-    let last = app.schedule.day.last_finished(app.clock.now());
+    let last = app.schedule().day.last_finished(app.clock.now());
     let first = last - Days::new(PAST_DAYS - 1);
     std::fs::write(&begun, format!("{first} {last}\n"))
         .with_context(|| format!("cannot write `{}`", begun.display()))?;

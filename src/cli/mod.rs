@@ -41,13 +41,17 @@ use crate::{
         schedule::{JobConfig, Kind, Schedule},
         settings::Settings,
     },
+    domain::message::MessageKind,
     ingest::{
         self,
         source::{KafkaConfig, probe::probe},
     },
     jobs::sql_files,
     logging, notify, report,
-    store::{Store, daily_table},
+    store::{
+        Store, daily_table,
+        outbox::{self as outbox_ledger, MailState},
+    },
     template::TemplateError,
 };
 
@@ -116,9 +120,10 @@ impl StoreCommand {
             StoreCommand::Backfill(args) => backfill::backfill(args, &app.runner, out),
             StoreCommand::Plan(args) => plan::plan(
                 args,
-                &app.schedule,
+                &app.schedule(),
                 &app.runner.view()?,
                 app.runner.stream(),
+                &mails(app)?,
                 app.clock.now(),
                 out,
             ),
@@ -128,15 +133,16 @@ impl StoreCommand {
                 let standing = status::Standing {
                     status: &app.store.status()?,
                     jobs: &app.runner.overview(),
+                    schedule: app.schedule_file.as_ref().map(|file| file.standing()),
                     stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
                     now: app.clock.now(),
-                    day: app.schedule.day,
+                    day: app.schedule().day,
                 };
                 status::status(args, &standing, out)
             }
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
-            StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule.heart_rate, out),
+            StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
             StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
@@ -179,6 +185,20 @@ impl StoreCommand {
                 | StoreCommand::Alerts(_)
         )
     }
+}
+
+/// What `plan` tells of mails.
+fn mails(app: &App) -> anyhow::Result<plan::Mails> {
+    let connection = app.store.connection()?;
+    let counts = outbox_ledger::counts(&connection, None)?;
+    let waiting = counts.iter().find(|count| count.state == MailState::Waiting);
+    let reported = outbox_ledger::topics(&connection, MessageKind::DailyReport)?;
+    Ok(plan::Mails {
+        report_to: app.settings.mail_to.clone(),
+        failures_to: app.settings.failure_recipients().to_vec(),
+        reported: reported.iter().filter_map(|topic| topic.parse().ok()).collect(),
+        waiting: waiting.map_or(0, |count| count.mails),
+    })
 }
 
 /// Runs the command line; exits with 0 only when the thing was done, with 1 otherwise.
@@ -259,6 +279,7 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
         app.store.limit_memory(ingest::file::MEMORY_LIMIT)?;
     }
     let result = command.execute(&app, out);
+    app.finish_pings();
     drop(empty);
     result
 }
@@ -419,6 +440,9 @@ mod tests {
             "email/heart_rate_alert/subject.txt",
             "email/heart_rate_alert/body.txt",
             "email/heart_rate_alert/body.html",
+            "email/restatement/subject.txt",
+            "email/restatement/body.txt",
+            "email/restatement/body.html",
             "email/job_failure/subject.txt",
             "email/job_failure/body.txt",
             "email/job_failure/body.html",

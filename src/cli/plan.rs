@@ -1,8 +1,8 @@
 //! `deloton plan`: what is due, what was missed and what comes, before anything happens.
 
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,10 @@ use super::words::counted;
 use crate::{
     config::schedule::{Kind, Schedule},
     domain::run::Window,
-    scheduler::plan::{Due, LedgerView, MOST_COUNTED, Reason, Stream, WaitingOn, missed, next_runs, plan as plan_at},
+    scheduler::plan::{
+        Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, WaitingOn, deadline_of, missed, next_runs,
+        plan as plan_at, untold,
+    },
 };
 
 /// Show what is due, what was missed, and what will run.
@@ -25,7 +28,20 @@ pub struct PlanArgs {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Writes the plan: due, waiting, missed, next. Changes nothing.
+/// What the plan tells of mails: who gets them, and which are written already.
+#[derive(Debug, Clone, Default)]
+pub struct Mails {
+    /// Recipients of the daily report.
+    pub report_to: Vec<String>,
+    /// Recipients of mails about jobs that failed or are late.
+    pub failures_to: Vec<String>,
+    /// Days whose report was mailed, or is in the send ledger: nobody gets it twice.
+    pub reported: BTreeSet<NaiveDate>,
+    /// Messages that wait in the send ledger.
+    pub waiting: u64,
+}
+
+/// Writes the plan: due, waiting, missed, next, and the mails. Changes nothing.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -34,6 +50,7 @@ pub fn plan(
     schedule: &Schedule,
     view: &LedgerView,
     stream: Stream,
+    mails: &Mails,
     now: DateTime<Utc>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -43,7 +60,9 @@ pub fn plan(
     let zone = schedule.day.timezone;
     let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string();
     let mail = |job: &str| {
-        let is_mail = schedule.job(job).is_some_and(|job| matches!(job.kind, Kind::Notify));
+        let is_mail = schedule
+            .job(job)
+            .is_some_and(|job| matches!(job.kind, Kind::Notify { .. }));
         if is_mail { "  (a mail goes out)" } else { "" }
     };
 
@@ -107,24 +126,92 @@ pub fn plan(
         };
         writeln!(out, "  {:<28} {when}: {}", missed.job, missed.why)?;
     }
+    let next = next_runs(schedule, now, until);
     writeln!(out, "\nnext, until {}", local(until))?;
-    for run in next_runs(schedule, now, until) {
+    for run in &next {
         let after = if run.after.is_empty() {
             String::new()
         } else {
             format!("  after {}", run.after.join(", "))
         };
         let about = run.window.day().map(|day| day.to_string()).unwrap_or_default();
+        let deadline = schedule.job(&run.job).zip(run.window.day());
+        let deadline = deadline.and_then(|(job, day)| deadline_of(&schedule.day, job, day));
+        let by = deadline.map_or_else(String::new, |at| format!("  by {}", local(at)));
         writeln!(
             out,
-            "  {:<28} {about:<20} {}{after}{}",
+            "  {:<28} {about:<20} {}{after}{by}{}",
             run.job,
             local(run.at),
             mail(&run.job)
         )?;
     }
+
+    writeln!(out, "\nmails")?;
+    let to = |recipients: &[String], flag: &str| match recipients {
+        [] => format!("nobody, as {flag} is not set"),
+        some => some.join(", "),
+    };
+    let mut days = BTreeSet::new();
+    let Plan { due, waiting } = &planned;
+    let next = next.iter().map(|run| (&run.job, run.window, local(run.at)));
+    let mut coming: Vec<_> = due.iter().map(|due| (&due.job, due.window, "now".to_owned())).collect();
+    coming.extend(
+        waiting
+            .iter()
+            .map(|waiting| (&waiting.job, waiting.window, waiting.on.to_string())),
+    );
+    for (job, window, when) in coming.into_iter().chain(next) {
+        let is_mail = schedule
+            .job(job)
+            .is_some_and(|job| matches!(job.kind, Kind::Notify { .. }));
+        let Some(day) = window.day().filter(|&day| is_mail && days.insert(day)) else {
+            continue;
+        };
+        if mails.reported.contains(&day) {
+            writeln!(out, "  the report of {day} was mailed, and nobody gets it twice")?;
+        } else {
+            writeln!(
+                out,
+                "  the report of {day} to {} ({when})",
+                to(&mails.report_to, "--mail-to")
+            )?;
+        }
+    }
+    let troubles = untold(schedule, view, stream, now);
+    let is_mailed = |job: &str| schedule.job(job).is_some_and(|job| job.notify_on_failure);
+    let mut about: Vec<_> = troubles
+        .iter()
+        .filter(|trouble| is_mailed(&trouble.job))
+        .map(|trouble| {
+            let what = if trouble.is_late() { "is late" } else { "failed" };
+            format!("`{}` {what} for {}", trouble.job, window(trouble.window, &local))
+        })
+        .collect();
+    let more = about.len().saturating_sub(MOST_TROUBLES);
+    about.truncate(MOST_TROUBLES);
+    if more > 0 {
+        about.push(format!("{more} more"));
+    }
+    if !about.is_empty() {
+        let to = to(&mails.failures_to, "--mail-failures-to");
+        writeln!(out, "  what went wrong to {to} (now): {}", about.join("; "))?;
+    }
+    if mails.waiting > 0 {
+        writeln!(
+            out,
+            "  {} in the outbox (with the next run that sends)",
+            counted(mails.waiting, "message")
+        )?;
+    }
+    if days.is_empty() && about.is_empty() && mails.waiting == 0 {
+        writeln!(out, "  none")?;
+    }
     Ok(())
 }
+
+/// Of what went wrong, so many things are listed.
+const MOST_TROUBLES: usize = 5;
 
 fn firings(count: usize) -> String {
     let or_more = if count < MOST_COUNTED { "" } else { " or more" };

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{
     backfill::{BackfillArgs, Only, backfill},
     check::{Check, CheckArgs, check},
-    plan::{PlanArgs, plan},
+    plan::{Mails, PlanArgs, plan},
     run::{RunArgs, run},
 };
 use crate::{
@@ -184,7 +184,11 @@ fn plan_shows_what_is_due_what_waits_and_which_mail_would_go_out() {
     let mut view = runner.view().unwrap();
     view.days_with_rows.insert("2026-01-05".parse().unwrap());
     let args = PlanArgs { at: None, until: None };
-    let text = written(|out| plan(&args, runner.schedule(), &view, Stream::CAUGHT_UP, now(), out));
+    let mails = Mails {
+        report_to: vec!["ceo@x.example".to_owned()],
+        ..Mails::default()
+    };
+    let text = written(|out| plan(&args, &runner.schedule(), &view, Stream::CAUGHT_UP, &mails, now(), out));
     insta::assert_snapshot!(text, @r"
     at 2026-01-06 00:30:00 GMT
 
@@ -199,6 +203,49 @@ fn plan_shows_what_is_due_what_waits_and_which_mail_would_go_out() {
       mail                         2026-01-05           2026-01-06 07:00:00 GMT  after report  (a mail goes out)
       compact                      2026-01-06           2026-01-07 00:20:00 GMT
       report                       2026-01-06           2026-01-07 00:20:00 GMT  after compact
+
+    mails
+      the report of 2026-01-05 to ceo@x.example (2026-01-06 07:00:00 GMT)
+    ");
+}
+
+#[test]
+fn plan_shows_which_mails_were_sent_which_wait_and_who_is_told_of_failures() {
+    let schedule = SCHEDULE.replace("catch_up = \"last\"", "catch_up = \"last\"\ndeadline = \"07:30\"");
+    let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
+    let jobs = ["compact", "report", "mail"].map(|job| JobRow {
+        job: job.to_owned(),
+        first_seen_at: "2026-01-04T12:00:00Z".parse().unwrap(),
+        idle_runs: 0,
+        last_idle_at: None,
+        failures_told_at: None,
+        deadlines_told_until: None,
+    });
+    let view = LedgerView::new(jobs.into(), Vec::new(), now());
+    let mails = Mails {
+        failures_to: vec!["ops@x.example".to_owned(), "on-call@x.example".to_owned()],
+        reported: ["2026-01-06".parse().unwrap()].into(),
+        waiting: 2,
+        ..Mails::default()
+    };
+    let args = PlanArgs {
+        at: Some("2026-01-06T07:31:00Z".parse().unwrap()),
+        until: Some("2026-01-07T12:00:00Z".parse().unwrap()),
+    };
+    let text = written(|out| plan(&args, &schedule, &view, Stream::CAUGHT_UP, &mails, now(), out));
+    let (_, next) = text.split_once("next, until ").unwrap();
+    insta::assert_snapshot!(next, @r"
+    2026-01-07 12:00:00 GMT
+      compact                      2026-01-06           2026-01-07 00:20:00 GMT
+      report                       2026-01-06           2026-01-07 00:20:00 GMT  after compact
+      prune                        2026-01-06           2026-01-07 01:30:00 GMT
+      mail                         2026-01-06           2026-01-07 07:00:00 GMT  after report  by 2026-01-07 07:30:00 GMT  (a mail goes out)
+
+    mails
+      the report of 2026-01-05 to nobody, as --mail-to is not set (waits for report)
+      the report of 2026-01-06 was mailed, and nobody gets it twice
+      what went wrong to ops@x.example, on-call@x.example (now): `mail` is late for 2026-01-04; `mail` is late for 2026-01-05
+      2 messages in the outbox (with the next run that sends)
     ");
 }
 
@@ -217,6 +264,8 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
         first_seen_at: seen_at,
         idle_runs: 0,
         last_idle_at: None,
+        failures_told_at: None,
+        deadlines_told_until: None,
     });
     let view = LedgerView::new(jobs.into(), Vec::new(), now());
     let told = |catch_up: &str| {
@@ -224,7 +273,17 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
             at: None,
             until: Some(now()),
         };
-        written(|out| plan(&args, &schedule(catch_up), &view, Stream::CAUGHT_UP, now(), out))
+        written(|out| {
+            plan(
+                &args,
+                &schedule(catch_up),
+                &view,
+                Stream::CAUGHT_UP,
+                &Mails::default(),
+                now(),
+                out,
+            )
+        })
     };
     insta::assert_snapshot!(told("all"), @r#"
     at 2026-01-06 00:30:00 GMT
@@ -238,6 +297,9 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
       backup                       2026-01-02 to 2026-01-03 (2 days): catch_up = "last": only the newest counts
 
     next, until 2026-01-06 00:30:00 GMT
+
+    mails
+      none
     "#);
     insta::assert_snapshot!(told("last"), @r#"
     at 2026-01-06 00:30:00 GMT
@@ -251,6 +313,9 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
       backup                       2026-01-02 to 2026-01-03 (2 days): catch_up = "last": only the newest counts
 
     next, until 2026-01-06 00:30:00 GMT
+
+    mails
+      none
     "#);
 }
 
@@ -280,4 +345,22 @@ fn check_tells_every_clock_change_a_job_falls_into_and_what_else_is_wrong() {
       `prune`: 2028-10-29 01:30:00 occurs twice in Europe/London: runs once, the first time, at 2028-10-29 01:30:00 BST
     error: 1 thing to put right, listed above
     ");
+}
+
+#[test]
+fn check_counts_the_times_of_a_job_that_a_clock_change_takes_or_doubles() {
+    let text =
+        "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0,20,40 1 * * SUN\"\ntimezone = \"Europe/London\"\n";
+    let schedule = Ok(Schedule::parse(text, "cron.toml").unwrap());
+    let text = written(|out| check(&CheckArgs::default(), schedule, now(), &[], out));
+    let lines: Vec<_> = text.lines().skip(2).take(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "  `backup`: 2026-03-29 01:00:00 and 2 more until the clocks have changed are skipped in Europe/London: runs \
+             once for all of them, at 2026-03-29 02:00:00 BST",
+            "  `backup`: 2026-10-25 01:00:00 and 2 more occur twice in Europe/London: runs once for each, the first time, \
+             from 2026-10-25 01:00:00 BST on",
+        ]
+    );
 }

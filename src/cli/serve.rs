@@ -21,16 +21,17 @@ use poem::{
     listener::{Acceptor, Listener as _, TcpListener},
 };
 use tokio::{runtime::Runtime, signal};
+use uuid::Uuid;
 
 use super::{demo, remote};
 use crate::{
     api::{self, ApiContext},
-    app::App,
+    app::{App, load_schedule},
     config::{
         schedule::Kind,
         settings::{Location, MailKind, Settings, SourceKind},
     },
-    domain::run::{JobOverview, JobsHandle, Window},
+    domain::run::{JobOverview, JobsHandle, LogLine, Window},
     ingest::{
         consume::{Consumer, Listener, Standing},
         source::KafkaConfig,
@@ -161,6 +162,8 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
 fn check(settings: &Settings) -> anyhow::Result<()> {
     let mut wrong = settings.mail_problems();
     wrong.extend(settings.export_problems());
+    // What is wrong with the schedule itself is told when it is read.
+    wrong.extend(load_schedule(settings).map_or_else(|_| Vec::new(), |schedule| schedule.ping_problems()));
     wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
     if settings.source() == SourceKind::Kafka {
         let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());
@@ -220,7 +223,11 @@ async fn run(
     let measuring = tokio::spawn(measure(app.clone()));
     let work = start_work(args.clone(), app.clone(), Arc::clone(&stop));
     let mut work = tokio::task::spawn_blocking(move || work.join());
-    let ticker = Ticker::start(app.runner.clone());
+    let watching = app.clone();
+    let ticker = Ticker::start(app.runner.clone(), move || {
+        watching.reload_schedule();
+        watching.tell_troubles()
+    });
     let ticker = ticker.await?;
     let putting_back = app.clone();
     tokio::task::spawn_blocking(move || {
@@ -247,6 +254,8 @@ async fn run(
         Some(result) => result,
         None => work.await,
     };
+    let finishing = app.clone();
+    tokio::task::spawn_blocking(move || finishing.finish_pings()).await?;
     std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
     serving.abort();
     measuring.abort();
@@ -263,8 +272,12 @@ fn put_site_back(app: &App) -> anyhow::Result<()> {
         return Ok(());
     };
     tracing::info!("reports or their site are gone, as after a restore; publishing them again");
-    let jobs = app.schedule.jobs.iter();
-    for job in jobs.filter(|job| job.enabled && matches!(job.kind, Kind::Publish)) {
+    let schedule = app.schedule();
+    for job in schedule
+        .jobs
+        .iter()
+        .filter(|job| job.enabled && matches!(job.kind, Kind::Publish))
+    {
         run_job(app, &job.name, newest)?;
     }
     Ok(())
@@ -313,8 +326,8 @@ fn api_context(app: &App) -> ApiContext {
     ApiContext {
         store: app.store.clone(),
         clock: app.clock,
-        day_rule: app.schedule.day,
-        alert_rule: app.schedule.heart_rate,
+        day_rule: app.schedule().day,
+        alert_rule: app.schedule().heart_rate,
         live: Arc::clone(&app.live),
         jobs: Arc::new(Jobs(app.runner.clone())),
         templates: Arc::clone(&app.templates),
@@ -343,6 +356,10 @@ impl JobsHandle for Jobs {
         };
         self.0.overview().into_iter().map(job).collect()
     }
+
+    fn log_so_far(&self, run_id: Uuid) -> Option<Vec<LogLine>> {
+        self.0.log_so_far(run_id)
+    }
 }
 
 /// Keeps the scheduler, the metrics and the pages informed of how the consumer stands.
@@ -350,7 +367,7 @@ pub(super) struct Watch {
     app: App,
     refreshed_at: Option<Instant>,
     /// Says that there are mails about heart-rate alerts to send.
-    alerts: Option<SyncSender<()>>,
+    alerts: SyncSender<()>,
 }
 
 impl Watch {
@@ -373,11 +390,9 @@ impl Listener for Watch {
         self.app
             .metrics
             .flushed(messages, written.readings as u64, written.rejected as u64, written.took);
-        if written.alerts > 0
-            && let Some(alerts) = &self.alerts
-        {
+        if written.alerts > 0 {
             // Full: it was told already, and has not looked yet.
-            alerts.try_send(()).ok();
+            self.alerts.try_send(()).ok();
         }
         if written.has_checkpoint {
             self.app.metrics.checkpointed(written.took);
@@ -403,14 +418,11 @@ impl Listener for Watch {
     }
 }
 
-/// A thread that runs the job which sends alerts' mails as soon as it is told that there are some; none where the schedule
-/// has no such job. It ends with whoever tells it.
-fn send_alerts_when_told(app: &App, every: Option<Duration>) -> anyhow::Result<Option<SyncSender<()>>> {
-    let Some(job) = app.schedule.alerts_job() else {
-        return Ok(None);
-    };
+/// A thread that runs the job which sends alerts' mails, where the schedule has one, as soon as it is told that there are
+/// some. It ends with whoever tells it.
+fn send_alerts_when_told(app: &App, every: Option<Duration>) -> anyhow::Result<SyncSender<()>> {
     let (told, listens) = sync_channel(1);
-    let (runner, clock, job) = (app.runner.clone(), app.clock, job.name.clone());
+    let (runner, clock) = (app.runner.clone(), app.clock);
     let asked = Asked {
         reason: Reason::Schedule,
         mail: true,
@@ -424,6 +436,10 @@ fn send_alerts_when_told(app: &App, every: Option<Duration>) -> anyhow::Result<O
             if heard == Err(RecvTimeoutError::Disconnected) {
                 break;
             }
+            // Asked each time: cron.toml may have been edited.
+            let Some(job) = runner.schedule().alerts_job().map(|job| job.name.clone()) else {
+                continue;
+            };
             if let Err(error) = runner.run_asked(&job, Window::Instant(clock.now()), asked) {
                 tracing::warn!("the mails about heart-rate alerts wait for the next run of `{job}`: {error:#}");
             }
@@ -433,7 +449,7 @@ fn send_alerts_when_told(app: &App, every: Option<Duration>) -> anyhow::Result<O
         .name("alerts".to_owned())
         .spawn(work)
         .context("cannot start the thread that sends alerts")?;
-    Ok(Some(told))
+    Ok(told)
 }
 
 /// The thread that brings lines in: the past first, where bikes are simulated, then the stream.
@@ -478,7 +494,7 @@ pub(super) fn consume(app: &App, kafka: KafkaConfig, stop: Arc<AtomicBool>) -> a
 
 /// Runs a job for a day, where the schedule has it.
 pub(super) fn run_job(app: &App, job: &str, day: NaiveDate) -> anyhow::Result<()> {
-    if app.schedule.job(job).is_none() {
+    if app.schedule().job(job).is_none() {
         return Ok(());
     }
     let ended = app.runner.run_now(job, Window::Day(day))?;

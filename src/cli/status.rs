@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{counted, grouped, lines};
 use crate::{
+    app::FileStanding,
     domain::{batch::Gap, day::DayRule, live::StreamState, run::Outcome},
     scheduler::runner::JobOverview,
     store::{
@@ -33,12 +34,14 @@ pub struct StatusArgs {
 }
 
 /// What there is to show.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Standing<'s> {
     /// What the store says.
     pub status: &'s Status,
     /// What the scheduler says.
     pub jobs: &'s [JobOverview],
+    /// How the schedule's file stands, where there is one.
+    pub schedule: Option<FileStanding>,
     /// What the consumer says, where it runs in this process.
     pub stream: Option<&'s StreamState>,
     /// The present.
@@ -87,6 +90,19 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             counted(status.open_rides, "ride"),
             if status.open_rides == 1 { "is" } else { "are" },
             span(now - newest)
+        ));
+    }
+    if let Some(FileStanding {
+        path,
+        taken_at,
+        refused: Some(refused),
+    }) = &standing.schedule
+    {
+        warnings.push(format!(
+            "`{}` was edited and is refused; what it was at {} stays in force: {}",
+            path.display(),
+            standing.local(*taken_at),
+            refused.why
         ));
     }
     for job in standing.jobs {
@@ -368,6 +384,14 @@ fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
         ]
     }));
     table(out, &rows, Align::Left)?;
+    if let Some(file) = &standing.schedule {
+        writeln!(
+            out,
+            "  by {} as of {}",
+            file.path.display(),
+            standing.local(file.taken_at)
+        )?;
+    }
     writeln!(out)
 }
 

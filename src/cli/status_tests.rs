@@ -10,6 +10,7 @@ fn written(status: &Status, jobs: &[JobOverview], stream: Option<&StreamState>) 
     let standing = Standing {
         status,
         jobs,
+        schedule: None,
         stream,
         now: at("2026-07-10T12:00:00Z"),
         day: DayRule::default(),

@@ -169,6 +169,16 @@ pub struct Settings {
     )]
     pub mail_to: Vec<String>,
 
+    /// Recipient of mails about jobs that failed or are late; repeatable. Default: those of the daily report.
+    #[arg(
+        long = "mail-failures-to",
+        global = true,
+        env = "DELOTON_MAIL_FAILURES_TO",
+        value_delimiter = ',',
+        value_name = "ADDR"
+    )]
+    pub mail_failures_to: Vec<String>,
+
     /// Send every mail to this address instead, for test set-ups.
     #[arg(long, global = true, env = "DELOTON_MAIL_OVERRIDE", value_name = "ADDR")]
     pub mail_override: Option<String>,
@@ -240,6 +250,16 @@ impl Settings {
         std::env::var(WEBHOOK_SECRET)
             .ok()
             .filter(|secret| !secret.trim().is_empty())
+    }
+
+    /// Who is mailed when a job fails or is late.
+    #[must_use]
+    pub fn failure_recipients(&self) -> &[String] {
+        if self.mail_failures_to.is_empty() {
+            &self.mail_to
+        } else {
+            &self.mail_failures_to
+        }
     }
 
     /// What is wrong with where word of rides goes, a line each.

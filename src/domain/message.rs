@@ -11,7 +11,7 @@ pub enum MessageKind {
     DailyReport,
     /// A heart-rate alert; its topic is the ride, the direction and the level.
     HeartRateAlert,
-    /// A job that failed; its topic is the job and its window.
+    /// Jobs that failed or are late; its topic is the job, its window and the instant of the newest of them.
     JobFailure,
     /// A day whose figures moved after its report was mailed.
     Restatement,

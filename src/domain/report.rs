@@ -26,6 +26,9 @@ pub struct DailyReport {
     pub hours_in_day: i64,
     /// How often the day was sealed; more than once means restated.
     pub seal_count: i64,
+    /// What moved since the first report; none where nothing did, or where that report is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restatement: Option<Restatement>,
     /// Headline figures in the order they are shown.
     pub headlines: Vec<Headline>,
     /// The last 28 days up to and including this one, oldest first.
@@ -63,6 +66,60 @@ impl DailyReport {
         self.headline(HeadlineKey::Rides)
             .and_then(|headline| headline.value)
             .map_or(0, |value| value as i64)
+    }
+}
+
+/// That a day was sealed anew after it was reported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restatement {
+    /// When it was sealed last, UTC.
+    pub restated_at: DateTime<Utc>,
+    /// The headlines that are not what they were, in the order they are shown.
+    pub moved: Vec<Moved>,
+}
+
+impl Restatement {
+    /// Figures that say how much was ridden; an extreme or a handful of new riders moves by chance.
+    const WEIGHTY: [HeadlineKey; 5] = [
+        HeadlineKey::Rides,
+        HeadlineKey::Riders,
+        HeadlineKey::DurationSeconds,
+        HeadlineKey::EnergyKilojoules,
+        HeadlineKey::PowerWattsMean,
+    ];
+
+    /// The largest move of a figure that says how much was ridden, as a share of what it was.
+    #[must_use]
+    pub fn largest_move(&self) -> f64 {
+        let weighty = self.moved.iter().filter(|moved| Self::WEIGHTY.contains(&moved.key));
+        let share = |moved: &Moved| match (moved.before, moved.after) {
+            (Some(before), Some(after)) if before != 0.0 => ((after - before) / before).abs(),
+            _ => f64::INFINITY,
+        };
+        weighty.map(share).fold(0.0, f64::max)
+    }
+}
+
+/// A headline that is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// What it measures.
+    pub key: HeadlineKey,
+    /// What the first report said.
+    pub before: Option<f64>,
+    /// What it is now.
+    pub after: Option<f64>,
+}
+
+impl Moved {
+    /// The figure's move, where it is more than what adding up in another order comes to.
+    #[must_use]
+    pub fn between(key: HeadlineKey, before: Option<f64>, after: Option<f64>) -> Option<Self> {
+        let is_same = match (before, after) {
+            (Some(before), Some(after)) => (after - before).abs() <= 1e-6 * before.abs().max(after.abs()),
+            (before, after) => before.is_none() && after.is_none(),
+        };
+        (!is_same).then_some(Moved { key, before, after })
     }
 }
 

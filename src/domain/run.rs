@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What a run is about: the business day it produces, or the instant it was due at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,6 +75,17 @@ impl Outcome {
     }
 }
 
+/// A line that a run logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `info`, `warn` or `error`.
+    pub level: String,
+    /// The sentence and its fields.
+    pub message: String,
+}
+
 /// What a job answers: what it did, in counts. An empty one did nothing because there was nothing to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct JobStatus {
@@ -124,4 +136,7 @@ pub struct JobOverview {
 pub trait JobsHandle: Send + Sync {
     /// Every job of the schedule, in its order.
     fn overview(&self) -> Vec<JobOverview>;
+
+    /// What a run that is under way has logged; none where no such run is.
+    fn log_so_far(&self, run_id: Uuid) -> Option<Vec<LogLine>>;
 }

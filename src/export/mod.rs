@@ -1,12 +1,20 @@
-//! What other programs get when a ride ends: two CSV files, word to an SNS topic, a signed call of a webhook. All of it is
-//! personal. The send ledger is the store's and the jobs'.
+//! What other programs get. When a ride ends: two CSV files, word to an SNS topic, a signed call of a webhook; all of it is
+//! personal, and the send ledger is the store's and the jobs'. When a job runs: a ping of its dead-man's switch.
 
 mod aws_words;
 pub mod csv;
 mod files;
+pub mod ping;
 mod sns;
 mod webhook;
 
+use std::time::Duration;
+
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use serde_json::json;
 
 pub use files::Files;
@@ -42,6 +50,19 @@ pub struct RideExport<'a> {
     pub rider: Option<&'a Rider>,
     /// The rider's upper heart-rate limit.
     pub limit_bpm: Option<i32>,
+}
+
+/// Calls other programs' servers: plain or by TLS.
+fn connector(connect: Duration, answer: Duration) -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(connect)
+        .read_timeout(answer)
+        .build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build();
+    SharedHttpConnector::new(connector)
 }
 
 impl Exporter {

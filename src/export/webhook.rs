@@ -12,12 +12,8 @@
 
 use std::{fmt, time::Duration};
 
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
+    http::{HttpConnector, SharedHttpConnector},
     orchestrator::HttpRequest,
 };
 use chrono::{DateTime, Utc};
@@ -49,18 +45,10 @@ impl Webhook {
     /// The receiver at `url`, with which `secret` is shared.
     #[must_use]
     pub fn new(url: &str, secret: &str) -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(CONNECT)
-            .read_timeout(ANSWER)
-            .build();
-        let connector = Connector::builder()
-            .connector_settings(settings)
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build();
         Webhook {
             url: url.to_owned(),
             secret: secret.to_owned(),
-            http: SharedHttpConnector::new(connector),
+            http: super::connector(CONNECT, ANSWER),
         }
     }
 

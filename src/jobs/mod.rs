@@ -5,6 +5,7 @@ pub mod compact;
 #[cfg(test)]
 mod daily_tables_tests;
 pub mod export_rides;
+pub mod failures;
 pub mod notify;
 pub mod prune;
 pub mod publish;

@@ -1,6 +1,6 @@
 //! Renders a day's report into `reports/<day>/` of the data folder: page, PDF, JSON, CSV.
 //!
-//! 1. Render the day.
+//! 1. Render the day. What its first report says is kept: a restated one says what moved.
 //! 2. Render the days before and after it again, since they link to it.
 //! 3. Render those of the days after it again that are compared with it and now say something else: it may have been
 //!    restated.
@@ -23,7 +23,10 @@ use crate::{
         model::{self, HISTORY_DAYS, ReportRule},
         site::{self, DayEntry, daily_artifacts, site_artifacts},
     },
-    store::Store,
+    store::{
+        Store,
+        report::{FirstReport, keep_first_report},
+    },
     template::Templates,
 };
 
@@ -36,6 +39,9 @@ pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDa
     let folder = folder(store.data_dir());
     let report = model::build(store, rule, day)?;
     let rides = report.rides();
+    if rule.day.finished_at(day) <= store.clock().now() {
+        keep_first(store, &report)?;
+    }
     let mut reports = BTreeMap::from([(day, report)]);
     for later in rendered_days(&folder)?.range(day + Days::new(1)..=day + Days::new(HISTORY_DAYS)) {
         match model::build(store, rule, *later) {
@@ -55,6 +61,16 @@ pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDa
         .count("rides", rides as u64)
         .count("reports_compared_anew", reports.len() as u64 - 1)
         .count("bytes", bytes))
+}
+
+/// Keeps what the first report of a day says, so that a restated one can say what moved.
+fn keep_first(store: &Store, report: &DailyReport) -> Result<()> {
+    let figures = report.headlines.iter().map(|headline| (headline.key, headline.value));
+    let first = FirstReport {
+        seal_count: report.seal_count,
+        figures: figures.collect(),
+    };
+    Ok(keep_first_report(store, report.day, &first)?)
 }
 
 /// Those of `days` that have no report any more, as after a restore.

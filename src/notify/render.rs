@@ -1,6 +1,7 @@
 //! From numbers to the mail's words: one template folder a kind, `subject.txt`, `body.txt`, `body.html`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::mime;
@@ -11,7 +12,7 @@ use crate::{
         report::{DailyReport, Headline, HeadlineKey},
         run::Window,
     },
-    template::{TemplateError, Templates},
+    template::{TemplateError, Templates, words},
 };
 
 /// The largest HTML part: Gmail cuts what is longer and hides the rest.
@@ -114,23 +115,34 @@ impl HeartRateAlert {
     }
 }
 
-/// A job that failed for good, as whoever keeps the system running reads it.
+/// Something that went wrong with a job, as whoever keeps the system running reads it.
 #[derive(Debug, Clone)]
 pub struct JobFailure {
     /// The job's name.
     pub job: String,
     /// The window it ran for.
     pub window: Window,
-    /// How often it was tried.
+    /// How often it was tried; 0 where it never began.
     pub attempts: u32,
-    /// When it failed for the last time, UTC.
-    pub failed_at: DateTime<Utc>,
-    /// The company's zone.
-    pub timezone: String,
-    /// The error, with its causes.
+    /// When it failed for the last time, or was to be done, UTC.
+    pub at: DateTime<Utc>,
+    /// Whether it is a deadline that passed, and not a failure.
+    pub is_late: bool,
+    /// Runs of the job that failed since the mail before; told where there were several.
+    pub times: usize,
+    /// The error with its causes, or how a late job stands.
     pub error: String,
+}
+
+/// What a mail about failures is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct FailureMail<'a> {
+    /// What went wrong, at least one thing, oldest first.
+    pub failures: &'a [JobFailure],
+    /// The company's zone.
+    pub timezone: Tz,
     /// Where the jobs page is open to people; none without a public address.
-    pub jobs_url: Option<String>,
+    pub jobs_url: Option<&'a str>,
 }
 
 /// The daily report's mail to `recipient`.
@@ -186,6 +198,32 @@ pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str
     Ok(message)
 }
 
+/// The mail that a day was restated after its report was mailed.
+///
+/// # Errors
+/// A template that does not fit.
+pub fn restatement(templates: &Templates, mail: &DailyMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        report: &'a DailyReport,
+        restated: String,
+        page_url: Option<&'a str>,
+    }
+    let DailyMail { report, page_url, .. } = *mail;
+    let values = Values {
+        report,
+        restated: words::restated(report).unwrap_or_default(),
+        page_url,
+    };
+    render(
+        templates,
+        MessageKind::Restatement,
+        report.day.to_string(),
+        recipient,
+        &values,
+    )
+}
+
 /// A heart-rate alert's mail to the rider's address.
 ///
 /// # Errors
@@ -204,33 +242,67 @@ pub fn heart_rate_alert(
     )
 }
 
-/// A failed job's mail.
+/// Failures told one by one in a mail; there may be hundreds, with one cause.
+const MOST_FAILURES: usize = 20;
+
+/// The mail about what went wrong with jobs.
 ///
 /// # Errors
 /// A template that does not fit.
-pub fn job_failure(templates: &Templates, failure: &JobFailure, recipient: &str) -> Result<Message, TemplateError> {
+pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
     #[derive(Serialize)]
-    struct Values<'a> {
+    struct Failure<'a> {
         job: &'a str,
         window: String,
         day: Option<NaiveDate>,
         attempts: u32,
-        failed_at: DateTime<Utc>,
-        timezone: &'a str,
+        at: String,
+        is_late: bool,
+        times: usize,
         error: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Values<'a> {
+        failures: Vec<Failure<'a>>,
+        count: usize,
+        /// Failures that are not among `failures`.
+        more: usize,
+        jobs: Vec<&'a str>,
+        has_failed: bool,
+        timezone: &'a str,
         jobs_url: Option<&'a str>,
     }
-    let values = Values {
+    let failures = mail.failures.iter().take(MOST_FAILURES).map(|failure| Failure {
         job: &failure.job,
         window: failure.window.to_string(),
         day: failure.window.day(),
         attempts: failure.attempts,
-        failed_at: failure.failed_at,
-        timezone: &failure.timezone,
+        at: failure
+            .at
+            .with_timezone(&mail.timezone)
+            .format("%H:%M on %Y-%m-%d")
+            .to_string(),
+        is_late: failure.is_late,
+        times: failure.times,
         error: &failure.error,
-        jobs_url: failure.jobs_url.as_deref(),
+    });
+    let mut jobs: Vec<&str> = mail.failures.iter().map(|failure| failure.job.as_str()).collect();
+    jobs.sort_unstable();
+    jobs.dedup();
+    let values = Values {
+        failures: failures.collect(),
+        count: mail.failures.len(),
+        more: mail.failures.len().saturating_sub(MOST_FAILURES),
+        jobs,
+        has_failed: mail.failures.iter().any(|failure| !failure.is_late),
+        timezone: mail.timezone.name(),
+        jobs_url: mail.jobs_url,
     };
-    let topic = format!("{} {}", failure.job, failure.window);
+    let newest = mail.failures.iter().max_by_key(|failure| failure.at);
+    let topic = newest.map_or_else(String::new, |newest| {
+        let at = newest.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("{} {} {at}", newest.job, newest.window)
+    });
     render(templates, MessageKind::JobFailure, topic, recipient, &values)
 }
 
@@ -239,16 +311,18 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
     let to = "someone@deloton.example";
     let at = DateTime::UNIX_EPOCH;
     let mails = reports.iter().flat_map(|report| {
-        [None, Some("https://site.example/index.html")].map(|url| {
-            let mail = DailyMail {
-                report,
-                pdf: &[],
-                chart_png: url.map_or(&[], |_| b"png"),
-                page_url: url,
-                index_url: url,
-            };
-            daily_report(templates, &mail, to)
-        })
+        [None, Some("https://site.example/index.html")]
+            .into_iter()
+            .flat_map(move |url| {
+                let mail = DailyMail {
+                    report,
+                    pdf: &[],
+                    chart_png: url.map_or(&[], |_| b"png"),
+                    page_url: url,
+                    index_url: url,
+                };
+                [daily_report(templates, &mail, to), restatement(templates, &mail, to)]
+            })
     });
     let alerts = [("high", Some("Ann")), ("low", None)].map(|(direction, forename)| {
         let alert = HeartRateAlert {
@@ -266,17 +340,28 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
         };
         heart_rate_alert(templates, &alert, to)
     });
-    let failures = [(Window::Day(at.date_naive()), 1), (Window::Instant(at), 3)].map(|(window, attempts)| {
-        let failure = JobFailure {
-            job: "publish".to_owned(),
-            window,
-            attempts,
-            failed_at: at,
-            timezone: "Europe/London".to_owned(),
-            error: "the bucket does not exist".to_owned(),
-            jobs_url: (attempts > 1).then(|| "https://deloton.example/jobs".to_owned()),
+    let failure = |window, attempts, is_late| JobFailure {
+        job: "publish".to_owned(),
+        window,
+        attempts,
+        at,
+        is_late,
+        times: attempts as usize,
+        error: "the bucket does not exist".to_owned(),
+    };
+    let all = [
+        failure(Window::Day(at.date_naive()), 1, false),
+        failure(Window::Instant(at), 3, false),
+        failure(Window::Day(at.date_naive()), 0, true),
+    ];
+    let many: Vec<_> = all.iter().cycle().take(MOST_FAILURES + 3).cloned().collect();
+    let failures = [&all[..1], &all[1..2], &all[2..], &many].map(|failures| {
+        let mail = FailureMail {
+            failures,
+            timezone: Tz::Europe__London,
+            jobs_url: (failures.len() > 1).then_some("https://deloton.example/jobs"),
         };
-        job_failure(templates, &failure, to)
+        job_failures(templates, &mail, to)
     });
     mails.chain(alerts).chain(failures).filter_map(Result::err).collect()
 }
@@ -336,6 +421,7 @@ mod tests {
             timezone: "Europe/London".to_owned(),
             hours_in_day: 24,
             seal_count: 1,
+            restatement: None,
             headlines: vec![
                 headline(HeadlineKey::Rides, 3412.0, 3046.0),
                 headline(HeadlineKey::Riders, 2871.0, 2700.0),
@@ -492,20 +578,84 @@ mod tests {
         assert!(mail.text.contains("Hello <img src=x onerror=alert(1)>\"'&,"));
     }
 
-    #[test]
-    fn a_failed_job_says_which_and_how_to_run_it_again() {
-        let failure = JobFailure {
+    fn failed(window: &str, is_late: bool, error: &str) -> JobFailure {
+        JobFailure {
             job: "publish".to_owned(),
-            window: Window::Day("2025-03-04".parse().unwrap()),
+            window: window.parse().unwrap(),
             attempts: 3,
-            failed_at: "2025-03-05T00:20:00Z".parse().unwrap(),
-            timezone: "Europe/London".to_owned(),
-            error: "the bucket of `s3://x` does not exist <b>".to_owned(),
+            at: "2025-07-05T00:20:00Z".parse().unwrap(),
+            is_late,
+            times: 1,
+            error: error.to_owned(),
+        }
+    }
+
+    fn failures(failures: &[JobFailure]) -> Message {
+        let mail = FailureMail {
+            failures,
+            timezone: Tz::Europe__London,
             jobs_url: None,
         };
-        let mail = job_failure(&Templates::load(None).unwrap(), &failure, "ops@x.example").unwrap();
-        assert_eq!(mail.subject, "Deloton: job publish failed for 2025-03-04");
-        assert!(mail.text.contains("deloton run publish --day 2025-03-04"));
-        assert!(mail.text.contains("after 3 attempts") && mail.html.contains("does not exist &lt;b&gt;"));
+        job_failures(&Templates::load(None).unwrap(), &mail, "ops@x.example").unwrap()
+    }
+
+    #[test]
+    fn a_failed_job_says_which_and_how_to_run_it_again() {
+        let mail = failures(&[failed("2025-07-04", false, "the bucket of `s3://x` does not exist <b>")]);
+        assert_eq!(mail.subject, "Deloton: job publish failed for 2025-07-04");
+        insta::assert_snapshot!(mail.text, @r"
+        The job publish failed for 2025-07-04, after 3 attempts, at 01:20 on 2025-07-05 (Europe/London).
+        It is not tried again by itself, and what follows it waits.
+
+        the bucket of `s3://x` does not exist <b>
+
+        When the cause is gone:
+
+            deloton run publish --day 2025-07-04
+
+        Further failures of the same job in the next six hours are told together after that.
+        ");
+        assert!(
+            mail.html.contains("does not exist &lt;b&gt;")
+                && mail.html.contains("deloton run publish --day 2025-07-04")
+        );
+    }
+
+    #[test]
+    fn a_late_job_says_by_when_it_was_to_be_done_and_how_it_stands() {
+        let mail = failures(&[failed("2025-07-04", true, "waits for report")]);
+        assert_eq!(mail.subject, "Deloton: job publish is late for 2025-07-04");
+        insta::assert_snapshot!(mail.text, @r"
+        The job publish has not done 2025-07-04, which was to be done by 01:20 on 2025-07-05 (Europe/London).
+
+        waits for report
+
+        What is planned, and why it waits: `deloton plan`. To run it now:
+
+            deloton run publish --day 2025-07-04
+        ");
+    }
+
+    #[test]
+    fn many_failures_are_one_mail() {
+        let mut all: Vec<_> = (1..=25)
+            .map(|day| failed(&format!("2025-06-{day:02}"), false, "no space"))
+            .collect();
+        all.push(JobFailure {
+            job: "send".to_owned(),
+            times: 700,
+            ..failed("2025-07-05T00:19:55Z", false, "refused")
+        });
+        let mail = failures(&all);
+        assert_eq!(mail.subject, "Deloton: 26 failures, of publish, send");
+        assert_eq!(mail.text.matches("deloton run publish --day").count(), MOST_FAILURES);
+        assert!(mail.text.contains("6 more failures are not listed"), "{}", mail.text);
+        let send = failures(&all[25..]);
+        assert!(
+            send.text.contains("It failed 700 times since the last mail about it"),
+            "{}",
+            send.text
+        );
+        assert!(!send.text.contains("--day"), "{}", send.text);
     }
 }

@@ -182,9 +182,7 @@ pub(super) fn notes(report: &DailyReport) -> Vec<String> {
             report.hours_in_day
         ));
     }
-    if report.seal_count > 1 {
-        notes.push("These figures were restated: late data arrived after the first report.".to_owned());
-    }
+    notes.extend(words::restated(report));
     notes
 }
 

@@ -12,11 +12,14 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike, Utc};
 use crate::{
     domain::{
         day::{DayRule, Span},
-        report::{Bin, DailyReport, DayCount, Headline, HeadlineKey, Histogram, HourCount, MIN_HISTORY_DAYS},
+        report::{
+            Bin, DailyReport, DayCount, Headline, HeadlineKey, Histogram, HourCount, MIN_HISTORY_DAYS, Moved,
+            Restatement,
+        },
     },
     store::{
         Store,
-        report::{self, BegunInHour, Binned, Breakdown, GroupTotals, ReportReader, Totals},
+        report::{self, BegunInHour, Binned, Breakdown, FirstReport, GroupTotals, ReportReader, Totals},
     },
 };
 
@@ -98,14 +101,22 @@ pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyRe
         bins => Ok(bins),
     };
 
+    let headlines: Vec<_> = HEADLINES.iter().map(|&key| headline(key, &history, day)).collect();
+    let sealing = report::sealing(store, day)?;
     let mut report = DailyReport {
         day,
         starts_at: span.start,
         ends_at: span.end,
         timezone: day_rule.timezone.name().to_owned(),
         hours_in_day: span.hours(),
-        seal_count: report::sealed_days(store)?.get(&day).copied().unwrap_or(0),
-        headlines: HEADLINES.iter().map(|&key| headline(key, &history, day)).collect(),
+        seal_count: sealing.map_or(0, |(seal_count, _)| seal_count),
+        restatement: match (sealing, report::first_report(store, day)?) {
+            (Some((seal_count, sealed_at)), Some(first)) if first.seal_count < seal_count => {
+                Some(restatement(sealed_at, &first, &headlines))
+            }
+            _ => None,
+        },
+        headlines,
         rides_per_day: last_28_days(day)
             .map(|day| DayCount {
                 day,
@@ -134,6 +145,17 @@ pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyRe
     };
     report.quality.has_many_alerts = report.quality.alerts > i64::from(rule.alert_banner);
     Ok(report)
+}
+
+fn restatement(restated_at: DateTime<Utc>, first: &FirstReport, headlines: &[Headline]) -> Restatement {
+    let moved = headlines.iter().filter_map(|headline| {
+        let (_, before) = first.figures.iter().find(|(key, _)| *key == headline.key)?;
+        Moved::between(headline.key, *before, headline.value)
+    });
+    Restatement {
+        restated_at,
+        moved: moved.collect(),
+    }
 }
 
 /// The 28 days up to and including `day`, oldest first.

@@ -132,6 +132,7 @@ pub(super) fn ordinary() -> DailyReport {
         timezone: "Europe/London".to_owned(),
         hours_in_day,
         seal_count: 1,
+        restatement: None,
         headlines: vec![
             headline(HeadlineKey::Rides, 3_412.0, |back| wave(back, 3_010.0)),
             headline(HeadlineKey::Riders, 2_871.0, |back| wave(back, 2_540.0)),

@@ -5,12 +5,14 @@
 
 pub mod firing;
 pub mod job;
+pub mod observer;
 pub mod plan;
 pub mod runner;
 pub mod ticker;
 
 pub use self::{
     job::{Cancel, Job, Run},
+    observer::{Observer, RunEnd},
     runner::{Options, Runner},
     ticker::Ticker,
 };

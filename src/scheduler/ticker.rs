@@ -8,8 +8,12 @@ use tokio_cron_scheduler::{Job as Tick, JobScheduler};
 
 use super::runner::{Lane, Runner};
 
-/// Each second for jobs that run by the instant; each five seconds for those about days, which are in no hurry.
-const TICKS: [(Lane, &str); 2] = [(Lane::Instant, "* * * * * *"), (Lane::Day, "*/5 * * * * *")];
+const EACH_SECOND: &str = "* * * * * *";
+const EACH_TWO_SECONDS: &str = "*/2 * * * * *";
+const EACH_FIVE_SECONDS: &str = "*/5 * * * * *";
+
+/// What is done at a tick. It blocks.
+type Work = Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync>;
 
 /// What keeps the runner going.
 pub struct Ticker {
@@ -20,17 +24,33 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Starts ticking; the first tick comes at once.
+    /// Starts ticking; the first tick comes at once. Jobs that run by the instant are looked after each second; those about
+    /// days, which are in no hurry, each five. `watch` is called each other second and waits for no job; it is called once
+    /// before any of them begins.
     ///
     /// # Errors
     /// When the ticks cannot be set up.
-    pub async fn start(runner: Runner) -> anyhow::Result<Self> {
+    pub async fn start(
+        runner: Runner,
+        watch: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
+        let lane = |lane: Lane| -> Work {
+            let runner = runner.clone();
+            Arc::new(move || runner.tick_lane(lane).map(drop))
+        };
+        let watch: Work = Arc::new(watch);
+        look(&watch).await;
+        let ticks = [
+            (EACH_SECOND, lane(Lane::Instant)),
+            (EACH_FIVE_SECONDS, lane(Lane::Day)),
+            (EACH_TWO_SECONDS, watch),
+        ];
         let scheduler = JobScheduler::new()
             .await
             .context("cannot set up the scheduler's tick")?;
         let mut wakers = Vec::new();
         let mut lanes = Vec::new();
-        for (lane, every) in TICKS {
+        for (every, work) in ticks {
             // A tick that comes while the lane is at work is remembered once, however many there are.
             let waker = Arc::new(Notify::new());
             let woken = Arc::clone(&waker);
@@ -41,7 +61,7 @@ impl Ticker {
                 .await
                 .context("cannot set up the scheduler's tick")?;
             waker.notify_one();
-            lanes.push(tokio::spawn(keep_going(runner.clone(), lane, Arc::clone(&waker))));
+            lanes.push(tokio::spawn(keep_going(work, Arc::clone(&waker))));
             wakers.push(waker);
         }
         scheduler.start().await.context("cannot start the scheduler's tick")?;
@@ -80,14 +100,18 @@ impl Ticker {
     }
 }
 
-async fn keep_going(runner: Runner, lane: Lane, waker: Arc<Notify>) {
+async fn keep_going(work: Work, waker: Arc<Notify>) {
     loop {
         waker.notified().await;
-        let runner = runner.clone();
-        match tokio::task::spawn_blocking(move || runner.tick_lane(lane)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!("cannot look for due jobs; trying again at the next tick: {error:#}"),
-            Err(error) => tracing::error!("looking for due jobs panicked; trying again at the next tick: {error}"),
-        }
+        look(&work).await;
+    }
+}
+
+async fn look(work: &Work) {
+    let work = Arc::clone(work);
+    match tokio::task::spawn_blocking(move || work()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("cannot look for due jobs; trying again at the next tick: {error:#}"),
+        Err(error) => tracing::error!("looking for due jobs panicked; trying again at the next tick: {error}"),
     }
 }

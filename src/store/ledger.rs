@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use duckdb::{
-    Row, params,
+    OptionalExt, Row, params,
     types::{TimeUnit, Type, Value},
 };
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Doing, Result, Store};
-use crate::domain::run::{JobStatus, Outcome, Window};
+use crate::domain::run::{JobStatus, LogLine, Outcome, Window};
 
 /// One run of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,6 +93,10 @@ pub struct JobRow {
     pub idle_runs: u64,
     /// The newest firing that was answered so.
     pub last_idle_at: Option<DateTime<Utc>>,
+    /// Somebody was told of its failures up to here.
+    pub failures_told_at: Option<DateTime<Utc>>,
+    /// Somebody was told of the deadlines it missed up to here.
+    pub deadlines_told_until: Option<DateTime<Utc>>,
 }
 
 impl Store {
@@ -121,7 +125,10 @@ impl Store {
         let connection = self.connection()?;
         let doing = || "cannot read the jobs of the run ledger".to_owned();
         let mut statement = connection
-            .prepare("select job, first_seen_at, idle_runs, last_idle_at from ops.job order by job")
+            .prepare(
+                "select job, first_seen_at, idle_runs, last_idle_at, failures_told_at, deadlines_told_until
+                     from ops.job left join ops.job_told using (job) order by job",
+            )
             .doing(doing)?;
         let rows = statement.query_map([], |row| {
             Ok(JobRow {
@@ -129,6 +136,8 @@ impl Store {
                 first_seen_at: instant(row, 1)?,
                 idle_runs: row.get(2)?,
                 last_idle_at: instant_or_null(row, 3)?,
+                failures_told_at: instant_or_null(row, 4)?,
+                deadlines_told_until: instant_or_null(row, 5)?,
             })
         });
         rows.and_then(Iterator::collect).doing(doing)
@@ -207,6 +216,41 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps what a run has logged.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keep_run_log(&self, run_id: Uuid, lines: &[LogLine]) -> Result<()> {
+        let lines = serde_json::to_string(lines).expect("text and instants are JSON");
+        self.connection()?
+            .execute(
+                "insert into ops.job_run_log values (?::uuid, ?)",
+                params![run_id.to_string(), lines],
+            )
+            .doing(|| format!("cannot keep the log of run {run_id}"))?;
+        Ok(())
+    }
+
+    /// What a run logged, oldest line first; nothing of one that a crash cut short.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn run_log(&self, run_id: Uuid) -> Result<Vec<LogLine>> {
+        let lines: Option<String> = self
+            .connection()?
+            .query_row(
+                "select lines from ops.job_run_log where run_id = ?::uuid",
+                params![run_id.to_string()],
+                |row| row.get(0),
+            )
+            .optional()
+            .doing(|| format!("cannot read the log of run {run_id}"))?;
+        // A line that a later version wrote otherwise is no reason to show nothing of the run.
+        Ok(lines
+            .and_then(|lines| serde_json::from_str(&lines).ok())
+            .unwrap_or_default())
+    }
+
     /// Counts runs that found nothing to do; `last_at` is the newest firing answered so.
     ///
     /// # Errors
@@ -218,6 +262,25 @@ impl Store {
                 params![runs, text(last_at), job],
             )
             .doing(|| format!("cannot count the idle runs of `{job}`"))?;
+        Ok(())
+    }
+
+    /// Writes down up to where somebody was told of a job's failures and of the deadlines it missed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn note_told(
+        &self,
+        job: &str,
+        failures_told_at: Option<DateTime<Utc>>,
+        deadlines_told_until: Option<DateTime<Utc>>,
+    ) -> Result<()> {
+        self.connection()?
+            .execute(
+                "insert or replace into ops.job_told values (?, ?, ?)",
+                params![job, failures_told_at.map(text), deadlines_told_until.map(text)],
+            )
+            .doing(|| format!("cannot write down what was told of `{job}`"))?;
         Ok(())
     }
 
@@ -254,6 +317,19 @@ impl Store {
     pub fn job_run(&self, run_id: Uuid) -> Result<Option<JobRun>> {
         Ok(self
             .read_runs("where run_id = ?::uuid", params![run_id.to_string()])?
+            .pop())
+    }
+
+    /// The latest run of `job` for `window`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn latest_run(&self, job: &str, window: Window) -> Result<Option<JobRun>> {
+        Ok(self
+            .read_runs(
+                "where job = ? and \"window\" = ? order by started_at desc, run_id desc limit 1",
+                params![job, window.to_string()],
+            )?
             .pop())
     }
 

@@ -9,12 +9,16 @@ use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_several_consumers.sql"),
     include_str!("migrations/0003_rider_limits.sql"),
     include_str!("migrations/0004_rejected_lines.sql"),
     include_str!("migrations/0005_line_counts.sql"),
+    include_str!("migrations/0006_troubles_told.sql"),
+    include_str!("migrations/0007_run_logs.sql"),
+    include_str!("migrations/0008_first_reports.sql"),
+    include_str!("migrations/0009_ride_minima.sql"),
 ];
 
 /// The schema version this program reads and writes.

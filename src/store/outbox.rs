@@ -299,6 +299,18 @@ pub fn counts(connection: &Connection, about: Option<(MessageKind, &str)>) -> Re
     Ok(counts)
 }
 
+/// What there are messages of `kind` about, whatever became of them.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn topics(connection: &Connection, kind: MessageKind) -> Result<Vec<String>> {
+    let read = || -> duckdb::Result<Vec<String>> {
+        let mut statement = connection.prepare(include_str!("sql/outbox_topics.sql"))?;
+        statement.query_map(params![kind.name()], |row| row.get(0))?.collect()
+    };
+    read().doing(|| format!("failed to read what {} mails there are", kind.name()))
+}
+
 /// The newest mails, newest first; only those in `state` where it is given.
 ///
 /// # Errors

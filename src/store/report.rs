@@ -1,12 +1,10 @@
 //! What the report reads: rows of the daily tables, as they are.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
-use duckdb::{Params, Row};
+use duckdb::{OptionalExt, Params, Row};
 
 use super::{Doing, Lease, Result, Store, StoreError, daily_table::date};
-use crate::domain::report::{Lines, Quality};
+use crate::domain::report::{HeadlineKey, Lines, Quality};
 
 /// One row of `historical.daily_totals`. Units are in the names; means and medians are over rides.
 #[derive(Debug, Clone, PartialEq)]
@@ -276,19 +274,64 @@ impl ReportReader {
     }
 }
 
-/// The sealed days and how often each was sealed.
+/// How often `day` was sealed with a change, and when last; none where it was not.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn sealed_days(store: &Store) -> Result<BTreeMap<NaiveDate, i64>> {
+pub fn sealing(store: &Store, day: NaiveDate) -> Result<Option<(i64, DateTime<Utc>)>> {
     let connection = store.connection()?;
-    let days = || -> duckdb::Result<_> {
-        let mut statement = connection.prepare(include_str!("sql/report_sealed_days.sql"))?;
-        statement
-            .query_map([], |row| Ok((day_at(row, 0)?, row.get(1)?)))?
-            .collect()
-    };
-    days().doing(|| "failed to read the sealed days".to_owned())
+    let found = connection.query_row(include_str!("sql/report_sealing.sql"), [date(day)], |row| {
+        let micros = row.get(1)?;
+        let sealed_at = DateTime::from_timestamp_micros(micros);
+        Ok((
+            row.get(0)?,
+            sealed_at.ok_or(duckdb::Error::IntegralValueOutOfRange(1, i128::from(micros)))?,
+        ))
+    });
+    found
+        .optional()
+        .doing(|| format!("failed to read how often {day} was sealed"))
+}
+
+/// What the first report of a day that was over said, and of which sealing it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FirstReport {
+    /// How often the day had been sealed.
+    pub seal_count: i64,
+    /// Its headlines.
+    pub figures: Vec<(HeadlineKey, Option<f64>)>,
+}
+
+/// The first report of `day`; none where none was kept.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn first_report(store: &Store, day: NaiveDate) -> Result<Option<FirstReport>> {
+    let connection = store.connection()?;
+    let sql = "select seal_count, figures from ops.first_report where business_day = ?";
+    let found = connection.query_row(sql, [date(day)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+    let found = found
+        .optional()
+        .doing(|| format!("failed to read what the first report of {day} said"))?;
+    Ok(found.map(|(seal_count, figures)| FirstReport {
+        seal_count,
+        // What an earlier version measured otherwise cannot have moved.
+        figures: serde_json::from_str(&figures).unwrap_or_default(),
+    }))
+}
+
+/// Keeps what the first report of `day` said; a later one changes nothing.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn keep_first_report(store: &Store, day: NaiveDate, first: &FirstReport) -> Result<()> {
+    let figures = serde_json::to_string(&first.figures).expect("names and numbers are JSON");
+    let sql = "insert into ops.first_report values (?, ?, ?) on conflict do nothing";
+    store
+        .connection()?
+        .execute(sql, duckdb::params![date(day), first.seal_count, figures])
+        .map(drop)
+        .doing(|| format!("failed to keep what the first report of {day} says"))
 }
 
 fn day_at(row: &Row<'_>, column: usize) -> duckdb::Result<NaiveDate> {

@@ -30,7 +30,7 @@ fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
 }
 
 /// A row of `daily.ride`.
-pub(super) fn ride(ride: &Ride) -> [Value; 23] {
+pub(super) fn ride(ride: &Ride) -> [Value; 26] {
     let totals = &ride.totals;
     #[expect(clippy::cast_possible_truncation, reason = "these series hold small whole numbers")]
     let whole = |value: Option<f64>| optional(value, |value| Value::Int(value as i32));
@@ -59,5 +59,8 @@ pub(super) fn ride(ride: &Ride) -> [Value; 23] {
         whole(totals.resistance.max()),
         Value::Int(totals.flagged_readings),
         Value::Int(ride.alert_count),
+        double(totals.power.min()),
+        whole(totals.cadence.min()),
+        whole(totals.resistance.min()),
     ]
 }

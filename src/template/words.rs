@@ -2,9 +2,10 @@
 //! summary. Never why: the numbers do not know.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::format::{self, NOTHING};
-use crate::domain::report::{DailyReport, Headline, HeadlineKey};
+use crate::domain::report::{DailyReport, Headline, HeadlineKey, Moved, Restatement};
 
 /// Below this many rides a percentage says more about chance than about riders.
 const FEW_RIDES: f64 = 30.0;
@@ -245,6 +246,42 @@ fn departure(headline: &Headline) -> Option<(f64, String)> {
     Some((change.abs(), sentence))
 }
 
+/// Of a day that was restated: when, why, and what moved.
+#[must_use]
+pub fn restated(report: &DailyReport) -> Option<String> {
+    let Some(Restatement { restated_at, moved }) = &report.restatement else {
+        let words = "These figures were restated: late data arrived after the first report.";
+        return (report.seal_count > 1).then(|| words.to_owned());
+    };
+    let zone: Tz = report.timezone.parse().unwrap_or(Tz::UTC);
+    let on = format::date_medium(restated_at.with_timezone(&zone).date_naive());
+    let rides = moved.iter().find(|moved| moved.key == HeadlineKey::Rides);
+    let more = rides.map_or(0.0, |moved| moved.after.unwrap_or(0.0) - moved.before.unwrap_or(0.0));
+    let count = |rides: f64| {
+        let noun = if rides < 1.5 { "ride" } else { "rides" };
+        format!("{} {noun}", format::count(rides))
+    };
+    let because = if more > 0.0 {
+        format!("{} more arrived after the first report", count(more))
+    } else if more < 0.0 {
+        format!("it has {} fewer than the first report had", count(-more))
+    } else {
+        "data of its rides changed after the first report".to_owned()
+    };
+    let moves: Vec<String> = moved.iter().map(moved_words).collect();
+    let moves = if moves.is_empty() {
+        "No headline moved".to_owned()
+    } else {
+        moves.join(", ")
+    };
+    Some(format!("This day was restated on {on}, because {because}. {moves}."))
+}
+
+fn moved_words(moved: &Moved) -> String {
+    let (before, after) = (figure(moved.key, moved.before), figure(moved.key, moved.after));
+    format!("{} {before} → {after}", label(moved.key))
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
@@ -286,6 +323,7 @@ mod tests {
             timezone: "Europe/London".to_owned(),
             hours_in_day: 24,
             seal_count: 1,
+            restatement: None,
             headlines,
             rides_per_day: Vec::new(),
             rides_per_hour: Vec::new(),

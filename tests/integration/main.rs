@@ -15,5 +15,6 @@ mod publish;
 mod rerun;
 mod restore;
 mod ride_end;
+mod scheduler;
 mod serve;
 mod trouble;

@@ -145,6 +145,16 @@ fn late_rides_change_what_the_next_day_is_compared_with_and_mail_nobody() {
         || sandbox.path("data/outbox/2026-05-07").exists().then_some(()),
     );
     assert_ne!(page(&sandbox), before);
+    let restated = fs::read_to_string(sandbox.path(&format!("data/site/daily/{}/index.html", DAYS[0]))).unwrap();
+    assert!(
+        restated.contains("was restated on 8 May 2026, because")
+            && restated.contains("more arrived after the first report"),
+        "{restated}"
+    );
+    assert!(
+        restated.contains("Rides ") && restated.contains(" → "),
+        "it says what moved: {restated}"
+    );
     server.signal("TERM");
     server.wait(Duration::from_secs(30));
     let mut about_these_days = sandbox.hashes("outbox");

@@ -17,6 +17,13 @@ pub struct CronText {
     is_every_date: bool,
 }
 
+impl PartialEq for CronText {
+    /// The rest follows from the text.
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 impl CronText {
     /// Understands `text`.
     ///

@@ -12,7 +12,8 @@ use toml::{
 use super::{
     Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, Problem, Schedule,
     value::{
-        boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day, zone,
+        boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day,
+        variable, zone,
     },
 };
 use crate::domain::{
@@ -22,7 +23,7 @@ use crate::domain::{
 
 const TOP_KEYS: [&str; 4] = ["day", "heart_rate", "defaults", "job"];
 const DAY_KEYS: [&str; 3] = ["timezone", "ends_at", "lateness"];
-const DEFAULT_KEYS: [&str; 7] = [
+const DEFAULT_KEYS: [&str; 8] = [
     "timezone",
     "timeout",
     "retries",
@@ -30,8 +31,9 @@ const DEFAULT_KEYS: [&str; 7] = [
     "catch_up",
     "catch_up_window",
     "overlap",
+    "notify_on_failure",
 ];
-const JOB_KEYS: [&str; 13] = [
+const JOB_KEYS: [&str; 16] = [
     "name",
     "kind",
     "cron",
@@ -45,6 +47,9 @@ const JOB_KEYS: [&str; 13] = [
     "catch_up",
     "catch_up_window",
     "overlap",
+    "deadline",
+    "notify_on_failure",
+    "ping_url_env",
 ];
 
 /// What `[defaults]` and `[[job]]` share.
@@ -57,6 +62,7 @@ struct Common {
     catch_up: CatchUp,
     catch_up_window: TimeDelta,
     overlap: Overlap,
+    notify_on_failure: bool,
 }
 
 /// A job as read, with where its parts stand, for what only the whole file can tell.
@@ -137,6 +143,7 @@ impl Reader<'_> {
             catch_up: CatchUp::All,
             catch_up_window: TimeDelta::days(7),
             overlap: Overlap::Queue,
+            notify_on_failure: true,
         };
         if let Some(table) = self.table(top, "defaults") {
             self.refuse_unknown(table, &DEFAULT_KEYS, "`[defaults]`");
@@ -219,6 +226,9 @@ impl Reader<'_> {
                     )
                 })
                 .unwrap_or(default.overlap),
+            notify_on_failure: self
+                .take(table, "notify_on_failure", boolean)
+                .unwrap_or(default.notify_on_failure),
         }
     }
 
@@ -254,6 +264,8 @@ impl Reader<'_> {
         });
         let cron = self.take(table, "cron", |value| CronText::parse(string(value)?));
         let enabled = self.take(table, "enabled", boolean).unwrap_or(true);
+        let deadline = self.take(table, "deadline", time_of_day);
+        let ping_url_env = self.take(table, "ping_url_env", variable);
         let (after, after_at) = self.after(table);
         self.names.extend(name.clone());
         // Whatever follows needs to know what the job is; its own keys have been looked at by now.
@@ -279,6 +291,9 @@ impl Reader<'_> {
             catch_up_window: common.catch_up_window,
             overlap: common.overlap,
             enabled,
+            deadline,
+            notify_on_failure: common.notify_on_failure,
+            ping_url_env,
         };
         if job.is_sub_day() {
             let cron_at = table.get("cron").map_or(name_at.clone(), Spanned::span);
@@ -292,6 +307,12 @@ impl Reader<'_> {
                 self.note(
                     &value.span(),
                     "a job that runs by the instant has no day to come `after`",
+                );
+            }
+            if let Some(value) = table.get("deadline") {
+                self.note(
+                    &value.span(),
+                    "a job that runs by the instant makes no day that could be late: leave `deadline` out",
                 );
             }
         }
@@ -330,6 +351,7 @@ impl Reader<'_> {
         let keys: &[&str] = match kind {
             "transform" => &["sql"],
             "report" => &["alert_banner"],
+            "notify" => &["restate_percent"],
             "prune" => &["keep_days"],
             "backup" => &["keep"],
             _ => &[],
@@ -348,7 +370,9 @@ impl Reader<'_> {
                     .unwrap_or(5),
             },
             "publish" => Kind::Publish,
-            "notify" => Kind::Notify,
+            "notify" => Kind::Notify {
+                restate_percent: self.take(params, "restate_percent", |value| integer(value, 0, 1_000)),
+            },
             "send" => Kind::Send,
             "send_alerts" => Kind::SendAlerts,
             "export_rides" => Kind::ExportRides,

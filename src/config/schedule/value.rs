@@ -75,6 +75,20 @@ pub(super) fn identifier(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
+/// The name of an environment variable.
+pub(super) fn variable(value: &DeValue<'_>) -> Result<String, String> {
+    let text = string(value)?;
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if !text.is_empty() && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        // It may be the address itself, which must not get into a log.
+        Err("expected the name of an environment variable that holds the address, e.g. `\"PING_URL_REPORT\"`; the address \
+             itself is a secret and does not belong here"
+            .to_owned())
+    }
+}
+
 pub(super) fn zone(value: &DeValue<'_>) -> Result<Tz, String> {
     let text = string(value)?;
     text.parse().map_err(|_| {

@@ -1,10 +1,13 @@
 //! Jobs whose window is a business day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Days as CalendarDays, NaiveDate, Utc};
 
-use super::{Due, History, Last, LedgerView, Plan, Reason, Stream, Waiting, WaitingOn, happens_once, try_again};
+use super::{
+    Due, History, Last, LedgerView, NEWS, Plan, Reason, Stream, Waiting, WaitingOn, happens_once, looks_again,
+    try_again,
+};
 use crate::{
     config::schedule::{CatchUp, CronText, JobConfig, Kind, Overlap, Schedule},
     domain::{
@@ -21,6 +24,8 @@ pub(super) struct Days<'p> {
     stream: Stream,
     now: DateTime<Utc>,
     found: BTreeMap<&'p str, Found>,
+    /// When days count as finished: asked for by every job, and not cheap to tell where clocks change.
+    finished_at: HashMap<NaiveDate, DateTime<Utc>>,
 }
 
 /// What was found of one job.
@@ -57,6 +62,7 @@ impl<'p> Days<'p> {
             stream,
             now,
             found: BTreeMap::new(),
+            finished_at: HashMap::new(),
         }
     }
 
@@ -72,12 +78,14 @@ impl<'p> Days<'p> {
             ..Found::default()
         };
 
+        let mut days: Vec<NaiveDate> = Vec::new();
+        self.settle(job, history, &mut found.settled, &mut days);
+        let settled = found.settled.len();
         let wanted = if job.enabled {
-            self.wanted(job, history, found.covers)
+            self.wanted(job, history, &found)
         } else {
             BTreeMap::new()
         };
-        let mut days: Vec<NaiveDate> = history.windows.keys().filter_map(|window| window.day()).collect();
         days.extend(wanted.keys());
         days.sort_unstable();
         days.dedup();
@@ -121,21 +129,66 @@ impl<'p> Days<'p> {
                 }
             }
         }
+        if found.settled.len() > settled {
+            found.settled.sort_unstable();
+        }
         self.found.insert(&job.name, found);
     }
 
-    /// The days that `job` is to make by now, each with the instant it was meant to at.
-    fn wanted(&self, job: &JobConfig, history: &History, covers: bool) -> BTreeMap<NaiveDate, DateTime<Utc>> {
+    /// Tells the days of `history` that are plainly settled, as nearly all are, from those to be looked at: a year of a
+    /// thousand jobs is not gone through at length every five seconds.
+    fn settle(&mut self, job: &JobConfig, history: &History, settled: &mut Vec<NaiveDate>, open: &mut Vec<NaiveDate>) {
+        let rule = &self.schedule.day;
+        let once = happens_once(job);
+        let mut upstream: Vec<_> = job
+            .after
+            .iter()
+            .filter_map(|name| self.view.jobs.get(name))
+            .map(|history| history.windows.iter().peekable())
+            .collect();
+        let passing: Vec<_> = job
+            .after
+            .iter()
+            .filter_map(|name| self.found.get(name.as_str()))
+            .collect();
+        for (&window, last) in &history.windows {
+            let Some(day) = window.day() else { continue };
+            let finished_at = *self.finished_at.entry(day).or_insert_with(|| rule.finished_at(day));
+            let done = last
+                .done
+                .filter(|done| last.outcome == Outcome::Succeeded && (once || done.started_at >= finished_at));
+            let is_settled = done.is_some_and(|done| {
+                // Both go by the day: each window upstream is passed once.
+                let is_newer = upstream.iter_mut().any(|windows| {
+                    while windows.next_if(|(other, _)| **other < window).is_some() {}
+                    let same = windows.peek().filter(|(other, _)| **other == window);
+                    let made = same.and_then(|(_, last)| last.done);
+                    made.is_some_and(|made| made.finished_at > done.started_at)
+                });
+                let is_late = job.kind == Kind::Compact && self.view.late_days.contains(&day);
+                !is_newer && !is_late && !passing.iter().any(|found| found.open.contains(&day))
+            });
+            if is_settled {
+                settled.push(day);
+            } else {
+                open.push(day);
+            }
+        }
+    }
+
+    /// The days that `job` is to make by now and has not settled, each with the instant it was meant to at.
+    fn wanted(&self, job: &JobConfig, history: &History, found: &Found) -> BTreeMap<NaiveDate, DateTime<Utc>> {
         let mut wanted = BTreeMap::new();
         match &job.cron {
             Some(cron) => {
                 self.fired(job, cron, history, &mut wanted);
-                if covers {
-                    self.covered(job, cron, history, &mut wanted);
+                if found.covers {
+                    self.covered(job, cron, history, found, &mut wanted);
                 }
             }
-            None => self.followed(job, history, covers, &mut wanted),
+            None => self.followed(job, history, found, &mut wanted),
         }
+        wanted.retain(|day, _| !found.is_settled(*day));
         wanted
     }
 
@@ -174,13 +227,14 @@ impl<'p> Days<'p> {
         job: &JobConfig,
         cron: &CronText,
         history: &History,
+        found: &Found,
         wanted: &mut BTreeMap<NaiveDate, DateTime<Utc>>,
     ) {
         let rule = &self.schedule.day;
         let days: BTreeSet<NaiveDate> = if job.after.is_empty() {
             self.view.days_with_rows.clone()
         } else {
-            self.upstream_days(job)
+            self.upstream_days(job, found)
         };
         for day in days {
             let is_made = |last: &Last| last.outcome == Outcome::Succeeded && last.started_at >= rule.finished_at(day);
@@ -198,18 +252,17 @@ impl<'p> Days<'p> {
         &self,
         job: &JobConfig,
         history: &History,
-        covers: bool,
+        found: &Found,
         wanted: &mut BTreeMap<NaiveDate, DateTime<Utc>>,
     ) {
         let rule = &self.schedule.day;
-        let mut days = self.upstream_days(job);
-        if !covers {
+        let mut days = self.upstream_days(job, found);
+        if !found.covers {
             let first = rule.day_of(history.first_seen_at);
             let oldest = match job.catch_up {
                 CatchUp::All => rule.day_of(self.now - job.catch_up_window),
-                CatchUp::Last => days
-                    .last()
-                    .copied()
+                CatchUp::Last => self
+                    .newest_upstream(job)
                     .unwrap_or(first)
                     .max(rule.day_of(self.now - job.catch_up_window)),
                 CatchUp::None => rule.day_of(self.view.up_since),
@@ -222,12 +275,22 @@ impl<'p> Days<'p> {
         }
     }
 
-    fn upstream_days(&self, job: &JobConfig) -> BTreeSet<NaiveDate> {
+    /// The days that `job` could make, without those it has settled.
+    fn upstream_days(&self, job: &JobConfig, own: &Found) -> BTreeSet<NaiveDate> {
         let upstream = job.after.iter().filter_map(|name| self.found.get(name.as_str()));
         upstream
             .flat_map(|found| found.settled.iter().chain(&found.open))
             .copied()
+            .filter(|day| !own.is_settled(*day))
             .collect()
+    }
+
+    fn newest_upstream(&self, job: &JobConfig) -> Option<NaiveDate> {
+        let upstream = job.after.iter().filter_map(|name| self.found.get(name.as_str()));
+        upstream
+            .flat_map(|found| found.settled.last().into_iter().chain(found.open.last()))
+            .max()
+            .copied()
     }
 
     fn done_at(&self, job: &str, day: NaiveDate) -> Option<DateTime<Utc>> {
@@ -270,7 +333,8 @@ impl<'p> Days<'p> {
                     .get(name.as_str())
                     .is_some_and(|found| found.open.contains(&day))
             });
-        if done.is_some() && (once || (!restate && !is_open && !is_passing)) {
+        let looks_again = once && restate && looks_again(job) && self.now - rule.span(day).end <= NEWS;
+        if done.is_some() && !looks_again && (once || (!restate && !is_open && !is_passing)) {
             return Standing::Settled;
         }
         if !job.enabled || (wanted.is_none() && !is_open && !restate && !is_passing) {

@@ -3,6 +3,7 @@
 mod day;
 mod instant;
 mod next;
+mod trouble;
 mod view;
 
 use std::{collections::BTreeSet, fmt};
@@ -11,7 +12,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     next::{MOST_COUNTED, Missed, NextRun, missed, next_run, next_runs},
-    view::{Done, History, Last, LedgerView, Stream},
+    trouble::{Trouble, What, deadline_of, overdue, untold},
+    view::{Done, History, Last, LedgerView, Stream, Told},
 };
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
@@ -255,8 +257,25 @@ fn backoff(job: &JobConfig, window: Window, attempt: u32) -> TimeDelta {
 
 /// Never twice for the same window by itself, whatever is made again: people get one mail a day.
 fn happens_once(job: &JobConfig) -> bool {
-    matches!(job.kind, Kind::Notify)
+    matches!(job.kind, Kind::Notify { .. })
 }
+
+/// Whether the job itself decides if a day that was made again is mailed about once more.
+fn looks_again(job: &JobConfig) -> bool {
+    matches!(
+        job.kind,
+        Kind::Notify {
+            restate_percent: Some(_)
+        }
+    )
+}
+
+/// Of a day that ended longer ago, nobody waits for word that its figures moved.
+const NEWS: TimeDelta = TimeDelta::days(7);
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;
+#[cfg(test)]
+mod zone_tests;

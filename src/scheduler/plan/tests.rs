@@ -9,6 +9,7 @@
 //! ok JOB DAY[..DAY] T   done in the minute from T; of a range, the same time of day after each
 //! failed|abandoned|running JOB WINDOW T [xN]
 //! idle JOB T            the firing at T found nothing to do
+//! told failures|deadlines JOB T   somebody was told of them up to T
 //! rows|late DAY…        days with rides in the buffer; sealed ones with late rides
 //! stream T              ingest has read up to T and is behind
 //! now T
@@ -45,19 +46,19 @@ const CHAIN: &str = r#"
 
 const COMPACT: &str = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\n";
 
-fn instant(text: &str) -> DateTime<Utc> {
+pub(super) fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|_| panic!("`{text}` is not an instant"))
 }
 
-struct Case {
-    schedule: Schedule,
-    view: LedgerView,
-    stream: Stream,
-    now: DateTime<Utc>,
+pub(super) struct Case {
+    pub(super) schedule: Schedule,
+    pub(super) view: LedgerView,
+    pub(super) stream: Stream,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl Case {
-    fn read(schedule: &str, given: &str) -> Case {
+    pub(super) fn read(schedule: &str, given: &str) -> Case {
         let schedule = Schedule::parse(schedule, "cron.toml").unwrap_or_else(|error| panic!("{error}"));
         let mut case = Case {
             schedule,
@@ -89,6 +90,8 @@ impl Case {
                 }
             }
             ["now", at] => self.now = instant(at),
+            ["told", "failures", job, at] => self.history(job).told.failures = Some(instant(at)),
+            ["told", "deadlines", job, at] => self.history(job).told.deadlines = Some(instant(at)),
             ["idle", job, at] => self.history(job).last_idle_at = Some(instant(at)),
             ["rows", ref days @ ..] => self
                 .view
@@ -549,6 +552,33 @@ fn a_day_made_again_runs_its_chain_again_but_never_mails_twice() {
         =>"
         ),
     );
+}
+
+#[test]
+fn a_mail_that_looks_again_is_due_when_its_day_was_made_again_unless_that_is_long_past() {
+    let looks = CHAIN.replace(
+        "kind = \"notify\"",
+        "kind = \"notify\"\n    params = { restate_percent = 10 }",
+    );
+    let given = |now: &str| {
+        format!(
+            "seen 2026-01-05T12:00:00Z
+            ok compact 2026-01-05 2026-01-06T00:20:00Z
+            ok totals 2026-01-05 2026-01-06T00:22:00Z
+            ok mail 2026-01-05 2026-01-06T07:00:00Z
+            ok report 2026-01-05 2026-01-06T09:00:00Z
+            now {now}
+            =>"
+        )
+    };
+    case(
+        &looks,
+        &(given("2026-01-06T09:02:00Z") + "\ndue mail 2026-01-05 restate"),
+    );
+    case(CHAIN, &given("2026-01-06T09:02:00Z"));
+    let plan = |now: &str| Case::read(&looks, given(now).trim_end_matches("=>")).plan();
+    let about_the_day = |plan: Vec<String>| plan.iter().any(|line| line.contains("mail 2026-01-05"));
+    assert!(about_the_day(plan("2026-01-12T23:00:00Z")) && !about_the_day(plan("2026-01-13T00:01:00Z")));
 }
 
 #[test]

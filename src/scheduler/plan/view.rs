@@ -31,6 +31,17 @@ pub struct History {
     pub last_idle_at: Option<DateTime<Utc>>,
     /// The latest run of each window.
     pub windows: BTreeMap<Window, Last>,
+    /// What somebody was told of it.
+    pub told: Told,
+}
+
+/// How far somebody was told what went wrong with a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The failures up to here.
+    pub failures: Option<DateTime<Utc>>,
+    /// The deadlines up to here.
+    pub deadlines: Option<DateTime<Utc>>,
 }
 
 /// The latest run of a window.
@@ -84,7 +95,14 @@ impl LedgerView {
             // A first sight in the future was stamped by a clock that has been set back since.
             jobs: jobs
                 .into_iter()
-                .map(|row| (row.job, History::new(row.first_seen_at.min(up_since), row.last_idle_at)))
+                .map(|row| {
+                    let mut history = History::new(row.first_seen_at.min(up_since), row.last_idle_at);
+                    history.told = Told {
+                        failures: row.failures_told_at,
+                        deadlines: row.deadlines_told_until,
+                    };
+                    (row.job, history)
+                })
                 .collect(),
             days_with_rows: BTreeSet::new(),
             late_days: BTreeSet::new(),
@@ -128,6 +146,7 @@ impl History {
             first_seen_at,
             last_idle_at,
             windows: BTreeMap::new(),
+            told: Told::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use super::{super::plan::Reason, Ended, Runner};
 use crate::{
-    config::schedule::{JobConfig, Kind},
+    config::schedule::{JobConfig, Kind, Schedule},
     domain::run::{Outcome, Window},
 };
 
@@ -43,14 +43,15 @@ impl Runner {
     /// # Errors
     /// As [`run_now`](Self::run_now).
     pub fn run_asked(&self, job: &str, window: Window, asked: Asked) -> anyhow::Result<Vec<Ended>> {
-        let target = self.suited(job, window)?;
+        let schedule = self.schedule();
+        let target = suited(&schedule, job, window)?;
         let mut ended: Vec<Ended> = Vec::new();
-        for step in self.inner.schedule.upstream_first(job) {
+        for step in schedule.upstream_first(job) {
             let is_target = step.name == target.name;
             if !is_target && !self.is_missing(step, window) {
                 continue;
             }
-            if !is_target && matches!(step.kind, Kind::Notify) && !asked.mail {
+            if !is_target && matches!(step.kind, Kind::Notify { .. }) && !asked.mail {
                 bail!(
                     "`{job}` comes after the mail `{}` of {window}, which has not gone out; say --with-mail to send it",
                     step.name
@@ -69,29 +70,18 @@ impl Runner {
     ///
     /// # Errors
     /// When there is no such job, or the window does not suit it.
-    pub fn would_run(&self, job: &str, window: Window) -> anyhow::Result<Vec<&JobConfig>> {
-        let target = self.suited(job, window)?;
+    pub fn would_run(&self, job: &str, window: Window) -> anyhow::Result<Vec<JobConfig>> {
+        let schedule = self.schedule();
+        let target = suited(&schedule, job, window)?;
         let mut steps: Vec<&JobConfig> = Vec::new();
-        for step in self.inner.schedule.upstream_first(job) {
+        for step in schedule.upstream_first(job) {
             let is_made_anew = |name: &String| steps.iter().any(|before| before.name == *name);
-            let follows = !matches!(step.kind, Kind::Notify) && step.after.iter().any(is_made_anew);
+            let follows = !matches!(step.kind, Kind::Notify { .. }) && step.after.iter().any(is_made_anew);
             if step.name == target.name || follows || self.is_missing(step, window) {
                 steps.push(step);
             }
         }
-        Ok(steps)
-    }
-
-    /// The job of that name, if such a window is what it makes.
-    fn suited(&self, job: &str, window: Window) -> anyhow::Result<&JobConfig> {
-        let target = self.inner.schedule.require(job)?;
-        if window.day().is_none() && !target.is_sub_day() {
-            bail!("`{job}` makes a business day: give it one, e.g. `deloton run {job} --day 2026-11-21`");
-        }
-        if window.day().is_some() && target.is_sub_day() {
-            bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
-        }
-        Ok(target)
+        Ok(steps.into_iter().cloned().collect())
     }
 
     /// Runs `job`, or waits for the run of the same window that is under way and takes its result.
@@ -146,11 +136,23 @@ impl Runner {
         let Some(own) = done(&job.name) else { return true };
         let too_early = window
             .day()
-            .is_some_and(|day| own.started_at < self.inner.schedule.day.finished_at(day));
+            .is_some_and(|day| own.started_at < self.schedule().day.finished_at(day));
         let made_from_newer = job
             .after
             .iter()
             .any(|name| done(name).is_some_and(|upstream| upstream.finished_at > own.started_at));
-        !matches!(job.kind, Kind::Notify) && (too_early || made_from_newer)
+        !matches!(job.kind, Kind::Notify { .. }) && (too_early || made_from_newer)
     }
+}
+
+/// The job of that name, if such a window is what it makes.
+fn suited<'s>(schedule: &'s Schedule, job: &str, window: Window) -> anyhow::Result<&'s JobConfig> {
+    let target = schedule.require(job)?;
+    if window.day().is_none() && !target.is_sub_day() {
+        bail!("`{job}` makes a business day: give it one, e.g. `deloton run {job} --day 2026-11-21`");
+    }
+    if window.day().is_some() && target.is_sub_day() {
+        bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
+    }
+    Ok(target)
 }

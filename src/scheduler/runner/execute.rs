@@ -2,17 +2,19 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering, mpsc},
+    sync::{atomic::Ordering, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     super::{
+        RunEnd,
         job::{Cancel, Run, Why},
         plan::{Done, Last, Reason},
     },
@@ -22,6 +24,7 @@ use super::{
 use crate::{
     config::schedule::JobConfig,
     domain::run::{JobStatus, Outcome, Window},
+    logging::RunLog,
     store::ledger::{JobRun, NewRun},
 };
 
@@ -63,6 +66,7 @@ pub(super) struct Claim {
     run_id: Uuid,
     window: Window,
     cancel: Cancel,
+    log: RunLog,
 }
 
 /// Who has the job.
@@ -94,15 +98,21 @@ impl Runner {
         state.version += 1;
         let version = state.version;
         state.begun.insert((job.name.clone(), window), version);
-        let cancel = Cancel::default();
+        let (cancel, log) = (Cancel::default(), RunLog::new(self.inner.clock));
         let running = Running {
             run_id,
             window,
             cancel: cancel.clone(),
+            log: log.clone(),
             is_stuck: false,
         };
         state.running.insert(job.name.clone(), running);
-        Ok(Claim { run_id, window, cancel })
+        Ok(Claim {
+            run_id,
+            window,
+            cancel,
+            log,
+        })
     }
 
     /// Runs the job and writes down that it began and how it ended. A run by the instant is written down when it is
@@ -139,6 +149,7 @@ impl Runner {
     ) -> anyhow::Result<Ended> {
         let Claim { run_id, window, .. } = *claim;
         let by_instant = window.day().is_none();
+        let _hearing = claim.log.hear();
         let (started_at, before) = {
             let mut state = self.lock();
             let started_at = state.stamp(self.inner.clock.now());
@@ -181,17 +192,18 @@ impl Runner {
             }
         }
 
+        let run = Run {
+            window,
+            run_id,
+            reason,
+            attempt,
+            cancel: claim.cancel.clone(),
+        };
+        if let Some(observer) = self.inner.observer.get() {
+            observer.started(job, &run);
+        }
         let clock = Instant::now();
-        let result = self.call(
-            job,
-            Run {
-                window,
-                run_id,
-                reason,
-                attempt,
-                cancel: claim.cancel.clone(),
-            },
-        );
+        let result = self.call(job, run.clone(), &claim.log);
         let took = clock.elapsed();
 
         let idle = by_instant && result.as_ref().is_ok_and(|status| status.nothing_to_do);
@@ -220,6 +232,16 @@ impl Runner {
             );
         }
 
+        let log = claim.log.lines();
+        if let Some(observer) = self.inner.observer.get() {
+            let end = RunEnd {
+                outcome,
+                took,
+                log: &log,
+            };
+            observer.ended(job, &run, &end);
+        }
+
         // The ledger first: what the view says must have been written.
         let mut written = Ok(());
         if !idle {
@@ -229,7 +251,9 @@ impl Runner {
             let line = result
                 .as_ref()
                 .map_err(|_| (outcome, error.as_deref().unwrap_or_default()));
-            written = written.and_then(|()| self.inner.store.finish_run(run_id, finished_at, line));
+            written = written
+                .and_then(|()| self.inner.store.finish_run(run_id, finished_at, line))
+                .and_then(|()| self.inner.store.keep_run_log(run_id, &log));
         }
         let mut state = self.lock();
         let last_idle_at = idle.then(|| window_instant(window));
@@ -273,12 +297,15 @@ impl Runner {
     }
 
     /// The job's answer; a panic and a run that takes too long are failures.
-    fn call(&self, job: &JobConfig, run: Run) -> anyhow::Result<JobStatus> {
+    fn call(&self, job: &JobConfig, run: Run, log: &RunLog) -> anyhow::Result<JobStatus> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        let work = Arc::clone(&self.inner.jobs[&job.name]);
+        let work = self.programme().jobs.get(&job.name).cloned();
+        let work = work.with_context(|| format!("cron.toml has no job `{}` any more", job.name))?;
+        let log = log.clone();
         let (cancel, run_id, name) = (run.cancel.clone(), run.run_id, job.name.clone());
         let runner = self.clone();
         let spawned = thread::Builder::new().name(job.name.clone()).spawn(move || {
+            let _hearing = log.hear();
             let answer = catch_unwind(AssertUnwindSafe(|| work.run(&run)));
             let answer =
                 answer.unwrap_or_else(|panic| Err(anyhow::anyhow!("the job panicked: {}", panic_text(&*panic))));

@@ -5,11 +5,12 @@ mod execute;
 mod overview;
 mod state;
 mod tick;
+mod trouble;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use std::{
 
 use anyhow::bail;
 use chrono::NaiveDate;
+use uuid::Uuid;
 
 use self::state::State;
 pub use self::{
@@ -26,11 +28,16 @@ pub use self::{
     tick::Lane,
 };
 use super::{
-    Job,
+    Job, Observer,
     job::Why,
     plan::{LedgerView, Plan, Stream, plan},
 };
-use crate::{clock::Clock, config::schedule::Schedule, domain::run::Window, store::Store};
+use crate::{
+    clock::Clock,
+    config::schedule::Schedule,
+    domain::run::{LogLine, Window},
+    store::Store,
+};
 
 /// How the runner behaves.
 #[derive(Debug, Clone, Copy)]
@@ -58,16 +65,45 @@ pub struct Runner {
 }
 
 struct Inner {
-    schedule: Schedule,
+    programme: RwLock<Programme>,
     store: Store,
     clock: Clock,
-    jobs: BTreeMap<String, Arc<dyn Job>>,
+    observer: OnceLock<Box<dyn Observer>>,
     stream: Box<dyn Fn() -> Stream + Send + Sync>,
     options: Options,
     state: Mutex<State>,
     /// Signalled whenever a run has ended.
     ended: Condvar,
     stopping: AtomicBool,
+}
+
+/// What runs, and when; replaced as a whole.
+#[derive(Clone)]
+struct Programme {
+    schedule: Arc<Schedule>,
+    /// What to run, by the job's name.
+    jobs: Arc<BTreeMap<String, Arc<dyn Job>>>,
+}
+
+impl Programme {
+    fn new(schedule: Schedule, jobs: BTreeMap<String, Arc<dyn Job>>) -> anyhow::Result<Self> {
+        if let Some(job) = schedule.jobs.iter().find(|job| !jobs.contains_key(&job.name)) {
+            bail!(
+                "cron.toml has a job `{}` of kind `{}` that nothing was made for",
+                job.name,
+                job.kind.name()
+            );
+        }
+        Ok(Programme {
+            schedule: Arc::new(schedule),
+            jobs: Arc::new(jobs),
+        })
+    }
+
+    fn enabled_jobs(&self) -> impl Iterator<Item = &str> {
+        let enabled = self.schedule.jobs.iter().filter(|job| job.enabled);
+        enabled.map(|job| job.name.as_str())
+    }
 }
 
 impl Runner {
@@ -84,13 +120,7 @@ impl Runner {
         stream: impl Fn() -> Stream + Send + Sync + 'static,
         options: Options,
     ) -> anyhow::Result<Self> {
-        if let Some(job) = schedule.jobs.iter().find(|job| !jobs.contains_key(&job.name)) {
-            bail!(
-                "cron.toml has a job `{}` of kind `{}` that nothing was made for",
-                job.name,
-                job.kind.name()
-            );
-        }
+        let programme = Programme::new(schedule, jobs)?;
         let now = clock.now();
         let abandoned = store.abandon_runs(now)?;
         if abandoned > 0 {
@@ -99,20 +129,13 @@ impl Runner {
                 "runs were cut short when the program ended; they are due again"
             );
         }
-        store.see_jobs(
-            schedule
-                .jobs
-                .iter()
-                .filter(|job| job.enabled)
-                .map(|job| job.name.as_str()),
-            now,
-        )?;
+        store.see_jobs(programme.enabled_jobs(), now)?;
         let view = LedgerView::new(store.job_rows()?, store.last_runs()?, now);
         let inner = Inner {
-            schedule,
+            programme: RwLock::new(programme),
             store,
             clock,
-            jobs,
+            observer: OnceLock::new(),
             stream: Box::new(stream),
             options,
             state: Mutex::new(State::new(view, now)),
@@ -122,10 +145,48 @@ impl Runner {
         Ok(Runner { inner: Arc::new(inner) })
     }
 
-    /// The schedule it goes by.
+    /// The same runner, which tells `observer` of every run from now on. There is one observer: the first.
     #[must_use]
-    pub fn schedule(&self) -> &Schedule {
-        &self.inner.schedule
+    pub fn observed_by(self, observer: impl Observer + 'static) -> Self {
+        self.inner.observer.get_or_init(|| Box::new(observer));
+        self
+    }
+
+    /// The schedule it goes by at the moment.
+    #[must_use]
+    pub fn schedule(&self) -> Arc<Schedule> {
+        self.programme().schedule
+    }
+
+    /// Goes by another schedule from now on. Runs under way end as they began. Jobs that are new have their history start
+    /// now.
+    ///
+    /// # Errors
+    /// When a job of the schedule has nothing to run, or the ledger cannot be written; the old schedule stays then.
+    pub fn replace(&self, schedule: Schedule, jobs: BTreeMap<String, Arc<dyn Job>>) -> anyhow::Result<()> {
+        let programme = Programme::new(schedule, jobs)?;
+        let now = self.inner.clock.now();
+        self.inner.store.see_jobs(programme.enabled_jobs(), now)?;
+        let mut state = self.lock();
+        for job in programme.enabled_jobs() {
+            state.history(job, now);
+        }
+        drop(state);
+        *self.inner.programme.write().unwrap_or_else(PoisonError::into_inner) = programme;
+        Ok(())
+    }
+
+    /// What a run that is under way has logged; none where no such run is.
+    #[must_use]
+    pub fn log_so_far(&self, run_id: Uuid) -> Option<Vec<LogLine>> {
+        let state = self.lock();
+        let running = state.running.values().find(|running| running.run_id == run_id);
+        running.map(|running| running.log.lines())
+    }
+
+    fn programme(&self) -> Programme {
+        let programme = self.inner.programme.read();
+        programme.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The clock it goes by.
@@ -157,7 +218,7 @@ impl Runner {
 
     fn planned(&self, state: &State) -> Plan {
         plan(
-            &self.inner.schedule,
+            &self.schedule(),
             &state.view,
             (self.inner.stream)(),
             self.inner.clock.now(),
@@ -176,8 +237,9 @@ impl Runner {
     /// When there is no such job.
     pub fn default_window(&self, job: &str) -> anyhow::Result<Window> {
         let now = self.inner.clock.now();
-        let job = self.inner.schedule.require(job)?;
-        let day = self.inner.schedule.day.last_finished(now);
+        let schedule = self.schedule();
+        let job = schedule.require(job)?;
+        let day = schedule.day.last_finished(now);
         Ok(if job.is_sub_day() {
             Window::Instant(now)
         } else {

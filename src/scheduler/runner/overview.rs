@@ -47,6 +47,7 @@ impl Runner {
     #[must_use]
     pub fn overview(&self) -> Vec<JobOverview> {
         let now = self.inner.clock.now();
+        let schedule = self.schedule();
         let state = self.lock();
         let overview = |job: &JobConfig| {
             let history = state.view.jobs.get(&job.name);
@@ -56,7 +57,7 @@ impl Runner {
                 kind: job.kind.name(),
                 when: job.when(),
                 enabled: job.enabled,
-                next_run_at: next_run(&self.inner.schedule, job, now),
+                next_run_at: next_run(&schedule, job, now),
                 running: state.running.get(&job.name).map(|running| running.window.to_string()),
                 last_run: newest.map(|(window, last)| LastOverview {
                     window: window.to_string(),
@@ -68,6 +69,6 @@ impl Runner {
                 last_idle_at: history.and_then(|history| history.last_idle_at),
             }
         };
-        self.inner.schedule.jobs.iter().map(overview).collect()
+        schedule.jobs.iter().map(overview).collect()
     }
 }

@@ -12,7 +12,7 @@ use super::super::{
     job::Cancel,
     plan::{History, Last, LedgerView},
 };
-use crate::domain::run::Window;
+use crate::{domain::run::Window, logging::RunLog};
 
 pub(super) struct State {
     /// What the ledger says; kept in step with it, so that a tick with nothing due reads no ledger.
@@ -36,6 +36,7 @@ pub(super) struct Running {
     pub(super) run_id: Uuid,
     pub(super) window: Window,
     pub(super) cancel: Cancel,
+    pub(super) log: RunLog,
     /// It did not end when it was told to; it has failed in the ledger, but goes on.
     pub(super) is_stuck: bool,
 }

@@ -453,7 +453,9 @@ fn the_ticker_wakes_the_runner_and_stops_it() {
         .build()
         .unwrap();
     tokio.block_on(async {
-        let ticker = crate::scheduler::Ticker::start(runner.clone()).await.unwrap();
+        let ticker = crate::scheduler::Ticker::start(runner.clone(), || Ok(()))
+            .await
+            .unwrap();
         let until = Instant::now() + Duration::from_secs(20);
         while world.log().len() < 5 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -461,4 +463,29 @@ fn the_ticker_wakes_the_runner_and_stops_it() {
         assert_eq!(ticker.stop(Duration::from_secs(1)).await.unwrap(), 0);
     });
     assert_eq!(world.log().len(), 5);
+}
+
+#[test]
+fn what_went_wrong_is_told_once_and_a_new_process_knows() {
+    let world = World::new(&CHAIN.replace("after = [\"report\"]", "after = [\"report\"]\ndeadline = \"07:30\""))
+        .with_a_day()
+        .job("totals", |_| anyhow::bail!("no space"));
+    let runner = world.runner();
+    let told = |runner: &Runner| -> Vec<String> {
+        let troubles = runner.troubles();
+        troubles
+            .iter()
+            .map(|trouble| format!("{} {}", trouble.job, trouble.is_late()))
+            .collect()
+    };
+    assert_eq!(told(&runner), ["mail true"], "it never began");
+    assert_eq!(runner.overdue(), [("mail".to_owned(), 1)]);
+    runner.tick().unwrap();
+    assert_eq!(told(&runner), ["totals false", "mail true"]);
+    runner.note_told(&runner.troubles()).unwrap();
+    assert!(told(&runner).is_empty());
+    drop(runner);
+    let runner = world.runner();
+    assert!(told(&runner).is_empty());
+    assert_eq!(runner.overdue(), [("mail".to_owned(), 1)], "told, but not done");
 }

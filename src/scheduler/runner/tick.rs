@@ -80,6 +80,7 @@ impl Runner {
             // Which days have rows is nothing to a job by the instant: no need to ask the store each second.
             Lane::Instant => self.planned(&self.lock()),
         };
+        let schedule = self.schedule();
         let state = self.lock();
         let ours = |due: &Due| (due.window.day().is_some()) == (lane == Lane::Day);
         let mut batch = Vec::new();
@@ -87,7 +88,7 @@ impl Runner {
             match state.running.get(&due.job) {
                 None => batch.push(due),
                 Some(running) => {
-                    let overlap = self.inner.schedule.job(&due.job).map(|job| job.overlap);
+                    let overlap = schedule.job(&due.job).map(|job| job.overlap);
                     if overlap == Some(Overlap::Cancel) && running.window != due.window {
                         running.cancel.raise(Why::Superseded);
                     }
@@ -99,6 +100,7 @@ impl Runner {
 
     fn run_batch(&self, lane: Lane, batch: Vec<Due>) -> anyhow::Result<Vec<Ended>> {
         let planned_at = self.lock().version;
+        let schedule = self.schedule();
         let mut by_job: BTreeMap<String, Vec<Due>> = BTreeMap::new();
         if lane == Lane::Instant || self.inner.options.concurrency > 1 {
             for due in batch {
@@ -123,7 +125,8 @@ impl Runner {
                     if self.inner.stopping.load(Ordering::Acquire) {
                         return Ok(ended);
                     }
-                    let job = self.inner.schedule.require(&due.job)?;
+                    // The schedule was replaced in the meantime, and has no such job any more.
+                    let Some(job) = schedule.job(&due.job) else { continue };
                     match self.claim(job, due.window, Some(planned_at)) {
                         Ok(claim) => ended.push(self.execute(job, claim, due.scheduled_at, due.attempt, due.reason)?),
                         // A later firing must not overtake this one, or it would count as answered.

@@ -91,7 +91,9 @@ fn a_job_keeps_its_first_sight_and_its_idle_runs_are_counted() {
             job: "report".to_owned(),
             first_seen_at: at("2026-01-02T00:00:00Z"),
             idle_runs: 0,
-            last_idle_at: None
+            last_idle_at: None,
+            failures_told_at: None,
+            deadlines_told_until: None,
         }
     );
     assert_eq!(

@@ -30,7 +30,7 @@ select format('019a9{:03x}-0000-7000-8000-0000000000{:02x}', i, i % 7)::uuid,
     timestamptz '2026-11-20 07:00:00+00' + interval (i * 12) minute,
     if(i = 249, null, timestamptz '2026-11-20 07:10:00+00' + interval (i * 12) minute),
     if(i = 249, null, 'marker'), false, 300 + i // 12, 300 + i // 12, 20.5 + i, 60 + i % 50, 400 + i % 50,
-    if(i % 10 = 0, null, 120), if(i % 10 = 0, null, 70), if(i % 10 = 0, null, 160), 5, 60, 95, 40, 70, 0, 0
+    if(i % 10 = 0, null, 120), if(i % 10 = 0, null, 70), if(i % 10 = 0, null, 160), 5, 60, 95, 40, 70, 0, 0, 0, 0, 30
 from range(250) as ride (i);
 
 insert into daily.reading

@@ -155,6 +155,14 @@ pub fn job_runs(
     )
 }
 
+/// One run; none where there is no such run.
+pub fn run(store: &Store, run_id: Uuid) -> Result<Option<JobRun>> {
+    let params = named_params! { "run_id": run_id.to_string() };
+    let sql = include_str!("../sql/api_job_run.sql");
+    let mut found = rows(store, sql, params, "cannot read a run from the run ledger", job_run)?;
+    Ok(found.pop())
+}
+
 /// The newest run of each job that ever ran.
 pub fn latest_runs(store: &Store) -> Result<Vec<JobRun>> {
     rows(

@@ -34,6 +34,8 @@ pub struct RideRow {
     /// Watts.
     pub power_watts_mean: Option<f64>,
     /// Watts.
+    pub power_watts_min: Option<f64>,
+    /// Watts.
     pub power_watts_max: Option<f64>,
     /// Beats a minute.
     pub heart_rate_bpm_mean: Option<f64>,
@@ -46,9 +48,13 @@ pub struct RideRow {
     /// Revolutions a minute.
     pub cadence_rpm_mean: Option<f64>,
     /// Revolutions a minute.
+    pub cadence_rpm_min: Option<i32>,
+    /// Revolutions a minute.
     pub cadence_rpm_max: Option<i32>,
     /// Bike units, not a percentage.
     pub resistance_mean: Option<f64>,
+    /// Bike units, not a percentage.
+    pub resistance_min: Option<i32>,
     /// Bike units, not a percentage.
     pub resistance_max: Option<i32>,
     /// Readings outside the plausible bounds.
@@ -104,6 +110,9 @@ pub(super) fn ride(row: &Row<'_>) -> duckdb::Result<RideRow> {
         resistance_max: row.get(20)?,
         flagged_readings: row.get(21)?,
         alert_count: row.get(22)?,
+        power_watts_min: row.get(23)?,
+        cadence_rpm_min: row.get(24)?,
+        resistance_min: row.get(25)?,
     })
 }
 

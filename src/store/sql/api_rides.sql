@@ -3,7 +3,7 @@ select
     ride_id::varchar, business_day::varchar, bike_serial, rider_id, epoch_us(started_at), epoch_us(ended_at),
     end_reason, is_partial, duration_seconds, reading_count, energy_kilojoules, power_watts_mean, power_watts_max,
     heart_rate_bpm_mean, heart_rate_bpm_min, heart_rate_bpm_max, dropout_seconds, cadence_rpm_mean, cadence_rpm_max,
-    resistance_mean, resistance_max, flagged_readings, alert_count
+    resistance_mean, resistance_max, flagged_readings, alert_count, power_watts_min, cadence_rpm_min, resistance_min
 from ride
 where ($ride_id::uuid is null or ride_id = $ride_id::uuid)
     and ($before::uuid is null or ride_id < $before::uuid)

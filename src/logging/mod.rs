@@ -1,8 +1,13 @@
 //! Log lines, to standard error: a sentence plus fields, for people or as JSON. Never personal data.
 
+mod capture;
+
 use std::io::IsTerminal;
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
+
+use self::capture::Lines;
+pub use self::capture::{Hearing, RunLog};
 
 use crate::config::settings::LogFormat;
 
@@ -24,14 +29,14 @@ pub fn start(format: LogFormat, filter: Option<&str>, is_long_running: bool) {
     let filter = filter
         .and_then(|filter| filter.parse::<EnvFilter>().ok())
         .unwrap_or_else(|| EnvFilter::new(format!("{level},{LIBRARIES}")));
-    let builder = fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         // A log that nobody reads any more must not end the program.
         .log_internal_errors(false);
-    match format {
-        LogFormat::Text => builder.with_target(false).compact().init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).compact().boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    registry().with(Lines { filter, shown: lines }).init();
 }

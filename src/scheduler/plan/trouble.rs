@@ -1,0 +1,212 @@
+//! What whoever keeps the system running is to be told: jobs that gave up, and days whose deadline passed undone.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Days as CalendarDays, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::{History, Last, LedgerView, Stream, day, happens_once, plan, upstream_order};
+use crate::{
+    config::schedule::{JobConfig, Schedule},
+    domain::{
+        day::DayRule,
+        run::{Outcome, Window},
+    },
+    scheduler::firing::instant_of,
+};
+
+/// What happened longer ago than this is news to nobody, and can be seen in the ledger.
+const LOOK_BACK: TimeDelta = TimeDelta::days(7);
+
+/// After a job's failure was told, further ones are told together, when this is over.
+const FOLD: TimeDelta = TimeDelta::hours(6);
+
+/// A clock that is read twice may differ by this much from itself without having been set back.
+const UNEVEN: TimeDelta = TimeDelta::minutes(1);
+
+/// One thing that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The job.
+    pub job: String,
+    /// What it was to produce.
+    pub window: Window,
+    /// What went wrong.
+    pub what: What,
+}
+
+/// What went wrong with a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// It failed, and is not tried again by itself.
+    GaveUp {
+        /// Tries made.
+        attempts: u32,
+        /// When the last of them ended.
+        at: DateTime<Utc>,
+        /// Runs that gave up since the last time this was told; more than one of a job that runs by the instant.
+        times: usize,
+    },
+    /// It was not done by its deadline.
+    Late {
+        /// The deadline.
+        deadline: DateTime<Utc>,
+        /// How it stands, in words: `it never began`, `running since …`.
+        why: String,
+    },
+}
+
+impl Trouble {
+    /// When it went wrong.
+    #[must_use]
+    pub fn at(&self) -> DateTime<Utc> {
+        match self.what {
+            What::GaveUp { at, .. } => at,
+            What::Late { deadline, .. } => deadline,
+        }
+    }
+
+    /// Whether it is about a deadline.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        matches!(self.what, What::Late { .. })
+    }
+}
+
+/// What somebody is to be told now, and was not told yet. Deadlines are told as they pass; a job's failures at once, and
+/// those of the six hours after that together.
+#[must_use]
+pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateTime<Utc>) -> Vec<Trouble> {
+    let mut found = Vec::new();
+    for job in upstream_order(schedule) {
+        let Some(history) = view.jobs.get(&job.name).filter(|_| job.enabled) else {
+            continue;
+        };
+        found.extend(failures(job, history, now));
+        let late = overdue_days(schedule, view, job, now).into_iter();
+        let is_news =
+            |&(_, deadline): &(NaiveDate, DateTime<Utc>)| history.told.deadlines.is_none_or(|told| deadline > told);
+        found.extend(late.filter(is_news).map(|(day, deadline)| Trouble {
+            job: job.name.clone(),
+            window: Window::Day(day),
+            what: What::Late {
+                deadline,
+                why: String::new(),
+            },
+        }));
+    }
+    if found.iter().any(Trouble::is_late) {
+        let planned = plan(schedule, view, stream, now);
+        for trouble in &mut found {
+            let waits = planned
+                .waiting
+                .iter()
+                .find(|waiting| waiting.job == trouble.job && waiting.window == trouble.window);
+            if let What::Late { why, .. } = &mut trouble.what {
+                *why = waits.map_or_else(|| "it never began".to_owned(), |waiting| waiting.on.to_string());
+            }
+        }
+    }
+    found
+}
+
+/// How many days of each job with a deadline are undone although it has passed; jobs without late days have none.
+#[must_use]
+pub fn overdue(schedule: &Schedule, view: &LedgerView, now: DateTime<Utc>) -> Vec<(String, usize)> {
+    let with_deadline = schedule.jobs.iter().filter(|job| job.enabled && job.deadline.is_some());
+    with_deadline
+        .map(|job| (job.name.clone(), overdue_days(schedule, view, job, now).len()))
+        .collect()
+}
+
+/// The deadline of `job` for `day`: the first time its clock shows the deadline's hour after the day's end.
+#[must_use]
+pub fn deadline_of(rule: &DayRule, job: &JobConfig, day: NaiveDate) -> Option<DateTime<Utc>> {
+    job.deadline
+        .map(|time| first_at(time, job.timezone, rule.span(day).end))
+}
+
+fn first_at(time: NaiveTime, zone: Tz, from: DateTime<Utc>) -> DateTime<Utc> {
+    let date = from.with_timezone(&zone).date_naive();
+    let at = instant_of(zone, date.and_time(time));
+    if at >= from {
+        at
+    } else {
+        instant_of(zone, (date + CalendarDays::new(1)).and_time(time))
+    }
+}
+
+/// The windows that were given up since that was told last, if it is time to tell.
+fn failures(job: &JobConfig, history: &History, now: DateTime<Utc>) -> Vec<Trouble> {
+    // A time in the future was stamped by a clock that has been set back since.
+    let told = history.told.failures.filter(|&told| told <= now + UNEVEN);
+    if told.is_some_and(|told| now - told < FOLD) {
+        return Vec::new();
+    }
+    let since = told.unwrap_or(DateTime::UNIX_EPOCH).max(now - LOOK_BACK);
+    let gave_up = |last: &Last| {
+        let at = last.finished_at.unwrap_or(last.started_at);
+        (last.outcome == Outcome::Failed && last.attempt > job.retries && at > since).then_some(at)
+    };
+    let trouble = |window: Window, last: &Last, at: DateTime<Utc>, times: usize| Trouble {
+        job: job.name.clone(),
+        window,
+        what: What::GaveUp {
+            attempts: last.attempt,
+            at,
+            times,
+        },
+    };
+    if job.is_sub_day() {
+        // What went well since then says that the failures before it are over.
+        let newest = history.windows.iter().next_back();
+        let is_over = |window: &Window| matches!(window, Window::Instant(at) if history.last_idle_at > Some(*at));
+        let open = newest.filter(|(window, _)| !is_over(window));
+        let times = history.windows.values().filter_map(gave_up).count();
+        let open = open.and_then(|(&window, last)| Some(trouble(window, last, gave_up(last)?, times)));
+        return open.into_iter().collect();
+    }
+    let windows = history.windows.iter();
+    windows
+        .filter_map(|(&window, last)| Some(trouble(window, last, gave_up(last)?, 1)))
+        .collect()
+}
+
+/// The days of the last week whose deadline has passed and that are not done, with the deadline.
+fn overdue_days(
+    schedule: &Schedule,
+    view: &LedgerView,
+    job: &JobConfig,
+    now: DateTime<Utc>,
+) -> Vec<(NaiveDate, DateTime<Utc>)> {
+    let (Some(_), Some(history)) = (job.deadline, view.jobs.get(&job.name)) else {
+        return Vec::new();
+    };
+    let rule = &schedule.day;
+    let from = history.first_seen_at.max(now - LOOK_BACK);
+    let is_done = |day: NaiveDate| {
+        let done = history.windows.get(&Window::Day(day)).and_then(|last| last.done);
+        // What was made by hand before the day was over is not what was asked for.
+        done.is_some_and(|done| happens_once(job) || done.started_at >= rule.finished_at(day))
+    };
+    expected(schedule, job, from, now)
+        .into_iter()
+        .filter_map(|day| Some((day, deadline_of(rule, job, day)?)))
+        .filter(|&(day, deadline)| deadline < now && deadline > from && !is_done(day))
+        .collect()
+}
+
+/// The days that `job` was to make from `from` on: those it fires for and that all it comes after were to make.
+fn expected(schedule: &Schedule, job: &JobConfig, from: DateTime<Utc>, until: DateTime<Utc>) -> BTreeSet<NaiveDate> {
+    let fired = job.cron.as_ref().map(|cron| {
+        let fired = day::firings(&schedule.day, job, cron, from, until);
+        fired.into_iter().map(|(day, _)| day).collect()
+    });
+    let upstream = job.after.iter().filter_map(|name| schedule.job(name));
+    let upstream = upstream.map(|upstream| expected(schedule, upstream, from, until));
+    fired
+        .into_iter()
+        .chain(upstream)
+        .reduce(|all: BTreeSet<NaiveDate>, of_one| &all & &of_one)
+        .unwrap_or_default()
+}

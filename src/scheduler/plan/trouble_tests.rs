@@ -1,0 +1,243 @@
+//! What somebody is told, as a table of cases in the language of `tests.rs`. What must come of a case:
+//!
+//! ```text
+//! late JOB DAY DEADLINE: how it stands
+//! failed JOB WINDOW xTRIES [TIMES times]
+//! ```
+
+use super::{tests::Case, *};
+
+const CHAIN: &str = r#"
+    [[job]]
+    name = "compact"
+    kind = "compact"
+    cron = "20 0 * * *"
+    [[job]]
+    name = "report"
+    kind = "report"
+    after = ["compact"]
+    deadline = "01:30"
+    [[job]]
+    name = "mail"
+    kind = "notify"
+    cron = "0 7 * * *"
+    after = ["report"]
+    catch_up = "last"
+    deadline = "07:30"
+"#;
+
+const SEND: &str = r#"
+    [[job]]
+    name = "send"
+    kind = "send"
+    cron = "*/5 * * * * *"
+    retries = 0
+    catch_up = "last"
+"#;
+
+#[track_caller]
+fn case(schedule: &str, text: &str) {
+    let (given, expected) = text.split_once("=>").unwrap();
+    let expected: Vec<_> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let case = Case::read(schedule, given);
+    let told = untold(&case.schedule, &case.view, case.stream, case.now);
+    let told = told.iter().map(|Trouble { job, window, what }| match what {
+        What::Late { deadline, why } => format!("late {job} {window} {}: {why}", deadline.format("%dT%H:%M")),
+        What::GaveUp { attempts, times: 1, .. } => format!("failed {job} {window} x{attempts}"),
+        What::GaveUp { attempts, times, .. } => format!("failed {job} {window} x{attempts} {times} times"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_day_that_is_not_done_by_its_deadline_is_told_however_it_stands() {
+    let until = |done: &str, now: &str| {
+        format!(
+            "seen 2026-01-05T12:00:00Z
+            {done}
+            now {now}
+            =>"
+        )
+    };
+    case(CHAIN, &until("", "2026-01-06T01:29:59Z"));
+    case(
+        CHAIN,
+        &(until("", "2026-01-06T07:30:01Z")
+            + "late report 2026-01-05 06T01:30: waits for compact
+            late mail 2026-01-05 06T07:30: waits for report"),
+    );
+    case(
+        CHAIN,
+        &(until(
+            "ok compact 2026-01-05 2026-01-06T00:20:00Z
+            running report 2026-01-05 2026-01-06T00:21:00Z",
+            "2026-01-06T01:31:00Z",
+        ) + "late report 2026-01-05 06T01:30: running since 2026-01-06T00:21:00Z"),
+    );
+    let done = "ok compact 2026-01-05 2026-01-06T00:20:00Z
+        ok report 2026-01-05 2026-01-06T00:21:00Z
+        ok mail 2026-01-05 2026-01-06T07:00:00Z";
+    case(CHAIN, &until(done, "2026-01-06T12:00:00Z"));
+    // A day that is made again was done in time, however long that takes.
+    let again = format!("{done}\nrunning report 2026-01-05 2026-01-06T08:00:00Z");
+    case(CHAIN, &until(&again, "2026-01-06T12:00:00Z"));
+    // What was made by hand before the day was over is not what was asked for.
+    case(
+        CHAIN,
+        &(until(
+            "ok compact 2026-01-05 2026-01-05T20:00:00Z
+            ok report 2026-01-05 2026-01-05T20:10:00Z",
+            "2026-01-06T01:31:00Z",
+        ) + "late report 2026-01-05 06T01:30: waits for compact"),
+    );
+}
+
+#[test]
+fn a_deadline_is_told_once_and_after_days_off_all_together() {
+    case(
+        CHAIN,
+        "seen 2026-01-01T12:00:00Z
+        up 2026-01-05T09:00:00Z
+        told deadlines report 2026-01-04T01:30:00Z
+        now 2026-01-05T09:00:00Z
+        =>
+        late report 2026-01-04 05T01:30: waits for compact
+        late mail 2026-01-01 02T07:30: it never began
+        late mail 2026-01-02 03T07:30: it never began
+        late mail 2026-01-03 04T07:30: it never began
+        late mail 2026-01-04 05T07:30: waits for report",
+    );
+    case(
+        CHAIN,
+        "seen 2025-01-01T12:00:00Z
+        up 2026-01-05T09:00:00Z
+        told deadlines report 2026-01-05T01:30:00Z
+        told deadlines mail 2026-01-05T07:30:00Z
+        now 2026-01-05T09:00:00Z
+        =>",
+    );
+}
+
+#[test]
+fn a_deadline_before_the_first_sight_or_of_a_day_that_nobody_asked_for_is_none() {
+    for seen in ["07:10", "03:00"] {
+        // The second: before the mail's hour, but the day it would be about had been sealed by nobody.
+        let text = format!("seen 2026-01-06T{seen}:00Z\nnow 2026-01-06T12:00:00Z\n=>");
+        case(CHAIN, &text);
+    }
+    let disabled = CHAIN.replace("deadline", "enabled = false\ndeadline");
+    case(
+        &disabled,
+        "seen 2026-01-01T12:00:00Z
+        now 2026-01-06T12:00:00Z
+        =>",
+    );
+    let on_weekdays =
+        "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 2 * * TUE-SAT\"\ndeadline = \"03:00\"\n";
+    // 2026-01-04 is a Sunday, and 2026-01-05 is over on Tuesday.
+    case(
+        on_weekdays,
+        "seen 2026-01-03T12:00:00Z
+        now 2026-01-06T03:01:00Z
+        =>
+        late backup 2026-01-05 06T03:00: it never began",
+    );
+}
+
+#[test]
+fn a_deadline_in_a_gap_is_right_after_it_and_a_day_that_ends_at_noon_has_its_own() {
+    let at = |text: &str, day: &str| {
+        let schedule = Schedule::parse(text, "cron.toml").unwrap();
+        let job = &schedule.jobs[0];
+        deadline_of(&schedule.day, job, day.parse().unwrap()).map(|at| at.to_rfc3339())
+    };
+    let backup = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 1 * * *\"\ndeadline = \"01:30\"\n";
+    assert_eq!(at(backup, "2026-03-28").unwrap(), "2026-03-29T01:00:00+00:00");
+    assert_eq!(at(backup, "2026-10-24").unwrap(), "2026-10-25T00:30:00+00:00");
+    let noon = format!("[day]\nends_at = \"12:00\"\n{}", backup.replace("01:30", "12:30"));
+    assert_eq!(at(&noon, "2026-01-05").unwrap(), "2026-01-05T12:30:00+00:00");
+    assert_eq!(
+        at(&noon.replace("12:30", "11:30"), "2026-01-05").unwrap(),
+        "2026-01-06T11:30:00+00:00"
+    );
+}
+
+#[test]
+fn a_job_that_gave_up_is_told_at_once_and_what_follows_in_six_hours_together() {
+    let compact = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\nretries = 2\n";
+    let given = |tries: &str, told: &str, now: &str| {
+        format!(
+            "seen 2026-01-01T12:00:00Z
+            failed compact 2026-01-05 2026-01-06T00:20:00Z {tries}
+            failed compact 2026-01-04 2026-01-06T02:20:00Z x3
+            {told}
+            now {now}
+            =>"
+        )
+    };
+    case(
+        compact,
+        &(given("x2", "", "2026-01-06T02:22:00Z") + "failed compact 2026-01-04 x3"),
+    );
+    case(
+        compact,
+        &(given("x3", "", "2026-01-06T02:22:00Z")
+            + "failed compact 2026-01-04 x3
+            failed compact 2026-01-05 x3"),
+    );
+    let told = "told failures compact 2026-01-06T00:21:00Z";
+    case(compact, &given("x3", told, "2026-01-06T02:22:00Z"));
+    case(
+        compact,
+        &(given("x3", told, "2026-01-06T06:21:00Z") + "failed compact 2026-01-04 x3"),
+    );
+    // In the meantime it went well.
+    case(
+        compact,
+        &given(
+            "x3",
+            &format!("{told}\nok compact 2026-01-04 2026-01-06T04:00:00Z"),
+            "2026-01-06T06:21:00Z",
+        ),
+    );
+    // Of another winter, or stamped by a clock that was set back since.
+    case(compact, &given("x3", "", "2026-03-06T06:21:00Z"));
+    case(
+        compact,
+        &(given(
+            "x2",
+            "told failures compact 2027-01-01T00:00:00Z",
+            "2026-01-06T02:22:00Z",
+        ) + "failed compact 2026-01-04 x3"),
+    );
+}
+
+#[test]
+fn failures_by_the_instant_are_counted_and_forgotten_when_one_goes_well() {
+    let failed = "seen 2026-01-05T00:00:00Z
+        failed send 2026-01-06T00:00:00Z 2026-01-06T00:00:00Z
+        failed send 2026-01-06T00:01:05Z 2026-01-06T00:01:05Z
+        failed send 2026-01-06T00:02:10Z 2026-01-06T00:02:10Z";
+    case(
+        SEND,
+        &format!(
+            "{failed}
+            now 2026-01-06T00:03:12Z
+            =>
+            failed send 2026-01-06T00:02:10Z x1 3 times"
+        ),
+    );
+    case(
+        SEND,
+        &format!(
+            "{failed}
+            idle send 2026-01-06T00:03:15Z
+            now 2026-01-06T00:03:17Z
+            =>"
+        ),
+    );
+}

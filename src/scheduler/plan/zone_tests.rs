@@ -1,0 +1,193 @@
+//! What holds in every zone whose clocks change, for any schedule and any outage.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
+use chrono_tz::{TZ_VARIANTS, Tz};
+use proptest::prelude::*;
+
+use super::{day::last_ended, tests::instant, *};
+use crate::{
+    config::schedule::CronText,
+    domain::day::DayRule,
+    scheduler::firing::{Change, changes, instant_of, latest_at, next_after},
+};
+
+/// Every zone whose clocks change from 2026 to 2028, with its changes.
+fn changing_zones() -> Vec<(Tz, Vec<Change>)> {
+    let (from, to) = (instant("2026-01-01T00:00:00Z"), instant("2029-01-01T00:00:00Z"));
+    let zones = TZ_VARIANTS.iter().map(|&zone| (zone, changes(zone, from, to)));
+    zones.filter(|(_, changes)| !changes.is_empty()).collect()
+}
+
+#[test]
+fn in_every_zone_a_daily_time_fires_once_on_each_date_around_each_change() {
+    let zones = changing_zones();
+    assert!(zones.len() > 150, "{}", zones.len());
+    let mut crons = BTreeMap::new();
+    for (zone, changes) in zones {
+        for change in changes {
+            let dates: Vec<NaiveDate> = (change.to.date() - Days::new(2)).iter_days().take(5).collect();
+            // From an hour before what is skipped or doubled to an hour after it, and far from it.
+            let first = change.from.min(change.to) - TimeDelta::hours(1);
+            let last = change.from.max(change.to) + TimeDelta::hours(1);
+            let near = std::iter::successors(Some(first), |at| Some(*at + TimeDelta::minutes(15)));
+            let far = change.to + TimeDelta::hours(11);
+            for time in near.take_while(|at| *at <= last).chain([far]).map(|at| at.time()) {
+                let cron = crons
+                    .entry(time)
+                    .or_insert_with(|| CronText::parse(&time.format("%M %H * * *").to_string()).unwrap());
+                let expected: Vec<_> = dates.iter().map(|date| instant_of(zone, date.and_time(time))).collect();
+                let mut at = expected[0] - TimeDelta::seconds(1);
+                for &expected in &expected {
+                    let next = next_after(cron, zone, at);
+                    assert_eq!(next, Some(expected), "{zone} {time} around {}", change.at);
+                    assert_eq!(latest_at(cron, zone, expected), Some(expected), "{zone} {time}");
+                    at = expected;
+                }
+            }
+        }
+    }
+}
+
+/// A life of the scheduler: it looks at the clock now and then, is away for a while, and runs may be cut short.
+#[derive(Debug, Clone)]
+struct Life {
+    day_zone: Tz,
+    ends_at: NaiveTime,
+    seal: (Tz, NaiveTime),
+    mail: (Tz, NaiveTime),
+    first_seen_at: DateTime<Utc>,
+    /// Minutes to the next look, and how many of the runs then are cut short first.
+    looks: Vec<(i64, usize)>,
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let zones = changing_zones();
+    let of_zones = zones.clone();
+    let zone = move || {
+        let zones = of_zones.clone();
+        (0..zones.len()).prop_map(move |place| zones[place].0)
+    };
+    let time = || (0..24_u32, 0..60_u32).prop_map(|(hour, minute)| NaiveTime::from_hms_opt(hour, minute, 0).unwrap());
+    // Mostly often, sometimes away for days.
+    let minutes = prop_oneof![8 => 1..300_i64, 1 => 1_440..7_200_i64];
+    let change = (0..zones.len(), any::<prop::sample::Index>())
+        .prop_map(move |(place, index)| (zones[place].0, *index.get(&zones[place].1)));
+    (
+        change,
+        zone(),
+        zone(),
+        (time(), time(), time()),
+        0..5_760_i64,
+        prop::collection::vec((minutes, prop_oneof![5 => Just(0_usize), 1 => 1..3_usize]), 40..120),
+    )
+        .prop_map(
+            |((day_zone, change), seal, mail, (ends_at, sealed_at, mailed_at), before, looks)| Life {
+                day_zone,
+                ends_at,
+                seal: (seal, sealed_at),
+                mail: (mail, mailed_at),
+                first_seen_at: change.at - TimeDelta::minutes(before),
+                looks,
+            },
+        )
+}
+
+/// How often each job has made each day, and until when it lived.
+fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTime<Utc>) {
+    let at =
+        |(zone, time): (Tz, NaiveTime)| format!("cron = \"{}\"\ntimezone = \"{zone}\"", time.format("%M %H * * *"));
+    let text = format!(
+        "[day]\ntimezone = \"{}\"\nends_at = \"{}\"\nlateness = \"0s\"\n[defaults]\ncatch_up_window = \"90d\"\n\
+         [[job]]\nname = \"compact\"\nkind = \"compact\"\n{}\n\
+         [[job]]\nname = \"totals\"\nkind = \"transform\"\nafter = [\"compact\"]\n\
+         [[job]]\nname = \"mail\"\nkind = \"notify\"\nafter = [\"totals\"]\n{}\n",
+        life.day_zone,
+        life.ends_at.format("%H:%M"),
+        at(life.seal),
+        at(life.mail)
+    );
+    let schedule = Schedule::parse(&text, "cron.toml").unwrap();
+    let mut view = LedgerView::new(Vec::new(), Vec::new(), life.first_seen_at);
+    for job in &schedule.jobs {
+        view.jobs
+            .insert(job.name.clone(), History::new(life.first_seen_at, None));
+    }
+    let (mut now, mut made) = (life.first_seen_at, BTreeMap::new());
+    // At the end it stays up long enough for every run that was cut short.
+    let looks = life.looks.iter().copied().chain([(1, 0); 3]).chain([(120, 0)]);
+    for (minutes, mut cut_short) in looks {
+        now += TimeDelta::minutes(minutes);
+        view.up_since = now;
+        let mut stamp = now;
+        loop {
+            let due = plan(&schedule, &view, Stream::CAUGHT_UP, now).due;
+            let Some(due) = due.into_iter().next() else { break };
+            let history = view.jobs.get_mut(&due.job).unwrap();
+            let done = history.windows.get(&due.window).and_then(|last| last.done);
+            let (started_at, finished_at) = (stamp, stamp + TimeDelta::microseconds(1));
+            stamp = finished_at + TimeDelta::microseconds(1);
+            let outcome = if cut_short > 0 {
+                Outcome::Abandoned
+            } else {
+                Outcome::Succeeded
+            };
+            cut_short = cut_short.saturating_sub(1);
+            if outcome == Outcome::Succeeded {
+                *made.entry((due.job.clone(), due.window.day().unwrap())).or_default() += 1;
+            }
+            let last = Last {
+                attempt: due.attempt,
+                outcome,
+                scheduled_at: due.scheduled_at,
+                started_at,
+                finished_at: Some(finished_at),
+                done: Some(Done {
+                    started_at,
+                    finished_at,
+                })
+                .filter(|_| outcome == Outcome::Succeeded)
+                .or(done),
+            };
+            history.windows.insert(due.window, last);
+        }
+    }
+    (schedule, made, now)
+}
+
+/// The days from that of the first firing after `from` to that of the last up to `until`.
+fn fired(rule: &DayRule, (zone, time): (Tz, NaiveTime), from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<NaiveDate> {
+    let cron = CronText::parse(&time.format("%M %H * * *").to_string()).unwrap();
+    let first = next_after(&cron, zone, from).filter(|&first| first <= until);
+    let (Some(first), Some(last)) = (first, latest_at(&cron, zone, until)) else {
+        return Vec::new();
+    };
+    // A firing may be the first that is about two days, as the zones differ.
+    let before = latest_at(&cron, zone, from).map(|before| last_ended(rule, before) + Days::new(1));
+    let (first, last) = (last_ended(rule, first), last_ended(rule, last));
+    let first = before.map_or(first, |before| before.min(first));
+    first
+        .iter_days()
+        .take_while(|day| day.num_days_from_ce() <= last.num_days_from_ce())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_day_is_made_once_whatever_the_zones_and_the_outages(life in life()) {
+        let (schedule, made, now) = live(&life);
+        let sealed = fired(&schedule.day, life.seal, life.first_seen_at, now);
+        let mailed = fired(&schedule.day, life.mail, life.first_seen_at, now);
+        let days = |job: &str| -> Vec<NaiveDate> {
+            made.keys().filter(|(name, _)| name == job).map(|(_, day)| *day).collect()
+        };
+        prop_assert!(made.values().all(|&times| times == 1), "made twice: {made:?}");
+        prop_assert_eq!(&days("compact"), &sealed);
+        prop_assert_eq!(&days("totals"), &sealed);
+        let mailed: Vec<_> = mailed.into_iter().filter(|day| sealed.contains(day)).collect();
+        prop_assert_eq!(&days("mail"), &mailed);
+    }
+}
