@@ -261,7 +261,12 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
         ),
         StoreCommand::Consume(_) => serve::refuse(&settings.export_problems())?,
         StoreCommand::Run(_) | StoreCommand::Backfill(_) => {
-            serve::refuse(&[settings.mail_problems(), settings.export_problems()].concat())?;
+            let problems = [
+                settings.mail_problems(),
+                settings.export_problems(),
+                settings.folder_problems(),
+            ];
+            serve::refuse(&problems.concat())?;
         }
         _ => {}
     }

@@ -52,6 +52,12 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
     for run in &ended {
         // Why the last one failed is said below.
         tell(run, None, out)?;
+        if run.counts["rides"] == 0 && run.outcome == Outcome::Succeeded && run.job == "compact" {
+            writeln!(
+                out,
+                "  no ride ended on {window}: `deloton status` says which days have rides"
+            )?;
+        }
     }
     let Some(last) = ended.last().filter(|run| run.outcome != Outcome::Succeeded) else {
         return Ok(());
@@ -99,11 +105,6 @@ pub fn dry_run(args: &RunArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
 
 /// The window that is asked for.
 fn window(args: &RunArgs, runner: &Runner) -> anyhow::Result<Window> {
-    let makes_day = runner.schedule().require(&args.job)?.kind.needs_day();
-    let today = runner.schedule().day.day_of(runner.clock().now());
-    if let Some(day) = args.day.filter(|&day| makes_day && day > today) {
-        bail!("{day} has not begun; the business day is {today}");
-    }
     match args.day {
         Some(day) => Ok(Window::Day(day)),
         None => runner.default_window(&args.job),

@@ -58,7 +58,7 @@ pub struct ServeArgs {
     pub bikes: u32,
 
     /// Most simulated rides on one day of the filled-in past.
-    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000))]
     pub rides_per_day: u32,
 
     /// Decides everything about the simulated bikes and riders.
@@ -161,6 +161,7 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
 /// Finds everything that is wrong with the settings before anything begins.
 fn check(settings: &Settings) -> anyhow::Result<()> {
     let mut wrong = settings.mail_problems();
+    wrong.extend(settings.folder_problems());
     wrong.extend(settings.export_problems());
     // What is wrong with the schedule itself is told when it is read.
     wrong.extend(load_schedule(settings).map_or_else(|_| Vec::new(), |schedule| schedule.ping_problems()));

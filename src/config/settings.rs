@@ -125,7 +125,7 @@ pub struct Settings {
     pub site: Option<Location>,
 
     /// The address at which people open the site; used by the mail.
-    #[arg(long, global = true, env = "DELOTON_SITE_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "DELOTON_SITE_URL", value_name = "URL", value_parser = web_address)]
     pub site_url: Option<String>,
 
     /// Where the files of single rides go when they end: a folder or `s3://bucket/prefix`. They are personal: never below
@@ -165,6 +165,7 @@ pub struct Settings {
         global = true,
         env = "DELOTON_MAIL_TO",
         value_delimiter = ',',
+        value_parser = mail_address,
         value_name = "ADDR"
     )]
     pub mail_to: Vec<String>,
@@ -175,16 +176,17 @@ pub struct Settings {
         global = true,
         env = "DELOTON_MAIL_FAILURES_TO",
         value_delimiter = ',',
+        value_parser = mail_address,
         value_name = "ADDR"
     )]
     pub mail_failures_to: Vec<String>,
 
     /// Send every mail to this address instead, for test set-ups.
-    #[arg(long, global = true, env = "DELOTON_MAIL_OVERRIDE", value_name = "ADDR")]
+    #[arg(long, global = true, env = "DELOTON_MAIL_OVERRIDE", value_name = "ADDR", value_parser = mail_address)]
     pub mail_override: Option<String>,
 
     /// The address at which people reach this server.
-    #[arg(long, global = true, env = "DELOTON_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "DELOTON_PUBLIC_URL", value_name = "URL", value_parser = web_address)]
     pub public_url: Option<String>,
 
     /// A fixed clock (RFC 3339), for tests and replays.
@@ -206,7 +208,7 @@ pub struct Settings {
     pub log_format: LogFormat,
 
     /// What is logged: a list of `target=level`, e.g. `info,deloton::ingest=debug`.
-    #[arg(long, global = true, env = "DELOTON_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, env = "DELOTON_LOG", value_name = "FILTER", value_parser = log_filter)]
     pub log: Option<String>,
 }
 
@@ -291,6 +293,20 @@ impl Settings {
             ));
         }
         problems
+    }
+
+    /// Folders that were named and are not there, a line each.
+    #[must_use]
+    pub fn folder_problems(&self) -> Vec<String> {
+        let missing = self.jobs_dir.iter().filter(|folder| !folder.is_dir());
+        missing
+            .map(|folder| {
+                format!(
+                    "the jobs folder `{}` is not there; `--jobs-dir` names it",
+                    folder.display()
+                )
+            })
+            .collect()
     }
 
     /// What mail lacks, a line each: without it every day would fail anew.
@@ -439,9 +455,44 @@ impl FromStr for Location {
                     prefix: prefix.trim_matches('/').to_owned(),
                 })
             }
+            None if text.contains("://") => Err("expected a folder, or `s3://bucket/prefix`".to_owned()),
             None => Ok(Location::Directory(Path::new(text).to_owned())),
         }
     }
+}
+
+/// An address that mail can go to, or nothing.
+fn mail_address(text: &str) -> Result<String, String> {
+    let address = text.trim();
+    let is_one = address
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let is_clean = !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+    if address.is_empty() || is_one && is_clean {
+        Ok(address.to_owned())
+    } else {
+        Err("expected an address like `ceo@deloton.example`".to_owned())
+    }
+}
+
+/// An address that a browser can open.
+fn web_address(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') && !text.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected an address that begins with `http://` or `https://`".to_owned()),
+    }
+}
+
+/// What `tracing` understands as a filter.
+fn log_filter(text: &str) -> Result<String, String> {
+    text.parse::<tracing_subscriber::EnvFilter>()
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}; expected a list of `target=level`, e.g. `info,deloton::ingest=debug`"))
 }
 
 impl fmt::Display for Location {

@@ -3,6 +3,7 @@
 use std::sync::{PoisonError, atomic::Ordering};
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 
 use super::{super::plan::Reason, Ended, Runner};
 use crate::{
@@ -44,7 +45,7 @@ impl Runner {
     /// As [`run_now`](Self::run_now).
     pub fn run_asked(&self, job: &str, window: Window, asked: Asked) -> anyhow::Result<Vec<Ended>> {
         let schedule = self.schedule();
-        let target = suited(&schedule, job, window)?;
+        let target = suited(&schedule, job, window, self.inner.clock.now())?;
         let mut ended: Vec<Ended> = Vec::new();
         for step in schedule.upstream_first(job) {
             let is_target = step.name == target.name;
@@ -72,7 +73,7 @@ impl Runner {
     /// When there is no such job, or the window does not suit it.
     pub fn would_run(&self, job: &str, window: Window) -> anyhow::Result<Vec<JobConfig>> {
         let schedule = self.schedule();
-        let target = suited(&schedule, job, window)?;
+        let target = suited(&schedule, job, window, self.inner.clock.now())?;
         let mut steps: Vec<&JobConfig> = Vec::new();
         for step in schedule.upstream_first(job) {
             let is_made_anew = |name: &String| steps.iter().any(|before| before.name == *name);
@@ -146,13 +147,23 @@ impl Runner {
 }
 
 /// The job of that name, if such a window is what it makes.
-fn suited<'s>(schedule: &'s Schedule, job: &str, window: Window) -> anyhow::Result<&'s JobConfig> {
+fn suited<'s>(schedule: &'s Schedule, job: &str, window: Window, now: DateTime<Utc>) -> anyhow::Result<&'s JobConfig> {
     let target = schedule.require(job)?;
     if window.day().is_none() && !target.is_sub_day() {
         bail!("`{job}` makes a business day: give it one, e.g. `deloton run {job} --day 2026-11-21`");
     }
     if window.day().is_some() && target.is_sub_day() {
         bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
+    }
+    // What is made of a day that goes on would say less than there is, and be taken for all of it.
+    if let Some(day) = window.day().filter(|_| target.kind.needs_day()) {
+        let ends_at = schedule.day.span(day).end;
+        if ends_at > now {
+            bail!(
+                "{day} is not over yet: its last moment is {}",
+                ends_at.with_timezone(&schedule.day.timezone)
+            );
+        }
     }
     Ok(target)
 }
