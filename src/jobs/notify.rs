@@ -209,7 +209,7 @@ mod tests {
         let mail = mail_parser::MessageParser::default().parse(&bytes).unwrap();
         let text = mail.body_text(0).unwrap();
         assert!(
-            text.contains("3 rides more arrived") && text.contains("Rides 100 → 103"),
+            text.contains("3 more rides arrived") && text.contains("Rides 100 → 103"),
             "{text}"
         );
     }

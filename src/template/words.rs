@@ -257,18 +257,18 @@ pub fn restated(report: &DailyReport) -> Option<String> {
     let on = format::date_medium(restated_at.with_timezone(&zone).date_naive());
     let rides = moved.iter().find(|moved| moved.key == HeadlineKey::Rides);
     let more = rides.map_or(0.0, |moved| moved.after.unwrap_or(0.0) - moved.before.unwrap_or(0.0));
-    let count = |rides: f64| {
+    let count = |rides: f64, what: &str| {
         let noun = if rides < 1.5 { "ride" } else { "rides" };
-        format!("{} {noun}", format::count(rides))
+        format!("{} {what} {noun}", format::count(rides))
     };
     let because = if more > 0.0 {
-        format!("{} more arrived after the first report", count(more))
+        format!("{} arrived after the first report", count(more, "more"))
     } else if more < 0.0 {
-        format!("it has {} fewer than the first report had", count(-more))
+        format!("it has {} than the first report had", count(-more, "fewer"))
     } else {
         "data of its rides changed after the first report".to_owned()
     };
-    let moves: Vec<String> = moved.iter().map(moved_words).collect();
+    let moves: Vec<String> = moved.iter().filter_map(moved_words).collect();
     let moves = if moves.is_empty() {
         "No headline moved".to_owned()
     } else {
@@ -277,9 +277,10 @@ pub fn restated(report: &DailyReport) -> Option<String> {
     Some(format!("This day was restated on {on}, because {because}. {moves}."))
 }
 
-fn moved_words(moved: &Moved) -> String {
+/// None where it moved by less than is shown.
+fn moved_words(moved: &Moved) -> Option<String> {
     let (before, after) = (figure(moved.key, moved.before), figure(moved.key, moved.after));
-    format!("{} {before} → {after}", label(moved.key))
+    (before != after).then(|| format!("{} {before} → {after}", label(moved.key)))
 }
 
 #[cfg(test)]

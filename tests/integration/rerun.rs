@@ -147,8 +147,8 @@ fn late_rides_change_what_the_next_day_is_compared_with_and_mail_nobody() {
     assert_ne!(page(&sandbox), before);
     let restated = fs::read_to_string(sandbox.path(&format!("data/site/daily/{}/index.html", DAYS[0]))).unwrap();
     assert!(
-        restated.contains("was restated on 8 May 2026, because")
-            && restated.contains("more arrived after the first report"),
+        restated.contains("was restated on Fri 8 May, because")
+            && restated.contains("more rides arrived after the first report"),
         "{restated}"
     );
     assert!(
