@@ -178,7 +178,7 @@ impl Example for Ride {
             cadence_rpm_min: Some(0),
             cadence_rpm_max: Some(143),
             resistance_mean: Some(41.678715),
-            resistance_min: Some(30),
+            resistance_min: Some(0),
             resistance_max: Some(170),
             flagged_readings: 0,
             alert_count: 0,

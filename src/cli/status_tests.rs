@@ -70,7 +70,8 @@ fn a_folder_without_a_database_reads_as_empty() {
       job  last run  about  outcome  next
 
     mail and room
-      outbox          empty
+      mails           none
+      ride exports    none
       database        0 B
       lake            0 B
       disk free       not known
@@ -141,7 +142,8 @@ fn a_quiet_night_needs_nobody() {
       send     5 s ago   -           nothing to do  2026-07-11 00:20:00 BST (in 11 h)
 
     mail and room
-      outbox          7 sent
+      mails           7 sent
+      ride exports    12 sent
       database        52.0 MB
       lake            120.0 MB
       disk free       50.0 GB

@@ -160,7 +160,7 @@ fn suited<'s>(schedule: &'s Schedule, job: &str, window: Window, now: DateTime<U
         let ends_at = schedule.day.span(day).end;
         if ends_at > now {
             bail!(
-                "{day} is not over yet: its last moment is {}",
+                "{day} is not over yet: it ends at {}",
                 ends_at.with_timezone(&schedule.day.timezone)
             );
         }
