@@ -48,7 +48,7 @@ pub fn notify(
 ) -> Result<JobStatus> {
     if addresses.to.is_empty() {
         tracing::warn!("nobody is mailed the daily report: no recipient is set, see `--mail-to`");
-        return Ok(JobStatus::idle().count("recipients", 0));
+        return Ok(JobStatus::idle());
     }
     let day = mail.report.day;
     let (queued, known) =
