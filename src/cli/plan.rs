@@ -169,7 +169,11 @@ pub fn plan(
             continue;
         };
         if mails.reported.contains(&day) {
-            writeln!(out, "  the report of {day} was mailed, and nobody gets it twice")?;
+            writeln!(
+                out,
+                "  the report of {day} was mailed and nobody gets it twice; should it have moved past `restate_percent`, \
+                 they are told"
+            )?;
         } else {
             writeln!(
                 out,

@@ -32,7 +32,7 @@ use crate::{
 /// Readings are in the store at most this long after they arrived.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often the open rides of a partition are written down: a restart replays at most this much, silently.
+/// How often the open rides of a partition are written down: a restart replays about this much, silently.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// In how many flushes the partitions take their turns, so that no flush has to wait for all the rides under way.

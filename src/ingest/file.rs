@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    io::{self, ErrorKind},
     path::Path,
 };
 
@@ -121,8 +122,19 @@ pub fn ingest(
         }
         Ok(())
     });
-    // What breaks off in the middle has told of what came before.
-    pipeline.close_all(0);
+    // What is cut short has told all that it ever will; what could not be read this time goes on the next.
+    let is_damaged = |error: &anyhow::Error| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+        causes.any(|cause| {
+            matches!(
+                cause.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput
+            )
+        })
+    };
+    if outcome.as_ref().err().is_none_or(is_damaged) {
+        pipeline.close_all(0);
+    }
     let messages = pipeline.next_offset(0).unwrap_or(0);
     if messages > 0 {
         writer.write(pipeline.take_batch(|_| true)?)?;

@@ -249,8 +249,12 @@ impl Pipeline {
         } else {
             &mut self.batch
         };
-        let written_at = raw.timestamp_millis.map(|millis| millis * 1000);
         let now = now.timestamp_micros();
+        // A producer that writes something else than milliseconds says nothing of when it wrote.
+        let written_at = raw
+            .timestamp_millis
+            .and_then(|millis| millis.checked_mul(1000))
+            .filter(|written_at| (OLDEST..=now.saturating_add(MAX_SKEW)).contains(written_at));
         let envelope = open_envelope(raw.payload);
         let understood = match &envelope {
             Ok(envelope) => understand(&mut self.parser, envelope, written_at, now),

@@ -413,6 +413,27 @@ fn a_line_is_counted_for_the_day_of_its_stamp_or_else_for_that_of_the_lines_befo
 }
 
 #[test]
+fn a_message_of_an_impossible_time_is_counted_for_the_day_it_came() {
+    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+    pipeline.assign(&StoredPosition::beginning(0)).unwrap();
+    // Microseconds for milliseconds, and the end of all time.
+    for (offset, timestamp_millis) in (0..).zip([start().timestamp_micros(), i64::MAX, i64::MIN]) {
+        let raw = RawMessage {
+            partition: 0,
+            offset,
+            timestamp_millis: Some(timestamp_millis),
+            key: Some(b"a"),
+            payload: b"no line",
+        };
+        pipeline.message(raw, start());
+    }
+    let batch = pipeline.take_batch(|_| true).unwrap();
+    let days: Vec<_> = batch.positions[&0].counts.keys().map(ToString::to_string).collect();
+    assert_eq!(days, ["2026-01-05"]);
+    assert_eq!(batch.rejected.len(), 3);
+}
+
+#[test]
 fn a_bike_that_was_quiet_for_a_day_is_forgotten() {
     let mut lines = String::from("a 0 get\na 0.5 user 7\na 1 ride 1 30\na 1.5 tel 90 30 6.4\n");
     for quarter in 0..=96 {

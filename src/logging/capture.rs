@@ -103,14 +103,9 @@ pub(super) struct Lines<L> {
     pub(super) shown: L,
 }
 
-/// Whether runs keep it: of the program what it does, of the libraries what a person can act on.
+/// Whether runs keep it: what the program does. The words of libraries are not ours to hand on.
 fn is_kept(metadata: &Metadata<'_>) -> bool {
-    let most = if metadata.target().starts_with("deloton") {
-        Level::INFO
-    } else {
-        Level::WARN
-    };
-    *metadata.level() <= most
+    metadata.target().starts_with("deloton") && *metadata.level() <= Level::INFO
 }
 
 impl<S: Subscriber, L: Layer<S>> Layer<S> for Lines<L> {

@@ -135,7 +135,7 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
         has_cities: !cities.rows.is_empty(),
         cities,
         checks: quality::checks(report),
-        reconciliation: quality::reconciliation(&report.quality.lines),
+        reconciliation: quality::reconciliation(&report.quality),
         previous: neighbours.previous,
         next: neighbours.next,
     };

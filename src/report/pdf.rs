@@ -329,12 +329,7 @@ fn second_page(report: &DailyReport) -> Result<Sheet> {
     }
     if let Some(quality) = named("data-quality") {
         let mut down = table(&mut sheet, "Data quality", quality, &[0, 1, 3], right) + 14.0;
-        for line in wrapped(
-            &quality::reconciliation(&report.quality.lines),
-            Weight::Regular,
-            8.0,
-            HALF,
-        ) {
+        for line in wrapped(&quality::reconciliation(&report.quality), Weight::Regular, 8.0, HALF) {
             sheet.text(right, down, &line, Weight::Regular, 8.0, MUTED);
             down += 10.0;
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::chart::whole;
 use crate::{
-    domain::report::{DailyReport, Lines},
+    domain::report::{DailyReport, Quality},
     template::format,
 };
 
@@ -137,7 +137,11 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
 
 /// What became of the lines received for the day, in one sentence.
 #[must_use]
-pub fn reconciliation(lines: &Lines) -> String {
+pub fn reconciliation(quality: &Quality) -> String {
+    let lines = &quality.lines;
+    if lines.received == 0 && quality.readings > 0 {
+        return "How the lines of this day were accounted for was not kept by the day.".to_owned();
+    }
     let kinds = [
         (lines.ride, "Ride"),
         (lines.telemetry, "Telemetry"),

@@ -1,6 +1,6 @@
 //! Sealing a finished day, and pruning the buffer of what history holds.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{fs, path::Path};
 
 use chrono::NaiveDate;
 use duckdb::{Connection, params};
@@ -23,8 +23,6 @@ pub struct Sealed {
     pub has_changed: bool,
     /// How often the day was sealed with a change; more than once means restated.
     pub seal_count: i64,
-    /// Days that were sealed again because rides of theirs are this day's: what was made of them is to be made again.
-    pub moved_from: BTreeSet<NaiveDate>,
 }
 
 /// What pruning removed from the buffer.
@@ -50,24 +48,15 @@ impl Store {
         let _lake = self.hold_lake();
         let moved_from = self.read_days(include_str!("sql/days_of_moved_rides.sql"), params![day.to_string()])?;
         for &other in &moved_from {
-            self.seal_one(other)?;
+            self.seal_one(other, true)?;
             tracing::info!("rides of {other} went on and ended in {day}: {other} was sealed again without them");
         }
-        let sealed = self.seal_one(day)?;
-        Ok(Sealed { moved_from, ..sealed })
+        self.seal_one(day, false)
     }
 
-    /// Has sealed days sealed again at the next opportunity, and all that comes after it made again.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn mark_changed(&self, days: &BTreeSet<NaiveDate>) -> Result<()> {
-        let connection = self.connection()?;
-        days.iter().try_for_each(|day| mark_changed(&connection, *day))
-    }
-
-    fn seal_one(&self, day: NaiveDate) -> Result<Sealed> {
-        let sealed = self.try_seal(day);
+    /// Seals one day; with `has_lost_rides` it stays due, so that what comes after it is made again too.
+    fn seal_one(&self, day: NaiveDate, has_lost_rides: bool) -> Result<Sealed> {
+        let sealed = self.try_seal(day, has_lost_rides);
         if sealed.is_err() {
             // On a full disk every byte counts. What a transaction has named meanwhile is completed at the next start.
             let connection = self.connection()?;
@@ -76,7 +65,7 @@ impl Store {
         sealed
     }
 
-    fn try_seal(&self, day: NaiveDate) -> Result<Sealed> {
+    fn try_seal(&self, day: NaiveDate, has_lost_rides: bool) -> Result<Sealed> {
         let connection = self.connection()?;
         connection
             .execute_batch("begin")
@@ -98,6 +87,10 @@ impl Store {
                 readings.row_count,
                 value::timestamp(self.clock().now()),
             )?;
+            // In this transaction: once it is sealed again, nothing else tells that it changed.
+            if has_lost_rides {
+                mark_changed(&connection, day)?;
+            }
             connection
                 .execute_batch("commit")
                 .doing(|| format!("cannot seal {day}"))?;
@@ -129,7 +122,6 @@ impl Store {
             readings: readings.row_count,
             has_changed,
             seal_count,
-            moved_from: BTreeSet::new(),
         })
     }
 

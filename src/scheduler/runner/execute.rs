@@ -233,15 +233,6 @@ impl Runner {
         }
 
         let log = claim.log.lines();
-        if let Some(observer) = self.inner.observer.get() {
-            let end = RunEnd {
-                outcome,
-                took,
-                log: &log,
-            };
-            observer.ended(job, &run, &end);
-        }
-
         // The ledger first: what the view says must have been written.
         let mut written = Ok(());
         if !idle {
@@ -254,6 +245,15 @@ impl Runner {
             written = written
                 .and_then(|()| self.inner.store.finish_run(run_id, finished_at, line))
                 .and_then(|()| self.inner.store.keep_run_log(run_id, &log));
+        }
+        // What the ledger does not have will run again: then nobody must hear that it is done.
+        if let Some(observer) = self.inner.observer.get().filter(|_| written.is_ok()) {
+            let end = RunEnd {
+                outcome,
+                took,
+                log: &log,
+            };
+            observer.ended(job, &run, &end);
         }
         let mut state = self.lock();
         let last_idle_at = idle.then(|| window_instant(window));

@@ -33,7 +33,7 @@ impl Runner {
             if trouble.is_late() {
                 told.deadlines = told.deadlines.max(Some(trouble.at()));
             } else {
-                told.failures = told.failures.max(Some(trouble.at().max(now)));
+                told.failures = told.failures.max(Some(trouble.at()));
             }
         }
         for (job, new) in told {
