@@ -243,7 +243,7 @@ fn plan_shows_which_mails_were_sent_which_wait_and_who_is_told_of_failures() {
 
     mails
       the report of 2026-01-05 to nobody, as --mail-to is not set (waits for report)
-      the report of 2026-01-06 was mailed, and nobody gets it twice
+      the report of 2026-01-06 was mailed and nobody gets it twice; should it have moved past `restate_percent`, they are told
       what went wrong to ops@x.example, on-call@x.example (now): `mail` is late for 2026-01-04; `mail` is late for 2026-01-05
       2 messages in the outbox (with the next run that sends)
     ");
