@@ -72,9 +72,39 @@ pub(super) fn draw<DB: DrawingBackend>(
     let em = canvas.em;
     let left = canvas.text_width(&format::count(axis.top), Weight::Regular) + 0.7 * em;
     let right = canvas.width - 1.5 * em;
-    let (top, bottom) = (2.2 * em, canvas.height - 2.0 * em);
-    let y = |value: f64| bottom - (bottom - top) * value / axis.top;
     let x = |value: f64| left + (right - left) * (value - low) / (high - low);
+
+    // Above the plot: the median at its place, and what lies beyond the plot at the other side; in a row of its own where
+    // there is not room for both.
+    let note = (beyond > 0).then(|| {
+        let noun = if beyond == 1 { "ride" } else { "rides" };
+        let edge = format::with_unit(&format::count(last.from + width), unit);
+        format!("{} {noun} above {edge}", format::count(whole(beyond)))
+    });
+    let median = histogram.median.map(|median| {
+        let at = x(median.clamp(low, high));
+        let label = format!("median {}", format::with_unit(&format::count(median), unit));
+        let half = canvas.text_width(&label, Weight::SemiBold) / 2.0;
+        (at, at.clamp(left + half, (canvas.width - half).max(left + half)), label)
+    });
+    let median_is_right = median.as_ref().is_some_and(|(at, ..)| *at > (left + right) / 2.0);
+    let is_crowded = note
+        .as_ref()
+        .zip(median.as_ref())
+        .is_some_and(|(note, (_, centre, label))| {
+            let (note, half) = (
+                canvas.text_width(note, Weight::Regular) + em,
+                canvas.text_width(label, Weight::SemiBold) / 2.0,
+            );
+            if median_is_right {
+                centre - half < left + note
+            } else {
+                centre + half > right - note
+            }
+        });
+    let median_row = if is_crowded { 2.2 * em } else { 0.9 * em };
+    let (top, bottom) = (median_row + 1.3 * em, canvas.height - 2.0 * em);
+    let y = |value: f64| bottom - (bottom - top) * value / axis.top;
 
     for tick in axis.ticks() {
         let line = if tick == 0.0 { colour::CONTROL } else { colour::RULE };
@@ -99,16 +129,13 @@ pub(super) fn draw<DB: DrawingBackend>(
             colour::ACCENT,
         )?;
     }
-    if beyond > 0 {
-        let noun = if beyond == 1 { "ride" } else { "rides" };
-        let edge = format::with_unit(&format::count(last.from + width), unit);
-        let note = format!("{} {noun} above {edge}", format::count(whole(beyond)));
-        // Above the plot, at the side where the median is not.
-        let (place, align) = match histogram.median {
-            Some(median) if x(median) > (left + right) / 2.0 => (left, Align::Start),
-            _ => (right, Align::End),
+    if let Some(note) = &note {
+        let (place, align) = if median_is_right {
+            (left, Align::Start)
+        } else {
+            (right, Align::End)
         };
-        canvas.text(place, 0.9 * em, &note, align, Weight::Regular, colour::MUTED)?;
+        canvas.text(place, 0.9 * em, note, align, Weight::Regular, colour::MUTED)?;
     }
     let widest = canvas.text_width(&format::with_unit(&format::count(high), unit), Weight::Regular);
     let mut apart = width;
@@ -142,13 +169,16 @@ pub(super) fn draw<DB: DrawingBackend>(
         )?;
         edge += apart;
     }
-    if let Some(median) = histogram.median {
-        let at = x(median.clamp(low, high));
-        canvas.line(&[(at, 1.7 * em), (at, bottom)], 2.0, colour::TEXT)?;
-        let label = format!("median {}", format::with_unit(&format::count(median), unit));
-        let half = canvas.text_width(&label, Weight::SemiBold) / 2.0;
-        let centre = at.clamp(left + half, (canvas.width - half).max(left + half));
-        canvas.text(centre, 0.9 * em, &label, Align::Middle, Weight::SemiBold, colour::TEXT)?;
+    if let Some((at, centre, label)) = median {
+        canvas.line(&[(at, median_row + 0.8 * em), (at, bottom)], 2.0, colour::TEXT)?;
+        canvas.text(
+            centre,
+            median_row,
+            &label,
+            Align::Middle,
+            Weight::SemiBold,
+            colour::TEXT,
+        )?;
     }
     Ok(())
 }

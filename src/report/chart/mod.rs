@@ -390,6 +390,29 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_beyond_the_plot_and_the_median_never_share_a_place() {
+        let mut report = sample::ordinary();
+        let rides = [20; 9].into_iter().chain([0; 30]).chain([2]);
+        let bins = rides.zip(0u8..).map(|(rides, step)| Bin {
+            from: 20.0 * f64::from(step),
+            rides,
+        });
+        report.power_per_ride.bins = bins.collect();
+        report.power_per_ride.median = Some(100.0);
+        let height_of = |svg: &str, words: &str| {
+            let (before, _) = svg.split_once(words).unwrap();
+            let text = before.rsplit("<text ").next().unwrap();
+            text.split("y=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+        };
+        for (width, are_beside) in [(900, true), (180, false)] {
+            let svg = Chart::Power.svg(&report, "x", width, 260).unwrap();
+            let drawn = svg.split_once("</desc>").unwrap().1;
+            let rows = (height_of(drawn, "2 rides above"), height_of(drawn, "median "));
+            assert_eq!(rows.0 == rows.1, are_beside, "{width}: {rows:?}");
+        }
+    }
+
+    #[test]
     fn an_hour_that_occurs_twice_is_drawn_twice_and_one_that_is_skipped_is_not() {
         assert_eq!(heights(&svg(Chart::Hours, &sample::ordinary()), "#0B6E75").len(), 24);
         assert_eq!(heights(&svg(Chart::Hours, &sample::long_day()), "#0B6E75").len(), 25);
