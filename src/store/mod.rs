@@ -3,6 +3,7 @@
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
 pub mod backup;
+mod buffer;
 pub mod compact;
 pub mod daily_table;
 pub mod disk;

@@ -7,12 +7,13 @@ use duckdb::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::{
-    Doing, Result, Store, compact,
-    flush::{append_readings, append_riders, listed, numbers, replace_rides, stored_readings, uuid_at},
-    lock,
+    Doing, Result, Store,
+    buffer::{append_readings, append_riders, replace_rides, stored_readings},
+    compact, lock,
     ride_end::Announcer,
     ride_source,
     stream::add_counts,
+    value::{listed, numbers, uuid_at},
 };
 use crate::domain::{
     batch::{Begun, Counts, Replayed, StreamId},

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::{
     Doing, Result, Store,
-    flush::{listed, stored_readings, uuid_at},
+    buffer::stored_readings,
     outbox::MailState,
-    value,
+    value::{self, listed, uuid_at},
 };
 use crate::domain::{
     message::Envelope,

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::{
     Doing, Result, Store,
-    flush::{StoredFacts, listed, replace_rides, uuid_at},
+    buffer::{StoredFacts, replace_rides},
     lock,
+    value::{listed, uuid_at},
 };
 use crate::domain::{
     batch::{Begun, StreamId},

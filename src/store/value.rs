@@ -1,7 +1,8 @@
-//! From the program's values to DuckDB's.
+//! From the program's values to DuckDB's, and back where the crate has no way of its own.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::types::{TimeUnit, Value};
+use uuid::Uuid;
 
 use crate::domain::{event::LogInstant, ride::Ride};
 
@@ -63,4 +64,27 @@ pub(super) fn ride(ride: &Ride) -> [Value; 26] {
         whole(totals.cadence.min()),
         whole(totals.resistance.min()),
     ]
+}
+
+/// Ride ids as one parameter: text, since the crate binds no lists, and no table to stage them in has to be made.
+pub(super) fn listed<'r>(rides: impl IntoIterator<Item = &'r Uuid>) -> String {
+    let mut list = String::new();
+    for ride in rides {
+        if !list.is_empty() {
+            list.push(',');
+        }
+        list.push_str(ride.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    }
+    list
+}
+
+/// Numbers as one parameter, in the same way.
+pub(super) fn numbers(numbers: &[i64]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+pub(super) fn uuid_at(row: &duckdb::Row<'_>, column: usize) -> duckdb::Result<Uuid> {
+    let text: String = row.get(column)?;
+    Uuid::parse_str(&text)
+        .map_err(|error| duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::Text, Box::new(error)))
 }
