@@ -68,11 +68,19 @@ pub(super) struct Step<'s, 'a> {
     pub(super) partition: i32,
     pub(super) arrival: Arrival<'a>,
     pub(super) batch: &'s mut Batch,
+    /// What the event counts for.
+    pub(super) counts: Counts,
 }
 
-impl Step<'_, '_> {
-    fn counts(&mut self) -> &mut Counts {
-        self.batch.counts(self.partition, self.arrival.business_day)
+impl<'s, 'a> Step<'s, 'a> {
+    pub(super) fn new(rules: &'s Rules, partition: i32, arrival: Arrival<'a>, batch: &'s mut Batch) -> Self {
+        Step {
+            rules,
+            partition,
+            arrival,
+            batch,
+            counts: Counts::default(),
+        }
     }
 }
 
@@ -158,7 +166,7 @@ impl Bike {
     }
 
     fn marker(&mut self, step: &mut Step<'_, '_>, reason: EndReason) {
-        step.counts().marker_lines += 1;
+        step.counts.marker_lines += 1;
         // A marker that comes after the header of its own ride, before the first reading, is late or repeated.
         if self
             .ride
@@ -171,7 +179,7 @@ impl Bike {
     }
 
     fn getting_user_data(&mut self, step: &mut Step<'_, '_>, at: LogInstant) {
-        step.counts().user_data_lines += 1;
+        step.counts.user_data_lines += 1;
         if self.ride.as_ref().is_none_or(|ride| ride.started_at != at) {
             self.close(step, EndReason::NextRide);
         }
@@ -180,7 +188,7 @@ impl Bike {
     }
 
     fn system(&mut self, step: &mut Step<'_, '_>, at: LogInstant, user: Option<UserData>) {
-        step.counts().system_lines += 1;
+        step.counts.system_lines += 1;
         let Some(UserData { rider, bike_serial }) = user else {
             return;
         };
@@ -210,7 +218,7 @@ impl Bike {
     fn ride_line(&mut self, step: &mut Step<'_, '_>, at: LogInstant, second: i32, resistance: Option<i32>) {
         if self.hold.is_some_and(|hold| (hold.second, hold.at) == (second, at)) {
             // The same line twice; its Telemetry line is still to come.
-            step.counts().duplicate_lines += 1;
+            step.counts.duplicate_lines += 1;
             return;
         }
         self.release_hold(step);
@@ -218,9 +226,9 @@ impl Bike {
         let is_duplicate = ride.has_seen(second);
         ride.advance(second, at);
         if is_duplicate {
-            step.counts().duplicate_lines += 1;
+            step.counts.duplicate_lines += 1;
         } else {
-            step.counts().ride_lines += 1;
+            step.counts.ride_lines += 1;
         }
         self.hold = Some(Hold {
             at,
@@ -235,30 +243,28 @@ impl Bike {
         match self.hold {
             // Its own Ride line was overtaken by the next: that second is there already.
             Some(hold) if (-PAIR..0).contains(&(at - hold.at)) => {
-                step.counts().duplicate_lines += 1;
+                step.counts.duplicate_lines += 1;
             }
             Some(hold) if (0..=PAIR).contains(&(at - hold.at)) => {
                 self.hold = None;
                 if hold.is_duplicate {
-                    let counts = step.counts();
-                    counts.duplicate_lines += 1;
-                    counts.duplicate_readings += 1;
+                    step.counts.duplicate_lines += 1;
+                    step.counts.duplicate_readings += 1;
                 } else {
-                    step.counts().telemetry_lines += 1;
+                    step.counts.telemetry_lines += 1;
                     self.emit(step, hold.second, Some(hold), Some((at, telemetry)));
                 }
             }
-            None if repeated => step.counts().duplicate_lines += 1,
+            None if repeated => step.counts.duplicate_lines += 1,
             _ => {
                 self.release_hold(step);
                 let ride = self.ride_for(step, at, None);
                 let second = ride.last_second + 1;
                 if ride.has_seen(second) {
-                    let counts = step.counts();
-                    counts.duplicate_lines += 1;
-                    counts.duplicate_readings += 1;
+                    step.counts.duplicate_lines += 1;
+                    step.counts.duplicate_readings += 1;
                 } else {
-                    step.counts().telemetry_lines += 1;
+                    step.counts.telemetry_lines += 1;
                     self.emit(step, second, None, Some((at, telemetry)));
                 }
             }
@@ -269,7 +275,7 @@ impl Bike {
     fn release_hold(&mut self, step: &mut Step<'_, '_>) {
         if let Some(hold) = self.hold.take() {
             if hold.is_duplicate {
-                step.counts().duplicate_readings += 1;
+                step.counts.duplicate_readings += 1;
             } else {
                 self.emit(step, hold.second, Some(hold), None);
             }
@@ -348,8 +354,7 @@ impl Bike {
         let Some(ride) = &mut self.ride else { return };
         if ride.elsewhere == Elsewhere::Yes {
             // A line that the ride's end overtook, in a stretch that another has read.
-            let counts = step.counts();
-            counts.duplicate_readings += 1;
+            step.counts.duplicate_readings += 1;
             return;
         }
         let values = telemetry.map(|(_, telemetry)| telemetry);
@@ -378,7 +383,7 @@ impl Bike {
             step.batch.alerts.push(alert);
         }
         step.batch.readings.push(reading);
-        step.counts().readings += 1;
+        step.counts.readings += 1;
         if was_closed {
             step.batch.rides.push(ride.row(&step.rules.day));
         }

@@ -290,6 +290,9 @@ fn skip_model(text: &str) -> Option<&str> {
 
 /// `duration = 457.0; resistance = 60`. Without the `;` the duration itself may have been cut off.
 fn ride_fields(text: &str) -> Result<(i32, Option<i32>), ParseError> {
+    if let Some((second, resistance)) = scan_ride(text) {
+        return Ok((second, Some(resistance)));
+    }
     let value = text.strip_prefix("duration = ").ok_or(ParseError::CutOff("duration"))?;
     let (duration, Some(rest)) = cut_at_semicolon(value) else {
         return Err(ParseError::CutOff("duration"));
@@ -305,11 +308,21 @@ fn ride_fields(text: &str) -> Result<(i32, Option<i32>), ParseError> {
     Ok((seconds as i32, whole(field(rest, "resistance")?, "resistance")?))
 }
 
+/// The fields as bikes write them, whole; nothing for any other text.
+fn scan_ride(text: &str) -> Option<(i32, i32)> {
+    let (second, rest) = leading_number(text.strip_prefix("duration = ")?)?;
+    let (resistance, rest) = leading_number(rest.strip_prefix(".0; resistance = ")?)?;
+    rest.is_empty().then_some((second, resistance))
+}
+
 /// Heart rate, cadence and power, each where it was given.
 type TelemetryFields = (Option<i32>, Option<i32>, Option<f64>);
 
 /// `hrt = 117; rpm = 40; power = 9.737739856000001`. What the line's end cut off is missing.
 fn telemetry_fields(text: &str) -> Result<TelemetryFields, ParseError> {
+    if let Some((heart_rate, cadence, power)) = scan_telemetry(text) {
+        return Ok((Some(heart_rate), Some(cadence), Some(power)));
+    }
     let (heart_rate, rest) = cut_at_semicolon(text);
     let (cadence, rest) = rest.map_or(("", None), cut_at_semicolon);
     let (power, rest) = rest.map_or(("", None), cut_at_semicolon);
@@ -323,6 +336,31 @@ fn telemetry_fields(text: &str) -> Result<TelemetryFields, ParseError> {
         None => Ok((heart_rate, cadence, power)),
         Some(_) => Err(ParseError::UnknownLine),
     }
+}
+
+/// The fields as bikes write them, whole; nothing for any other text.
+fn scan_telemetry(text: &str) -> Option<(i32, i32, f64)> {
+    let (heart_rate, rest) = leading_number(text.strip_prefix("hrt = ")?)?;
+    let (cadence, rest) = leading_number(rest.strip_prefix("; rpm = ")?)?;
+    let power = rest.strip_prefix("; power = ")?.parse().ok()?;
+    (0.0..=MAX_POWER)
+        .contains(&power)
+        .then_some((heart_rate, cadence, power))
+}
+
+/// The number of up to four digits that a text begins with, and what follows it.
+fn leading_number(text: &str) -> Option<(i32, &str)> {
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=4)
+        .contains(&length)
+        .then(|| (decimal(&text.as_bytes()[..length]), &text[length..]))
+}
+
+/// The number that digits write.
+fn decimal(digits: &[u8]) -> i32 {
+    digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + i32::from(digit - b'0'))
 }
 
 /// What is before the first `;`, and what is after it.
@@ -354,11 +392,7 @@ fn whole(text: Option<&str>, name: &'static str) -> Result<Option<i32>, ParseErr
     let Some(text) = text else { return Ok(None) };
     let bytes = text.as_bytes();
     if bytes.len() <= 4 && bytes.iter().all(u8::is_ascii_digit) {
-        return Ok(Some(
-            bytes
-                .iter()
-                .fold(0, |value, digit| value * 10 + i32::from(digit - b'0')),
-        ));
+        return Ok(Some(decimal(bytes)));
     }
     let value = number(text, name)?;
     if value.fract() == 0.0 && (0.0..10_000.0).contains(&value) {
@@ -554,6 +588,23 @@ mod tests {
             ride_fields("duration = 1e12; resistance = 30"),
             Err(ParseError::BadNumber("duration"))
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn however_a_line_is_spaced_its_values_are_the_same(
+            (bpm, rpm, second, resistance) in (0..20_000, 0..20_000, 0..200_000, 0..20_000),
+            watts in proptest::num::f64::ANY,
+        ) {
+            proptest::prop_assert_eq!(
+                telemetry_fields(&format!("hrt = {bpm}; rpm = {rpm}; power = {watts}")),
+                telemetry_fields(&format!("hrt  = {bpm}; rpm  = {rpm}; power  = {watts}"))
+            );
+            proptest::prop_assert_eq!(
+                ride_fields(&format!("duration = {second}.0; resistance = {resistance}")),
+                ride_fields(&format!("duration = {second}; resistance  = {resistance}"))
+            );
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     source::RawMessage,
 };
 use crate::domain::{
-    batch::{Batch, Checkpoint, RejectedLine, StoredPosition},
+    batch::{Batch, Checkpoint, Counts, RejectedLine, StoredPosition},
     day::DayRule,
     event::{Event, LogInstant},
     heart_rate::{Raise, RiderLimits},
@@ -264,9 +264,8 @@ impl Pipeline {
         let at = stamp.or(partition.sessions.clock()).or(written_at).unwrap_or(now);
         let business_day = partition.day.of(at, &self.rules.day);
         let key = key_of(raw.key, envelope.as_ref().ok());
-        batch.counts(raw.partition, business_day).messages += 1;
         let taken_over_until = (raw.offset < partition.taken_over_until).then_some(partition.taken_over_until);
-        match understood {
+        let mut counts = match understood {
             Ok((event, user)) => {
                 let is_taken_over = taken_over_until.is_some();
                 let raise = match stamp {
@@ -285,12 +284,10 @@ impl Pipeline {
                     offset: raw.offset,
                     raise,
                     is_taken_over,
-                    business_day,
                 };
-                partition.sessions.apply(&self.rules, &event, user, arrival, batch);
+                partition.sessions.apply(&self.rules, &event, user, arrival, batch)
             }
             Err(reason) => {
-                batch.counts(raw.partition, business_day).rejected_lines += 1;
                 batch.rejected.push(RejectedLine {
                     partition: raw.partition,
                     offset: raw.offset,
@@ -300,8 +297,17 @@ impl Pipeline {
                     written_at,
                     business_day,
                 });
+                Counts {
+                    rejected_lines: 1,
+                    ..Counts::default()
+                }
             }
-        }
+        };
+        counts.messages = 1;
+        let position = batch.position(raw.partition);
+        position.next_offset = raw.offset + 1;
+        position.log_clock = position.log_clock.max(stamp);
+        position.counts.entry(business_day).or_default().add(&counts);
         // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
         let was_replaying = partition.next_offset < partition.silent_until;
         partition.next_offset = raw.offset + 1;
@@ -311,15 +317,18 @@ impl Pipeline {
         if taken_over_until == Some(partition.next_offset) {
             partition.sessions.end_takeover(batch);
         }
-        batch.position(raw.partition).next_offset = raw.offset + 1;
     }
 
     /// Closes every ride of a partition: at the end of a file, or when nothing arrives any more.
     pub fn close_all(&mut self, partition: i32) {
         if let Some(state) = self.partitions.get_mut(&partition) {
-            state.sessions.close_all(&self.rules, &mut self.batch);
+            let counts = state.sessions.close_all(&self.rules, &mut self.batch);
             let position = self.batch.position(partition);
             position.next_offset = state.next_offset;
+            if let Some(clock) = state.sessions.clock() {
+                let business_day = state.day.of(clock, &self.rules.day);
+                position.counts.entry(business_day).or_default().add(&counts);
+            }
         }
     }
 

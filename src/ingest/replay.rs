@@ -200,7 +200,8 @@ impl<'r> Replay<'r> {
             self.batch.counts(self.partition, self.day).messages += 1;
             self.line(line, placed)?;
         }
-        self.sessions.close_all(self.rules, &mut self.batch);
+        let closing = self.sessions.close_all(self.rules, &mut self.batch);
+        self.batch.counts(self.partition, self.day).add(&closing);
         self.adopt()?;
         for (day, counts) in &self.batch.position(self.partition).counts {
             placed.counts.entry(*day).or_default().add(counts);
@@ -241,10 +242,11 @@ impl<'r> Replay<'r> {
                 // What is replayed warns nobody.
                 raise: Raise::Later,
                 is_taken_over: false,
-                business_day: self.day,
             };
-            self.sessions
+            let counts = self
+                .sessions
                 .apply(self.rules, &line.event, line.user, arrival, &mut self.batch);
+            self.batch.counts(self.partition, self.day).add(&counts);
             return Ok(());
         };
         match line.event {

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use hashlink::LinkedHashMap;
+use chrono::{DateTime, TimeDelta, Utc};
+use hashlink::{LinkedHashMap, linked_hash_map::RawEntryMut};
 
 use super::{
     bike::{Bike, Step},
@@ -16,7 +16,7 @@ use super::{
     parse::UserData,
 };
 use crate::domain::{
-    batch::Batch,
+    batch::{Batch, Counts},
     day::DayRule,
     event::{Event, LogInstant},
     heart_rate::{AlertRule, Raise, RiderLimits},
@@ -89,8 +89,6 @@ pub struct Arrival<'a> {
     pub raise: Raise,
     /// A ride that ends with it is the partition's former owner's.
     pub is_taken_over: bool,
-    /// The day it is counted for.
-    pub business_day: NaiveDate,
 }
 
 impl Sessions {
@@ -175,7 +173,7 @@ impl Sessions {
             .unwrap_or(next_offset)
     }
 
-    /// Applies one event.
+    /// Applies one event; answers what it counts for, but not as a message.
     pub fn apply(
         &mut self,
         rules: &Rules,
@@ -183,52 +181,56 @@ impl Sessions {
         user: Option<UserData>,
         arrival: Arrival<'_>,
         batch: &mut Batch,
-    ) {
-        if !self.riding.contains_key(arrival.key) {
-            let bike = self
-                .quiet
-                .remove(arrival.key)
-                .unwrap_or_else(|| self.stranger(arrival.key));
-            self.riding.insert(arrival.key.to_owned(), bike);
-        }
-        let bike = self.riding.to_back(arrival.key).expect("it was put there");
-        let mut step = Step {
-            rules,
-            partition: self.partition,
-            arrival,
-            batch,
+    ) -> Counts {
+        let stranger = || Bike::new(serial_of(arrival.key, self.partition));
+        let bike = match self.riding.raw_entry_mut().from_key(arrival.key) {
+            RawEntryMut::Occupied(mut riding) => {
+                riding.to_back();
+                riding.into_mut()
+            }
+            RawEntryMut::Vacant(place) => {
+                let bike = self.quiet.remove(arrival.key).unwrap_or_else(stranger);
+                place.insert(arrival.key.to_owned(), bike).1
+            }
         };
+        let mut step = Step::new(rules, self.partition, arrival, batch);
         let told = bike.apply(&mut step, event, user);
         if let Some((at, keeps_time)) = told {
-            let position = step.batch.position(self.partition);
-            position.log_clock = position.log_clock.max(Some(at));
             // One wild stamp must not end every other bike's ride: only a bike that keeps time moves the clock.
             if keeps_time || self.clock == 0 {
                 self.clock = self.clock.max(at);
             }
         }
         bike.heard_at = self.clock;
-        self.close_quiet(rules, arrival, batch);
+        let clock = self.clock;
+        let is_older =
+            |bikes: &LinkedHashMap<_, Bike>, than| bikes.front().is_some_and(|(_, bike)| clock - bike.heard_at > than);
+        while is_older(&self.riding, rules.idle_micros()) {
+            let Some((key, mut bike)) = self.riding.pop_front() else {
+                break;
+            };
+            bike.close(&mut step, EndReason::Idle);
+            self.quiet.insert(key, bike);
+        }
+        while is_older(&self.quiet, FORGET) {
+            self.quiet.pop_front();
+        }
+        step.counts
     }
 
-    /// Closes every ride under way: at the end of a file, or when nothing arrives any more.
-    pub fn close_all(&mut self, rules: &Rules, batch: &mut Batch) {
+    /// Closes every ride under way: at the end of a file, or when nothing arrives any more. Answers what that counts for.
+    pub fn close_all(&mut self, rules: &Rules, batch: &mut Batch) -> Counts {
         let arrival = Arrival {
             key: &[],
             offset: -1,
             raise: Raise::Later,
             is_taken_over: false,
-            business_day: rules.day.day_of(instant(self.clock)),
         };
-        let mut step = Step {
-            rules,
-            partition: self.partition,
-            arrival,
-            batch,
-        };
+        let mut step = Step::new(rules, self.partition, arrival, batch);
         for bike in self.riding.values_mut() {
             bike.close(&mut step, EndReason::Idle);
         }
+        step.counts
     }
 
     /// The stretch that was taken over ends here: rides that ended in it, provisionally too, are the former owner's.
@@ -238,43 +240,21 @@ impl Sessions {
         }
     }
 
-    /// Closes the rides of bikes that have been quiet on the partition's clock, and forgets those that were for long.
-    fn close_quiet(&mut self, rules: &Rules, arrival: Arrival<'_>, batch: &mut Batch) {
-        let clock = self.clock;
-        let is_older =
-            |bikes: &LinkedHashMap<_, Bike>, than| bikes.front().is_some_and(|(_, bike)| clock - bike.heard_at > than);
-        while is_older(&self.riding, rules.idle_micros()) {
-            let Some((key, mut bike)) = self.riding.pop_front() else {
-                break;
-            };
-            let mut step = Step {
-                rules,
-                partition: self.partition,
-                arrival,
-                batch,
-            };
-            bike.close(&mut step, EndReason::Idle);
-            self.quiet.insert(key, bike);
-        }
-        while is_older(&self.quiet, FORGET) {
-            self.quiet.pop_front();
-        }
-    }
-
     /// The serial of the bike with that key: what its last header said, else the key, else the partition's name.
     #[must_use]
     pub fn bike_serial(&self, key: &[u8]) -> String {
         match self.riding.get(key).or_else(|| self.quiet.get(key)) {
             Some(bike) => bike.serial().to_owned(),
-            None => match std::str::from_utf8(key) {
-                Ok("") | Err(_) => nameless(self.partition),
-                Ok(key) => key.to_owned(),
-            },
+            None => serial_of(key, self.partition),
         }
     }
+}
 
-    fn stranger(&self, key: &[u8]) -> Bike {
-        Bike::new(self.bike_serial(key))
+/// What a bike is called before a header has said so: its key, else its partition's name.
+fn serial_of(key: &[u8], partition: i32) -> String {
+    match std::str::from_utf8(key) {
+        Ok("") | Err(_) => nameless(partition),
+        Ok(key) => key.to_owned(),
     }
 }
 
