@@ -331,7 +331,7 @@ impl Probe {
         // The reading is whole when its ride line and its telemetry line are there.
         self.wait(
             sent,
-            "select count(*) from daily.reading where power_watts = ?::double",
+            "select count(*) from daily.reading where recorded_at > now() - interval 1 minute and power_watts = ?::double",
             &watts.to_string(),
         )
     }
@@ -363,7 +363,8 @@ impl Probe {
                 sent.elapsed() < Duration::from_secs(60),
                 "nothing came: {sql} {parameter}"
             );
-            self.bikes.producer.poll(Duration::from_millis(5));
+            self.bikes.producer.poll(Duration::ZERO);
+            thread::sleep(Duration::from_millis(5));
         }
         sent.elapsed()
     }

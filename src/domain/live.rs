@@ -2,7 +2,7 @@
 //! only; the store has the truth, this has the present.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -83,7 +83,7 @@ pub struct LiveBoard {
 
 #[derive(Debug, Default)]
 struct Board {
-    bikes: BTreeMap<String, Tracked>,
+    bikes: HashMap<String, Tracked>,
     stream: StreamState,
 }
 
@@ -111,6 +111,8 @@ impl LiveBoard {
                 if tracked.now.ride_id != now.ride_id {
                     tracked.trace.clear();
                 }
+                // A ride that came back from a restart is shown once more.
+                tracked.trace.pop_back_if(|last| last.second == point.second);
                 while tracked.trace.len() >= capacity {
                     tracked.trace.pop_front();
                 }
@@ -130,9 +132,11 @@ impl LiveBoard {
         }
     }
 
-    /// The ride of `bike` is over: it leaves the board.
-    pub fn end(&self, bike: &str) {
-        self.write().bikes.remove(bike);
+    /// Rides that are not under way any more leave the board.
+    pub fn retain(&self, is_under_way: impl Fn(Uuid) -> bool) {
+        self.write()
+            .bikes
+            .retain(|_, tracked| is_under_way(tracked.now.ride_id));
     }
 
     /// Says how the stream stands.
@@ -155,11 +159,14 @@ impl LiveBoard {
     /// Every bike and its newest reading, in the order of the bikes' names.
     #[must_use]
     pub fn snapshot(&self) -> Vec<(String, LiveBike)> {
-        self.read()
+        let mut bikes: Vec<_> = self
+            .read()
             .bikes
             .iter()
             .map(|(bike, tracked)| (bike.clone(), tracked.now.clone()))
-            .collect()
+            .collect();
+        bikes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        bikes
     }
 
     /// One bike's newest reading and the last [`TRACE_SECONDS`] of its ride, oldest first.
@@ -232,7 +239,7 @@ mod tests {
             .map(|(bike, now)| (bike, now.second))
             .collect();
         assert_eq!(bikes, [("SN1".to_owned(), 1), ("SN2".to_owned(), 2)]);
-        board.end("SN2");
+        board.retain(|ride| ride != Uuid::from_u128(1));
         assert_eq!(board.riding(), 1);
         assert!(board.bike("SN2").is_none());
     }

@@ -1,7 +1,7 @@
 //! The long-running consumer: from Kafka to the store, until it is told to stop.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -38,8 +38,11 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 /// In how many flushes the partitions take their turns, so that no flush has to wait for all the rides under way.
 const CHECKPOINT_TURNS: usize = (CHECKPOINT_INTERVAL.as_millis() / FLUSH_INTERVAL.as_millis()) as usize;
 
-/// How often the live board and whoever listens are told: each ride under way is looked at for it.
+/// How often the live board and whoever listens are told.
 const TELL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How soon a ride that is over has left the live board.
+const CLEAR_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A partition at its end, where nothing arrived for this long, has no ride under way.
 const QUIET: Duration = Duration::from_secs(60);
@@ -149,8 +152,8 @@ impl Consumer {
             writer: self.start_writer(&stream)?,
             stream,
             partitions: BTreeMap::new(),
-            shown: HashMap::new(),
             told_at: Instant::now(),
+            cleared_at: Instant::now(),
             flushed_at: Instant::now(),
             checkpoint_due: false,
             unwritten: 0,
@@ -226,14 +229,6 @@ impl Partition {
     }
 }
 
-/// A ride on the live board.
-struct Shown {
-    ride_id: Uuid,
-    second: i32,
-    /// When it was last seen under way.
-    at: Instant,
-}
-
 /// One connection's state.
 struct Session<'c> {
     consumer: &'c Consumer,
@@ -241,9 +236,9 @@ struct Session<'c> {
     pipeline: Pipeline,
     writer: Writer,
     partitions: BTreeMap<i32, Partition>,
-    /// What the live board shows, by bike.
-    shown: HashMap<String, Shown>,
     told_at: Instant,
+    /// When rides that are over were last taken off the live board.
+    cleared_at: Instant,
     flushed_at: Instant,
     /// A partition's rides were ended by the wall clock, of which the log knows nothing.
     checkpoint_due: bool,
@@ -394,7 +389,8 @@ impl Session<'_> {
         let is_full =
             self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
         let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= FLUSH_INTERVAL;
-        if is_full || is_late || self.checkpoint_due {
+        let is_urgent = self.pipeline.pending_alerts() > 0 && self.unwritten == 0;
+        if is_full || is_late || is_urgent || self.checkpoint_due {
             self.flush(self.checkpoint_due)?;
         }
         self.hear(source, listener)?;
@@ -527,41 +523,24 @@ impl Session<'_> {
 
     /// Brings the live board up to date.
     fn show(&mut self) {
-        let (live, now) = (&self.consumer.live, self.told_at);
-        for ride in self.pipeline.open_rides().filter(|ride| ride.totals.reading_count > 0) {
-            let seen = Shown {
-                ride_id: ride.ride_id,
-                second: ride.last_second,
-                at: now,
-            };
-            match self.shown.get_mut(&ride.bike_serial) {
-                Some(shown) => {
-                    if (shown.ride_id, shown.second) != (seen.ride_id, seen.second) {
-                        live.update(&ride.bike_serial, live_bike(ride));
-                    }
-                    *shown = seen;
-                }
-                None => {
-                    live.update(&ride.bike_serial, live_bike(ride));
-                    self.shown.insert(ride.bike_serial.clone(), seen);
-                }
+        let live = &self.consumer.live;
+        for ride in self.pipeline.open_rides_mut() {
+            if ride.totals.reading_count > 0 && ride.shown_second != ride.last_second {
+                live.update(&ride.bike_serial, live_bike(ride));
+                ride.shown_second = ride.last_second;
             }
         }
-        self.shown.retain(|bike, shown| {
-            let is_riding = shown.at == now;
-            if !is_riding {
-                live.end(bike);
-            }
-            is_riding
-        });
+        if self.told_at - self.cleared_at >= CLEAR_INTERVAL {
+            self.cleared_at = self.told_at;
+            let open: HashSet<Uuid> = self.pipeline.open_rides().map(|ride| ride.ride_id).collect();
+            live.retain(|ride| open.contains(&ride));
+        }
     }
 
     /// Writes what is left. Where others remain in the group, they get the partitions with what is under way there.
     fn end(mut self, source: &KafkaSource, listener: &mut dyn Listener) -> anyhow::Result<()> {
         self.flush(true)?;
-        for bike in self.shown.keys() {
-            self.consumer.live.end(bike);
-        }
+        self.consumer.live.retain(|_| false);
         self.restart_writer(listener)?;
         let partitions: Vec<i32> = self.partitions.keys().copied().collect();
         // A cluster that does not answer would not hear of a handover either.

@@ -49,6 +49,9 @@ pub struct OpenRide {
     pub alert_count: i32,
     /// The newest reading's values, for the live dashboard.
     pub last: LastValues,
+    /// The second that the live dashboard shows.
+    #[serde(skip)]
+    pub shown_second: i32,
     /// Whose it is, if it ended in a stretch that another consumer had read before.
     pub elsewhere: Elsewhere,
     /// Stamp of the `[SYSTEM]` line that named the rider.
@@ -105,6 +108,7 @@ impl OpenRide {
             totals: Totals::default(),
             alert_count: 0,
             last: LastValues::default(),
+            shown_second: 0,
             elsewhere: Elsewhere::No,
             system_at: None,
             limits: Limits::default(),

@@ -185,6 +185,13 @@ impl Pipeline {
             .flat_map(|partition| partition.sessions.open_rides())
     }
 
+    /// The same, to be marked.
+    pub fn open_rides_mut(&mut self) -> impl Iterator<Item = &mut OpenRide> {
+        self.partitions
+            .values_mut()
+            .flat_map(|partition| partition.sessions.open_rides_mut())
+    }
+
     /// Whether a ride of the partition is under way.
     #[must_use]
     pub fn has_open_rides(&self, partition: i32) -> bool {
@@ -342,6 +349,12 @@ impl Pipeline {
     #[must_use]
     pub fn pending_rejected(&self) -> usize {
         self.batch.rejected.len()
+    }
+
+    /// Alerts raised since the last batch was taken.
+    #[must_use]
+    pub fn pending_alerts(&self) -> usize {
+        self.batch.alerts.len()
     }
 
     /// Whether there is anything to write.

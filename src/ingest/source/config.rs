@@ -27,7 +27,7 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 /// Better than librdkafka's defaults for us; any of them can be overruled.
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 7] = [
     // Only the partitions that move are given up when a consumer joins or leaves.
     ("partition.assignment.strategy", "cooperative-sticky"),
     ("client.id", "deloton"),
@@ -37,6 +37,8 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("queued.max.messages.kbytes", "32768"),
     // When that is full, the next look is not a second away, by which everything would be read, and waited for.
     ("fetch.queue.backoff.ms", "10"),
+    // Kafka answers a fetch when there is something; the embedded broker, when there was nothing, only after this time.
+    ("fetch.wait.max.ms", "100"),
     ("reconnect.backoff.max.ms", "5000"),
 ];
 
