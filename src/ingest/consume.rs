@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
@@ -105,6 +106,10 @@ impl Consumer {
     /// # Errors
     /// When the settings are wrong or the store cannot be written.
     pub fn run(&self, listener: &mut dyn Listener) -> anyhow::Result<()> {
+        let _folding = self
+            .store
+            .fold_wal()
+            .context("cannot start the thread of the write-ahead log")?;
         while !self.is_stopping() {
             let connected = KafkaSource::connect(self.kafka.clone(), &mut |event| {
                 if let Some(SourceEvent::Error(text)) = event {

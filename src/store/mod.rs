@@ -27,6 +27,7 @@ pub mod status;
 pub mod stream;
 mod value;
 mod views;
+pub mod wal;
 
 use std::{
     collections::HashSet,
@@ -356,6 +357,7 @@ fn open_as(path: &Path, mode: AccessMode) -> Result<Connection> {
             .with("autoinstall_known_extensions", "false")?
             .with("autoload_known_extensions", "false")?
             .with("memory_limit", MEMORY_LIMIT)?
+            .with("wal_autocheckpoint", wal::MAX_LENGTH)?
             .with("temp_directory", path.with_file_name("tmp").to_string_lossy())
     };
     let failed = |source: duckdb::Error| {
