@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 use crate::domain::{
     event::{Event, LogInstant},
@@ -282,7 +282,10 @@ fn two_digits(text: &[u8]) -> Option<i64> {
 
 /// What follows `mendoza v9: `.
 fn skip_model(text: &str) -> Option<&str> {
-    let name = memchr(b' ', text.as_bytes()).filter(|&length| length > 0)?;
+    let name = text
+        .bytes()
+        .position(|byte| byte == b' ')
+        .filter(|&length| length > 0)?;
     let version = text[name + 1..].strip_prefix('v')?;
     let body = version.trim_start_matches(|byte: char| byte.is_ascii_digit());
     (body.len() < version.len()).then(|| body.strip_prefix(": ")).flatten()
@@ -365,10 +368,8 @@ fn decimal(digits: &[u8]) -> i32 {
 
 /// What is before the first `;`, and what is after it.
 fn cut_at_semicolon(text: &str) -> (&str, Option<&str>) {
-    match memchr(b';', text.as_bytes()) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    }
+    text.split_once(';')
+        .map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
 /// The text of field `name` in `name = text`; none where the line ended before the text.
