@@ -255,6 +255,29 @@ impl Batch {
         self.positions.is_empty() && self.rides.is_empty() && self.checkpoints.is_empty()
     }
 
+    /// Whether it says more than where partitions stand.
+    #[must_use]
+    pub fn has_rows(&self) -> bool {
+        let Batch {
+            readings,
+            rides,
+            begun,
+            elsewhere,
+            riders,
+            alerts,
+            rejected,
+            positions: _,
+            checkpoints: _,
+        } = self;
+        !(readings.is_empty()
+            && rides.is_empty()
+            && begun.is_empty()
+            && elsewhere.is_empty()
+            && riders.is_empty()
+            && alerts.is_empty()
+            && rejected.is_empty())
+    }
+
     /// The position of `partition`, made if needed.
     pub fn position(&mut self, partition: i32) -> &mut Position {
         self.positions.entry(partition).or_default()

@@ -33,6 +33,10 @@ use crate::{
 /// Readings are in the store at most this long after they arrived.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Offsets are in the store at most this long after their messages arrived, where no rows came of these: half of a
+/// reading's two lines, say.
+const PLACE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How often the open rides of a partition are written down: a restart replays about this much, silently.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -393,7 +397,12 @@ impl Session<'_> {
         }
         let is_full =
             self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
-        let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= FLUSH_INTERVAL;
+        let interval = if self.pipeline.has_pending_rows() {
+            FLUSH_INTERVAL
+        } else {
+            PLACE_INTERVAL
+        };
+        let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= interval;
         let is_urgent = self.pipeline.pending_alerts() > 0 && self.unwritten == 0;
         if is_full || is_late || is_urgent || self.checkpoint_due {
             self.flush(self.checkpoint_due)?;

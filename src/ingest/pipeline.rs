@@ -363,6 +363,12 @@ impl Pipeline {
         !self.batch.is_empty()
     }
 
+    /// Whether anything but offsets and counts is to be written.
+    #[must_use]
+    pub fn has_pending_rows(&self) -> bool {
+        self.batch.has_rows()
+    }
+
     /// Takes what was collected, with the state of the open rides of the partitions that `is_due` names, and with those
     /// rides' rows as they stand then.
     ///

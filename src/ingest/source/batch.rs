@@ -81,7 +81,8 @@ impl<C: ConsumerContext> BatchQueue<C> {
 
     fn take_batch(&mut self, timeout: Duration, size: usize, each: &mut impl FnMut(Taken<'_>)) -> usize {
         debug_assert!(size <= BATCH_MAX, "the buffer was allocated for this many");
-        let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // Rounded up: whoever waits out the rest of a deadline would ask again and again in its last millisecond.
+        let millis = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
         // SAFETY: the queue is alive, and `batch` has room for `size` pointers, of which librdkafka fills the first
         // `count`. A negative count is an error of the call as a whole, which wrote nothing.
         let count = unsafe {
