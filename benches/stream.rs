@@ -200,7 +200,9 @@ fn consume(brokers: &str) -> Duration {
 }
 
 fn count_bytes(brokers: &str) -> Duration {
-    let mut source = KafkaSource::connect(config(brokers), &mut |_| true).unwrap().unwrap();
+    let mut source = KafkaSource::connect(config(brokers), Arc::default(), &mut |_| {})
+        .unwrap()
+        .unwrap();
     source.subscribe(Box::new(|_| Ok(None))).unwrap();
     let (mut messages, mut bytes, mut idle_at) = (0, 0, Instant::now());
     while messages < LINES {

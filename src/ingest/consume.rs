@@ -115,11 +115,10 @@ impl Consumer {
             .fold_wal()
             .context("cannot start the thread of the write-ahead log")?;
         while !self.is_stopping() {
-            let connected = KafkaSource::connect(self.kafka.clone(), &mut |event| {
-                if let Some(SourceEvent::Error(text)) = event {
+            let connected = KafkaSource::connect(self.kafka.clone(), Arc::clone(&self.stop), &mut |event| {
+                if let SourceEvent::Error(text) = event {
                     self.trouble(listener, &text);
                 }
-                !self.is_stopping()
             })?;
             let Some(mut source) = connected else { break };
             let consumed = self.consume(&mut source, listener);

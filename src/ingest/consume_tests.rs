@@ -24,8 +24,12 @@ struct Broker {
 
 impl Broker {
     fn start() -> Self {
+        Broker::of(1)
+    }
+
+    fn of(partitions: i32) -> Self {
         let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic(TOPIC, 1, 1).unwrap();
+        cluster.create_topic(TOPIC, partitions, 1).unwrap();
         let producer = ClientConfig::new()
             .set("bootstrap.servers", cluster.bootstrap_servers())
             .create()
@@ -34,9 +38,17 @@ impl Broker {
     }
 
     fn send(&self, payloads: &[String]) {
+        self.send_to(0, payloads);
+    }
+
+    fn send_to(&self, partition: i32, payloads: &[String]) {
         for payload in payloads {
             let at = start().timestamp_millis();
-            let record = BaseRecord::to(TOPIC).key("SN0001").payload(payload).timestamp(at);
+            let record = BaseRecord::to(TOPIC)
+                .partition(partition)
+                .key("SN0001")
+                .payload(payload)
+                .timestamp(at);
             self.producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         self.producer.flush(Duration::from_secs(10)).unwrap();
@@ -85,7 +97,7 @@ impl Listener for Quietly {
 }
 
 /// Consumes as cluster `identity` until `enough` rows come back from `sql`, with a clean end.
-fn consume_until(store: &Store, broker: &Broker, identity: &str, enough: impl Fn() -> bool) {
+fn consume_until(store: &Store, broker: &Broker, identity: &str, mut enough: impl FnMut() -> bool) {
     let stop = Arc::new(AtomicBool::new(false));
     let consumer = Consumer {
         store: store.clone(),
@@ -216,4 +228,38 @@ fn a_ride_that_kafka_and_a_file_tell_of_at_the_same_time_is_stored_once() {
     );
     let shared: HashSet<String> = rows(&store, "from ops.ride_source").into_iter().collect();
     assert_eq!(shared.len(), 2, "{shared:?}");
+}
+
+#[test]
+fn every_partition_writes_its_rides_down_in_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let broker = Broker::of(3);
+    let stream = StreamId {
+        source: "cluster".to_owned(),
+        topic: TOPIC.to_owned(),
+    };
+    let send = |lines: Vec<String>| (0..3).for_each(|partition| broker.send_to(partition, &lines));
+    send([header(0), riding(0, 1..=40)].concat());
+    let written = || {
+        let positions = store.positions(&stream).unwrap();
+        positions
+            .iter()
+            .map(|position| {
+                let checkpoint = position.checkpoint.as_ref();
+                (
+                    position.next_offset,
+                    checkpoint.map_or(0, |checkpoint| checkpoint.next_offset),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut second = 40;
+    consume_until(&store, &broker, "cluster", || {
+        // Something has to come, or there is nothing to write.
+        second += 1;
+        send(riding(0, second..=second));
+        let written = written();
+        written.len() == 3 && written.iter().all(|&(_, checkpointed)| checkpointed > 0)
+    });
 }

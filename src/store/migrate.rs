@@ -29,6 +29,10 @@ pub fn known_version() -> i32 {
 
 /// Brings the database to [`known_version`].
 pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Result<()> {
+    migrate_to(known_version(), connection, path, clock)
+}
+
+fn migrate_to(known: i32, connection: &Connection, path: &Path, clock: Clock) -> Result<()> {
     let display = || path.display().to_string();
     connection
         .execute_batch(
@@ -40,22 +44,25 @@ pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Res
             row.get(0)
         })
         .doing(|| format!("cannot read the schema version of `{}`", display()))?;
-    if found > known_version() {
+    if found > known {
         return Err(StoreError::Newer {
             path: display(),
             found,
-            known: known_version(),
+            known,
         });
     }
-    if found > 0 && found < known_version() {
-        let aside = path.with_extension(format!("before-version-{}.duckdb", known_version()));
+    if found > 0 && found < known {
+        let aside = path.with_extension(format!("before-version-{known}.duckdb"));
         connection
             .execute_batch("checkpoint")
             .doing(|| format!("cannot checkpoint `{}`", display()))?;
         std::fs::copy(path, &aside)
             .doing(|| format!("cannot put a copy of `{}` aside before migrating it", display()))?;
     }
-    for (version, sql) in (1..).zip(MIGRATIONS).filter(|&(version, _)| version > found) {
+    for (version, sql) in (1..)
+        .zip(MIGRATIONS)
+        .filter(|&(version, _)| version > found && version <= known)
+    {
         let record = format!(
             "insert into main.schema_version values ({version}, '{}')",
             clock.now().to_rfc3339()
@@ -65,4 +72,59 @@ pub(super) fn migrate(connection: &Connection, path: &Path, clock: Clock) -> Res
             .doing(|| format!("cannot migrate `{}` to schema version {version}", display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::batch::Counts,
+        store::{Store, fixture, open_file},
+    };
+
+    #[test]
+    fn what_an_earlier_version_stored_is_all_there_after_migrating() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deloton.duckdb");
+        let clock = Clock::Fixed(fixture::at(fixture::NOW));
+        let old = open_file(&path).unwrap();
+        migrate_to(4, &old, &path, clock).unwrap();
+        old.execute_batch(
+            "insert into ops.stream values
+                 ('cluster', 'deloton', 0, 12, now(), now(), 12, 5, 5, 1, 1, 0, 0, 0, 0, 5, 0, null),
+                 ('cluster', 'deloton', 1, 7, null, now(), 7, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, null);
+             insert into daily.ride (ride_id, bike_serial, started_at, is_partial, duration_seconds, reading_count,
+                 energy_kilojoules, dropout_seconds, flagged_readings, alert_count)
+             values (uuid(), 'SN1', now(), true, 5, 5, 0.25, 0, 0, 0);
+             insert into daily.rejected_line (source, topic, partition, \"offset\", received_at, raw, reason)
+             select 'cluster', 'deloton', 1, range, now(), 'x'::blob, 'no value' from range(7)",
+        )
+        .unwrap();
+        drop(old);
+
+        let store = Store::open(folder.path(), clock).unwrap();
+        let accounts = store.reconciliation().unwrap();
+        let of = |partition| {
+            accounts
+                .iter()
+                .find(|account| account.partition == partition)
+                .unwrap()
+                .counts
+        };
+        let rejected = Counts {
+            messages: 7,
+            rejected_lines: 7,
+            ..Counts::default()
+        };
+        assert_eq!((of(0).messages, of(0).accounted_for(), of(0).readings), (12, 12, 5));
+        assert_eq!(of(1), rejected);
+        assert_eq!(fixture::number(&store, "select count(*) from daily.rejected_line"), 7);
+        assert_eq!(fixture::number(&store, "select reading_count from ride"), 5);
+        assert!(
+            folder
+                .path()
+                .join(format!("deloton.before-version-{}.duckdb", known_version()))
+                .exists()
+        );
+    }
 }

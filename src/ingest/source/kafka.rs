@@ -6,6 +6,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     thread,
@@ -67,6 +68,8 @@ pub struct KafkaSource {
     /// A rebalance that is begun and not done.
     pending: Option<Rebalance>,
     said: Said,
+    /// Raised when it is time to end.
+    stop: Arc<AtomicBool>,
 }
 
 /// A rebalance of the group.
@@ -76,14 +79,15 @@ enum Rebalance {
 }
 
 impl KafkaSource {
-    /// Reaches the cluster, trying for as long as `go_on` answers true; it is told of each failure. None when it did not.
-    /// Nothing is consumed before [`subscribe`](Self::subscribe).
+    /// Reaches the cluster, trying again and again until `stop` is raised: then there is none. `tell` hears of each
+    /// failure. Nothing is consumed before [`subscribe`](Self::subscribe).
     ///
     /// # Errors
     /// When the settings are wrong: what no waiting can mend.
     pub fn connect(
         config: KafkaConfig,
-        go_on: &mut dyn FnMut(Option<SourceEvent>) -> bool,
+        stop: Arc<AtomicBool>,
+        tell: &mut dyn FnMut(SourceEvent),
     ) -> anyhow::Result<Option<Self>> {
         config.check()?;
         let topic = CString::new(config.topic.as_str()).context("the topic's name contains a null")?;
@@ -103,16 +107,15 @@ impl KafkaSource {
                     String::new(),
                 ));
             }
-            let mut goes_on = go_on(None);
             for report in reports {
                 if let Report::Error(code, reason) = report
                     && said.is_due(code)
                 {
                     let text = explain(code, &reason, &config.topic, &config.group);
-                    goes_on &= go_on(Some(SourceEvent::Error(text)));
+                    tell(SourceEvent::Error(text));
                 }
             }
-            if !goes_on {
+            if stop.load(Ordering::Relaxed) {
                 consumer.context().close();
                 return Ok(None);
             }
@@ -134,6 +137,7 @@ impl KafkaSource {
             progress: Progress::default(),
             pending: None,
             said,
+            stop,
         }))
     }
 
@@ -304,6 +308,7 @@ impl KafkaSource {
         for &partition in &partitions {
             match self.start_of(partition) {
                 Ok(start) => starts.push(start),
+                Err(_) if self.stop.load(Ordering::Relaxed) => return Ok(false),
                 Err(error) => {
                     // The broker is away: the next poll tries again.
                     let text = format!("cannot find where partition {partition} begins: {error:#}");
@@ -391,7 +396,7 @@ impl KafkaSource {
                     log,
                     time.timestamp_micros(),
                     self.config.log_timezone,
-                    &mut |range, each| scan(&consumer, topic, partition, range, each),
+                    &mut |range, each| scan(&consumer, &self.stop, topic, partition, range, each),
                 )
             }
             StartAt::Lookback => self.headers_before(partition, log),
@@ -403,7 +408,7 @@ impl KafkaSource {
         let consumer = self.scanner()?;
         let (limit, zone) = (self.config.lookback, self.config.log_timezone);
         at_headers(log, limit, zone, &mut |range, each| {
-            scan(&consumer, &self.config.topic, partition, range, each)
+            scan(&consumer, &self.stop, &self.config.topic, partition, range, each)
         })
     }
 

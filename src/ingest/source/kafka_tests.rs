@@ -2,6 +2,10 @@
 
 use std::{
     collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -93,7 +97,9 @@ impl Heard {
 }
 
 fn connect(config: KafkaConfig, stored: &[(i32, i64)]) -> KafkaSource {
-    let mut source = KafkaSource::connect(config, &mut |_| true).unwrap().unwrap();
+    let mut source = KafkaSource::connect(config, Arc::default(), &mut |_| {})
+        .unwrap()
+        .unwrap();
     let stored: HashMap<i32, i64> = stored.iter().copied().collect();
     source
         .subscribe(Box::new(move |partition| {
@@ -316,9 +322,10 @@ fn a_broker_that_is_away_is_said_in_words_and_waited_for() {
     let broker = Broker::start(1);
     broker.cluster.broker_down(-1).unwrap();
     let mut said = Vec::new();
-    let source = KafkaSource::connect(broker.config(StartAt::Earliest), &mut |event| {
-        said.extend(event);
-        said.is_empty()
+    let stop = Arc::new(AtomicBool::new(false));
+    let source = KafkaSource::connect(broker.config(StartAt::Earliest), Arc::clone(&stop), &mut |event| {
+        said.push(event);
+        stop.store(true, Ordering::Relaxed);
     });
     assert!(source.unwrap().is_none());
     assert!(
@@ -339,6 +346,29 @@ fn a_broker_that_is_away_is_said_in_words_and_waited_for() {
     broker.flush();
     let heard = listen(&mut source, |heard| !heard.messages.is_empty());
     assert_eq!((heard.messages[0].1, heard.messages[0].3.as_str()), (1, "after"));
+}
+
+#[test]
+fn looking_back_for_headers_ends_when_told_to_stop() {
+    let broker = Broker::start(1);
+    for number in 0..100 {
+        broker.send(0, "SN0001", &number.to_string());
+    }
+    broker.flush();
+    let stop = Arc::new(AtomicBool::new(true));
+    let mut source = KafkaSource::connect(broker.config(StartAt::Lookback), Arc::clone(&stop), &mut |_| {})
+        .unwrap()
+        .unwrap();
+    source.subscribe(Box::new(|_| Ok(None))).unwrap();
+    let mut heard = Heard::default();
+    // The group assigns the partition within three seconds.
+    for _ in 0..25 {
+        heard.hear(&mut source);
+    }
+    assert_eq!(heard.events, []);
+    stop.store(false, Ordering::Relaxed);
+    let is_assigned = |event: &SourceEvent| matches!(event, SourceEvent::Assigned(_));
+    listen(&mut source, |heard| heard.events.iter().any(is_assigned));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,9 +18,10 @@ use super::RawMessage;
 /// How long a broker may take to answer a question.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads a range of a partition's offsets, in order, until `each` answers false.
+/// Reads a range of a partition's offsets, in order, until `each` answers false. Fails when `stop` is raised.
 pub(super) fn scan(
     consumer: &BaseConsumer,
+    stop: &AtomicBool,
     topic: &str,
     partition: i32,
     range: Range<i64>,
@@ -36,6 +38,9 @@ pub(super) fn scan(
         .with_context(|| format!("cannot read partition {partition}"))?;
     let mut last_heard = Instant::now();
     let read = loop {
+        if stop.load(Ordering::Relaxed) {
+            break Err(anyhow::anyhow!("told to stop"));
+        }
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) if message.partition() != partition || message.offset() < range.start => {}
             Some(Ok(message)) => {
