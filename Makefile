@@ -40,10 +40,11 @@ fuzz: ## feeds nonsense to whatever reads what comes from outside, FUZZ_SECONDS 
 			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 || exit 1; \
 	done
 
-lint: setup ## format, clippy, docs
+lint: setup ## format, clippy, docs, and that what is fuzzed still compiles by itself
 	cargo fmt --check
 	cargo clippy --locked --all-targets $(CARGO_FLAGS) -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items $(CARGO_FLAGS)
+	cargo check --locked --lib --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
 
 setup:
 	@tools/setup

@@ -69,8 +69,8 @@ impl Store {
 impl Drop for WalFolder {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of the write-ahead log panicked");
         }
     }
 }
