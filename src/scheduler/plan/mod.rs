@@ -274,6 +274,8 @@ fn looks_again(job: &JobConfig) -> bool {
 const NEWS: TimeDelta = TimeDelta::days(7);
 
 #[cfg(test)]
+mod case;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble_tests;

@@ -6,7 +6,7 @@ use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::prelude::*;
 
-use super::{day::last_ended, tests::instant, *};
+use super::{case::instant, day::last_ended, *};
 use crate::{
     config::schedule::CronText,
     domain::day::DayRule,
