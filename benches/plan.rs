@@ -15,7 +15,10 @@ use criterion::Criterion;
 use deloton::{
     clock::Clock,
     config::schedule::Schedule,
-    domain::run::{JobStatus, Outcome, Window},
+    domain::{
+        run::{JobStatus, Outcome},
+        window::Window,
+    },
     scheduler::{
         Job, Options, Run, Runner,
         plan::{Done, History, Last, LedgerView, Stream, plan},

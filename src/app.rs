@@ -28,7 +28,8 @@ use crate::{
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
-        run::{JobStatus, Window},
+        run::JobStatus,
+        window::Window,
     },
     export::{Exporter, Files, Topic, Webhook, ping::Pings},
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
@@ -459,7 +460,8 @@ impl Services {
             Kind::ExportRides => jobs::export_rides::run(store, &self.exporter, &schedule.heart_rate, &self.runtime),
             Kind::Prune { keep_days } => {
                 let now = store.clock().now();
-                let last = run.window.day().unwrap_or_else(|| schedule.day.last_finished(now));
+                let last_day = run.window.span().map(|(_, last)| last);
+                let last = last_day.unwrap_or_else(|| schedule.day.last_finished(now));
                 jobs::prune::run(store, last, *keep_days)
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),

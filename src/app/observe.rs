@@ -27,7 +27,7 @@ pub(super) struct Observed {
 
 impl Observer for Observed {
     fn started(&self, job: &JobConfig, run: &Run) {
-        if run.window.day().is_some()
+        if run.window.instant().is_none()
             && let Some(url) = job.ping_url()
         {
             self.pings.send(&job.name, &url, Signal::Start, run.run_id, "");
@@ -43,7 +43,7 @@ impl Observer for Observed {
             // It is due again.
             Outcome::Failed | Outcome::Abandoned | Outcome::Running => Signal::Log,
         };
-        if run.window.day().is_none() && !self.is_news(&job.name, signal) {
+        if run.window.instant().is_some() && !self.is_news(&job.name, signal) {
             return;
         }
         self.pings.send(&job.name, &url, signal, run.run_id, &text(end.log));

@@ -31,7 +31,10 @@ use crate::{
         schedule::Kind,
         settings::{Location, MailKind, Settings, SourceKind},
     },
-    domain::run::{JobOverview, JobsHandle, LogLine, Window},
+    domain::{
+        run::{JobOverview, JobsHandle, LogLine},
+        window::Window,
+    },
     ingest::{
         consume::{Consumer, Listener, Standing},
         source::KafkaConfig,

@@ -44,7 +44,7 @@ fn job(name: &str, last: Option<(&str, Outcome)>) -> JobOverview {
         next_run_at: Some(at("2026-07-10T23:20:00Z")),
         running: None,
         last_run: last.map(|(window, outcome)| LastOverview {
-            window: window.to_owned(),
+            window: window.parse().unwrap(),
             outcome,
             attempt: 4,
             started_at: at("2026-07-09T23:20:00Z"),

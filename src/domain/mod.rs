@@ -12,3 +12,4 @@ pub mod ride;
 pub mod ride_ended;
 pub mod rider;
 pub mod run;
+pub mod window;

@@ -1,52 +1,10 @@
 //! What the scheduler hands to a job and what it gets back.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-/// What a run is about: the business day it produces, or the instant it was due at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Window {
-    /// A business day.
-    Day(NaiveDate),
-    /// An instant, for jobs that run more often than daily.
-    Instant(DateTime<Utc>),
-}
-
-impl Window {
-    /// The day, where the window is one.
-    #[must_use]
-    pub fn day(self) -> Option<NaiveDate> {
-        match self {
-            Window::Day(day) => Some(day),
-            Window::Instant(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Window {
-    /// The ledger's key: `2026-11-21`, or an RFC 3339 instant to the second.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Window::Day(day) => write!(f, "{day}"),
-            Window::Instant(instant) => write!(f, "{}", instant.format("%Y-%m-%dT%H:%M:%SZ")),
-        }
-    }
-}
-
-impl std::str::FromStr for Window {
-    type Err = chrono::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == 10 {
-            text.parse().map(Window::Day)
-        } else {
-            text.parse().map(Window::Instant)
-        }
-    }
-}
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

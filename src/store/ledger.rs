@@ -11,7 +11,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Doing, Result, Store};
-use crate::domain::run::{JobStatus, LogLine, Outcome, Window};
+use crate::domain::{
+    run::{JobStatus, LogLine, Outcome},
+    window::Window,
+};
 
 /// One run of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +23,7 @@ pub struct JobRun {
     pub run_id: Uuid,
     /// The job.
     pub job: String,
-    /// The window's key: a day, or an instant.
+    /// The window's key: a day, a week, a month, or an instant.
     pub window: String,
     /// Counted from 1.
     pub attempt: u32,

@@ -1,6 +1,6 @@
 //! What is due: a pure function of the schedule, the ledger, the stream's position and the clock.
 
-mod day;
+mod calendar;
 mod instant;
 mod next;
 mod trouble;
@@ -17,7 +17,10 @@ pub use self::{
 };
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
-    domain::run::{Outcome, Window},
+    domain::{
+        run::Outcome,
+        window::{Period, Window},
+    },
 };
 
 /// What the plan found.
@@ -113,12 +116,14 @@ pub enum WaitingOn {
         /// Tries made.
         attempts: u32,
     },
-    /// The end of the day, and some minutes more for late lines.
-    DayEnd {
-        /// When the day counts as finished.
+    /// The end of its last day, and some minutes more for late lines.
+    End {
+        /// How long the window is.
+        period: Period,
+        /// When it counts as finished.
         until: DateTime<Utc>,
     },
-    /// Ingest, which has not read up to the end of the day.
+    /// Ingest, which has not read up to the end of its last day.
     Ingest {
         /// How far it has read.
         watermark: Option<DateTime<Utc>>,
@@ -146,7 +151,9 @@ impl fmt::Display for WaitingOn {
             WaitingOn::Running { since } => write!(f, "running since {}", time(since)),
             WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", tries(*attempts), time(at)),
             WaitingOn::GaveUp { attempts } => write!(f, "failed {}, not tried again by itself", tries(*attempts)),
-            WaitingOn::DayEnd { until } => write!(f, "the day is not finished before {}", time(until)),
+            WaitingOn::End { period, until } => {
+                write!(f, "the {} is not finished before {}", period.name(), time(until))
+            }
             WaitingOn::Ingest {
                 watermark: Some(watermark),
                 day_end,
@@ -174,17 +181,17 @@ impl fmt::Display for WaitingOn {
 #[must_use]
 pub fn plan(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
-    let mut days = day::Days::new(schedule, view, stream, now);
+    let mut calendar = calendar::Calendar::new(schedule, view, stream, now);
     for job in upstream_order(schedule) {
         if job.is_sub_day() {
             instant::plan(job, view, now, &mut plan);
         } else {
-            days.plan(job, &mut plan);
+            calendar.plan(job, &mut plan);
         }
     }
     // A stable sort: within a window, upstream stays first. Instants do not wait behind days.
     plan.due
-        .sort_by_key(|due| (due.window.day(), due.scheduled_at.min(now)));
+        .sort_by_key(|due| (due.window.span().map(|(_, last)| last), due.scheduled_at.min(now)));
     plan.waiting.sort_by_key(|waiting| waiting.window);
     plan
 }

@@ -489,13 +489,189 @@ fn days_are_made_once_each_across_clock_changes() {
         let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
         let job = &schedule.jobs[0];
         let (from, until) = (instant("2026-01-01T12:00:00Z"), instant("2027-01-01T12:00:00Z"));
-        let fired = day::firings(&schedule.day, job, job.cron.as_ref().unwrap(), from, until);
-        let mut days: Vec<_> = fired.iter().map(|(day, _)| *day).collect();
+        let fired = calendar::firings(&schedule.day, job, job.cron.as_ref().unwrap(), from, until);
+        let mut days: Vec<_> = fired.iter().map(|(window, _)| window.day().unwrap()).collect();
         days.dedup();
         let all: Vec<_> = days[0].iter_days().take(days.len()).collect();
         assert_eq!(days, all, "{cron} in {zone}");
         assert!(days.len() >= 365);
     }
+}
+
+/// A report of each week, made of the days' totals, and what follows it.
+const WEEKLY: &str = r#"
+    [[job]]
+    name = "compact"
+    kind = "compact"
+    cron = "20 0 * * *"
+    [[job]]
+    name = "totals"
+    kind = "transform"
+    after = ["compact"]
+    [[job]]
+    name = "weekly"
+    kind = "report"
+    every = "week"
+    cron = "0 6 * * MON"
+    after = ["totals"]
+    [[job]]
+    name = "site"
+    kind = "publish"
+    every = "week"
+    after = ["weekly"]
+"#;
+
+#[test]
+fn a_week_is_made_at_the_first_firing_after_its_last_day_is() {
+    // The week of Monday, 5 to Sunday, 11 January.
+    let given = |days: &str, now: &str| {
+        format!(
+            "seen 2026-01-05T00:30:00Z
+            ok compact {days} 2026-01-06T00:20:00Z
+            ok totals {days} 2026-01-06T00:22:00Z
+            now {now}
+            =>"
+        )
+    };
+    case(WEEKLY, &given("2026-01-05..2026-01-10", "2026-01-11T12:00:00Z"));
+    case(WEEKLY, &given("2026-01-05..2026-01-11", "2026-01-12T05:59:59Z"));
+    case(
+        WEEKLY,
+        &(given("2026-01-05..2026-01-11", "2026-01-12T06:00:00Z")
+            + "due weekly 2026-W02 schedule
+            wait site 2026-W02: waits for weekly"),
+    );
+    case(
+        WEEKLY,
+        &(given("2026-01-05..2026-01-10", "2026-01-12T06:00:00Z")
+            + "due compact 2026-01-11 schedule
+            wait totals 2026-01-11: waits for compact
+            wait weekly 2026-W02: waits for totals
+            wait site 2026-W02: waits for weekly"),
+    );
+}
+
+#[test]
+fn a_week_waits_for_its_end_and_for_the_firing_that_seals_its_last_day() {
+    let early = WEEKLY.replace("0 6 * * MON", "5 0 * * MON");
+    let given = |now: &str| {
+        format!(
+            "seen 2026-01-05T00:30:00Z
+            ok compact 2026-01-05..2026-01-10 2026-01-06T00:20:00Z
+            ok totals 2026-01-05..2026-01-10 2026-01-06T00:22:00Z
+            now {now}
+            =>"
+        )
+    };
+    case(
+        &early,
+        &(given("2026-01-12T00:10:00Z")
+            + "wait weekly 2026-W02: the week is not finished before 2026-01-12T00:15:00Z
+            wait site 2026-W02: the week is not finished before 2026-01-12T00:15:00Z"),
+    );
+    case(
+        &early,
+        &(given("2026-01-12T00:16:00Z")
+            + "wait weekly 2026-W02: waits for totals
+            wait site 2026-W02: waits for weekly"),
+    );
+}
+
+#[test]
+fn a_week_is_made_of_the_days_there_are_and_again_when_one_of_them_is() {
+    let given = "seen 2026-01-12T05:00:00Z
+        ok compact 2026-01-07 2026-01-12T05:10:00Z
+        ok totals 2026-01-07 2026-01-12T05:12:00Z";
+    case(
+        WEEKLY,
+        &format!(
+            "{given}
+            now 2026-01-12T06:00:00Z
+            =>
+            due weekly 2026-W02 schedule
+            wait site 2026-W02: waits for weekly"
+        ),
+    );
+    let done = format!(
+        "{given}
+        ok weekly 2026-W02 2026-01-12T06:00:00Z
+        ok site 2026-W02 2026-01-12T06:02:00Z"
+    );
+    case(WEEKLY, &format!("{done}\nnow 2026-01-12T09:00:00Z\n=>"));
+    case(
+        WEEKLY,
+        &format!(
+            "{done}
+            ok totals 2026-01-07 2026-01-12T08:00:00Z
+            now 2026-01-12T09:00:00Z
+            =>
+            due weekly 2026-W02 restate
+            wait site 2026-W02: waits for weekly"
+        ),
+    );
+    // Nothing was made of any of its days: there is nothing to report.
+    case(
+        WEEKLY,
+        "seen 2026-01-12T05:00:00Z
+        now 2026-01-12T06:00:00Z
+        =>",
+    );
+}
+
+#[test]
+fn weeks_and_months_of_days_that_have_rows_are_made_however_old() {
+    let given = "seen 2026-01-14T09:00:00Z
+        rows 2022-07-07
+        ok compact 2022-07-07 2026-01-14T09:00:00Z
+        ok totals 2022-07-07 2026-01-14T09:02:00Z
+        now 2026-01-14T09:05:00Z
+        =>";
+    case(
+        WEEKLY,
+        &format!(
+            "{given}
+            due weekly 2022-W27 catch_up
+            wait site 2022-W27: waits for weekly"
+        ),
+    );
+    let monthly = WEEKLY.replace("week\"", "month\"").replace("0 6 * * MON", "0 6 1 * *");
+    case(
+        &monthly,
+        &format!(
+            "{given}
+            due weekly 2022-07 catch_up
+            wait site 2022-07: waits for weekly"
+        ),
+    );
+}
+
+#[test]
+fn a_week_that_failed_is_tried_again_and_missed_weeks_are_told() {
+    case(
+        WEEKLY,
+        "seen 2026-01-11T12:00:00Z
+        ok compact 2026-01-11 2026-01-12T00:20:00Z
+        ok totals 2026-01-11 2026-01-12T00:22:00Z
+        failed weekly 2026-W02 2026-01-12T06:00:00Z x4
+        now 2026-01-12T09:00:00Z
+        =>
+        wait weekly 2026-W02: failed 4 times, not tried again by itself
+        wait site 2026-W02: waits for weekly",
+    );
+    let backup = "[[job]]\nname = \"backup\"\nkind = \"backup\"\nevery = \"week\"\ncron = \"0 2 * * MON\"\ncatch_up = \"last\"\n";
+    let away = Case::read(
+        backup,
+        "seen 2025-12-15T00:30:00Z
+        up 2026-01-19T09:00:00Z
+        now 2026-01-19T09:00:00Z",
+    );
+    assert_eq!(planned(&away), ["due backup 2026-W03 catch_up"]);
+    let plan = plan(&away.schedule, &away.view, away.stream, away.now);
+    let missed = missed(&away.schedule, &away.view, &plan, away.now);
+    assert_eq!(
+        (missed[0].from.to_string(), missed[0].to.to_string(), missed[0].count),
+        ("2025-W50".to_owned(), "2026-W02".to_owned(), 5)
+    );
 }
 
 #[test]

@@ -149,6 +149,17 @@ fn a_deadline_before_the_first_sight_or_of_a_day_that_nobody_asked_for_is_none()
 }
 
 #[test]
+fn a_week_has_its_deadline_after_its_end() {
+    let weekly = "[[job]]\nname = \"backup\"\nkind = \"backup\"\nevery = \"week\"\ncron = \"0 2 * * MON\"\ndeadline = \"03:00\"\n";
+    let given = |now: &str| format!("seen 2026-01-09T12:00:00Z\nnow {now}\n=>");
+    case(weekly, &given("2026-01-12T03:00:00Z"));
+    case(
+        weekly,
+        &(given("2026-01-12T03:00:01Z") + "late backup 2026-W02 12T03:00: it never began"),
+    );
+}
+
+#[test]
 fn a_deadline_in_a_gap_is_right_after_it_and_a_day_that_ends_at_noon_has_its_own() {
     let at = |text: &str, day: &str| {
         let schedule = Schedule::parse(text, "cron.toml").unwrap();

@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     config::schedule::JobConfig,
-    domain::run::{JobStatus, Outcome, Window},
+    domain::{
+        run::{JobStatus, Outcome},
+        window::Window,
+    },
     logging::RunLog,
     store::ledger::{JobRun, NewRun},
 };
@@ -148,7 +151,7 @@ impl Runner {
         reason: Reason,
     ) -> anyhow::Result<Ended> {
         let Claim { run_id, window, .. } = *claim;
-        let by_instant = window.day().is_none();
+        let by_instant = window.instant().is_some();
         let _hearing = claim.log.hear();
         let (started_at, before) = {
             let mut state = self.lock();
@@ -256,7 +259,7 @@ impl Runner {
             observer.ended(job, &run, &end);
         }
         let mut state = self.lock();
-        let last_idle_at = idle.then(|| window_instant(window));
+        let last_idle_at = idle.then(|| window.instant());
         let history = state.history(&job.name, started_at);
         if let Some(at) = last_idle_at {
             history.windows.remove(&window);
@@ -396,13 +399,6 @@ impl Runner {
                 None => history.windows.remove(&window),
             };
         }
-    }
-}
-
-fn window_instant(window: Window) -> Option<DateTime<Utc>> {
-    match window {
-        Window::Instant(at) => Some(at),
-        Window::Day(_) => None,
     }
 }
 

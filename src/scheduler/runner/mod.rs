@@ -32,12 +32,7 @@ use super::{
     job::Why,
     plan::{LedgerView, Plan, Stream, plan},
 };
-use crate::{
-    clock::Clock,
-    config::schedule::Schedule,
-    domain::run::{LogLine, Window},
-    store::Store,
-};
+use crate::{clock::Clock, config::schedule::Schedule, domain::run::LogLine, store::Store};
 
 /// How the runner behaves.
 #[derive(Debug, Clone, Copy)]
@@ -229,22 +224,6 @@ impl Runner {
     #[must_use]
     pub fn stream(&self) -> Stream {
         (self.inner.stream)()
-    }
-
-    /// The window that `job` is about when nobody says: the last finished day, or now.
-    ///
-    /// # Errors
-    /// When there is no such job.
-    pub fn default_window(&self, job: &str) -> anyhow::Result<Window> {
-        let now = self.inner.clock.now();
-        let schedule = self.schedule();
-        let job = schedule.require(job)?;
-        let day = schedule.day.last_finished(now);
-        Ok(if job.is_sub_day() {
-            Window::Instant(now)
-        } else {
-            Window::Day(day)
-        })
     }
 
     /// Starts nothing more, waits up to `limit` for what runs, then cancels it. Says how many runs did not end even

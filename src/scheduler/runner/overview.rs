@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{super::plan::next_run, Runner};
-use crate::{config::schedule::JobConfig, domain::run::Outcome};
+use crate::{
+    config::schedule::JobConfig,
+    domain::{run::Outcome, window::Window},
+};
 
 /// A job as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +34,7 @@ pub struct JobOverview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastOverview {
     /// Its window.
-    pub window: String,
+    pub window: Window,
     /// How it ended.
     pub outcome: Outcome,
     /// Which try it was.
@@ -60,7 +63,7 @@ impl Runner {
                 next_run_at: next_run(&schedule, job, now),
                 running: state.running.get(&job.name).map(|running| running.window.to_string()),
                 last_run: newest.map(|(window, last)| LastOverview {
-                    window: window.to_string(),
+                    window: *window,
                     outcome: last.outcome,
                     attempt: last.attempt,
                     started_at: last.started_at,

@@ -12,7 +12,7 @@ use super::super::{
     job::Cancel,
     plan::{History, Last, LedgerView},
 };
-use crate::{domain::run::Window, logging::RunLog};
+use crate::{domain::window::Window, logging::RunLog};
 
 pub(super) struct State {
     /// What the ledger says; kept in step with it, so that a tick with nothing due reads no ledger.

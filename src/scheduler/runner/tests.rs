@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::{
-    domain::run::{JobStatus, Outcome},
+    domain::{
+        run::{JobStatus, Outcome},
+        window::Window,
+    },
     scheduler::{Run, plan::Reason},
 };
 
@@ -283,10 +286,10 @@ fn asking_for_what_is_not_there_names_the_nearest() {
         "cron.toml has no job `reprot`; did you mean `report`?"
     );
     let error = runner
-        .run_now("report", Window::Instant(runner.clock().now()))
+        .run_now("report", "2026-W02".parse().unwrap())
         .unwrap_err()
         .to_string();
-    assert!(error.starts_with("`report` makes a business day"), "{error}");
+    assert!(error.starts_with("`report` makes days: give it one"), "{error}");
 }
 
 #[test]

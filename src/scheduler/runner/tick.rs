@@ -82,7 +82,7 @@ impl Runner {
         };
         let schedule = self.schedule();
         let state = self.lock();
-        let ours = |due: &Due| (due.window.day().is_some()) == (lane == Lane::Day);
+        let ours = |due: &Due| due.window.instant().is_none() == (lane == Lane::Day);
         let mut batch = Vec::new();
         for due in planned.due.into_iter().filter(ours) {
             match state.running.get(&due.job) {

@@ -14,7 +14,7 @@ pub struct JobRun {
     pub run_id: Uuid,
     /// The job's name.
     pub job: String,
-    /// The day or instant it was about.
+    /// The day, week, month or instant it was about.
     pub window: String,
     /// 1 for the first.
     pub attempt: i32,
