@@ -33,7 +33,7 @@ use crate::{
     },
     domain::{
         run::{JobOverview, JobsHandle, LogLine},
-        window::Window,
+        window::{Period, Window},
     },
     ingest::{
         consume::{Consumer, Listener, Standing},
@@ -280,7 +280,7 @@ fn put_site_back(app: &App) -> anyhow::Result<()> {
     for job in schedule
         .jobs
         .iter()
-        .filter(|job| job.enabled && matches!(job.kind, Kind::Publish))
+        .filter(|job| job.enabled && job.every == Period::Day && matches!(job.kind, Kind::Publish))
     {
         run_job(app, &job.name, newest)?;
     }

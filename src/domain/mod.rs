@@ -7,6 +7,7 @@ pub mod event;
 pub mod heart_rate;
 pub mod live;
 pub mod message;
+pub mod period_report;
 pub mod report;
 pub mod ride;
 pub mod ride_ended;

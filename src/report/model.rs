@@ -30,7 +30,7 @@ pub const HISTORY_DAYS: u64 = 28;
 const MIN_WEEK_DAYS: usize = 4;
 
 /// The headlines in the order they are shown.
-const HEADLINES: [HeadlineKey; 9] = [
+pub(super) const HEADLINES: [HeadlineKey; 9] = [
     HeadlineKey::Rides,
     HeadlineKey::Riders,
     HeadlineKey::NewRiders,

@@ -165,6 +165,16 @@ impl ReportReader {
         })
     }
 
+    /// How many riders rode from `first` to `last`, each counted once.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`].
+    pub fn riders(&self, first: NaiveDate, last: NaiveDate) -> Result<i64> {
+        let sql = include_str!("sql/report_riders.sql");
+        let counted: Vec<i64> = self.rows_of("leaderboard", sql, [date(first), date(last)], |row| row.get(0))?;
+        Ok(counted.into_iter().sum())
+    }
+
     /// The hours in which rides of the days from `first` to `last` began, in order.
     ///
     /// # Errors
