@@ -38,6 +38,7 @@ fn partition(source: &str, partition: i32, flushed_at: &str) -> StreamStatus {
 fn job(name: &str, last: Option<(&str, Outcome)>) -> JobOverview {
     JobOverview {
         name: name.to_owned(),
+        every: Some(crate::domain::window::Period::Day),
         kind: "compact",
         when: "20 0 * * *".to_owned(),
         enabled: true,

@@ -22,7 +22,8 @@ pub enum Window {
 }
 
 /// How long the windows of a job are that makes business days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Period {
     /// A business day.
     Day,

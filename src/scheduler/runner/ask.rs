@@ -8,6 +8,7 @@ use crate::{
     domain::{run::Outcome, window::Window},
 };
 use anyhow::{Context, bail};
+use uuid::Uuid;
 
 /// How a run that a person asked for is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,17 @@ impl Runner {
     /// # Errors
     /// As [`run_now`](Self::run_now).
     pub fn run_asked(&self, job: &str, window: Window, asked: Asked) -> anyhow::Result<Vec<Ended>> {
+        self.run_as(job, window, asked, None)
+    }
+
+    /// [`run_asked`](Self::run_asked), with the id that the run of `job` itself is to have.
+    pub(super) fn run_as(
+        &self,
+        job: &str,
+        window: Window,
+        asked: Asked,
+        run_id: Option<Uuid>,
+    ) -> anyhow::Result<Vec<Ended>> {
         let schedule = self.schedule();
         let window = self.window(job, Some(window))?;
         let mut ended: Vec<Ended> = Vec::new();
@@ -61,7 +73,8 @@ impl Runner {
                 );
             }
             let reason = if is_target { asked.reason } else { Reason::Upstream };
-            ended.push(self.run_or_join(step, window, reason)?);
+            let run_id = run_id.filter(|_| is_target);
+            ended.push(self.run_or_join(step, window, reason, run_id)?);
             if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
                 break;
             }
@@ -163,7 +176,13 @@ impl Runner {
     }
 
     /// Runs `job`, or waits for the run of the same window that is under way and takes its result.
-    fn run_or_join(&self, job: &JobConfig, window: Window, reason: Reason) -> anyhow::Result<Ended> {
+    fn run_or_join(
+        &self,
+        job: &JobConfig,
+        window: Window,
+        reason: Reason,
+        run_id: Option<Uuid>,
+    ) -> anyhow::Result<Ended> {
         loop {
             if self.inner.stopping.load(Ordering::Acquire) {
                 bail!(
@@ -171,7 +190,7 @@ impl Runner {
                     job.name
                 );
             }
-            let busy = match self.claim(job, window, None) {
+            let busy = match self.claim(job, window, None, run_id) {
                 Ok(claim) => {
                     let attempt = {
                         let state = self.lock();

@@ -80,8 +80,15 @@ pub(super) struct Busy {
 }
 
 impl Runner {
-    /// Takes the job, unless it runs, or unless its window was run since `planned_at`.
-    pub(super) fn claim(&self, job: &JobConfig, window: Window, planned_at: Option<u64>) -> Result<Claim, Busy> {
+    /// Takes the job, unless it runs, or unless its window was run since `planned_at`. The run has the id `run_id`, or a
+    /// new one.
+    pub(super) fn claim(
+        &self,
+        job: &JobConfig,
+        window: Window,
+        planned_at: Option<u64>,
+        run_id: Option<Uuid>,
+    ) -> Result<Claim, Busy> {
         let mut state = self.lock();
         if let Some(running) = state.running.get(&job.name) {
             return Err(Busy {
@@ -89,7 +96,7 @@ impl Runner {
                 window: running.window,
             });
         }
-        let run_id = new_run_id(self.inner.clock.now());
+        let run_id = run_id.unwrap_or_else(|| new_run_id(self.inner.clock.now()));
         let begun = state
             .begun
             .get(&(job.name.clone(), window))
@@ -110,6 +117,7 @@ impl Runner {
             is_stuck: false,
         };
         state.running.insert(job.name.clone(), running);
+        state.awaited.retain(|awaited| awaited.run_id != run_id);
         Ok(Claim {
             run_id,
             window,

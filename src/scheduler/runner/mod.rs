@@ -1,6 +1,7 @@
 //! Runs what is due, one run of a job at a time, and writes the ledger.
 
 mod ask;
+mod awaited;
 mod execute;
 mod overview;
 mod state;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use self::state::State;
 pub use self::{
     ask::Asked,
+    awaited::{Awaited, NotBegun},
     execute::Ended,
     overview::{JobOverview, LastOverview},
     tick::Lane,

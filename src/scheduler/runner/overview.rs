@@ -6,7 +6,10 @@ use serde::Serialize;
 use super::{super::plan::next_run, Runner};
 use crate::{
     config::schedule::JobConfig,
-    domain::{run::Outcome, window::Window},
+    domain::{
+        run::Outcome,
+        window::{Period, Window},
+    },
 };
 
 /// A job as people see it.
@@ -16,6 +19,8 @@ pub struct JobOverview {
     pub name: String,
     /// Its kind.
     pub kind: &'static str,
+    /// How long its windows are; none of a job that runs by the instant.
+    pub every: Option<Period>,
     /// Its cron text, what it comes after, or both.
     pub when: String,
     /// Whether it runs by itself.
@@ -58,6 +63,7 @@ impl Runner {
             JobOverview {
                 name: job.name.clone(),
                 kind: job.kind.name(),
+                every: (!job.is_sub_day()).then_some(job.every),
                 when: job.when(),
                 enabled: job.enabled,
                 next_run_at: next_run(&schedule, job, now),

@@ -1,16 +1,19 @@
 //! What the runner remembers between ticks: the ledger's latest rows, and what runs now.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::super::{
-    job::Cancel,
-    plan::{History, Last, LedgerView},
+use super::{
+    super::{
+        job::Cancel,
+        plan::{History, Last, LedgerView},
+    },
+    Awaited,
 };
 use crate::{domain::window::Window, logging::RunLog};
 
@@ -19,6 +22,8 @@ pub(super) struct State {
     pub(super) view: LedgerView,
     /// By job name: one run of a job at a time.
     pub(super) running: BTreeMap<String, Running>,
+    /// Runs that were asked for and have not begun; the oldest first.
+    pub(super) awaited: VecDeque<Awaited>,
     /// Runs that found nothing to do and are not counted in the store yet.
     pub(super) idle: BTreeMap<String, Idle>,
     /// When the clock was last looked at.
@@ -58,6 +63,7 @@ impl State {
         State {
             view,
             running: BTreeMap::new(),
+            awaited: VecDeque::new(),
             idle: BTreeMap::new(),
             woken_at: now,
             version: 0,

@@ -127,7 +127,7 @@ impl Runner {
                     }
                     // The schedule was replaced in the meantime, and has no such job any more.
                     let Some(job) = schedule.job(&due.job) else { continue };
-                    match self.claim(job, due.window, Some(planned_at)) {
+                    match self.claim(job, due.window, Some(planned_at), None) {
                         Ok(claim) => ended.push(self.execute(job, claim, due.scheduled_at, due.attempt, due.reason)?),
                         // A later firing must not overtake this one, or it would count as answered.
                         Err(_) if lane == Lane::Instant => break,
