@@ -149,6 +149,13 @@ impl Runner {
         self
     }
 
+    /// Tells the observer that what is done at each tick failed.
+    pub(super) fn tick_failed(&self, what: &'static str) {
+        if let Some(observer) = self.inner.observer.get() {
+            observer.tick_failed(what);
+        }
+    }
+
     /// The schedule it goes by at the moment.
     #[must_use]
     pub fn schedule(&self) -> Arc<Schedule> {
@@ -168,8 +175,9 @@ impl Runner {
         for job in programme.enabled_jobs() {
             state.history(job, now);
         }
-        drop(state);
         *self.inner.programme.write().unwrap_or_else(PoisonError::into_inner) = programme;
+        state.quiet = None;
+        drop(state);
         Ok(())
     }
 
