@@ -33,7 +33,10 @@ use crate::{
     },
     export::{Exporter, Files, Topic, Webhook, ping::Pings},
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
-    jobs::{self, notify::Addresses},
+    jobs::{
+        self,
+        notify::{Addresses, For},
+    },
     metrics::Metrics,
     notify::{
         Notifier, mime,
@@ -469,11 +472,14 @@ impl Services {
             }
             Kind::SendAlerts => self.send_alerts(),
             Kind::ExportRides => jobs::export_rides::run(store, &self.exporter, &schedule.heart_rate, &self.runtime),
-            Kind::Prune { keep_days } => {
+            Kind::Prune {
+                keep_days,
+                keep_log_days,
+            } => {
                 let now = store.clock().now();
                 let last_day = run.window.span().map(|(_, last)| last);
                 let last = last_day.unwrap_or_else(|| schedule.day.last_finished(now));
-                jobs::prune::run(store, last, *keep_days)
+                jobs::prune::run(store, last, *keep_days, *keep_log_days)
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
         }
@@ -511,6 +517,18 @@ impl Services {
         if let Some(percent) = restate_percent {
             jobs::notify::queue_restatement(&self.store, &self.templates, &mail, percent, to)?;
         }
-        jobs::notify::notify(&self.store, &self.notifier, &self.templates, &mail, to, &self.runtime)
+        let readers = match run.reason {
+            Reason::Manual | Reason::Backfill => For::Everybody,
+            _ => For::FirstReaders,
+        };
+        jobs::notify::notify(
+            &self.store,
+            &self.notifier,
+            &self.templates,
+            &mail,
+            to,
+            readers,
+            &self.runtime,
+        )
     }
 }

@@ -66,10 +66,9 @@ pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDa
 
 /// Keeps what the first report of a day says, so that a restated one can say what moved.
 fn keep_first(store: &Store, report: &DailyReport) -> Result<()> {
-    let figures = report.headlines.iter().map(|headline| (headline.key, headline.value));
     let first = FirstReport {
         seal_count: report.seal_count,
-        figures: figures.collect(),
+        figures: report.figures(),
     };
     Ok(keep_first_report(store, report.day, &first)?)
 }

@@ -254,6 +254,19 @@ impl Store {
             .unwrap_or_default())
     }
 
+    /// Deletes what runs logged that began before `before`. Says of how many runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn prune_run_logs(&self, before: DateTime<Utc>) -> Result<u64> {
+        let deleted = self.connection()?.execute(
+            "delete from ops.job_run_log where run_id not in (select run_id from ops.job_run where started_at >= ?)",
+            params![text(before)],
+        );
+        let deleted = deleted.doing(|| format!("cannot delete what runs logged before {before}"))?;
+        Ok(deleted as u64)
+    }
+
     /// Counts runs that found nothing to do; `last_at` is the newest firing answered so.
     ///
     /// # Errors

@@ -102,6 +102,8 @@ pub enum Kind {
     Prune {
         /// Sealed days that stay in the buffer.
         keep_days: u32,
+        /// Days that the log lines of runs stay; that the runs were made stays for ever.
+        keep_log_days: u32,
     },
     /// Copies the database.
     Backup {

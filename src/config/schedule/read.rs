@@ -381,7 +381,7 @@ impl Reader<'_> {
             "transform" => &["sql"],
             "report" => &["alert_banner"],
             "notify" => &["restate_percent"],
-            "prune" => &["keep_days"],
+            "prune" => &["keep_days", "keep_log_days"],
             "backup" => &["keep"],
             _ => &[],
         };
@@ -409,6 +409,9 @@ impl Reader<'_> {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))
                     .unwrap_or(2),
+                keep_log_days: self
+                    .take(params, "keep_log_days", |value| integer(value, 1, 36_500))
+                    .unwrap_or(90),
             },
             _ => Kind::Backup {
                 keep: self.take(params, "keep", |value| integer(value, 1, 3650)).unwrap_or(7),

@@ -134,7 +134,13 @@ fn the_shipped_file_is_right_and_has_the_companys_day() {
         (CatchUp::Last, &["publish".to_owned()][..])
     );
     assert!(schedule.job("send").unwrap().is_sub_day());
-    assert_eq!(schedule.job("prune").unwrap().kind, Kind::Prune { keep_days: 2 });
+    assert_eq!(
+        schedule.job("prune").unwrap().kind,
+        Kind::Prune {
+            keep_days: 2,
+            keep_log_days: 90
+        }
+    );
     let before_report: Vec<_> = schedule
         .upstream_first("report")
         .iter()

@@ -15,6 +15,7 @@ pub use self::{
     trouble::{Trouble, What, deadline_of, overdue, untold},
     view::{Done, History, Last, LedgerView, Stream, Told},
 };
+use super::firing::next_after;
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::{
@@ -194,6 +195,39 @@ pub fn plan(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateTim
         .sort_by_key(|due| (due.window.span().map(|(_, last)| last), due.scheduled_at.min(now)));
     plan.waiting.sort_by_key(|waiting| waiting.window);
     plan
+}
+
+/// [`plan`] for jobs that run by the instant alone, which takes no look at the days of the others.
+#[must_use]
+pub fn plan_instants(schedule: &Schedule, view: &LedgerView, now: DateTime<Utc>) -> Plan {
+    let mut plan = Plan::default();
+    for job in schedule.jobs.iter().filter(|job| job.is_sub_day()) {
+        instant::plan(job, view, now, &mut plan);
+    }
+    plan.due.sort_by_key(|due| due.scheduled_at.min(now));
+    plan
+}
+
+/// Until when nothing that `planned` does not have becomes due by itself, if the ledger, the stream and the days with rows
+/// stay as they are: the next firing, or the end of what is waited for. None where it waits for what tells no time.
+#[must_use]
+pub fn quiet_until(schedule: &Schedule, planned: &Plan, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let firings = schedule.jobs.iter().filter(|job| job.enabled && !job.is_sub_day());
+    let firings = firings.filter_map(|job| next_after(job.cron.as_ref()?, job.timezone, now));
+    let mut until = firings.min().unwrap_or(DateTime::<Utc>::MAX_UTC);
+    for waiting in planned
+        .waiting
+        .iter()
+        .filter(|waiting| waiting.window.instant().is_none())
+    {
+        match waiting.on {
+            WaitingOn::Retry { at, .. } => until = until.min(at),
+            WaitingOn::End { until: end, .. } => until = until.min(end),
+            WaitingOn::Upstream { .. } | WaitingOn::GaveUp { .. } => {}
+            WaitingOn::Running { .. } | WaitingOn::Ingest { .. } => return None,
+        }
+    }
+    Some(until)
 }
 
 /// The jobs, each after everything it comes after.

@@ -123,7 +123,16 @@ fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTim
         let mut stamp = now;
         loop {
             let due = plan(&schedule, &view, Stream::CAUGHT_UP, now).due;
-            let Some(due) = due.into_iter().next() else { break };
+            let Some(due) = due.into_iter().next() else {
+                // What is not due now is not due before the next plan is made.
+                let planned = plan(&schedule, &view, Stream::CAUGHT_UP, now);
+                if let Some(until) = quiet_until(&schedule, &planned, now) {
+                    let just_before = (until - TimeDelta::seconds(1)).max(now);
+                    let early = plan(&schedule, &view, Stream::CAUGHT_UP, just_before).due;
+                    assert!(early.is_empty(), "quiet from {now} until {until}: {early:?}");
+                }
+                break;
+            };
             let history = view.jobs.get_mut(&due.job).unwrap();
             let done = history.windows.get(&due.window).and_then(|last| last.done);
             let (started_at, finished_at) = (stamp, stamp + TimeDelta::microseconds(1));

@@ -106,6 +106,7 @@ impl Runner {
             return Err(Busy { run_id, window });
         }
         state.version += 1;
+        state.disturb(window);
         let version = state.version;
         state.begun.insert((job.name.clone(), window), version);
         let (cancel, log) = (Cancel::default(), RunLog::new(self.inner.clock));
@@ -138,6 +139,7 @@ impl Runner {
     ) -> anyhow::Result<Ended> {
         let result = self.execute_claimed(job, &claim, scheduled_at, attempt, reason);
         let mut state = self.lock();
+        state.disturb(claim.window);
         if state
             .running
             .get(&job.name)

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,6 +27,8 @@ pub(super) struct State {
     pub(super) awaited: VecDeque<Awaited>,
     /// Runs that found nothing to do and are not counted in the store yet.
     pub(super) idle: BTreeMap<String, Idle>,
+    /// The day lane has nothing to do, and until when that stays so; forgotten whenever something happens.
+    pub(super) quiet: Option<Quiet>,
     /// When the clock was last looked at.
     pub(super) woken_at: DateTime<Utc>,
     /// Grows with every run that begins.
@@ -44,6 +47,30 @@ pub(super) struct Running {
     pub(super) log: RunLog,
     /// It did not end when it was told to; it has failed in the ledger, but goes on.
     pub(super) is_stuck: bool,
+}
+
+/// A stretch in which nothing becomes due by itself.
+pub(super) struct Quiet {
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    looked_at: Instant,
+}
+
+impl Quiet {
+    /// Rides of a day that was over come in without anything happening here: they are looked for this often.
+    const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+    pub(super) fn new(from: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        Quiet {
+            from,
+            until,
+            looked_at: Instant::now(),
+        }
+    }
+
+    pub(super) fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        self.from <= now && now < self.until && self.looked_at.elapsed() < Self::LOOK_EVERY
+    }
 }
 
 pub(super) struct Idle {
@@ -65,6 +92,7 @@ impl State {
             running: BTreeMap::new(),
             awaited: VecDeque::new(),
             idle: BTreeMap::new(),
+            quiet: None,
             woken_at: now,
             version: 0,
             begun: HashMap::new(),
@@ -76,6 +104,11 @@ impl State {
     pub(super) fn stamp(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.stamped_at = now.max(self.stamped_at + TimeDelta::microseconds(1));
         self.stamped_at
+    }
+
+    /// A run of `window` begins or has ended: what is due by the day may be another. Runs by the instant change nothing there.
+    pub(super) fn disturb(&mut self, window: Window) {
+        self.quiet.take_if(|_| window.instant().is_none());
     }
 
     pub(super) fn history(&mut self, job: &str, now: DateTime<Utc>) -> &mut History {
