@@ -64,11 +64,9 @@ pub fn notify(
     }
     let day = mail.report.day;
     let was_mailed = mailed_report(store, day)?.is_some();
-    let (mut queued, mut known) = (0, 0);
-    if !was_mailed || readers == For::Everybody {
-        (queued, known) = queue(store, templates, mail, addresses)
-            .with_context(|| format!("failed to queue the daily mail of {day}"))?;
-    }
+    let is_closed = was_mailed && readers == For::FirstReaders;
+    let (queued, known) = queue(store, templates, mail, addresses, is_closed)
+        .with_context(|| format!("failed to queue the daily mail of {day}"))?;
     if !was_mailed {
         keep_mailed_report(store, day, &mail.report.figures())?;
     }
@@ -80,9 +78,20 @@ pub fn notify(
         .count("mails_sent", drained.sent))
 }
 
-fn queue(store: &Store, templates: &Templates, mail: &DailyMail<'_>, addresses: Addresses<'_>) -> Result<(u64, u64)> {
+/// How many mails were written, and how many were there before; where the list `is_closed`, nobody comes onto it.
+fn queue(
+    store: &Store,
+    templates: &Templates,
+    mail: &DailyMail<'_>,
+    addresses: Addresses<'_>,
+    is_closed: bool,
+) -> Result<(u64, u64)> {
     let (mut queued, mut known) = (0, 0);
     for recipient in addresses.to {
+        let id = MessageKind::DailyReport.message_id(&mail.report.day.to_string(), recipient);
+        if is_closed && outbox::get(&*store.connection()?, id)?.is_none() {
+            continue;
+        }
         let message = render::daily_report(templates, mail, recipient)?;
         match queue_message(store, &message, addresses.from)? {
             Enqueued::Queued => queued += 1,
