@@ -182,11 +182,11 @@ fn filled_ledger(folder: &tempfile::TempDir, schedule: &Schedule, now: DateTime<
         .collect::<Vec<_>>();
     let sql = format!(
         "insert into ops.job_run
-         select uuid(), job, (day::date)::varchar, 1, 'schedule', at, at, at + interval 500 millisecond, 'succeeded', '{{}}',
+         select uuid(), job, (day::date)::varchar, 1, 'schedule', begun, begun, begun + interval 500 millisecond, 'succeeded', '{{}}',
             null
          from (
-            select job, day, day::date + interval 1 day + interval 20 minute + to_seconds(place - 1) as at
-            from unnest([{}]) with ordinality t (job, place), range(timestamptz '{}', timestamptz '{}', interval 1 day) d (day)
+            select names.job, day, (day::date + interval 1 day + interval 20 minute + to_seconds(place - 1))::timestamptz as begun
+            from (select unnest([{0}]) as job, generate_subscripts([{0}], 1) as place) names, range(timestamptz '{1}', timestamptz '{2}', interval 1 day) d (day)
          )",
         names.join(", "),
         (now - TimeDelta::days(365)).to_rfc3339(),
