@@ -28,11 +28,15 @@ use crate::{
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
-        run::{JobStatus, Window},
+        run::JobStatus,
+        window::{Period, Window},
     },
     export::{Exporter, Files, Topic, Webhook, ping::Pings},
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
-    jobs::{self, notify::Addresses},
+    jobs::{
+        self,
+        notify::{Addresses, For},
+    },
     metrics::Metrics,
     notify::{
         Notifier, mime,
@@ -222,12 +226,15 @@ impl App {
     /// # Errors
     /// When the ledger or the reports' folder cannot be read.
     pub fn newest_report_of_a_lost_site(&self) -> anyhow::Result<Option<NaiveDate>> {
-        let reported = reported_days(&self.schedule(), &self.store)?;
+        let (reported, periods) = reported(&self.schedule(), &self.store)?;
+        let data_dir = &self.settings.data_dir;
         let is_site_gone = match self.settings.site() {
             Location::Directory(path) => !path.join(publish::MANIFEST).exists(),
             Location::S3 { .. } => false,
         };
-        let is_gone = is_site_gone || !jobs::report::missing(&self.settings.data_dir, &reported)?.is_empty();
+        let is_gone = is_site_gone
+            || !jobs::report::missing(data_dir, &reported)?.is_empty()
+            || !jobs::period_report::missing(data_dir, &periods)?.is_empty();
         Ok(reported.last().copied().filter(|_| is_gone))
     }
 
@@ -247,10 +254,10 @@ impl App {
     }
 }
 
-/// What the report job goes by; none where there is no such job.
+/// What the report job of days goes by; none where there is no such job.
 fn report_rule(schedule: &Schedule) -> Option<ReportRule> {
     schedule.jobs.iter().find_map(|job| match job.kind {
-        Kind::Report { alert_banner } => Some(ReportRule {
+        Kind::Report { alert_banner } if job.every == Period::Day => Some(ReportRule {
             day: schedule.day,
             alert_banner,
         }),
@@ -258,8 +265,8 @@ fn report_rule(schedule: &Schedule) -> Option<ReportRule> {
     })
 }
 
-/// The days that were reported, whether or not the files are still there.
-fn reported_days(schedule: &Schedule, store: &Store) -> anyhow::Result<BTreeSet<NaiveDate>> {
+/// The days, and the weeks and months, that were reported, whether or not the files are still there.
+fn reported(schedule: &Schedule, store: &Store) -> anyhow::Result<(BTreeSet<NaiveDate>, BTreeSet<Window>)> {
     let is_report = |name: &str| {
         schedule
             .job(name)
@@ -269,7 +276,11 @@ fn reported_days(schedule: &Schedule, store: &Store) -> anyhow::Result<BTreeSet<
     let made = runs
         .iter()
         .filter(|run| run.done_started_at.is_some() && is_report(&run.job));
-    Ok(made.filter_map(|run| run.window.day()).collect())
+    let (days, periods): (Vec<_>, Vec<_>) = made.map(|run| run.window).partition(|window| window.day().is_some());
+    Ok((
+        days.into_iter().filter_map(Window::day).collect(),
+        periods.into_iter().collect(),
+    ))
 }
 
 /// Where mails to simulated riders are addressed to. Nobody lives there: they go to the outbox folder.
@@ -431,6 +442,9 @@ impl Services {
                 };
                 jobs::transform::run(store, self.jobs_dir.as_deref(), sql, run.day()?, changed_types)
             }
+            Kind::Report { .. } if matches!(run.window, Window::Week(_) | Window::Month(_)) => {
+                jobs::period_report::run(store, &self.templates, run.window)
+            }
             Kind::Report { alert_banner } => {
                 let rule = ReportRule {
                     day: schedule.day,
@@ -439,7 +453,8 @@ impl Services {
                 jobs::report::run(store, &rule, &self.templates, run.day()?)
             }
             Kind::Publish => {
-                let reported = reported_days(schedule, store)?;
+                let (reported, periods) = reported(schedule, store)?;
+                jobs::period_report::put_back(store, &self.templates, &periods)?;
                 let missing = jobs::report::missing(store.data_dir(), &reported)?;
                 if let Some(rule) = report_rule(schedule) {
                     jobs::report::put_back(store, &rule, &self.templates, &missing)?;
@@ -457,10 +472,14 @@ impl Services {
             }
             Kind::SendAlerts => self.send_alerts(),
             Kind::ExportRides => jobs::export_rides::run(store, &self.exporter, &schedule.heart_rate, &self.runtime),
-            Kind::Prune { keep_days } => {
+            Kind::Prune {
+                keep_days,
+                keep_log_days,
+            } => {
                 let now = store.clock().now();
-                let last = run.window.day().unwrap_or_else(|| schedule.day.last_finished(now));
-                jobs::prune::run(store, last, *keep_days)
+                let last_day = run.window.span().map(|(_, last)| last);
+                let last = last_day.unwrap_or_else(|| schedule.day.last_finished(now));
+                jobs::prune::run(store, last, *keep_days, *keep_log_days)
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
         }
@@ -498,6 +517,18 @@ impl Services {
         if let Some(percent) = restate_percent {
             jobs::notify::queue_restatement(&self.store, &self.templates, &mail, percent, to)?;
         }
-        jobs::notify::notify(&self.store, &self.notifier, &self.templates, &mail, to, &self.runtime)
+        let readers = match run.reason {
+            Reason::Manual | Reason::Backfill => For::Everybody,
+            _ => For::FirstReaders,
+        };
+        jobs::notify::notify(
+            &self.store,
+            &self.notifier,
+            &self.templates,
+            &mail,
+            to,
+            readers,
+            &self.runtime,
+        )
     }
 }

@@ -10,7 +10,8 @@
 //!  ride that ended     export_rides (job)      ops.outbox → data/exports/ | S3, an SNS topic, a webhook
 //!  finished day        compact (job)           historical.ride, historical.rider, data/lake/…/date=D/*.parquet
 //!  what a number means transform (jobs/*.sql)  historical.<name>: one row set per day
-//!  report model        report (job)            DailyReport → data/reports/D/ (html, pdf, json, csv)
+//!  report model        report (job)            DailyReport → data/reports/D/ (html, pdf, json, csv); PeriodReport for
+//!                                              weeks and months → data/reports/weekly/W/, monthly/M/ (html, json, csv)
 //!  published site      publish (job)           S3 bucket | data/site/
 //!  daily mail          notify (job)            ops.outbox (the send ledger) → SES | data/outbox/
 //!  API, live dashboard read the store; may ask for a run; never render or publish

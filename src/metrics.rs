@@ -38,6 +38,7 @@ pub struct Metrics {
     job_runs: Family<RunLabels, Counter>,
     job_duration: Family<JobLabels, Histogram>,
     job_deadlines_missed: Family<JobLabels, Counter>,
+    tick_failures: Family<TickLabels, Counter>,
     job_days_overdue: Family<JobLabels, Gauge>,
     outbox: Family<StateLabels, Gauge>,
     disk_free: Gauge,
@@ -53,6 +54,11 @@ struct RunLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
     job: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TickLabels {
+    what: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,6 +97,7 @@ impl Metrics {
             job_runs: Family::default(),
             job_duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 3.0, 12))),
             job_deadlines_missed: Family::default(),
+            tick_failures: Family::default(),
             job_days_overdue: Family::default(),
             outbox: Family::default(),
             disk_free: Gauge::default(),
@@ -156,6 +163,11 @@ impl Metrics {
             metrics.job_deadlines_missed.clone(),
         );
         registry.register(
+            "scheduler_tick_failures",
+            "Ticks of the scheduler at which it could not do what it does",
+            metrics.tick_failures.clone(),
+        );
+        registry.register(
             "job_days_overdue",
             "Days of the last week that are not done although their job's deadline has passed",
             metrics.job_days_overdue.clone(),
@@ -218,6 +230,11 @@ impl Metrics {
     pub fn deadline_missed(&self, job: &str) {
         let labels = JobLabels { job: job.to_owned() };
         self.job_deadlines_missed.get_or_create(&labels).inc();
+    }
+
+    /// What the scheduler does at each tick failed.
+    pub fn tick_failed(&self, what: &'static str) {
+        self.tick_failures.get_or_create(&TickLabels { what }).inc();
     }
 
     /// Days that are undone past the deadline, of each job that has one.

@@ -162,7 +162,8 @@ impl<E: Endpoint> Endpoint for RequestIdsEndpoint<E> {
         }
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
+            // Not `no-referrer`: browsers would then hide the origin of our own pages' forms from us, too.
+            ("referrer-policy", "same-origin"),
         ] {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }

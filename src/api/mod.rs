@@ -221,6 +221,7 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .at("/", get(pages::landing_page))
         .at("/live", get(pages::live_page))
         .at("/jobs", get(pages::jobs_page))
+        .at("/jobs/:job/:window", get(pages::window_page).post(pages::run_again))
         .at("/outbox", get(pages::outbox_page))
         .at("/outbox/:message_id", get(pages::mail_page))
         .at("/outbox/:message_id/body", get(pages::mail_body))

@@ -1,9 +1,9 @@
 //! What is going on right now, and how the machinery stands.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use poem_openapi::{
-    OpenApi,
+    ApiResponse, OpenApi,
     param::{Path, Query},
     payload::Json,
 };
@@ -13,9 +13,25 @@ use super::{
     ApiContext, Tag, default_limit, live,
     problem::Refusal,
     rides::{cut, parse_cursor},
-    schema::{Job, JobList, JobRun, JobRunDetail, JobRunList, RidingList, RidingTrace, Status},
+    schema::{AskedJobRun, Job, JobList, JobRun, JobRunDetail, JobRunList, RidingList, RidingTrace, Status},
 };
-use crate::store::{Store, query::ledger};
+use crate::{
+    domain::{run::NotStarted, window::Window},
+    store::{Store, query::ledger},
+};
+
+/// That a run was asked for.
+#[derive(ApiResponse)]
+pub(super) enum Started {
+    /// It is made, or under way already.
+    #[oai(status = 202)]
+    Accepted(
+        Json<AskedJobRun>,
+        /// Where to look how it goes.
+        #[oai(header = "Location")]
+        String,
+    ),
+}
 
 /// The operations on the machinery.
 pub(super) struct Operations {
@@ -116,6 +132,38 @@ impl Operations {
         }))
     }
 
+    /// Run a job
+    ///
+    /// After what is missing before it for the window; never what comes after it. The answer does not wait for the run: look
+    /// at its `href`. What is asked for or under way already is not run twice: the answer names that run.
+    #[oai(path = "/jobs/:name/runs", method = "post", operation_id = "start_job_run")]
+    async fn start_run(
+        &self,
+        /// The job's name in `cron.toml`.
+        name: Path<String>,
+        /// The business day (`2026-11-21`), or for jobs that make those the ISO week (`2026-W47`) or month (`2026-11`), of
+        /// which any day will do. Default: the last finished one.
+        window: Query<Option<String>>,
+        /// Let a mail go out that this comes after and that has not gone out yet.
+        #[oai(default)]
+        with_mail: Query<bool>,
+    ) -> Result<Started, Refusal> {
+        let window = window.0.map(|text| text.parse::<Window>()).transpose();
+        let window = window.map_err(|error| Refusal::bad_request(format!("`window`: {error}")))?;
+        let (jobs, name, with_mail) = (Arc::clone(&self.context.jobs), name.0, with_mail.0);
+        // Which days have rows is asked of the store.
+        let started = tokio::task::spawn_blocking(move || jobs.start(&name, window, with_mail)).await;
+        let started = started.map_err(|error| Refusal::internal(&anyhow::Error::new(error)))?;
+        match started {
+            Ok(run) => {
+                let run = AskedJobRun::from(run);
+                Ok(Started::Accepted(Json(run.clone()), run.href))
+            }
+            Err(NotStarted::NoSuchJob(why)) => Err(Refusal::not_found(why)),
+            Err(NotStarted::Unsuited(why)) => Err(Refusal::bad_request(why)),
+        }
+    }
+
     /// Get a run of a job
     ///
     /// With what it logged: its newest 200 lines, and those so far of one that is under way.
@@ -125,11 +173,13 @@ impl Operations {
         /// The run.
         run_id: Path<Uuid>,
     ) -> Result<Json<JobRunDetail>, Refusal> {
-        let run_id = run_id.0;
+        let asked = self.context.jobs.asked(run_id.0);
+        let run_id = asked.as_ref().and_then(|asked| asked.same_as).unwrap_or(run_id.0);
         let found = move |store: &Store| Ok((ledger::run(store, run_id)?, store.run_log(run_id)?));
         let (run, kept) = self.context.read(found).await?;
-        let run =
-            run.ok_or_else(|| Refusal::not_found("there is no such run; /api/v1/jobs lists each job's newest"))?;
+        let run = run
+            .or(asked.map(ledger::JobRun::from))
+            .ok_or_else(|| Refusal::not_found("there is no such run; /api/v1/jobs lists each job's newest"))?;
         let log = self.context.jobs.log_so_far(run_id).unwrap_or(kept);
         Ok(Json(JobRunDetail::of(run, log)))
     }

@@ -2,12 +2,13 @@
 //! fetches what its page tells of; what makes the [`Page`] of it is given nothing else, so that `deloton check` can
 //! render every page of a sample.
 
+mod jobs;
 mod sample;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(super) use jobs::{jobs_page, run_again, window_page};
 
 use anyhow::Context as _;
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use mail_parser::{MessageParser, MimeHeaders};
 use poem::{
     IntoResponse, Response, handler,
@@ -15,7 +16,6 @@ use poem::{
     web::{Data, Path},
 };
 use poem_openapi::types::ToJSON;
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -24,13 +24,11 @@ use super::{
     schema::{RidingList, Status},
 };
 use crate::{
-    domain::{day::DayRule, run::JobOverview},
+    domain::day::DayRule,
     store::query::ledger,
     template::{TemplateError, Templates},
 };
 
-/// Days on the grid of jobs.
-const GRID_DAYS: u64 = 21;
 /// Mails on the outbox page.
 const MAILS: u32 = 200;
 /// Pages load what this server has and nothing else, and nobody frames them.
@@ -89,116 +87,6 @@ fn wall(riding: &RidingList) -> Page {
     Page {
         template: "live/wall.html",
         values: json!({ "riding": riding.items.to_json() }),
-    }
-}
-
-/// What a cell of the grid shows: icon, word and, by its class, colour.
-#[derive(Serialize)]
-struct Cell {
-    day: NaiveDate,
-    outcome: String,
-    icon: &'static str,
-    word: &'static str,
-    attempts: i32,
-}
-
-/// The grid of jobs and days.
-#[handler]
-pub(super) async fn jobs_page(context: Data<&ApiContext>) -> poem::Result<Response> {
-    let today = context.today();
-    let first_day = today - Days::new(GRID_DAYS - 1);
-    let (cells, latest) = context
-        .read(move |store| Ok((ledger::job_grid(store, first_day)?, ledger::latest_runs(store)?)))
-        .await?;
-    let runs = Runs {
-        schedule: context.jobs.overview(),
-        cells,
-        latest,
-    };
-    show(&context, &jobs(runs, first_day, context.day_rule))
-}
-
-/// What the grid of jobs and days tells of.
-#[derive(Default)]
-struct Runs {
-    schedule: Vec<JobOverview>,
-    cells: Vec<ledger::GridCell>,
-    latest: Vec<ledger::JobRun>,
-}
-
-fn jobs(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
-    let Runs {
-        schedule,
-        cells,
-        latest,
-    } = runs;
-    let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
-    let latest: BTreeMap<_, _> = latest.into_iter().map(|run| (run.job.clone(), run)).collect();
-    let failures: Vec<_> = cells
-        .iter()
-        .filter(|cell| cell.outcome == "failed")
-        .map(|cell| json!({ "job": cell.job, "day": cell.day, "attempts": cell.attempts, "error": cell.error }))
-        .collect();
-    let known: BTreeSet<_> = schedule.iter().map(|job| job.name.clone()).collect();
-    let gone = latest
-        .keys()
-        .filter(|name| !known.contains(*name))
-        .map(|name| (name.clone(), None, None, None));
-    let jobs = schedule
-        .into_iter()
-        .map(|job| (job.name, Some(job.kind), job.next_run_at, job.last_idle_at))
-        .chain(gone);
-    let mut by_cell: BTreeMap<(String, String), ledger::GridCell> = cells
-        .into_iter()
-        .map(|cell| ((cell.job.clone(), cell.day.clone()), cell))
-        .collect();
-    let rows: Vec<_> = jobs
-        .map(|(name, kind, next_run_at, idle_at)| {
-            let cells: Vec<_> = days
-                .iter()
-                .map(|&day| {
-                    by_cell
-                        .remove(&(name.clone(), day.to_string()))
-                        .map(|cell| shown(day, &cell))
-                })
-                .collect();
-            let last = latest.get(&name).map(|run| {
-                let (icon, word) = outcome(&run.outcome);
-                json!({
-                    "icon": icon, "word": word, "outcome": run.outcome, "at": moment(run.started_at, rule),
-                    "window": run.window,
-                })
-            });
-            json!({
-                "name": name, "kind": kind, "next": next_run_at.map(|at| moment(at, rule)), "last": last,
-                "idle": idle_at.map(|at| moment(at, rule)), "cells": cells,
-            })
-        })
-        .collect();
-    Page {
-        template: "web/jobs.html",
-        values: json!({ "days": days, "rows": rows, "failures": failures, "timezone": rule.timezone.name() }),
-    }
-}
-
-fn shown(day: NaiveDate, cell: &ledger::GridCell) -> Cell {
-    let (icon, word) = outcome(&cell.outcome);
-    Cell {
-        day,
-        outcome: cell.outcome.clone(),
-        icon,
-        word,
-        attempts: cell.attempts,
-    }
-}
-
-/// An outcome of the ledger as an icon and a word.
-fn outcome(name: &str) -> (&'static str, &'static str) {
-    match name {
-        "succeeded" => ("✓", "ok"),
-        "failed" => ("!", "failed"),
-        "running" => ("…", "running"),
-        _ => ("–", "cut short"),
     }
 }
 
@@ -322,6 +210,14 @@ fn about(kind: &problem::Kind) -> Page {
 /// In place of a site that nobody published yet.
 pub(super) fn nothing_published(context: &ApiContext) -> poem::Result<Response> {
     let mut response = show(context, &nothing())?;
+    response.set_status(StatusCode::NOT_FOUND);
+    Ok(response)
+}
+
+/// Where an address names what there is not.
+fn nothing_here(context: &ApiContext) -> poem::Result<Response> {
+    let kind = problem::kind_of(StatusCode::NOT_FOUND);
+    let mut response = show(context, &about(&kind))?;
     response.set_status(StatusCode::NOT_FOUND);
     Ok(response)
 }

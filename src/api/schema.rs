@@ -11,7 +11,7 @@ use crate::{
         heart_rate::{Limits, OwnLimits},
         live::LiveBike,
         rider::age_at,
-        run::JobOverview,
+        run::{AskedRun, JobOverview},
     },
     store::{
         query::{self, ledger},
@@ -537,6 +537,8 @@ pub struct Job {
     pub name: String,
     /// What it does: `compact`, `transform`, `report`, …
     pub kind: String,
+    /// How long its windows are: `day`, `week` or `month`; null of a job that runs by the instant.
+    pub every: Option<String>,
     /// When the clock will have it due; null where it only follows other jobs.
     pub next_run_at: Option<DateTime<Utc>>,
     /// The newest run; null before the first.
@@ -550,6 +552,7 @@ impl Job {
         Job {
             name: job.name,
             kind: job.kind,
+            every: job.every.map(|every| every.name().to_owned()),
             next_run_at: job.next_run_at,
             last_run: last_run.map(JobRun::from),
         }
@@ -563,7 +566,7 @@ pub struct JobRun {
     pub run_id: Uuid,
     /// The job's name.
     pub job: String,
-    /// The business day, or the instant, it was about.
+    /// The business day (`2026-11-21`), ISO week (`2026-W47`), month (`2026-11`) or instant it was about.
     pub window: String,
     /// 1 for the first try.
     pub attempt: i32,
@@ -571,11 +574,11 @@ pub struct JobRun {
     pub reason: String,
     /// When it was due.
     pub scheduled_at: DateTime<Utc>,
-    /// When it began.
+    /// When it began; of one that has not, when it was asked for.
     pub started_at: DateTime<Utc>,
     /// When it ended; null while it runs.
     pub finished_at: Option<DateTime<Utc>>,
-    /// `running`, `succeeded`, `failed` or `abandoned`.
+    /// `running`, `succeeded`, `failed` or `abandoned`; `waiting` of one that was asked for and has not begun.
     pub outcome: String,
     /// What it did, in counts.
     pub counts: Option<serde_json::Value>,
@@ -597,6 +600,49 @@ impl From<ledger::JobRun> for JobRun {
             outcome: run.outcome,
             counts: run.counts.and_then(|counts| serde_json::from_str(&counts).ok()),
             error: run.error,
+        }
+    }
+}
+
+/// A run that was asked for.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct AskedJobRun {
+    /// The run; it is in the list of the job's runs when it has begun.
+    pub run_id: Uuid,
+    /// The job's name.
+    pub job: String,
+    /// The business day, ISO week, month or instant it is about.
+    pub window: String,
+    /// Where to look how it goes.
+    pub href: String,
+}
+
+impl From<AskedRun> for AskedJobRun {
+    fn from(run: AskedRun) -> Self {
+        AskedJobRun {
+            href: format!("/api/v1/runs/{}", run.run_id),
+            run_id: run.run_id,
+            job: run.job,
+            window: run.window.to_string(),
+        }
+    }
+}
+
+impl From<AskedRun> for ledger::JobRun {
+    /// As the ledger would have it: none of its times is known yet but that it was asked for.
+    fn from(run: AskedRun) -> Self {
+        ledger::JobRun {
+            run_id: run.run_id,
+            job: run.job,
+            window: run.window.to_string(),
+            attempt: 1,
+            reason: "manual".to_owned(),
+            scheduled_at: run.asked_at,
+            started_at: run.asked_at,
+            finished_at: None,
+            outcome: if run.refused.is_some() { "failed" } else { "waiting" }.to_owned(),
+            counts: None,
+            error: run.refused,
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::{
     domain::{
         day::DayRule,
         live::{LiveBike, LiveBoard},
-        run::{JobOverview, JobsHandle, LogLine},
+        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted},
+        window::{Period, Window},
     },
     store::query::fixture,
     template::Templates,
@@ -85,10 +86,30 @@ impl JobsHandle for Jobs {
             .map(|name| JobOverview {
                 name: name.to_owned(),
                 kind: name.to_owned(),
+                every: Some(Period::Day),
                 next_run_at: (name == "compact").then(|| "2026-11-23T00:15:00Z".parse().unwrap()),
                 last_idle_at: None,
             })
             .to_vec()
+    }
+
+    fn start(&self, job: &str, window: Option<Window>, _: bool) -> Result<AskedRun, NotStarted> {
+        match (job, window) {
+            ("compact", Some(Window::Instant(_))) => Err(NotStarted::Unsuited("`compact` makes days".to_owned())),
+            ("compact", _) => Ok(AskedRun {
+                run_id: Uuid::from_u128(7),
+                job: job.to_owned(),
+                window: window.unwrap_or(Window::Day("2026-11-21".parse().unwrap())),
+                asked_at: fixture::NOW.parse().unwrap(),
+                same_as: None,
+                refused: None,
+            }),
+            _ => Err(NotStarted::NoSuchJob(format!("cron.toml has no job `{job}`"))),
+        }
+    }
+
+    fn asked(&self, run_id: Uuid) -> Option<AskedRun> {
+        (run_id == Uuid::from_u128(7)).then(|| self.start("compact", None, false).unwrap())
     }
 
     fn log_so_far(&self, _: Uuid) -> Option<Vec<LogLine>> {
@@ -945,4 +966,64 @@ async fn rejected_lines_are_listed_shown_and_replayed() {
     );
     let refused = replay().header("origin", "https://evil.example").send().await;
     problem(refused, 403, "forbidden").await;
+}
+
+#[tokio::test]
+async fn a_run_is_asked_for_and_answered_with_where_to_look() {
+    let (client, _context, _folder) = server();
+    let start = |path: &str| client.request(Method::POST, path).send();
+    let asked = start("/api/v1/jobs/compact/runs?window=2026-11-20").await;
+    let href = "/api/v1/runs/00000000-0000-0000-0000-000000000007";
+    assert_eq!(
+        (asked.status(), asked.header("location")),
+        (StatusCode::ACCEPTED, Some(href))
+    );
+    assert_eq!(json(asked).await["window"], "2026-11-20");
+    assert_eq!(ok(&client, href).await["outcome"], "waiting");
+    for (path, status, slug) in [
+        ("/api/v1/jobs/nonsense/runs", 404, "not-found"),
+        ("/api/v1/jobs/compact/runs?window=soon", 400, "bad-request"),
+        (
+            "/api/v1/jobs/compact/runs?window=2026-11-20T07:00:00Z",
+            400,
+            "bad-request",
+        ),
+        ("/api/v1/jobs/compact/runs?day=2026-11-20", 400, "unknown-parameter"),
+    ] {
+        problem(start(path).await, status, slug).await;
+    }
+}
+
+#[tokio::test]
+async fn a_window_is_run_again_from_its_page_and_from_no_page_of_another_site() {
+    let (client, _context, _folder) = server();
+    let page = client.get("/jobs/compact/2026-11-20").send().await;
+    assert_eq!(page.status(), StatusCode::OK);
+    // Browsers hide the origin of a page's forms from its own server under any stricter policy.
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    let page = text(page).await;
+    let form = r#"<form class="again" method="post" action="/jobs/compact/2026-11-20">"#;
+    assert!(page.contains(form), "{page}");
+    let again = |origin: &str| {
+        let again = client.request(Method::POST, "/jobs/compact/2026-11-20");
+        again.header("origin", origin).send()
+    };
+    let place = "/jobs/compact/2026-11-20?run=00000000-0000-0000-0000-000000000007";
+    let asked = again("http://localhost:8080").await;
+    assert_eq!(
+        (asked.status(), asked.header("location")),
+        (StatusCode::SEE_OTHER, Some(place))
+    );
+    let waiting = text(client.get(place).send().await).await;
+    assert!(waiting.contains("… waiting"), "{waiting}");
+    for origin in ["https://evil.example", "null"] {
+        problem(again(origin).await, 403, "forbidden").await;
+    }
+    for path in [
+        "/jobs/nonsense/2026-11-20",
+        "/jobs/compact/soon",
+        "/jobs/compact/2026-W47",
+    ] {
+        assert_eq!(client.get(path).send().await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     domain::run::{LogLine, Outcome},
     export::ping::{Pings, Signal},
     metrics::Metrics,
-    scheduler::{Observer, Run, RunEnd},
+    scheduler::{Observer, Run, RunEnd, plan::Reason},
 };
 
 /// Of a job that runs by the second, a switch need not hear more often that all is well.
@@ -27,27 +27,40 @@ pub(super) struct Observed {
 
 impl Observer for Observed {
     fn started(&self, job: &JobConfig, run: &Run) {
-        if run.window.day().is_some()
+        if run.window.instant().is_none()
+            && is_watched(run)
             && let Some(url) = job.ping_url()
         {
             self.pings.send(&job.name, &url, Signal::Start, run.run_id, "");
         }
     }
 
+    fn tick_failed(&self, what: &'static str) {
+        self.metrics.tick_failed(what);
+    }
+
     fn ended(&self, job: &JobConfig, run: &Run, end: &RunEnd<'_>) {
         self.metrics.job_ended(&job.name, end.outcome, end.took);
-        let Some(url) = job.ping_url() else { return };
+        let Some(url) = job.ping_url().filter(|_| is_watched(run)) else {
+            return;
+        };
         let signal = match end.outcome {
             Outcome::Succeeded => Signal::Success,
             Outcome::Failed if run.attempt > job.retries => Signal::Fail,
             // It is due again.
             Outcome::Failed | Outcome::Abandoned | Outcome::Running => Signal::Log,
         };
-        if run.window.day().is_none() && !self.is_news(&job.name, signal) {
+        if run.window.instant().is_some() && !self.is_news(&job.name, signal) {
             return;
         }
         self.pings.send(&job.name, &url, signal, run.run_id, &text(end.log));
     }
+}
+
+/// A switch watches that the schedule is kept. What people run by hand, or what that has to run first, says nothing of it:
+/// a success would hide that the next run by itself is missing.
+fn is_watched(run: &Run) -> bool {
+    !matches!(run.reason, Reason::Manual | Reason::Upstream | Reason::Backfill)
 }
 
 impl Observed {

@@ -1,4 +1,4 @@
-//! `deloton backfill JOB --from A --to B`: one job for a range of days.
+//! `deloton backfill JOB --from A --to B`: one job for a range of days, or the weeks or months of them.
 
 use std::io::Write;
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::{run::tell, words::counted};
 use crate::{
     config::schedule::Kind,
-    domain::run::{Outcome, Window},
+    domain::{run::Outcome, window::Window},
     scheduler::{
         plan::Reason,
         runner::{Asked, Runner},
     },
 };
 
-/// Run one job for a range of days. Interrupted, the same command carries on where it was. Never mails unless told.
+/// Run one job for a range of days, or the weeks or months that these are in. Interrupted, the same command carries on where it was. Never mails unless told.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct BackfillArgs {
     /// The job's name in cron.toml.
@@ -60,11 +60,11 @@ pub enum Only {
     All,
 }
 
-/// Runs them, one day after the other; a day that fails does not keep the others from being run.
+/// Runs them, one window after the other; one that fails does not keep the others from being run.
 ///
 /// # Errors
-/// When there is no such job, it would mail unasked, the range is empty or reaches beyond the last day that is over, or
-/// a day fails.
+/// When there is no such job, it would mail unasked, the range is empty or reaches beyond the last window that is over,
+/// or one fails.
 pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
     let schedule = runner.schedule();
     let job = schedule.require(&args.job)?;
@@ -80,57 +80,57 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
     if args.to < args.from {
         bail!("the range is empty: --to {} is before --from {}", args.to, args.from);
     }
-    let newest = schedule.day.last_finished(runner.clock().now());
-    if args.to > newest {
-        bail!("the last finished day is {newest}: --to {} is not over yet", args.to);
+    let newest = job.every.last_over(schedule.day.last_finished(runner.clock().now()));
+    let (from, to) = (job.every.around(args.from), job.every.around(args.to));
+    if to > newest {
+        bail!(
+            "the last finished {} is {newest}: --to {} is not over yet",
+            job.every.name(),
+            args.to
+        );
     }
     let view = runner.view()?;
-    let is_chosen = |&day: &NaiveDate| {
-        let last = view.last(&job.name, Window::Day(day));
+    let is_chosen = |&window: &Window| {
+        let last = view.last(&job.name, window);
         match args.only {
             Only::All => true,
             Only::Missing => last.is_none_or(|last| last.done.is_none()),
             Only::Failed => last.is_some_and(|last| matches!(last.outcome, Outcome::Failed | Outcome::Abandoned)),
         }
     };
-    let mut days: Vec<_> = args
-        .from
-        .iter_days()
-        .take_while(|&day| day <= args.to)
-        .filter(is_chosen)
-        .collect();
+    let mut windows: Vec<_> = from.up_to(to).filter(is_chosen).collect();
     if args.reverse {
-        days.reverse();
+        windows.reverse();
     }
+    let count = counted(windows.len() as u64, job.every.name());
     if args.dry_run {
-        for day in &days {
-            writeln!(out, "{:<28} {day:<20} would run", job.name)?;
+        for window in &windows {
+            writeln!(out, "{:<28} {window:<20} would run", job.name)?;
         }
-        writeln!(out, "{}", counted(days.len() as u64, "day"))?;
+        writeln!(out, "{count}")?;
         return Ok(());
     }
     let mut failed = Vec::new();
-    for &day in &days {
+    for &window in &windows {
         let asked = Asked {
             reason: Reason::Backfill,
             mail: args.mail,
         };
-        let ended = runner.run_asked(&job.name, Window::Day(day), asked)?;
+        let ended = runner.run_asked(&job.name, window, asked)?;
         for run in &ended {
             tell(run, run.error.as_deref(), out)?;
         }
         if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
-            failed.push(day.to_string());
+            failed.push(window.to_string());
         }
     }
     if failed.is_empty() {
-        writeln!(out, "{}", counted(days.len() as u64, "day"))?;
+        writeln!(out, "{count}")?;
         return Ok(());
     }
     bail!(
-        "{} of {} failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
+        "{} of {count} failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
         failed.len(),
-        counted(days.len() as u64, "day"),
         failed.join(", "),
         job.name,
         args.from,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::words::counted;
 use crate::{
     config::schedule::{Kind, Schedule},
-    domain::run::Window,
+    domain::window::Window,
     scheduler::plan::{
         Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, WaitingOn, deadline_of, missed, next_runs,
         plan as plan_at, untold,
@@ -69,7 +69,7 @@ pub fn plan(
     writeln!(out, "at {}", local(now))?;
     writeln!(out, "\ndue now")?;
     for (place, due) in planned.due.iter().enumerate() {
-        let is_tick = |other: &&Due| other.job == due.job && other.window.day().is_none();
+        let is_tick = |other: &&Due| other.job == due.job && other.window.instant().is_some();
         if is_tick(&due) && planned.due[..place].iter().any(|other| is_tick(&other)) {
             // Told with the first of them: nobody reads a thousand lines of a job that runs by the second.
             continue;
@@ -106,8 +106,8 @@ pub fn plan(
         )?;
         if matches!(waiting.on, WaitingOn::GaveUp { .. }) {
             write!(out, "; run `deloton run {}", waiting.job)?;
-            if let Some(day) = waiting.window.day() {
-                write!(out, " --day {day}")?;
+            if waiting.window.instant().is_none() {
+                write!(out, " --day {}", waiting.window)?;
             }
             write!(out, "`")?;
         }
@@ -121,8 +121,11 @@ pub fn plan(
         let (from, to) = (window(missed.from, &local), window(missed.to, &local));
         let when = match (missed.count, missed.from) {
             (1, _) => from,
-            (count, Window::Day(_)) => format!("{from} to {to} ({})", counted(count as u64, "day")),
-            (count, Window::Instant(_)) => format!("{from} to {to} ({})", firings(count)),
+            (count, first) => {
+                let period = first.period();
+                let count = period.map_or_else(|| firings(count), |period| counted(count as u64, period.name()));
+                format!("{from} to {to} ({count})")
+            }
         };
         writeln!(out, "  {:<28} {when}: {}", missed.job, missed.why)?;
     }
@@ -134,9 +137,9 @@ pub fn plan(
         } else {
             format!("  after {}", run.after.join(", "))
         };
-        let about = run.window.day().map(|day| day.to_string()).unwrap_or_default();
-        let deadline = schedule.job(&run.job).zip(run.window.day());
-        let deadline = deadline.and_then(|(job, day)| deadline_of(&schedule.day, job, day));
+        let about = run.window.period().map(|_| run.window.to_string()).unwrap_or_default();
+        let deadline = schedule.job(&run.job);
+        let deadline = deadline.and_then(|job| deadline_of(&schedule.day, job, run.window));
         let by = deadline.map_or_else(String::new, |at| format!("  by {}", local(at)));
         writeln!(
             out,
@@ -223,8 +226,5 @@ fn firings(count: usize) -> String {
 }
 
 fn window(window: Window, local: &impl Fn(DateTime<Utc>) -> String) -> String {
-    match window {
-        Window::Day(day) => day.to_string(),
-        Window::Instant(at) => local(at),
-    }
+    window.instant().map_or_else(|| window.to_string(), local)
 }

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use anyhow::bail;
-use chrono::NaiveDate;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,7 @@ use super::words::{counted, named_count};
 use crate::{
     app::App,
     config::schedule::Kind,
-    domain::run::{Outcome, Window},
+    domain::{run::Outcome, window::Window},
     scheduler::plan::Reason,
     scheduler::runner::{Asked, Ended, Runner},
 };
@@ -22,9 +21,10 @@ pub struct RunArgs {
     /// The job's name in cron.toml.
     pub job: String,
 
-    /// The business day to produce. Default: the last finished one.
+    /// The business day to produce, or the week (2026-W47) or month (2026-11), of which any day will do. Default: the last
+    /// finished one.
     #[arg(long, value_name = "DATE")]
-    pub day: Option<NaiveDate>,
+    pub day: Option<Window>,
 
     /// Say what would be run and what would be published, and do none of it.
     #[arg(long)]
@@ -40,7 +40,7 @@ pub struct RunArgs {
 /// # Errors
 /// When there is no such job, or a run fails.
 pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
-    let window = window(args, runner)?;
+    let window = runner.window(&args.job, args.day)?;
     let ended = runner.run_asked(
         &args.job,
         window,
@@ -55,7 +55,8 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
         if run.counts["rides"] == 0 && run.outcome == Outcome::Succeeded && run.job == "compact" {
             writeln!(
                 out,
-                "  no ride ended on {window}: `deloton status` says which days have rides"
+                "  no ride ended on {}: `deloton status` says which days have rides",
+                run.window
             )?;
         }
     }
@@ -78,12 +79,12 @@ pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Resu
 /// # Errors
 /// When there is no such job, or the site cannot be looked at.
 pub fn dry_run(args: &RunArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
-    let window = window(args, &app.runner)?;
+    let window = app.runner.window(&args.job, args.day)?;
     let jobs = app.runner.would_run(&args.job, window)?;
-    for job in &jobs {
+    for (job, window) in &jobs {
         writeln!(out, "{:<28} {window:<20} would run", job.name)?;
     }
-    if jobs.last().is_some_and(|job| matches!(job.kind, Kind::Publish)) {
+    if jobs.last().is_some_and(|(job, _)| matches!(job.kind, Kind::Publish)) {
         let plan = app.plan_publication()?;
         for path in &plan.written {
             writeln!(out, "would write {path}")?;
@@ -101,14 +102,6 @@ pub fn dry_run(args: &RunArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
         )?;
     }
     Ok(())
-}
-
-/// The window that is asked for.
-fn window(args: &RunArgs, runner: &Runner) -> anyhow::Result<Window> {
-    match args.day {
-        Some(day) => Ok(Window::Day(day)),
-        None => runner.default_window(&args.job),
-    }
 }
 
 /// One line for one run, with the reason for its failure where that is not said elsewhere.

@@ -149,8 +149,8 @@ fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
         ..args("2026-01-01", "2026-01-04", Only::Missing)
     };
     insta::assert_snapshot!(written(|out| backfill(&dry, &runner, out)), @r"
-    report                       2026-01-04 would run
-    report                       2026-01-02 would run
+    report                       2026-01-04           would run
+    report                       2026-01-02           would run
     2 days
     ");
     insta::assert_snapshot!(written(|out| backfill(&args("2026-01-01", "2026-01-03", Only::Missing), &runner, out)), @r"

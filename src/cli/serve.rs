@@ -28,10 +28,13 @@ use crate::{
     api::{self, ApiContext},
     app::{App, load_schedule},
     config::{
-        schedule::Kind,
+        schedule::{Kind, UnknownJob},
         settings::{Location, MailKind, Settings, SourceKind},
     },
-    domain::run::{JobOverview, JobsHandle, LogLine, Window},
+    domain::{
+        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted},
+        window::{Period, Window},
+    },
     ingest::{
         consume::{Consumer, Listener, Standing},
         source::KafkaConfig,
@@ -40,7 +43,7 @@ use crate::{
     scheduler::{
         Runner, Ticker,
         plan::{Reason, Stream},
-        runner::Asked,
+        runner::{Asked, Awaited, NotBegun},
     },
 };
 
@@ -277,7 +280,7 @@ fn put_site_back(app: &App) -> anyhow::Result<()> {
     for job in schedule
         .jobs
         .iter()
-        .filter(|job| job.enabled && matches!(job.kind, Kind::Publish))
+        .filter(|job| job.enabled && job.every == Period::Day && matches!(job.kind, Kind::Publish))
     {
         run_job(app, &job.name, newest)?;
     }
@@ -352,14 +355,51 @@ impl JobsHandle for Jobs {
         let job = |job: crate::scheduler::runner::JobOverview| JobOverview {
             name: job.name,
             kind: job.kind.to_owned(),
+            every: job.every,
             next_run_at: job.next_run_at,
             last_idle_at: job.last_idle_at,
         };
         self.0.overview().into_iter().map(job).collect()
     }
 
+    fn start(&self, job: &str, window: Option<Window>, with_mail: bool) -> Result<AskedRun, NotStarted> {
+        let asked = Asked {
+            reason: Reason::Manual,
+            mail: with_mail,
+        };
+        let started = self.0.start(job, window, asked).map_err(|error| {
+            let why = format!("{error:#}");
+            if error.is::<UnknownJob>() {
+                NotStarted::NoSuchJob(why)
+            } else {
+                NotStarted::Unsuited(why)
+            }
+        });
+        started.map(asked_run)
+    }
+
+    fn asked(&self, run_id: Uuid) -> Option<AskedRun> {
+        self.0.awaited(run_id).map(asked_run)
+    }
+
     fn log_so_far(&self, run_id: Uuid) -> Option<Vec<LogLine>> {
         self.0.log_so_far(run_id)
+    }
+}
+
+fn asked_run(awaited: Awaited) -> AskedRun {
+    let (same_as, refused) = match awaited.ended {
+        None => (None, None),
+        Some(NotBegun::SameAs(run_id)) => (Some(run_id), None),
+        Some(NotBegun::Refused(why)) => (None, Some(why)),
+    };
+    AskedRun {
+        run_id: awaited.run_id,
+        job: awaited.job,
+        window: awaited.window,
+        asked_at: awaited.asked_at,
+        same_as,
+        refused,
     }
 }
 

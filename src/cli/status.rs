@@ -112,8 +112,7 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             Outcome::Abandoned => "was cut short",
             Outcome::Running | Outcome::Succeeded => continue,
         };
-        let is_day = last.window.len() == "2026-01-01".len();
-        let day = if is_day {
+        let day = if last.window.instant().is_none() {
             format!(" --day {}", last.window)
         } else {
             String::new()
@@ -378,7 +377,7 @@ fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
         [
             job.name.clone(),
             began.map_or_else(dash, |at| ago(at, now)),
-            last.map_or_else(dash, |last| last.window.clone()),
+            last.map_or_else(dash, |last| last.window.to_string()),
             outcome,
             next,
         ]

@@ -38,13 +38,14 @@ fn partition(source: &str, partition: i32, flushed_at: &str) -> StreamStatus {
 fn job(name: &str, last: Option<(&str, Outcome)>) -> JobOverview {
     JobOverview {
         name: name.to_owned(),
+        every: Some(crate::domain::window::Period::Day),
         kind: "compact",
         when: "20 0 * * *".to_owned(),
         enabled: true,
         next_run_at: Some(at("2026-07-10T23:20:00Z")),
         running: None,
         last_run: last.map(|(window, outcome)| LastOverview {
-            window: window.to_owned(),
+            window: window.parse().unwrap(),
             outcome,
             attempt: 4,
             started_at: at("2026-07-09T23:20:00Z"),

@@ -50,6 +50,13 @@ pub struct DailyReport {
 }
 
 impl DailyReport {
+    /// The headlines' figures.
+    #[must_use]
+    pub fn figures(&self) -> Vec<(HeadlineKey, Option<f64>)> {
+        let figures = self.headlines.iter();
+        figures.map(|headline| (headline.key, headline.value)).collect()
+    }
+
     /// The headline called `key`.
     #[must_use]
     pub fn headline(&self, key: HeadlineKey) -> Option<&Headline> {
@@ -105,13 +112,23 @@ impl Restatement {
 pub struct Moved {
     /// What it measures.
     pub key: HeadlineKey,
-    /// What the first report said.
+    /// What the report said that it is compared with: a page with the first, a mail with the last that was mailed.
     pub before: Option<f64>,
     /// What it is now.
     pub after: Option<f64>,
 }
 
 impl Moved {
+    /// Which of the `headlines` are not what they were.
+    #[must_use]
+    pub fn since(before: &[(HeadlineKey, Option<f64>)], headlines: &[Headline]) -> Vec<Self> {
+        let moved = headlines.iter().filter_map(|headline| {
+            let (_, before) = before.iter().find(|(key, _)| *key == headline.key)?;
+            Moved::between(headline.key, *before, headline.value)
+        });
+        moved.collect()
+    }
+
     /// The figure's move, where it is more than what adding up in another order comes to.
     #[must_use]
     pub fn between(key: HeadlineKey, before: Option<f64>, after: Option<f64>) -> Option<Self> {

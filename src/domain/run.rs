@@ -1,52 +1,12 @@
 //! What the scheduler hands to a job and what it gets back.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What a run is about: the business day it produces, or the instant it was due at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Window {
-    /// A business day.
-    Day(NaiveDate),
-    /// An instant, for jobs that run more often than daily.
-    Instant(DateTime<Utc>),
-}
-
-impl Window {
-    /// The day, where the window is one.
-    #[must_use]
-    pub fn day(self) -> Option<NaiveDate> {
-        match self {
-            Window::Day(day) => Some(day),
-            Window::Instant(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Window {
-    /// The ledger's key: `2026-11-21`, or an RFC 3339 instant to the second.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Window::Day(day) => write!(f, "{day}"),
-            Window::Instant(instant) => write!(f, "{}", instant.format("%Y-%m-%dT%H:%M:%SZ")),
-        }
-    }
-}
-
-impl std::str::FromStr for Window {
-    type Err = chrono::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == 10 {
-            text.parse().map(Window::Day)
-        } else {
-            text.parse().map(Window::Instant)
-        }
-    }
-}
+use super::window::{Period, Window};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,16 +86,54 @@ pub struct JobOverview {
     pub name: String,
     /// Its kind, e.g. `compact`, `transform`.
     pub kind: String,
+    /// How long its windows are; none of a job that runs by the instant.
+    pub every: Option<Period>,
     /// When it will next be due by the clock; none where it only follows other jobs.
     pub next_run_at: Option<DateTime<Utc>>,
     /// The newest firing that found nothing to do; it is no run.
     pub last_idle_at: Option<DateTime<Utc>>,
 }
 
+/// A run that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedRun {
+    /// Its id in the ledger, once it has begun.
+    pub run_id: Uuid,
+    /// The job.
+    pub job: String,
+    /// What it is to produce.
+    pub window: Window,
+    /// When it was asked for.
+    pub asked_at: DateTime<Utc>,
+    /// The run of the same window that was under way when its turn came, and that it came to.
+    pub same_as: Option<Uuid>,
+    /// Why it will not begin, where that is so.
+    pub refused: Option<String>,
+}
+
+/// Why a run that was asked for is not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotStarted {
+    /// The schedule has no such job.
+    NoSuchJob(String),
+    /// The job does not make such a window, or not yet.
+    Unsuited(String),
+}
+
 /// What the scheduler offers to those who watch it.
 pub trait JobsHandle: Send + Sync {
     /// Every job of the schedule, in its order.
     fn overview(&self) -> Vec<JobOverview>;
+
+    /// Has a job run for `window`, or for the one it would be about now, after what is missing before it, and does not
+    /// wait for it. Whoever asks for what is asked for or under way already is told of the same run.
+    ///
+    /// # Errors
+    /// See [`NotStarted`].
+    fn start(&self, job: &str, window: Option<Window>, with_mail: bool) -> Result<AskedRun, NotStarted>;
+
+    /// A run that was asked for and has not begun; none where no such run is.
+    fn asked(&self, run_id: Uuid) -> Option<AskedRun>;
 
     /// What a run that is under way has logged; none where no such run is.
     fn log_so_far(&self, run_id: Uuid) -> Option<Vec<LogLine>>;

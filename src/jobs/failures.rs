@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::run::{Outcome, Window},
+        domain::{run::Outcome, window::Window},
         store::{fixture::open, ledger::NewRun, outbox},
     };
 

@@ -7,6 +7,7 @@ mod daily_tables_tests;
 pub mod export_rides;
 pub mod failures;
 pub mod notify;
+pub mod period_report;
 pub mod prune;
 pub mod publish;
 pub mod report;

@@ -1,6 +1,6 @@
 //! Mails a day's report.
 //!
-//! 1. Write the mail for each recipient and queue it, unless it was queued before.
+//! 1. Write the mail for each recipient and queue it, unless the day's mail was written before.
 //! 2. Send what waits.
 //! 3. Succeed only if every recipient of the day has the mail.
 
@@ -11,6 +11,7 @@ use super::send::drain;
 use crate::{
     domain::{
         message::{Message, MessageKind},
+        report::{DailyReport, Moved, Restatement},
         run::JobStatus,
     },
     notify::{
@@ -20,6 +21,7 @@ use crate::{
     store::{
         Store,
         outbox::{self, Enqueued, MailState, Which},
+        report::{keep_mailed_report, mailed_report},
     },
     template::Templates,
 };
@@ -33,7 +35,16 @@ pub struct Addresses<'a> {
     pub to: &'a [String],
 }
 
-/// Queues the day's mail for each recipient, then sends. Without recipients there is nothing to do.
+/// For whom a day's mail is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// For everybody, unless the day's mail was written before: who is on the list since then gets no mail of an old day.
+    FirstReaders,
+    /// For everybody who does not have it, as a person asked for.
+    Everybody,
+}
+
+/// Queues the day's mail, then sends. Without recipients there is nothing to do.
 ///
 /// # Errors
 /// When a template does not fit, an address is not one, the ledger cannot be written, or a recipient does not have the
@@ -44,6 +55,7 @@ pub fn notify(
     templates: &Templates,
     mail: &DailyMail<'_>,
     addresses: Addresses<'_>,
+    readers: For,
     runtime: &Handle,
 ) -> Result<JobStatus> {
     if addresses.to.is_empty() {
@@ -51,8 +63,13 @@ pub fn notify(
         return Ok(JobStatus::idle());
     }
     let day = mail.report.day;
-    let (queued, known) =
-        queue(store, templates, mail, addresses).with_context(|| format!("failed to queue the daily mail of {day}"))?;
+    let was_mailed = mailed_report(store, day)?.is_some();
+    let is_closed = was_mailed && readers == For::FirstReaders;
+    let (queued, known) = queue(store, templates, mail, addresses, is_closed)
+        .with_context(|| format!("failed to queue the daily mail of {day}"))?;
+    if !was_mailed {
+        keep_mailed_report(store, day, &mail.report.figures())?;
+    }
     let drained = drain(store, Which::Other, &|_| notifier, runtime)?;
     check_delivered(store, &day.to_string(), drained.reason.as_deref())?;
     Ok(JobStatus::done()
@@ -61,9 +78,20 @@ pub fn notify(
         .count("mails_sent", drained.sent))
 }
 
-fn queue(store: &Store, templates: &Templates, mail: &DailyMail<'_>, addresses: Addresses<'_>) -> Result<(u64, u64)> {
+/// How many mails were written, and how many were there before; where the list `is_closed`, nobody comes onto it.
+fn queue(
+    store: &Store,
+    templates: &Templates,
+    mail: &DailyMail<'_>,
+    addresses: Addresses<'_>,
+    is_closed: bool,
+) -> Result<(u64, u64)> {
     let (mut queued, mut known) = (0, 0);
     for recipient in addresses.to {
+        let id = MessageKind::DailyReport.message_id(&mail.report.day.to_string(), recipient);
+        if is_closed && outbox::get(&*store.connection()?, id)?.is_none() {
+            continue;
+        }
         let message = render::daily_report(templates, mail, recipient)?;
         match queue_message(store, &message, addresses.from)? {
             Enqueued::Queued => queued += 1,
@@ -74,7 +102,7 @@ fn queue(store: &Store, templates: &Templates, mail: &DailyMail<'_>, addresses: 
 }
 
 /// Queues word that the day was restated for those who have its mail from before that, if a figure moved by more than
-/// `percent`. Once a day: who was told looks at the page.
+/// `percent` from what the mailed report said. Once a day: who was told looks at the page.
 ///
 /// # Errors
 /// When a template does not fit, an address is not one, or the ledger cannot be read or written.
@@ -86,12 +114,24 @@ pub fn queue_restatement(
     addresses: Addresses<'_>,
 ) -> Result<u64> {
     let report = mail.report;
-    let Some(restatement) = &report.restatement else {
+    let (Some(restatement), Some(mailed)) = (&report.restatement, mailed_report(store, report.day)?) else {
         return Ok(0);
+    };
+    let restatement = Restatement {
+        restated_at: restatement.restated_at,
+        moved: Moved::since(&mailed, &report.headlines),
     };
     if restatement.largest_move() * 100.0 <= f64::from(percent) {
         return Ok(0);
     }
+    let restated = DailyReport {
+        restatement: Some(restatement.clone()),
+        ..report.clone()
+    };
+    let mail = DailyMail {
+        report: &restated,
+        ..*mail
+    };
     let mut queued = 0;
     for recipient in addresses.to {
         let first = MessageKind::DailyReport.message_id(&report.day.to_string(), recipient);
@@ -99,10 +139,13 @@ pub fn queue_restatement(
         if first.is_none_or(|(first, _)| first.created_at >= restatement.restated_at) {
             continue;
         }
-        let message = render::restatement(templates, mail, recipient)?;
+        let message = render::restatement(templates, &mail, recipient)?;
         if queue_message(store, &message, addresses.from)? == Enqueued::Queued {
             queued += 1;
         }
+    }
+    if queued > 0 {
+        keep_mailed_report(store, report.day, &report.figures())?;
     }
     Ok(queued)
 }
@@ -140,77 +183,128 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::{
-        domain::report::{HeadlineKey, Moved, Restatement},
-        report::sample_days,
-        store::fixture::open,
-    };
+    use crate::{domain::report::HeadlineKey, report::sample_days, store::fixture::open};
+
+    const CEO: &str = "ceo@x.example";
+    const NEW: &str = "new@x.example";
+
+    /// A store, and somewhere for its mails to go.
+    struct World {
+        store: Store,
+        notifier: Notifier,
+        templates: Templates,
+        runtime: tokio::runtime::Runtime,
+        _folder: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            World {
+                store: open(&folder),
+                notifier: Notifier::outbox(folder.path().join("outbox")),
+                templates: Templates::load(None).unwrap(),
+                runtime: tokio::runtime::Runtime::new().unwrap(),
+                _folder: folder,
+            }
+        }
+
+        /// Has the mail written; answers how many there are that were not before.
+        fn mailed(&self, report: &DailyReport, to: &[&str], readers: For) -> u64 {
+            let to: Vec<_> = to.iter().map(|&to| to.to_owned()).collect();
+            let (mail, addresses) = (mail(report), addresses(&to));
+            let handle = self.runtime.handle();
+            let status = notify(
+                &self.store,
+                &self.notifier,
+                &self.templates,
+                &mail,
+                addresses,
+                readers,
+                handle,
+            );
+            status.unwrap().counts["mails_queued"]
+        }
+
+        fn restated(&self, report: &DailyReport, percent: u32) -> u64 {
+            let to = [CEO.to_owned(), NEW.to_owned()];
+            queue_restatement(&self.store, &self.templates, &mail(report), percent, addresses(&to)).unwrap()
+        }
+    }
+
+    fn mail(report: &DailyReport) -> DailyMail<'_> {
+        DailyMail {
+            report,
+            pdf: b"pdf",
+            chart_png: &[],
+            page_url: Some("https://x.example/daily/index.html"),
+            index_url: None,
+        }
+    }
+
+    fn addresses(to: &[String]) -> Addresses<'_> {
+        Addresses {
+            from: "Deloton <reports@x.example>",
+            to,
+        }
+    }
+
+    fn report() -> DailyReport {
+        sample_days().into_iter().next().unwrap()
+    }
+
+    /// The report with another figure, restated some hours after now; its page says what moved since the first report.
+    fn restated(store: &Store, key: HeadlineKey, value: f64, hours: i64) -> DailyReport {
+        let mut report = report();
+        let headline = report
+            .headlines
+            .iter_mut()
+            .find(|headline| headline.key == key)
+            .unwrap();
+        headline.value = Some(value);
+        let moved = Moved {
+            key,
+            before: Some(100.0),
+            after: Some(value),
+        };
+        report.restatement = Some(Restatement {
+            restated_at: store.clock().now() + TimeDelta::hours(hours),
+            moved: vec![moved],
+        });
+        report
+    }
 
     #[test]
-    fn who_has_the_mail_of_a_restated_day_is_told_once_if_its_figures_moved_enough() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        let templates = Templates::load(None).unwrap();
-        let mailed_at = store.clock().now();
-        let recipients = ["ceo@x.example".to_owned(), "new@x.example".to_owned()];
-        let addresses = Addresses {
-            from: "Deloton <reports@x.example>",
-            to: &recipients,
-        };
-        let mut report = sample_days().into_iter().next().unwrap();
-        let queued = |report: &crate::domain::report::DailyReport, percent: u32| {
-            let mail = DailyMail {
-                report,
-                pdf: b"pdf",
-                chart_png: &[],
-                page_url: Some("https://x.example/daily/index.html"),
-                index_url: None,
-            };
-            let known = outbox::topics(&store.connection().unwrap(), MessageKind::DailyReport).unwrap();
-            if known.is_empty() {
-                let message = render::daily_report(&templates, &mail, &recipients[0]).unwrap();
-                queue_message(&store, &message, addresses.from).unwrap();
-            }
-            queue_restatement(&store, &templates, &mail, percent, addresses).unwrap()
-        };
-        assert_eq!(queued(&report, 0), 0, "nothing was restated");
-        let moved = Moved {
-            key: HeadlineKey::Rides,
-            before: Some(100.0),
-            after: Some(103.0),
-        };
-        let mut restate = |restated_at, moved| {
-            report.restatement = Some(Restatement {
-                restated_at,
-                moved: vec![moved],
-            });
-            report.clone()
-        };
-        let after = mailed_at + TimeDelta::hours(1);
-        let by_chance = Moved {
-            key: HeadlineKey::PowerWattsMax,
-            after: Some(1_000.0),
-            ..moved
-        };
-        assert_eq!(queued(&restate(after, by_chance), 10), 0);
-        assert_eq!(
-            queued(&restate(mailed_at - TimeDelta::hours(1), moved), 0),
-            0,
-            "the mail said so"
-        );
-        let restated = restate(after, moved);
-        assert_eq!(queued(&restated, 3), 0, "not more than three percent");
-        assert_eq!(queued(&restated, 2), 1, "who never had the first mail is not told");
-        assert_eq!(queued(&restated, 2), 0, "once");
-        let connection = store.connection().unwrap();
+    fn who_has_the_mail_of_a_restated_day_is_told_once_if_it_moved_enough_from_what_the_mail_said() {
+        let world = World::new();
+        assert_eq!(world.mailed(&report(), &[CEO], For::FirstReaders), 1);
+        assert_eq!(world.restated(&report(), 0), 0, "nothing was restated");
+        let by_chance = restated(&world.store, HeadlineKey::PowerWattsMax, 2_000.0, 1);
+        assert_eq!(world.restated(&by_chance, 10), 0);
+        let more = |hours| restated(&world.store, HeadlineKey::Rides, 3_480.0, hours);
+        assert_eq!(world.restated(&more(-1), 0), 0, "the mail said so");
+        // The first report had 100 rides; the mailed one 3,412, of which the 68 more are two percent.
+        assert_eq!(world.restated(&more(1), 2), 0, "not more than two percent");
+        assert_eq!(world.restated(&more(1), 1), 1, "who never had the mail is not told");
+        assert_eq!(world.restated(&more(1), 1), 0, "once");
+        let connection = world.store.connection().unwrap();
         let mails = outbox::list(&connection, None, 10).unwrap();
         let told = mails.iter().find(|mail| mail.kind == "restatement").unwrap();
         let (_, bytes) = outbox::get(&connection, told.message_id).unwrap().unwrap();
         let mail = mail_parser::MessageParser::default().parse(&bytes).unwrap();
         let text = mail.body_text(0).unwrap();
         assert!(
-            text.contains("3 more rides arrived") && text.contains("Rides 100 → 103"),
+            text.contains("68 more rides arrived") && text.contains("Rides 3,412 → 3,480"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn who_is_on_the_list_since_then_gets_no_mail_of_an_old_day_unless_a_person_asks() {
+        let world = World::new();
+        assert_eq!(world.mailed(&report(), &[CEO], For::FirstReaders), 1);
+        let again = restated(&world.store, HeadlineKey::Rides, 6_000.0, 1);
+        assert_eq!(world.mailed(&again, &[CEO, NEW], For::FirstReaders), 0);
+        assert_eq!(world.mailed(&again, &[CEO, NEW], For::Everybody), 1);
     }
 }

@@ -15,8 +15,9 @@ use std::{
 use anyhow::{Context, Result};
 use chrono::{Days, NaiveDate};
 
+use super::{period_report, publish::files_below};
 use crate::{
-    domain::{report::DailyReport, run::JobStatus},
+    domain::{artifact::Artifact, report::DailyReport, run::JobStatus},
     publish::Item,
     report::{
         html::Neighbours,
@@ -65,10 +66,9 @@ pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDa
 
 /// Keeps what the first report of a day says, so that a restated one can say what moved.
 fn keep_first(store: &Store, report: &DailyReport) -> Result<()> {
-    let figures = report.headlines.iter().map(|headline| (headline.key, headline.value));
     let first = FirstReport {
         seal_count: report.seal_count,
-        figures: figures.collect(),
+        figures: report.figures(),
     };
     Ok(keep_first_report(store, report.day, &first)?)
 }
@@ -98,22 +98,23 @@ pub fn put_back(store: &Store, rule: &ReportRule, templates: &Templates, days: &
     write(&folder(store.data_dir()), &reports, templates).map(drop)
 }
 
-/// Everything that is published: every rendered day and the site around them.
+/// Everything that is published: every rendered day, week and month, and the site around them.
 ///
 /// # Errors
 /// When a rendered day cannot be read, or the index cannot be rendered.
 pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Item>> {
     let folder = folder(data_dir);
-    let mut items = super::publish::files_below(&folder, "daily/")?;
+    let (mut items, periods) = period_report::site(data_dir)?;
     let mut entries = Vec::new();
     let mut latest = None;
     for day in rendered_days(&folder)? {
+        items.extend(files_below(&folder.join(day.to_string()), &format!("daily/{day}/"))?);
         if let Some(report) = read_report(&folder, day)? {
             entries.push(DayEntry::of(&report));
             latest = Some(report);
         }
     }
-    let around = site_artifacts(&entries, latest.as_ref(), templates)?;
+    let around = site_artifacts(&entries, &periods, latest.as_ref(), templates)?;
     items.extend(around.into_iter().map(Item::Rendered));
     Ok(items)
 }
@@ -184,10 +185,15 @@ fn neighbours(days: &BTreeSet<NaiveDate>, day: NaiveDate) -> Neighbours {
     }
 }
 
-/// Writes a day's files aside and renames them, so that a reader finds each whole. Answers the bytes.
+/// Writes a day's files. Answers the bytes.
 fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<u64> {
+    write_artifacts(folder, daily_artifacts(report, neighbours, templates)?)
+}
+
+/// Writes files aside and renames them, so that a reader finds each whole; `report.json` last, which says that all are
+/// there. Those of a day are at the top of `folder`. Answers the bytes.
+pub(super) fn write_artifacts(folder: &Path, mut artifacts: Vec<Artifact>) -> Result<u64> {
     let mut bytes = 0;
-    let mut artifacts = daily_artifacts(report, neighbours, templates)?;
     artifacts.sort_by_key(|artifact| artifact.path.ends_with("/report.json"));
     for artifact in artifacts {
         let path = folder.join(artifact.path.strip_prefix("daily/").unwrap_or(&artifact.path));

@@ -1,6 +1,6 @@
 //! From numbers to the mail's words: one template folder a kind, `subject.txt`, `body.txt`, `body.html`.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::{
         heart_rate::{Alert, AlertRule, LimitSource},
         message::{Attachment, InlineImage, Message, MessageKind},
         report::{DailyReport, Headline, HeadlineKey},
-        run::Window,
+        window::Window,
     },
     template::{TemplateError, Templates, words},
 };
@@ -254,7 +254,7 @@ pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &s
     struct Failure<'a> {
         job: &'a str,
         window: String,
-        day: Option<NaiveDate>,
+        day: Option<Window>,
         attempts: u32,
         at: String,
         is_late: bool,
@@ -275,7 +275,7 @@ pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &s
     let failures = mail.failures.iter().take(MOST_FAILURES).map(|failure| Failure {
         job: &failure.job,
         window: failure.window.to_string(),
-        day: failure.window.day(),
+        day: failure.window.instant().is_none().then_some(failure.window),
         attempts: failure.attempts,
         at: failure
             .at

@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Charts across two thirds of the page, in CSS pixels: fits the column at 1120.
-const WIDE: (u32, u32) = (686, 280);
+pub(super) const WIDE: (u32, u32) = (686, 280);
 /// Charts across half of the page.
 const HALF: (u32, u32) = (500, 264);
 /// Charts on a phone of 360 pixels, within its margins.
-const PHONE: (u32, u32) = (296, 232);
+pub(super) const PHONE: (u32, u32) = (296, 232);
 
 /// The figures that open the page as tiles; the others follow in a list.
 pub(super) const TILES: [HeadlineKey; 4] = [
@@ -72,17 +72,18 @@ pub(super) struct Figure {
     pub(super) changes: Vec<String>,
     /// The usual band, e.g. `2,810–3,290`.
     pub(super) usual: Option<String>,
-    spark: String,
+    pub(super) spark: String,
 }
 
+/// A chart with its table, as pages show it.
 #[derive(Debug, Serialize)]
-struct ChartView {
-    name: &'static str,
-    title: &'static str,
-    subtitle: String,
-    wide: String,
-    phone: String,
-    table: Table,
+pub(super) struct ChartView {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) subtitle: String,
+    pub(super) wide: String,
+    pub(super) phone: String,
+    pub(super) table: Table,
 }
 
 #[derive(Debug, Serialize)]

@@ -6,6 +6,8 @@ pub mod font;
 pub mod html;
 pub mod model;
 pub mod pdf;
+pub mod period;
+pub mod period_model;
 pub mod quality;
 mod sample;
 pub mod site;
@@ -13,7 +15,10 @@ pub mod table;
 
 use anyhow::Result;
 
-use crate::{domain::report::DailyReport, template::Templates};
+use crate::{
+    domain::{report::DailyReport, window::Window},
+    template::Templates,
+};
 
 /// What is wrong with the report's templates: the site is rendered from sample days.
 pub fn check(templates: &Templates) -> Vec<anyhow::Error> {
@@ -26,9 +31,22 @@ pub fn check(templates: &Templates) -> Vec<anyhow::Error> {
     let pages = days
         .iter()
         .map(|report| html::page(report, neighbours(report), templates).map(drop));
-    let index = |latest, entries| site::site_artifacts(entries, latest, templates).map(drop);
+    let beside = |window: Window| period::Beside {
+        previous: window.before(),
+        next: None,
+    };
+    let periods = sample::periods();
+    let period_entries: Vec<_> = periods.iter().map(period::PeriodEntry::of).collect();
+    let period_pages = periods
+        .iter()
+        .map(|report| period::page(report, beside(report.window), templates).map(drop));
+    let index = |latest, entries, periods| site::site_artifacts(entries, periods, latest, templates).map(drop);
     pages
-        .chain([index(days.first(), &entries[..]), index(None, &[])])
+        .chain(period_pages)
+        .chain([
+            index(days.first(), &entries[..], &period_entries[..]),
+            index(None, &[], &[]),
+        ])
         .filter_map(Result::err)
         .collect()
 }

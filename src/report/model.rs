@@ -30,7 +30,7 @@ pub const HISTORY_DAYS: u64 = 28;
 const MIN_WEEK_DAYS: usize = 4;
 
 /// The headlines in the order they are shown.
-const HEADLINES: [HeadlineKey; 9] = [
+pub(super) const HEADLINES: [HeadlineKey; 9] = [
     HeadlineKey::Rides,
     HeadlineKey::Riders,
     HeadlineKey::NewRiders,
@@ -148,13 +148,9 @@ pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyRe
 }
 
 fn restatement(restated_at: DateTime<Utc>, first: &FirstReport, headlines: &[Headline]) -> Restatement {
-    let moved = headlines.iter().filter_map(|headline| {
-        let (_, before) = first.figures.iter().find(|(key, _)| *key == headline.key)?;
-        Moved::between(headline.key, *before, headline.value)
-    });
     Restatement {
         restated_at,
-        moved: moved.collect(),
+        moved: Moved::since(&first.figures, headlines),
     }
 }
 

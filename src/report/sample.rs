@@ -5,7 +5,9 @@ use chrono_tz::Tz;
 
 use crate::domain::{
     day::DayRule,
+    period_report::{PeriodHeadline, PeriodReport},
     report::{Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Lines, Quality},
+    window::{Period, Window},
 };
 
 /// The day of the ordinary report: a Tuesday.
@@ -21,6 +23,49 @@ pub(super) fn days() -> [DailyReport; 4] {
     alarming.quality.has_many_alerts = true;
     alarming.quality.partial_rides = alarming.rides();
     [ordinary(), empty(), one_ride(), alarming]
+}
+
+/// Weeks and months that between them have everything a report of one can say.
+pub(super) fn periods() -> [PeriodReport; 2] {
+    [week(), empty_month()]
+}
+
+/// A week without its weekend, better than the one before, of which a day is missing.
+pub(super) fn week() -> PeriodReport {
+    let window = Period::Week.around(tuesday());
+    let mut report = period(
+        window,
+        |day| (day < date(2025, 3, 8)).then_some(4_000),
+        Some((20_000.0, 16_000.0)),
+    );
+    report.missing_days_before = vec![date(2025, 3, 2)];
+    report
+}
+
+/// A month of which nothing was ever sealed, nor of the one before.
+pub(super) fn empty_month() -> PeriodReport {
+    let window = Period::Month.around(date(2025, 2, 1));
+    let mut report = period(window, |_| None, None);
+    report.missing_days_before = window.before().into_iter().flat_map(Window::days).collect();
+    report
+}
+
+fn period(window: Window, rides: impl Fn(NaiveDate) -> Option<i64>, figures: Option<(f64, f64)>) -> PeriodReport {
+    let (first_day, last_day) = window.span().expect("a week and a month have days");
+    let headline = |key| PeriodHeadline {
+        key,
+        value: figures.map(|(value, _)| value),
+        before: figures.map(|(_, before)| before),
+    };
+    PeriodReport {
+        window,
+        first_day,
+        last_day,
+        headlines: super::model::HEADLINES.map(headline).into(),
+        rides_per_day: window.days().map(|day| DayCount { day, rides: rides(day) }).collect(),
+        missing_days: window.days().filter(|&day| rides(day).is_none()).collect(),
+        missing_days_before: Vec::new(),
+    }
 }
 
 fn date(year: i32, month: u32, day: u32) -> NaiveDate {

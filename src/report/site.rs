@@ -8,6 +8,7 @@ use super::{
     chart::whole,
     html::{self, Figure, Links, Neighbours, TILES},
     pdf,
+    period::PeriodEntry,
     quality::{self, Level},
     table::tables,
 };
@@ -15,6 +16,7 @@ use crate::{
     domain::{
         artifact::{Artifact, media_type_of},
         report::{DailyReport, HeadlineKey},
+        window::Period,
     },
     template::{
         Templates, assets, format,
@@ -143,17 +145,28 @@ struct Latest<'a> {
 struct IndexPage<'a> {
     links: Links,
     latest: Option<Latest<'a>>,
+    /// Reports of weeks and of months, where there are some.
+    periods: Vec<Periods<'a>>,
     months: Vec<Month<'a>>,
     day_count: usize,
 }
 
+/// The reports of one length, newest first.
+#[derive(Debug, Serialize)]
+struct Periods<'a> {
+    name: &'static str,
+    one: &'static str,
+    entries: Vec<&'a PeriodEntry>,
+}
+
 /// The files around the days: `index.html` and everything below `static/`. `entries` are all days that have a report, in
-/// any order; `latest` is the newest of their reports.
+/// any order; `periods` are the weeks and months that have one; `latest` is the newest day's.
 ///
 /// # Errors
 /// The index could not be rendered; the message says why.
 pub fn site_artifacts(
     entries: &[DayEntry],
+    periods: &[PeriodEntry],
     latest: Option<&DailyReport>,
     templates: &Templates,
 ) -> Result<Vec<Artifact>> {
@@ -168,6 +181,7 @@ pub fn site_artifacts(
     let page = IndexPage {
         links: Links::from(""),
         latest: latest.map(latest_card).transpose()?,
+        periods: by_length(periods),
         months: months(entries),
         day_count: entries.len(),
     };
@@ -187,6 +201,18 @@ fn latest_card(report: &DailyReport) -> Result<Latest<'_>> {
             .map(|headline| html::figure(headline, report.day))
             .collect::<Result<_>>()?,
     })
+}
+
+/// Weeks and months, newest first.
+fn by_length(entries: &[PeriodEntry]) -> Vec<Periods<'_>> {
+    let of = |name, one, period| {
+        let own = entries.iter().filter(|entry| entry.window.period() == Some(period));
+        let mut entries: Vec<_> = own.collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.window));
+        Periods { name, one, entries }
+    };
+    let both = [of("Weeks", "Week", Period::Week), of("Months", "Month", Period::Month)].into_iter();
+    both.filter(|periods| !periods.entries.is_empty()).collect()
 }
 
 /// Every day from the newest to the oldest, by month; a day without a report is listed as such.
@@ -325,7 +351,7 @@ mod tests {
         let days = ["2025-02-27", "2025-03-04", "2025-03-02", "2025-03-01"];
         let entries: Vec<DayEntry> = days.iter().map(|text| DayEntry::of(&sample::on(day(text)))).collect();
         let latest = sample::on(day("2025-03-04"));
-        let artifacts = site_artifacts(&entries, Some(&latest), &templates()).unwrap();
+        let artifacts = site_artifacts(&entries, &[], Some(&latest), &templates()).unwrap();
         let html = text(named(&artifacts, "index.html"));
         let places: Vec<usize> = ["2025-03-04", "2025-03-02", "2025-03-01", "2025-02-27"]
             .iter()
@@ -343,15 +369,30 @@ mod tests {
     }
 
     #[test]
+    fn weeks_and_months_are_listed_above_the_days() {
+        let periods: Vec<_> = sample::periods().iter().map(PeriodEntry::of).collect();
+        let entries = [DayEntry::of(&sample::ordinary())];
+        let artifacts = site_artifacts(&entries, &periods, None, &templates()).unwrap();
+        let html = text(named(&artifacts, "index.html"));
+        let places = [
+            "weekly/2025-W10/index.html",
+            "monthly/2025-02/index.html",
+            "daily/2025-03-04/index.html",
+        ]
+        .map(|path| html.find(path).unwrap_or_else(|| panic!("`{path}` is not linked")));
+        assert!(places.is_sorted(), "{places:?}");
+    }
+
+    #[test]
     fn an_empty_site_still_opens() {
-        let artifacts = site_artifacts(&[], None, &templates()).unwrap();
+        let artifacts = site_artifacts(&[], &[], None, &templates()).unwrap();
         assert!(text(named(&artifacts, "index.html")).contains("No report yet"));
     }
 
     #[test]
     fn every_static_file_a_page_asks_for_is_published_under_its_hash() {
         let entry = DayEntry::of(&sample::ordinary());
-        let artifacts = site_artifacts(&[entry], Some(&sample::ordinary()), &templates()).unwrap();
+        let artifacts = site_artifacts(&[entry], &[], Some(&sample::ordinary()), &templates()).unwrap();
         let paths: BTreeSet<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
         let html = text(named(&artifacts, "index.html"));
         let asked: Vec<&str> = html

@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use super::chart::{AGE_BAND_UNKNOWN, gender_name, whole};
 use crate::{
-    domain::report::{DailyReport, Group, Headline, HeadlineKey, Histogram},
+    domain::{
+        period_report::PeriodReport,
+        report::{DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram},
+    },
     template::{format, words},
 };
 
@@ -128,7 +131,7 @@ const fn number(label: &'static str, key: &'static str) -> Column {
 pub fn tables(report: &DailyReport) -> Vec<Table> {
     vec![
         headlines(report),
-        rides_per_day(report),
+        rides_per_day(&report.rides_per_day),
         rides_per_hour(report),
         groups("gender", text("Gender", "gender"), &report.by_gender, gender_name),
         groups("age", text("Age", "age_band"), &report.by_age_band, |name| {
@@ -196,8 +199,30 @@ fn headlines(report: &DailyReport) -> Table {
     }
 }
 
-fn rides_per_day(report: &DailyReport) -> Table {
-    let rows = report.rides_per_day.iter().map(|count| {
+/// The headlines of a week or a month, beside those of the one before.
+pub(super) fn period_headlines(report: &PeriodReport) -> Table {
+    let rows = report.headlines.iter().map(|headline| {
+        let figure = |value: Option<f64>| Cell::number(value, |value| words::figure(headline.key, Some(value)));
+        vec![
+            Cell::text(words::label(headline.key), headline_key(headline.key)),
+            figure(headline.value),
+            figure(headline.before),
+        ]
+    });
+    Table {
+        name: "headlines",
+        columns: vec![
+            text("Figure", "figure"),
+            number("Value", "value"),
+            number("Before", "before"),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Days and their rides.
+pub(super) fn rides_per_day(days: &[DayCount]) -> Table {
+    let rows = days.iter().map(|count| {
         let shown = if count.rides.is_none() {
             "no data".to_owned()
         } else {

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::plan::Reason;
-use crate::domain::run::{JobStatus, Window};
+use crate::domain::{run::JobStatus, window::Window};
 
 /// Something that can be run for a window. It gets the window and answers with a status; it never asks what time it
 /// is, and it blocks: the runner gives it a thread of its own.
@@ -50,7 +50,7 @@ impl Run {
     /// The day to produce.
     ///
     /// # Errors
-    /// When the run is about an instant: a job that needs a day was called without one.
+    /// When the run is about something else: a job that needs a day was called without one.
     pub fn day(&self) -> anyhow::Result<NaiveDate> {
         self.window
             .day()

@@ -13,6 +13,9 @@ pub trait Observer: Send + Sync {
     /// A run begins.
     fn started(&self, job: &JobConfig, run: &Run);
 
+    /// What is done at each tick failed: `what`, e.g. `plan days`.
+    fn tick_failed(&self, what: &'static str);
+
     /// It has ended.
     fn ended(&self, job: &JobConfig, run: &Run, end: &RunEnd<'_>);
 }

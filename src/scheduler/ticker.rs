@@ -12,6 +12,11 @@ const EACH_SECOND: &str = "* * * * * *";
 const EACH_TWO_SECONDS: &str = "*/2 * * * * *";
 const EACH_FIVE_SECONDS: &str = "*/5 * * * * *";
 
+/// What is done at ticks, as it is called in the log and the metrics.
+const INSTANTS: &str = "run what is due by the instant";
+const DAYS: &str = "run what is due by the day";
+const WATCH: &str = "look after cron.toml and tell of failures";
+
 /// What is done at a tick. It blocks.
 type Work = Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync>;
 
@@ -39,10 +44,14 @@ impl Ticker {
             Arc::new(move || runner.tick_lane(lane).map(drop))
         };
         let watch: Work = Arc::new(watch);
-        look(&watch).await;
+        let mut watch = Repeated::new(WATCH, watch, runner.clone());
+        watch.look().await;
         let ticks = [
-            (EACH_SECOND, lane(Lane::Instant)),
-            (EACH_FIVE_SECONDS, lane(Lane::Day)),
+            (
+                EACH_SECOND,
+                Repeated::new(INSTANTS, lane(Lane::Instant), runner.clone()),
+            ),
+            (EACH_FIVE_SECONDS, Repeated::new(DAYS, lane(Lane::Day), runner.clone())),
             (EACH_TWO_SECONDS, watch),
         ];
         let scheduler = JobScheduler::new()
@@ -100,18 +109,109 @@ impl Ticker {
     }
 }
 
-async fn keep_going(work: Work, waker: Arc<Notify>) {
+async fn keep_going(mut work: Repeated, waker: Arc<Notify>) {
     loop {
         waker.notified().await;
-        look(&work).await;
+        work.look().await;
     }
 }
 
-async fn look(work: &Work) {
-    let work = Arc::clone(work);
-    match tokio::task::spawn_blocking(move || work()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!("cannot look for due jobs; trying again at the next tick: {error:#}"),
-        Err(error) => tracing::error!("looking for due jobs panicked; trying again at the next tick: {error}"),
+/// What is done at each tick, and how it goes.
+struct Repeated {
+    what: &'static str,
+    work: Work,
+    runner: Runner,
+    failing: Option<Failing>,
+}
+
+impl Repeated {
+    fn new(what: &'static str, work: Work, runner: Runner) -> Self {
+        Repeated {
+            what,
+            work,
+            runner,
+            failing: None,
+        }
+    }
+
+    async fn look(&mut self) {
+        let work = Arc::clone(&self.work);
+        let failed = match tokio::task::spawn_blocking(move || work()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(error) => Some(format!("it panicked: {error}")),
+        };
+        if failed.is_some() {
+            self.runner.tick_failed(self.what);
+        }
+        let what = self.what;
+        match Failing::news(&mut self.failing, failed) {
+            Some(News::Fails(why)) => {
+                tracing::error!("the scheduler cannot {what}; it tries again every few seconds: {why}");
+            }
+            Some(News::IsOver { times }) => {
+                tracing::info!(times, "the scheduler can {what} again");
+            }
+            None => {}
+        }
+    }
+}
+
+/// What is done at each tick fails.
+#[derive(Debug, PartialEq, Eq)]
+struct Failing {
+    why: String,
+    times: u64,
+}
+
+/// What is worth a line in the log: what fails every second is told once, and again when it is another failure, or over.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Fails(String),
+    IsOver { times: u64 },
+}
+
+impl Failing {
+    /// Notes how it went this time; what is new about that.
+    fn news(failing: &mut Option<Failing>, failed: Option<String>) -> Option<News> {
+        let before = failing.take();
+        let times = before.as_ref().map_or(0, |before| before.times);
+        let Some(why) = failed else {
+            return before.map(|_| News::IsOver { times });
+        };
+        let is_known = before.is_some_and(|before| before.why == why);
+        *failing = Some(Failing {
+            why: why.clone(),
+            times: times + 1,
+        });
+        (!is_known).then_some(News::Fails(why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_at_every_tick_is_told_once_and_when_it_changes_or_ends() {
+        let mut failing = None;
+        let full = || Some("the disk is full".to_owned());
+        let told: Vec<_> = [None, full(), full(), Some("no lock".to_owned()), full(), None, None]
+            .into_iter()
+            .map(|failed| Failing::news(&mut failing, failed))
+            .collect();
+        let fails = |why: &str| Some(News::Fails(why.to_owned()));
+        assert_eq!(
+            told,
+            [
+                None,
+                fails("the disk is full"),
+                None,
+                fails("no lock"),
+                fails("the disk is full"),
+                Some(News::IsOver { times: 4 }),
+                None
+            ]
+        );
     }
 }

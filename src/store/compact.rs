@@ -78,15 +78,21 @@ impl Store {
         let files = seal.write_lake()?;
         let [rides, readings] = &files;
         let before = seal.recorded_hashes()?;
-        let has_changed = before.as_ref() != Some(&[rides.content_hash.clone(), readings.content_hash.clone()]);
-        if has_changed {
+        let are_other_files = before.as_ref() != Some(&[rides.content_hash.clone(), readings.content_hash.clone()]);
+        // Rides that an earlier version wrote make another file now, and say the same.
+        let are_same_readings = before.is_some_and(|[_, before]| before == readings.content_hash);
+        let has_changed = are_other_files && !(are_same_readings && seal.are_same_rides()?);
+        if are_other_files {
             seal.write_history()?;
             files.iter().try_for_each(|file| file.record(&connection))?;
-            seal.record(
-                rides.row_count,
-                readings.row_count,
-                value::timestamp(self.clock().now()),
-            )?;
+            if has_changed {
+                seal.record(
+                    rides.row_count,
+                    readings.row_count,
+                    value::timestamp(self.clock().now()),
+                )?;
+            }
+            seal.unmark()?;
             // In this transaction: once it is sealed again, nothing else tells that it changed.
             if has_lost_rides {
                 mark_changed(&connection, day)?;
@@ -286,6 +292,19 @@ impl Seal<'_> {
             .map(|(ride, reading)| [ride, reading]))
     }
 
+    /// Whether the rides about to be sealed are those that history has, and say the same.
+    fn are_same_rides(&self) -> Result<bool> {
+        let moved: bool = self
+            .connection
+            .query_row(
+                include_str!("sql/sealed_rides_moved.sql"),
+                [self.day.to_string()],
+                |row| row.get(0),
+            )
+            .doing(|| format!("cannot compare the rides of {} with those sealed before", self.day))?;
+        Ok(!moved)
+    }
+
     fn write_history(&self) -> Result<()> {
         let doing = || format!("cannot write the history of {}", self.day);
         let day = self.day.to_string();
@@ -353,7 +372,7 @@ impl Seal<'_> {
                 "insert into ops.sealed_day values (?, ?, ?, ?, ?)",
                 params![self.day.to_string(), now, rides, readings, count + 1],
             )
-            .doing(doing)?;
-        self.unmark()
+            .map(drop)
+            .doing(doing)
     }
 }

@@ -11,7 +11,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Doing, Result, Store};
-use crate::domain::run::{JobStatus, LogLine, Outcome, Window};
+use crate::domain::{
+    run::{JobStatus, LogLine, Outcome},
+    window::Window,
+};
 
 /// One run of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +23,7 @@ pub struct JobRun {
     pub run_id: Uuid,
     /// The job.
     pub job: String,
-    /// The window's key: a day, or an instant.
+    /// The window's key: a day, a week, a month, or an instant.
     pub window: String,
     /// Counted from 1.
     pub attempt: u32,
@@ -249,6 +252,19 @@ impl Store {
         Ok(lines
             .and_then(|lines| serde_json::from_str(&lines).ok())
             .unwrap_or_default())
+    }
+
+    /// Deletes what runs logged that began before `before`. Says of how many runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn prune_run_logs(&self, before: DateTime<Utc>) -> Result<u64> {
+        let deleted = self.connection()?.execute(
+            "delete from ops.job_run_log where run_id not in (select run_id from ops.job_run where started_at >= ?)",
+            params![text(before)],
+        );
+        let deleted = deleted.doing(|| format!("cannot delete what runs logged before {before}"))?;
+        Ok(deleted as u64)
     }
 
     /// Counts runs that found nothing to do; `last_at` is the newest firing answered so.

@@ -165,6 +165,16 @@ impl ReportReader {
         })
     }
 
+    /// How many riders rode from `first` to `last`, each counted once.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`].
+    pub fn riders(&self, first: NaiveDate, last: NaiveDate) -> Result<i64> {
+        let sql = include_str!("sql/report_riders.sql");
+        let counted: Vec<i64> = self.rows_of("leaderboard", sql, [date(first), date(last)], |row| row.get(0))?;
+        Ok(counted.into_iter().sum())
+    }
+
     /// The hours in which rides of the days from `first` to `last` began, in order.
     ///
     /// # Errors
@@ -299,7 +309,7 @@ pub struct FirstReport {
     /// How often the day had been sealed.
     pub seal_count: i64,
     /// Its headlines.
-    pub figures: Vec<(HeadlineKey, Option<f64>)>,
+    pub figures: Figures,
 }
 
 /// The first report of `day`; none where none was kept.
@@ -332,6 +342,40 @@ pub fn keep_first_report(store: &Store, day: NaiveDate, first: &FirstReport) -> 
         .execute(sql, duckdb::params![date(day), first.seal_count, figures])
         .map(drop)
         .doing(|| format!("failed to keep what the first report of {day} says"))
+}
+
+/// What a report says by its headlines.
+pub type Figures = Vec<(HeadlineKey, Option<f64>)>;
+
+/// The headlines of the report of `day` that was mailed last; none where none was.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn mailed_report(store: &Store, day: NaiveDate) -> Result<Option<Figures>> {
+    let connection = store.connection()?;
+    let sql = "select figures from ops.mailed_report where business_day = ?";
+    let found: Option<String> = connection
+        .query_row(sql, [date(day)], |row| row.get(0))
+        .optional()
+        .doing(|| format!("failed to read what the mailed report of {day} said"))?;
+    // What an earlier version measured otherwise cannot have moved.
+    Ok(found.map(|figures| serde_json::from_str(&figures).unwrap_or_default()))
+}
+
+/// Keeps what the report of `day` says that is mailed now.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn keep_mailed_report(store: &Store, day: NaiveDate, figures: &Figures) -> Result<()> {
+    let figures = serde_json::to_string(figures).expect("names and numbers are JSON");
+    store
+        .connection()?
+        .execute(
+            "insert or replace into ops.mailed_report values (?, ?)",
+            duckdb::params![date(day), figures],
+        )
+        .map(drop)
+        .doing(|| format!("failed to keep what the mailed report of {day} says"))
 }
 
 fn day_at(row: &Row<'_>, column: usize) -> duckdb::Result<NaiveDate> {

@@ -123,6 +123,29 @@ fn a_late_ride_restates_its_day_and_loses_nothing() {
 }
 
 #[test]
+fn a_day_whose_rides_another_version_wrote_is_not_restated_by_being_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    ride(&store, "2026-01-05T09:00:00Z", 30);
+    store.seal(monday()).unwrap();
+    // As it was before rides had minima: the file of the rides is another one, and none of them is known.
+    let earlier = "update ops.lake_file set content_hash = 'another' where table_name = 'ride';
+        update historical.ride set power_watts_min = null, cadence_rpm_min = null, resistance_min = null";
+    let sealed_again = || {
+        store.connection().unwrap().execute_batch(earlier).unwrap();
+        store.seal(monday()).unwrap()
+    };
+    let sealed = sealed_again();
+    assert_eq!((sealed.has_changed, sealed.seal_count), (false, 1));
+    let minima = "select count(*) from historical.ride where power_watts_min is not null";
+    assert_eq!(number(&store, minima), 1, "they are filled in all the same");
+    let moved = "update historical.ride set rider_id = 1";
+    store.connection().unwrap().execute_batch(moved).unwrap();
+    let sealed = sealed_again();
+    assert_eq!((sealed.has_changed, sealed.seal_count), (true, 2));
+}
+
+#[test]
 fn a_file_aside_that_its_transaction_named_is_completed_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);

@@ -133,14 +133,21 @@ pub fn figure_short(key: HeadlineKey, value: Option<f64>) -> String {
 /// one of the two is missing.
 #[must_use]
 pub fn change(headline: &Headline, base: Base, day: NaiveDate) -> Option<String> {
-    let (value, from) = (headline.value?, base.of(headline)?);
+    Some(changed(
+        headline.key,
+        headline.value?,
+        base.of(headline)?,
+        &base.words(day),
+    ))
+}
+
+/// The change of a figure from what it was, naming `base`, what it was measured from.
+#[must_use]
+pub fn changed(key: HeadlineKey, value: f64, from: f64, base: &str) -> String {
     let difference = value - from;
     let arrow = if difference < 0.0 { '▼' } else { '▲' };
-    let is_count = matches!(
-        headline.key,
-        HeadlineKey::Rides | HeadlineKey::Riders | HeadlineKey::NewRiders
-    );
-    let in_percent = headline.key != HeadlineKey::HeartRateBpmMean && from > 0.0 && !(is_count && from < FEW_RIDES);
+    let is_count = matches!(key, HeadlineKey::Rides | HeadlineKey::Riders | HeadlineKey::NewRiders);
+    let in_percent = key != HeadlineKey::HeartRateBpmMean && from > 0.0 && !(is_count && from < FEW_RIDES);
     let (size, words) = if in_percent {
         let percent = (difference / from * 100.0).abs().round();
         (percent, format::with_unit(&format::count(percent), "%"))
@@ -151,7 +158,7 @@ pub fn change(headline: &Headline, base: Base, day: NaiveDate) -> Option<String>
         let words = if is_fraction {
             format::decimal(difference, 1)
         } else {
-            figure(headline.key, Some(difference))
+            figure(key, Some(difference))
         };
         (
             if is_fraction {
@@ -162,12 +169,11 @@ pub fn change(headline: &Headline, base: Base, day: NaiveDate) -> Option<String>
             words,
         )
     };
-    let base = base.words(day);
-    Some(if size == 0.0 {
+    if size == 0.0 {
         format!("as {base}")
     } else {
         format!("{arrow}{}{words} on {base}", format::THIN)
-    })
+    }
 }
 
 /// The day in at most three sentences, the largest departure first.

@@ -14,7 +14,7 @@ use deloton::{
     clock::Clock,
     domain::report::DailyReport,
     jobs::{
-        notify::{Addresses, notify},
+        notify::{Addresses, For, notify},
         send,
     },
     notify::{Notifier, Ses, render::DailyMail},
@@ -211,6 +211,7 @@ impl Office {
             &self.templates,
             &mail,
             addresses,
+            For::FirstReaders,
             self.runtime.handle(),
         )
         .map(|status| status.counts)

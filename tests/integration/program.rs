@@ -146,14 +146,14 @@ impl Sandbox {
 
     /// Starts it and lets it run.
     pub(crate) fn start(&self, arguments: &[impl AsRef<OsStr>]) -> Running {
+        self.start_command(self.command(arguments))
+    }
+
+    /// Starts one of [`command`](Self::command) and lets it run.
+    pub(crate) fn start_command(&self, mut command: Command) -> Running {
         let log = self.path(&format!("log-{}", tempfile_name()));
         let file = fs::File::create(&log).unwrap();
-        let child = self
-            .command(arguments)
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+        let child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         Running { child, log }
     }
 

@@ -1,15 +1,24 @@
 //! Samples of what the pages tell of: one in which everything happened, one in which nothing did.
 
-use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{NaiveDate, Page, Runs, about, jobs, landing, nothing, one_mail, outbox, wall};
+use super::{
+    Page, about,
+    jobs::{Runs, Seen, grid, of_window},
+    landing, nothing, one_mail, outbox, wall,
+};
 use crate::{
     api::{
         problem,
         schema::{Riding, RidingList, Status},
     },
-    domain::{day::DayRule, live::LiveBike, run::JobOverview},
+    domain::{
+        day::DayRule,
+        live::LiveBike,
+        run::{AskedRun, JobOverview, LogLine},
+        window::Period,
+    },
     store::query::ledger::{GridCell, JobRun, OutboxMessage},
 };
 
@@ -23,8 +32,10 @@ pub(super) fn pages() -> Vec<Page> {
         landing(&status(false), &[], false, rule),
         wall(&riding(true)),
         wall(&riding(false)),
-        jobs(runs(first_day), first_day, rule),
-        jobs(Runs::default(), first_day, rule),
+        grid(runs(first_day), first_day, rule),
+        grid(Runs::default(), first_day, rule),
+        of_window(window(first_day, true), rule),
+        of_window(window(first_day, false), rule),
         outbox(&mails, rule),
         outbox(&[], rule),
         about(&problem::KINDS[0]),
@@ -96,29 +107,21 @@ fn runs(day: NaiveDate) -> Runs {
     let job = |name: &str| JobOverview {
         name: name.to_owned(),
         kind: "compact".to_owned(),
+        every: match name {
+            "failed" => Some(Period::Week),
+            "idle" => None,
+            _ => Some(Period::Day),
+        },
         next_run_at: (name == "failed").then(now),
         last_idle_at: (name == "idle").then(now),
     };
     let cell = |attempts, outcome: &str| GridCell {
         job: outcome.to_owned(),
-        day: day.to_string(),
+        window: if outcome == "failed" { Period::Week } else { Period::Day }.around(day),
         outcome: outcome.to_owned(),
         attempts,
         run_id: Uuid::nil(),
         error: (attempts > 1).then(|| "the disk is full".to_owned()),
-    };
-    let run = |name: &str, outcome: &str| JobRun {
-        run_id: Uuid::nil(),
-        job: name.to_owned(),
-        window: day.to_string(),
-        attempt: 1,
-        reason: "schedule".to_owned(),
-        scheduled_at: now(),
-        started_at: now(),
-        finished_at: Some(now()),
-        outcome: outcome.to_owned(),
-        counts: None,
-        error: None,
     };
     Runs {
         schedule: outcomes
@@ -132,9 +135,55 @@ fn runs(day: NaiveDate) -> Runs {
             .collect(),
         latest: outcomes
             .iter()
-            .map(|outcome| run(outcome, outcome))
-            .chain([run("gone", "succeeded")])
+            .map(|outcome| run(outcome, outcome, day))
+            .chain([run("gone", "succeeded", day)])
             .collect(),
+    }
+}
+
+fn run(job: &str, outcome: &str, day: NaiveDate) -> JobRun {
+    let has_failed = outcome == "failed";
+    JobRun {
+        run_id: Uuid::nil(),
+        job: job.to_owned(),
+        window: day.to_string(),
+        attempt: 1,
+        reason: "schedule".to_owned(),
+        scheduled_at: now(),
+        started_at: now(),
+        finished_at: (outcome != "running").then(now),
+        outcome: outcome.to_owned(),
+        counts: (outcome == "succeeded").then(|| r#"{"rides":3}"#.to_owned()),
+        error: has_failed.then(|| "the disk is full".to_owned()),
+    }
+}
+
+/// A window that was run in every way there is and is asked for once more; one that never was, of a job that is gone.
+fn window(day: NaiveDate, has_runs: bool) -> Seen {
+    let outcomes = if has_runs {
+        &["running", "failed", "abandoned", "succeeded"][..]
+    } else {
+        &[]
+    };
+    let line = LogLine {
+        at: now(),
+        level: "warn".to_owned(),
+        message: "the disk is nearly full".to_owned(),
+    };
+    Seen {
+        job: "report".to_owned(),
+        window: Period::Day.around(day),
+        is_known: has_runs,
+        asked: Some(AskedRun {
+            run_id: Uuid::nil(),
+            job: "report".to_owned(),
+            window: Period::Day.around(day),
+            asked_at: now(),
+            same_as: None,
+            refused: (!has_runs).then(|| "`compact`, which it comes after, failed".to_owned()),
+        }),
+        runs: outcomes.iter().map(|outcome| run("report", outcome, day)).collect(),
+        log: if has_runs { vec![line] } else { Vec::new() },
     }
 }
 

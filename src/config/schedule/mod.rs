@@ -12,7 +12,11 @@ use chrono::{NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 
 pub use self::{cron::CronText, ping::PingUrl};
-use crate::domain::{day::DayRule, heart_rate::AlertRule};
+use crate::domain::{
+    day::DayRule,
+    heart_rate::AlertRule,
+    window::{Period, Window},
+};
 
 /// The schedule the program was built with: the file `cron.toml` of the source tree.
 pub const DEFAULT: &str = include_str!("../../../cron.toml");
@@ -35,6 +39,8 @@ pub struct JobConfig {
     pub name: String,
     /// What it does.
     pub kind: Kind,
+    /// How long its windows are, unless it runs by the instant.
+    pub every: Period,
     /// When it is due; without, as soon as everything in `after` has the window.
     pub cron: Option<CronText>,
     /// Jobs that must have succeeded for the same window first.
@@ -96,6 +102,8 @@ pub enum Kind {
     Prune {
         /// Sealed days that stay in the buffer.
         keep_days: u32,
+        /// Days that the log lines of runs stay; that the runs were made stays for ever.
+        keep_log_days: u32,
     },
     /// Copies the database.
     Backup {
@@ -136,7 +144,16 @@ impl Kind {
         }
     }
 
-    /// Whether a run of it is about one business day and nothing else.
+    /// Whether it can be of weeks and months as well as of days.
+    #[must_use]
+    pub fn spans_days(&self) -> bool {
+        matches!(
+            self,
+            Kind::Report { .. } | Kind::Publish | Kind::Prune { .. } | Kind::Backup { .. }
+        )
+    }
+
+    /// Whether a run of it is about business days and nothing else.
     #[must_use]
     pub fn needs_day(&self) -> bool {
         !matches!(
@@ -152,6 +169,17 @@ impl JobConfig {
     pub fn is_sub_day(&self) -> bool {
         matches!(self.kind, Kind::Send | Kind::SendAlerts | Kind::ExportRides)
             || self.cron.as_ref().is_some_and(CronText::is_sub_day)
+    }
+
+    /// The window of it that `asked` means: a day means the week or the month it is in, where the job makes those.
+    #[must_use]
+    pub fn window_of(&self, asked: Window) -> Option<Window> {
+        match asked {
+            Window::Instant(_) => self.is_sub_day().then_some(asked),
+            _ if self.is_sub_day() => None,
+            Window::Day(day) => Some(self.every.around(day)),
+            Window::Week(_) | Window::Month(_) => (asked.period() == Some(self.every)).then_some(asked),
+        }
     }
 
     /// When it is due, for people: its cron text, its `after`, or both.

@@ -19,6 +19,7 @@ use super::{
 use crate::domain::{
     day::DayRule,
     heart_rate::{self, AlertRule},
+    window::Period,
 };
 
 const TOP_KEYS: [&str; 4] = ["day", "heart_rate", "defaults", "job"];
@@ -33,9 +34,10 @@ const DEFAULT_KEYS: [&str; 8] = [
     "overlap",
     "notify_on_failure",
 ];
-const JOB_KEYS: [&str; 16] = [
+const JOB_KEYS: [&str; 17] = [
     "name",
     "kind",
+    "every",
     "cron",
     "after",
     "enabled",
@@ -263,6 +265,14 @@ impl Reader<'_> {
             choice(value, &names)
         });
         let cron = self.take(table, "cron", |value| CronText::parse(string(value)?));
+        let every = self
+            .take(table, "every", |value| {
+                choice(
+                    value,
+                    &[Period::Day, Period::Week, Period::Month].map(|period| (period.name(), period)),
+                )
+            })
+            .unwrap_or(Period::Day);
         let enabled = self.take(table, "enabled", boolean).unwrap_or(true);
         let deadline = self.take(table, "deadline", time_of_day);
         let ping_url_env = self.take(table, "ping_url_env", variable);
@@ -281,6 +291,7 @@ impl Reader<'_> {
         let job = JobConfig {
             name,
             kind,
+            every,
             cron,
             after,
             timezone: common.timezone,
@@ -295,6 +306,18 @@ impl Reader<'_> {
             notify_on_failure: common.notify_on_failure,
             ping_url_env,
         };
+        if let Some(value) = table
+            .get("every")
+            .filter(|_| every != Period::Day && !job.kind.spans_days())
+        {
+            self.note(
+                &value.span(),
+                format!(
+                    "a `{kind_name}` job has no {0}s: only report, publish, prune and backup jobs do",
+                    every.name()
+                ),
+            );
+        }
         if job.is_sub_day() {
             let cron_at = table.get("cron").map_or(name_at.clone(), Spanned::span);
             if job.kind.needs_day() {
@@ -307,6 +330,12 @@ impl Reader<'_> {
                 self.note(
                     &value.span(),
                     "a job that runs by the instant has no day to come `after`",
+                );
+            }
+            if let Some(value) = table.get("every").filter(|_| job.kind.spans_days()) {
+                self.note(
+                    &value.span(),
+                    "a job that runs by the instant has no days, weeks or months: leave `every` out",
                 );
             }
             if let Some(value) = table.get("deadline") {
@@ -352,7 +381,7 @@ impl Reader<'_> {
             "transform" => &["sql"],
             "report" => &["alert_banner"],
             "notify" => &["restate_percent"],
-            "prune" => &["keep_days"],
+            "prune" => &["keep_days", "keep_log_days"],
             "backup" => &["keep"],
             _ => &[],
         };
@@ -380,6 +409,9 @@ impl Reader<'_> {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))
                     .unwrap_or(2),
+                keep_log_days: self
+                    .take(params, "keep_log_days", |value| integer(value, 1, 36_500))
+                    .unwrap_or(90),
             },
             _ => Kind::Backup {
                 keep: self.take(params, "keep", |value| integer(value, 1, 3650)).unwrap_or(7),
@@ -407,7 +439,7 @@ impl Reader<'_> {
                         at,
                         format!("`{name}` runs by the instant and never makes a day: nothing can come `after` it"),
                     ),
-                    Some(_) => {}
+                    Some(upstream) => self.lengths(&draft.job, &upstream.job, at),
                     None if self.names.contains(name) => {}
                     None => {
                         let hint = suggestion(name, self.names.iter().map(String::as_str));
@@ -440,6 +472,34 @@ impl Reader<'_> {
                 );
                 told.extend(circle);
             }
+        }
+    }
+
+    /// What comes after another job is made of its windows: they are the same, or days.
+    fn lengths(&mut self, job: &JobConfig, upstream: &JobConfig, at: &Range<usize>) {
+        let (own, theirs) = (job.every, upstream.every);
+        if own == theirs {
+            return;
+        }
+        if theirs != Period::Day {
+            self.note(
+                at,
+                format!(
+                    "`{}` makes {}s: a job of {}s cannot come `after` it",
+                    upstream.name,
+                    theirs.name(),
+                    own.name()
+                ),
+            );
+        } else if job.cron.is_none() {
+            self.note(
+                at,
+                format!(
+                    "`{}` makes days: give a job of {}s that comes after it a `cron`, which says when",
+                    upstream.name,
+                    own.name()
+                ),
+            );
         }
     }
 

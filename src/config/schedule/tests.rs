@@ -134,7 +134,13 @@ fn the_shipped_file_is_right_and_has_the_companys_day() {
         (CatchUp::Last, &["publish".to_owned()][..])
     );
     assert!(schedule.job("send").unwrap().is_sub_day());
-    assert_eq!(schedule.job("prune").unwrap().kind, Kind::Prune { keep_days: 2 });
+    assert_eq!(
+        schedule.job("prune").unwrap().kind,
+        Kind::Prune {
+            keep_days: 2,
+            keep_log_days: 90
+        }
+    );
     let before_report: Vec<_> = schedule
         .upstream_first("report")
         .iter()
@@ -217,4 +223,53 @@ fn an_unknown_job_is_answered_with_the_nearest_name() {
         error,
         "cron.toml has no job `daily_total`; did you mean `daily_totals`?"
     );
+}
+
+#[test]
+fn weeks_and_months_are_made_of_days_and_by_those_jobs_that_can() {
+    let text = r#"
+[[job]]
+name = "compact"
+kind = "compact"
+cron = "20 0 * * *"
+every = "weak"
+[[job]]
+name = "weekly"
+kind = "report"
+every = "week"
+cron = "0 6 * * MON"
+after = ["compact"]
+[[job]]
+name = "weekly_site"
+kind = "publish"
+every = "week"
+after = ["weekly"]
+[[job]]
+name = "daily_site"
+kind = "publish"
+after = ["weekly"]
+[[job]]
+name = "monthly"
+kind = "report"
+every = "month"
+after = ["compact"]
+[[job]]
+name = "mail"
+kind = "notify"
+every = "week"
+cron = "0 7 * * MON"
+[[job]]
+name = "backup"
+kind = "backup"
+every = "month"
+cron = "0 * * * *"
+"#;
+    insta::assert_snapshot!(problems(text), @r"
+    cron.toml has 5 mistakes:
+      cron.toml:6:9: `every`: there is no `weak`; did you mean `week`?
+      cron.toml:21:10: `weekly` makes weeks: a job of days cannot come `after` it
+      cron.toml:26:10: `compact` makes days: give a job of months that comes after it a `cron`, which says when
+      cron.toml:30:9: a `notify` job has no weeks: only report, publish, prune and backup jobs do
+      cron.toml:35:9: a job that runs by the instant has no days, weeks or months: leave `every` out
+    ");
 }

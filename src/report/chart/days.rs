@@ -1,20 +1,23 @@
-//! Rides per day: a line over 28 days, the usual band behind it, the day itself as a labelled dot.
+//! Rides per day: a line over some days, the usual band behind it where there is one, the last day as a labelled dot.
 
 use plotters::prelude::DrawingBackend;
 
 use super::{
     canvas::{Align, Canvas, CountAxis, Drawn, colour},
-    index, usual_rides, whole,
+    index, whole,
 };
-use crate::{domain::report::DailyReport, report::font::Weight, template::format};
+use crate::{
+    domain::report::DayCount,
+    report::font::Weight,
+    template::{format, words::Usual},
+};
 
-pub(super) fn describe(report: &DailyReport) -> String {
-    let known: Vec<(String, i64)> = report
-        .rides_per_day
+pub(super) fn describe(days: &[DayCount], usual: Option<Usual>) -> String {
+    let known: Vec<(String, i64)> = days
         .iter()
         .filter_map(|d| Some((format::date_short(d.day), d.rides?)))
         .collect();
-    let (Some((_, last)), Some(most), Some(least)) = (
+    let (Some((last_day, last)), Some(most), Some(least)) = (
         known.last(),
         known.iter().max_by_key(|(_, rides)| *rides),
         known.iter().min_by_key(|(_, rides)| *rides),
@@ -22,11 +25,7 @@ pub(super) fn describe(report: &DailyReport) -> String {
         return "No day has data yet.".to_owned();
     };
     let count = |rides: i64| format::count(whole(rides));
-    let mut text = format!(
-        "Line chart of rides a day: {} on {}",
-        count(*last),
-        format::date_short(report.day)
-    );
+    let mut text = format!("Line chart of rides a day: {} on {last_day}", count(*last));
     if known.len() > 1 {
         text += &format!(
             "; most {} on {}, fewest {} on {}",
@@ -36,22 +35,20 @@ pub(super) fn describe(report: &DailyReport) -> String {
             least.0
         );
     }
-    if let Some(usual) = usual_rides(report) {
+    if let Some(usual) = usual {
         text += &format!("; usual {} to {}", format::count(usual.low), format::count(usual.high));
     }
-    let missing = report.rides_per_day.len() - known.len();
+    let missing = days.len() - known.len();
     if missing > 0 {
         text += &format!("; {missing} without data");
     }
     text + "."
 }
 
-pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
-    let days = &report.rides_per_day;
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, days: &[DayCount], usual: Option<Usual>) -> Drawn<DB> {
     let Some(largest) = days.iter().filter_map(|day| day.rides).max() else {
         return canvas.nothing("No day has data yet");
     };
-    let usual = usual_rides(report);
     let axis = CountAxis::holding(whole(largest).max(usual.map_or(0.0, |usual| usual.high)));
 
     let em = canvas.em;
@@ -105,8 +102,16 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
             canvas.line(&[(left, y(edge)), (right, y(edge))], 0.75, colour::CONTROL)?;
         }
     }
-    // Weeks back from the day itself, so that every label is the same weekday.
-    for place in (0..days.len()).rev().step_by(7) {
+    // Weeks back from the last day, so that every label is the same weekday; of a single week as many days as have room.
+    let step = if days.len() > 7 {
+        7
+    } else {
+        let room = canvas.text_width("00 Mmm", Weight::Regular) + em;
+        (1..7)
+            .find(|&step| (right - left) / 6.0 * index(step) >= room)
+            .unwrap_or(7)
+    };
+    for place in (0..days.len()).rev().step_by(step) {
         let label = format::date_short(days[place].day);
         canvas.line(
             &[(x(place), bottom), (x(place), bottom + 0.35 * em)],

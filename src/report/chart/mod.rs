@@ -18,7 +18,7 @@ use self::{
     pdf_backend::PdfBackend,
 };
 use crate::{
-    domain::report::{DailyReport, HeadlineKey},
+    domain::report::{DailyReport, DayCount, HeadlineKey},
     template::{format, words},
 };
 
@@ -144,7 +144,7 @@ impl Chart {
             return "No rides on this day.".to_owned();
         }
         match self {
-            Chart::Days => days::describe(report),
+            Chart::Days => days::describe(&report.rides_per_day, usual_rides(report)),
             Chart::Hours => hours::describe(report),
             Chart::Gender => groups::describe_gender(report),
             Chart::Ages => groups::describe_ages(report),
@@ -225,7 +225,7 @@ impl Chart {
             return canvas.nothing("No rides on this day");
         }
         match self {
-            Chart::Days => days::draw(canvas, report),
+            Chart::Days => days::draw(canvas, &report.rides_per_day, usual_rides(report)),
             Chart::Hours => hours::draw(canvas, report),
             Chart::Gender => groups::draw_gender(canvas, report),
             Chart::Ages => groups::draw_ages(canvas, report),
@@ -233,6 +233,22 @@ impl Chart {
             Chart::HeartRate => histogram::draw(canvas, &report.heart_rate_per_ride, 5.0, "bpm"),
         }
     }
+}
+
+/// Rides per day over any days, as [`Chart::svg`] has it for a daily report's.
+///
+/// # Errors
+/// Plotters could not draw it.
+pub(super) fn days_svg(days: &[DayCount], id: &str, width: u32, height: u32) -> Result<String> {
+    let mut raw = String::new();
+    let area = SVGBackend::with_string(&mut raw, units((width, height), SVG)).into_drawing_area();
+    days::draw(&Canvas::new(area.clone(), SVG, 12.0), days, None)
+        .map_err(|error| anyhow!("{error}"))
+        .and_then(|()| area.present().map_err(|error| anyhow!("{error}")))
+        .context("failed to draw the rides per day")?;
+    drop(area);
+    let (title, description) = (Chart::Days.title(), days::describe(days, None));
+    Ok(svg_document(&raw, id, (width, height), title, &description))
 }
 
 /// A count as a number to draw or write.

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Due, LedgerView, Plan, Reason, Waiting, WaitingOn, try_again};
 use crate::{
     config::schedule::{CatchUp, JobConfig, Overlap},
-    domain::run::{Outcome, Window},
+    domain::{run::Outcome, window::Window},
     scheduler::firing::{latest_at, next_after},
 };
 

@@ -1,6 +1,6 @@
 //! What is due: a pure function of the schedule, the ledger, the stream's position and the clock.
 
-mod day;
+mod calendar;
 mod instant;
 mod next;
 mod trouble;
@@ -15,9 +15,13 @@ pub use self::{
     trouble::{Trouble, What, deadline_of, overdue, untold},
     view::{Done, History, Last, LedgerView, Stream, Told},
 };
+use super::firing::next_after;
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
-    domain::run::{Outcome, Window},
+    domain::{
+        run::Outcome,
+        window::{Period, Window},
+    },
 };
 
 /// What the plan found.
@@ -113,12 +117,14 @@ pub enum WaitingOn {
         /// Tries made.
         attempts: u32,
     },
-    /// The end of the day, and some minutes more for late lines.
-    DayEnd {
-        /// When the day counts as finished.
+    /// The end of its last day, and some minutes more for late lines.
+    End {
+        /// How long the window is.
+        period: Period,
+        /// When it counts as finished.
         until: DateTime<Utc>,
     },
-    /// Ingest, which has not read up to the end of the day.
+    /// Ingest, which has not read up to the end of its last day.
     Ingest {
         /// How far it has read.
         watermark: Option<DateTime<Utc>>,
@@ -146,7 +152,9 @@ impl fmt::Display for WaitingOn {
             WaitingOn::Running { since } => write!(f, "running since {}", time(since)),
             WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", tries(*attempts), time(at)),
             WaitingOn::GaveUp { attempts } => write!(f, "failed {}, not tried again by itself", tries(*attempts)),
-            WaitingOn::DayEnd { until } => write!(f, "the day is not finished before {}", time(until)),
+            WaitingOn::End { period, until } => {
+                write!(f, "the {} is not finished before {}", period.name(), time(until))
+            }
             WaitingOn::Ingest {
                 watermark: Some(watermark),
                 day_end,
@@ -174,19 +182,52 @@ impl fmt::Display for WaitingOn {
 #[must_use]
 pub fn plan(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
-    let mut days = day::Days::new(schedule, view, stream, now);
+    let mut calendar = calendar::Calendar::new(schedule, view, stream, now);
     for job in upstream_order(schedule) {
         if job.is_sub_day() {
             instant::plan(job, view, now, &mut plan);
         } else {
-            days.plan(job, &mut plan);
+            calendar.plan(job, &mut plan);
         }
     }
     // A stable sort: within a window, upstream stays first. Instants do not wait behind days.
     plan.due
-        .sort_by_key(|due| (due.window.day(), due.scheduled_at.min(now)));
+        .sort_by_key(|due| (due.window.span().map(|(_, last)| last), due.scheduled_at.min(now)));
     plan.waiting.sort_by_key(|waiting| waiting.window);
     plan
+}
+
+/// [`plan`] for jobs that run by the instant alone, which takes no look at the days of the others.
+#[must_use]
+pub fn plan_instants(schedule: &Schedule, view: &LedgerView, now: DateTime<Utc>) -> Plan {
+    let mut plan = Plan::default();
+    for job in schedule.jobs.iter().filter(|job| job.is_sub_day()) {
+        instant::plan(job, view, now, &mut plan);
+    }
+    plan.due.sort_by_key(|due| due.scheduled_at.min(now));
+    plan
+}
+
+/// Until when nothing that `planned` does not have becomes due by itself, if the ledger, the stream and the days with rows
+/// stay as they are: the next firing, or the end of what is waited for. None where it waits for what tells no time.
+#[must_use]
+pub fn quiet_until(schedule: &Schedule, planned: &Plan, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let firings = schedule.jobs.iter().filter(|job| job.enabled && !job.is_sub_day());
+    let firings = firings.filter_map(|job| next_after(job.cron.as_ref()?, job.timezone, now));
+    let mut until = firings.min().unwrap_or(DateTime::<Utc>::MAX_UTC);
+    for waiting in planned
+        .waiting
+        .iter()
+        .filter(|waiting| waiting.window.instant().is_none())
+    {
+        match waiting.on {
+            WaitingOn::Retry { at, .. } => until = until.min(at),
+            WaitingOn::End { until: end, .. } => until = until.min(end),
+            WaitingOn::Upstream { .. } | WaitingOn::GaveUp { .. } => {}
+            WaitingOn::Running { .. } | WaitingOn::Ingest { .. } => return None,
+        }
+    }
+    Some(until)
 }
 
 /// The jobs, each after everything it comes after.
@@ -273,6 +314,8 @@ fn looks_again(job: &JobConfig) -> bool {
 /// Of a day that ended longer ago, nobody waits for word that its figures moved.
 const NEWS: TimeDelta = TimeDelta::days(7);
 
+#[cfg(test)]
+mod case;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{LedgerView, day, upstream_order};
+use super::{LedgerView, calendar, upstream_order};
 use crate::{
     config::schedule::{CatchUp, JobConfig, Overlap, Schedule},
-    domain::run::Window,
+    domain::window::Window,
     scheduler::firing::{latest_at, next_after},
 };
 
@@ -55,7 +55,7 @@ pub fn next_runs(schedule: &Schedule, now: DateTime<Utc>, until: DateTime<Utc>) 
             let window = if instant {
                 Window::Instant(next)
             } else {
-                Window::Day(day::last_ended(&schedule.day, next))
+                calendar::last_ended(&schedule.day, job.every, next)
             };
             runs.push(NextRun {
                 job: job.name.clone(),
@@ -82,7 +82,7 @@ pub struct Missed {
     pub from: Window,
     /// The last of them.
     pub to: Window,
-    /// How many days or instants; of instants [`MOST_COUNTED`] at most.
+    /// How many windows; of instants [`MOST_COUNTED`] at most.
     pub count: usize,
     /// Why they are not.
     pub why: String,
@@ -141,19 +141,19 @@ pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now
                     .iter()
                     .any(|waiting| waiting.job == job.name && waiting.window == window)
         };
-        let fired = day::firings(&schedule.day, job, cron, history.first_seen_at, now);
-        let mut days: Vec<_> = fired
+        let fired = calendar::firings(&schedule.day, job, cron, history.first_seen_at, now);
+        let mut windows: Vec<_> = fired
             .into_iter()
-            .map(|(day, _)| day)
-            .filter(|&day| !known(Window::Day(day)))
+            .map(|(window, _)| window)
+            .filter(|&window| !known(window))
             .collect();
-        days.dedup();
-        if let (Some(&first), Some(&last)) = (days.first(), days.last()) {
+        windows.dedup();
+        if let (Some(&first), Some(&last)) = (windows.first(), windows.last()) {
             found.push(Missed {
                 job: job.name.clone(),
-                from: Window::Day(first),
-                to: Window::Day(last),
-                count: days.len(),
+                from: first,
+                to: last,
+                count: windows.len(),
                 why: why.to_owned(),
             });
         }

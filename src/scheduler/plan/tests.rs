@@ -1,26 +1,16 @@
-//! The plan as a table of cases. A case says what the schedule is, what has been, what time it is, and what must come
-//! of it, every line of it:
+//! The plan as a table of cases in the language of `case.rs`. What must come of a case:
 //!
 //! ```text
-//! <cron.toml>
-//! ---
-//! seen T [JOB]          first sight of JOB, or of all
-//! up T                  awake since; the first sight unless said
-//! ok JOB DAY[..DAY] T   done in the minute from T; of a range, the same time of day after each
-//! failed|abandoned|running JOB WINDOW T [xN]
-//! idle JOB T            the firing at T found nothing to do
-//! told failures|deadlines JOB T   somebody was told of them up to T
-//! rows|late DAY…        days with rides in the buffer; sealed ones with late rides
-//! stream T              ingest has read up to T and is behind
-//! now T
-//! =>
 //! due JOB WINDOW REASON [xN]
 //! wait JOB WINDOW: on what
 //! ```
 
 use chrono::{NaiveDate, TimeDelta};
 
-use super::*;
+use super::{
+    case::{Case, expect, instant},
+    *,
+};
 
 const CHAIN: &str = r#"
     [[job]]
@@ -46,155 +36,27 @@ const CHAIN: &str = r#"
 
 const COMPACT: &str = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\n";
 
-pub(super) fn instant(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap_or_else(|_| panic!("`{text}` is not an instant"))
-}
-
-pub(super) struct Case {
-    pub(super) schedule: Schedule,
-    pub(super) view: LedgerView,
-    pub(super) stream: Stream,
-    pub(super) now: DateTime<Utc>,
-}
-
-impl Case {
-    pub(super) fn read(schedule: &str, given: &str) -> Case {
-        let schedule = Schedule::parse(schedule, "cron.toml").unwrap_or_else(|error| panic!("{error}"));
-        let mut case = Case {
-            schedule,
-            view: LedgerView::new(Vec::new(), Vec::new(), DateTime::UNIX_EPOCH),
-            stream: Stream::CAUGHT_UP,
-            now: DateTime::UNIX_EPOCH,
-        };
-        for line in given.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let words: Vec<_> = line.split_whitespace().collect();
-            case.say(&words);
-        }
-        case
-    }
-
-    fn say(&mut self, words: &[&str]) {
-        match *words {
-            ["seen", at] => {
-                for job in &self.schedule.jobs {
-                    self.view.jobs.insert(job.name.clone(), History::new(instant(at), None));
-                }
-                self.view.up_since = instant(at);
-            }
-            ["seen", at, job] => drop(self.view.jobs.insert(job.to_owned(), History::new(instant(at), None))),
-            ["up", at] => self.view.up_since = instant(at),
-            ["stream", at] => {
-                self.stream = Stream {
-                    caught_up: false,
-                    watermark: Some(instant(at)),
-                }
-            }
-            ["now", at] => self.now = instant(at),
-            ["told", "failures", job, at] => self.history(job).told.failures = Some(instant(at)),
-            ["told", "deadlines", job, at] => self.history(job).told.deadlines = Some(instant(at)),
-            ["idle", job, at] => self.history(job).last_idle_at = Some(instant(at)),
-            ["rows", ref days @ ..] => self
-                .view
-                .days_with_rows
-                .extend(days.iter().flat_map(|days| range(days))),
-            ["late", ref days @ ..] => self.view.late_days.extend(days.iter().flat_map(|days| range(days))),
-            ["ok", job, days, at] if days.len() == 10 || days.contains("..") => {
-                for (index, day) in range(days).into_iter().enumerate() {
-                    let at = instant(at) + TimeDelta::days(i64::try_from(index).unwrap());
-                    self.ran(job, Window::Day(day), Outcome::Succeeded, at, 1);
-                }
-            }
-            [outcome, job, window, at] => self.ran(job, window.parse().unwrap(), named(outcome), instant(at), 1),
-            [outcome, job, window, at, attempt] => {
-                let attempt = attempt.strip_prefix('x').unwrap().parse().unwrap();
-                self.ran(job, window.parse().unwrap(), named(outcome), instant(at), attempt);
-            }
-            _ => panic!("no such line: {words:?}"),
-        }
-    }
-
-    fn history(&mut self, job: &str) -> &mut History {
-        self.view
-            .jobs
-            .get_mut(job)
-            .unwrap_or_else(|| panic!("`{job}` was not seen"))
-    }
-
-    fn ran(&mut self, job: &str, window: Window, outcome: Outcome, at: DateTime<Utc>, attempt: u32) {
-        let windows = &mut self.history(job).windows;
-        let ended = at + TimeDelta::minutes(1);
-        let before = windows.get(&window).and_then(|last| last.done);
-        let done = if outcome == Outcome::Succeeded {
-            Some(Done {
-                started_at: at,
-                finished_at: ended,
-            })
-        } else {
-            before
-        };
-        let finished_at = (outcome != Outcome::Running).then_some(ended);
-        windows.insert(
-            window,
-            Last {
-                attempt,
-                outcome,
-                scheduled_at: at,
-                started_at: at,
-                finished_at,
-                done,
-            },
-        );
-    }
-
-    fn plan(&self) -> Vec<String> {
-        let plan = plan(&self.schedule, &self.view, self.stream, self.now);
-        let due = plan.due.iter().map(|due| {
-            let tries = if due.attempt > 1 {
-                format!(" x{}", due.attempt)
-            } else {
-                String::new()
-            };
-            format!("due {} {} {}{tries}", due.job, due.window, due.reason.name())
-        });
-        due.chain(
-            plan.waiting
-                .iter()
-                .map(|w| format!("wait {} {}: {}", w.job, w.window, w.on)),
-        )
-        .collect()
-    }
-}
-
-fn range(days: &str) -> Vec<NaiveDate> {
-    let (first, last) = days.split_once("..").unwrap_or((days, days));
-    let last: NaiveDate = last.parse().unwrap();
-    first
-        .parse::<NaiveDate>()
-        .unwrap()
-        .iter_days()
-        .take_while(|&day| day <= last)
-        .collect()
-}
-
-fn named(outcome: &str) -> Outcome {
-    match outcome {
-        "ok" => Outcome::Succeeded,
-        "failed" => Outcome::Failed,
-        "abandoned" => Outcome::Abandoned,
-        "running" => Outcome::Running,
-        _ => panic!("no such outcome: {outcome}"),
-    }
-}
-
 #[track_caller]
 fn case(schedule: &str, text: &str) {
-    let (given, expected) = text.split_once("=>").unwrap();
-    let expected: Vec<_> = expected
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    assert_eq!(Case::read(schedule, given).plan(), expected);
+    expect(schedule, text, planned);
+}
+
+fn planned(case: &Case) -> Vec<String> {
+    let plan = plan(&case.schedule, &case.view, case.stream, case.now);
+    let due = plan.due.iter().map(|due| {
+        let tries = if due.attempt > 1 {
+            format!(" x{}", due.attempt)
+        } else {
+            String::new()
+        };
+        format!("due {} {} {}{tries}", due.job, due.window, due.reason.name())
+    });
+    due.chain(
+        plan.waiting
+            .iter()
+            .map(|w| format!("wait {} {}: {}", w.job, w.window, w.on)),
+    )
+    .collect()
 }
 
 #[test]
@@ -576,7 +438,7 @@ fn a_mail_that_looks_again_is_due_when_its_day_was_made_again_unless_that_is_lon
         &(given("2026-01-06T09:02:00Z") + "\ndue mail 2026-01-05 restate"),
     );
     case(CHAIN, &given("2026-01-06T09:02:00Z"));
-    let plan = |now: &str| Case::read(&looks, given(now).trim_end_matches("=>")).plan();
+    let plan = |now: &str| planned(&Case::read(&looks, given(now).trim_end_matches("=>")));
     let about_the_day = |plan: Vec<String>| plan.iter().any(|line| line.contains("mail 2026-01-05"));
     assert!(about_the_day(plan("2026-01-12T23:00:00Z")) && !about_the_day(plan("2026-01-13T00:01:00Z")));
 }
@@ -627,13 +489,189 @@ fn days_are_made_once_each_across_clock_changes() {
         let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
         let job = &schedule.jobs[0];
         let (from, until) = (instant("2026-01-01T12:00:00Z"), instant("2027-01-01T12:00:00Z"));
-        let fired = day::firings(&schedule.day, job, job.cron.as_ref().unwrap(), from, until);
-        let mut days: Vec<_> = fired.iter().map(|(day, _)| *day).collect();
+        let fired = calendar::firings(&schedule.day, job, job.cron.as_ref().unwrap(), from, until);
+        let mut days: Vec<_> = fired.iter().map(|(window, _)| window.day().unwrap()).collect();
         days.dedup();
         let all: Vec<_> = days[0].iter_days().take(days.len()).collect();
         assert_eq!(days, all, "{cron} in {zone}");
         assert!(days.len() >= 365);
     }
+}
+
+/// A report of each week, made of the days' totals, and what follows it.
+const WEEKLY: &str = r#"
+    [[job]]
+    name = "compact"
+    kind = "compact"
+    cron = "20 0 * * *"
+    [[job]]
+    name = "totals"
+    kind = "transform"
+    after = ["compact"]
+    [[job]]
+    name = "weekly"
+    kind = "report"
+    every = "week"
+    cron = "0 6 * * MON"
+    after = ["totals"]
+    [[job]]
+    name = "site"
+    kind = "publish"
+    every = "week"
+    after = ["weekly"]
+"#;
+
+#[test]
+fn a_week_is_made_at_the_first_firing_after_its_last_day_is() {
+    // The week of Monday, 5 to Sunday, 11 January.
+    let given = |days: &str, now: &str| {
+        format!(
+            "seen 2026-01-05T00:30:00Z
+            ok compact {days} 2026-01-06T00:20:00Z
+            ok totals {days} 2026-01-06T00:22:00Z
+            now {now}
+            =>"
+        )
+    };
+    case(WEEKLY, &given("2026-01-05..2026-01-10", "2026-01-11T12:00:00Z"));
+    case(WEEKLY, &given("2026-01-05..2026-01-11", "2026-01-12T05:59:59Z"));
+    case(
+        WEEKLY,
+        &(given("2026-01-05..2026-01-11", "2026-01-12T06:00:00Z")
+            + "due weekly 2026-W02 schedule
+            wait site 2026-W02: waits for weekly"),
+    );
+    case(
+        WEEKLY,
+        &(given("2026-01-05..2026-01-10", "2026-01-12T06:00:00Z")
+            + "due compact 2026-01-11 schedule
+            wait totals 2026-01-11: waits for compact
+            wait weekly 2026-W02: waits for totals
+            wait site 2026-W02: waits for weekly"),
+    );
+}
+
+#[test]
+fn a_week_waits_for_its_end_and_for_the_firing_that_seals_its_last_day() {
+    let early = WEEKLY.replace("0 6 * * MON", "5 0 * * MON");
+    let given = |now: &str| {
+        format!(
+            "seen 2026-01-05T00:30:00Z
+            ok compact 2026-01-05..2026-01-10 2026-01-06T00:20:00Z
+            ok totals 2026-01-05..2026-01-10 2026-01-06T00:22:00Z
+            now {now}
+            =>"
+        )
+    };
+    case(
+        &early,
+        &(given("2026-01-12T00:10:00Z")
+            + "wait weekly 2026-W02: the week is not finished before 2026-01-12T00:15:00Z
+            wait site 2026-W02: the week is not finished before 2026-01-12T00:15:00Z"),
+    );
+    case(
+        &early,
+        &(given("2026-01-12T00:16:00Z")
+            + "wait weekly 2026-W02: waits for totals
+            wait site 2026-W02: waits for weekly"),
+    );
+}
+
+#[test]
+fn a_week_is_made_of_the_days_there_are_and_again_when_one_of_them_is() {
+    let given = "seen 2026-01-12T05:00:00Z
+        ok compact 2026-01-07 2026-01-12T05:10:00Z
+        ok totals 2026-01-07 2026-01-12T05:12:00Z";
+    case(
+        WEEKLY,
+        &format!(
+            "{given}
+            now 2026-01-12T06:00:00Z
+            =>
+            due weekly 2026-W02 schedule
+            wait site 2026-W02: waits for weekly"
+        ),
+    );
+    let done = format!(
+        "{given}
+        ok weekly 2026-W02 2026-01-12T06:00:00Z
+        ok site 2026-W02 2026-01-12T06:02:00Z"
+    );
+    case(WEEKLY, &format!("{done}\nnow 2026-01-12T09:00:00Z\n=>"));
+    case(
+        WEEKLY,
+        &format!(
+            "{done}
+            ok totals 2026-01-07 2026-01-12T08:00:00Z
+            now 2026-01-12T09:00:00Z
+            =>
+            due weekly 2026-W02 restate
+            wait site 2026-W02: waits for weekly"
+        ),
+    );
+    // Nothing was made of any of its days: there is nothing to report.
+    case(
+        WEEKLY,
+        "seen 2026-01-12T05:00:00Z
+        now 2026-01-12T06:00:00Z
+        =>",
+    );
+}
+
+#[test]
+fn weeks_and_months_of_days_that_have_rows_are_made_however_old() {
+    let given = "seen 2026-01-14T09:00:00Z
+        rows 2022-07-07
+        ok compact 2022-07-07 2026-01-14T09:00:00Z
+        ok totals 2022-07-07 2026-01-14T09:02:00Z
+        now 2026-01-14T09:05:00Z
+        =>";
+    case(
+        WEEKLY,
+        &format!(
+            "{given}
+            due weekly 2022-W27 catch_up
+            wait site 2022-W27: waits for weekly"
+        ),
+    );
+    let monthly = WEEKLY.replace("week\"", "month\"").replace("0 6 * * MON", "0 6 1 * *");
+    case(
+        &monthly,
+        &format!(
+            "{given}
+            due weekly 2022-07 catch_up
+            wait site 2022-07: waits for weekly"
+        ),
+    );
+}
+
+#[test]
+fn a_week_that_failed_is_tried_again_and_missed_weeks_are_told() {
+    case(
+        WEEKLY,
+        "seen 2026-01-11T12:00:00Z
+        ok compact 2026-01-11 2026-01-12T00:20:00Z
+        ok totals 2026-01-11 2026-01-12T00:22:00Z
+        failed weekly 2026-W02 2026-01-12T06:00:00Z x4
+        now 2026-01-12T09:00:00Z
+        =>
+        wait weekly 2026-W02: failed 4 times, not tried again by itself
+        wait site 2026-W02: waits for weekly",
+    );
+    let backup = "[[job]]\nname = \"backup\"\nkind = \"backup\"\nevery = \"week\"\ncron = \"0 2 * * MON\"\ncatch_up = \"last\"\n";
+    let away = Case::read(
+        backup,
+        "seen 2025-12-15T00:30:00Z
+        up 2026-01-19T09:00:00Z
+        now 2026-01-19T09:00:00Z",
+    );
+    assert_eq!(planned(&away), ["due backup 2026-W03 catch_up"]);
+    let plan = plan(&away.schedule, &away.view, away.stream, away.now);
+    let missed = missed(&away.schedule, &away.view, &plan, away.now);
+    assert_eq!(
+        (missed[0].from.to_string(), missed[0].to.to_string(), missed[0].count),
+        ("2025-W50".to_owned(), "2026-W02".to_owned(), 5)
+    );
 }
 
 #[test]

@@ -1,17 +1,14 @@
-//! What whoever keeps the system running is to be told: jobs that gave up, and days whose deadline passed undone.
+//! What whoever keeps the system running is to be told: jobs that gave up, and windows whose deadline passed undone.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days as CalendarDays, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{History, Last, LedgerView, Stream, day, happens_once, plan, upstream_order};
+use super::{History, Last, LedgerView, Stream, calendar, happens_once, plan, upstream_order};
 use crate::{
     config::schedule::{JobConfig, Schedule},
-    domain::{
-        day::DayRule,
-        run::{Outcome, Window},
-    },
+    domain::{day::DayRule, run::Outcome, window::Window},
     scheduler::firing::instant_of,
 };
 
@@ -83,12 +80,12 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
             continue;
         };
         found.extend(failures(job, history, now));
-        let late = overdue_days(schedule, view, job, now).into_iter();
+        let late = overdue_windows(schedule, view, job, now).into_iter();
         let is_news =
-            |&(_, deadline): &(NaiveDate, DateTime<Utc>)| history.told.deadlines.is_none_or(|told| deadline > told);
-        found.extend(late.filter(is_news).map(|(day, deadline)| Trouble {
+            |&(_, deadline): &(Window, DateTime<Utc>)| history.told.deadlines.is_none_or(|told| deadline > told);
+        found.extend(late.filter(is_news).map(|(window, deadline)| Trouble {
             job: job.name.clone(),
-            window: Window::Day(day),
+            window,
             what: What::Late {
                 deadline,
                 why: String::new(),
@@ -110,20 +107,21 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
     found
 }
 
-/// How many days of each job with a deadline are undone although it has passed; jobs without late days have none.
+/// How many windows of each job with a deadline are undone although it has passed; jobs without late ones have none.
 #[must_use]
 pub fn overdue(schedule: &Schedule, view: &LedgerView, now: DateTime<Utc>) -> Vec<(String, usize)> {
     let with_deadline = schedule.jobs.iter().filter(|job| job.enabled && job.deadline.is_some());
     with_deadline
-        .map(|job| (job.name.clone(), overdue_days(schedule, view, job, now).len()))
+        .map(|job| (job.name.clone(), overdue_windows(schedule, view, job, now).len()))
         .collect()
 }
 
-/// The deadline of `job` for `day`: the first time its clock shows the deadline's hour after the day's end.
+/// The deadline of `job` for `window`: the first time its clock shows the deadline's hour after the window's end.
 #[must_use]
-pub fn deadline_of(rule: &DayRule, job: &JobConfig, day: NaiveDate) -> Option<DateTime<Utc>> {
+pub fn deadline_of(rule: &DayRule, job: &JobConfig, window: Window) -> Option<DateTime<Utc>> {
+    let (_, last_day) = window.span()?;
     job.deadline
-        .map(|time| first_at(time, job.timezone, rule.span(day).end))
+        .map(|time| first_at(time, job.timezone, rule.span(last_day).end))
 }
 
 fn first_at(time: NaiveTime, zone: Tz, from: DateTime<Utc>) -> DateTime<Utc> {
@@ -132,7 +130,7 @@ fn first_at(time: NaiveTime, zone: Tz, from: DateTime<Utc>) -> DateTime<Utc> {
     if at >= from {
         at
     } else {
-        instant_of(zone, (date + CalendarDays::new(1)).and_time(time))
+        instant_of(zone, (date + Days::new(1)).and_time(time))
     }
 }
 
@@ -172,41 +170,50 @@ fn failures(job: &JobConfig, history: &History, now: DateTime<Utc>) -> Vec<Troub
         .collect()
 }
 
-/// The days of the last week whose deadline has passed and that are not done, with the deadline.
-fn overdue_days(
+/// The windows whose deadline passed within the last week and that are not done, with the deadline.
+fn overdue_windows(
     schedule: &Schedule,
     view: &LedgerView,
     job: &JobConfig,
     now: DateTime<Utc>,
-) -> Vec<(NaiveDate, DateTime<Utc>)> {
+) -> Vec<(Window, DateTime<Utc>)> {
     let (Some(_), Some(history)) = (job.deadline, view.jobs.get(&job.name)) else {
         return Vec::new();
     };
     let rule = &schedule.day;
     let from = history.first_seen_at.max(now - LOOK_BACK);
-    let is_done = |day: NaiveDate| {
-        let done = history.windows.get(&Window::Day(day)).and_then(|last| last.done);
-        // What was made by hand before the day was over is not what was asked for.
-        done.is_some_and(|done| happens_once(job) || done.started_at >= rule.finished_at(day))
+    let is_done = |window: Window| {
+        let done = history.windows.get(&window).and_then(|last| last.done);
+        // What was made by hand before the window was over is not what was asked for.
+        let is_whole = |started_at| {
+            window
+                .span()
+                .is_some_and(|(_, last)| started_at >= rule.finished_at(last))
+        };
+        done.is_some_and(|done| happens_once(job) || is_whole(done.started_at))
     };
     expected(schedule, job, from, now)
         .into_iter()
-        .filter_map(|day| Some((day, deadline_of(rule, job, day)?)))
-        .filter(|&(day, deadline)| deadline < now && deadline > from && !is_done(day))
+        .filter_map(|window| Some((window, deadline_of(rule, job, window)?)))
+        .filter(|&(window, deadline)| deadline < now && deadline > from && !is_done(window))
         .collect()
 }
 
-/// The days that `job` was to make from `from` on: those it fires for and that all it comes after were to make.
-fn expected(schedule: &Schedule, job: &JobConfig, from: DateTime<Utc>, until: DateTime<Utc>) -> BTreeSet<NaiveDate> {
+/// The windows that `job` was to make from `from` on: those it fires for and of which all it comes after were to make
+/// something.
+fn expected(schedule: &Schedule, job: &JobConfig, from: DateTime<Utc>, until: DateTime<Utc>) -> BTreeSet<Window> {
     let fired = job.cron.as_ref().map(|cron| {
-        let fired = day::firings(&schedule.day, job, cron, from, until);
-        fired.into_iter().map(|(day, _)| day).collect()
+        let fired = calendar::firings(&schedule.day, job, cron, from, until);
+        fired.into_iter().map(|(window, _)| window).collect()
     });
     let upstream = job.after.iter().filter_map(|name| schedule.job(name));
-    let upstream = upstream.map(|upstream| expected(schedule, upstream, from, until));
+    let upstream = upstream.map(|upstream| {
+        let made = expected(schedule, upstream, from, until).into_iter();
+        made.filter_map(|window| job.window_of(window)).collect()
+    });
     fired
         .into_iter()
         .chain(upstream)
-        .reduce(|all: BTreeSet<NaiveDate>, of_one| &all & &of_one)
+        .reduce(|all: BTreeSet<Window>, of_one| &all & &of_one)
         .unwrap_or_default()
 }

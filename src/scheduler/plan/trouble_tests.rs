@@ -1,11 +1,14 @@
-//! What somebody is told, as a table of cases in the language of `tests.rs`. What must come of a case:
+//! What somebody is told, as a table of cases in the language of `case.rs`. What must come of a case:
 //!
 //! ```text
 //! late JOB DAY DEADLINE: how it stands
 //! failed JOB WINDOW xTRIES [TIMES times]
 //! ```
 
-use super::{tests::Case, *};
+use super::{
+    case::{Case, expect},
+    *,
+};
 
 const CHAIN: &str = r#"
     [[job]]
@@ -37,20 +40,17 @@ const SEND: &str = r#"
 
 #[track_caller]
 fn case(schedule: &str, text: &str) {
-    let (given, expected) = text.split_once("=>").unwrap();
-    let expected: Vec<_> = expected
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let case = Case::read(schedule, given);
+    expect(schedule, text, told);
+}
+
+fn told(case: &Case) -> Vec<String> {
     let told = untold(&case.schedule, &case.view, case.stream, case.now);
     let told = told.iter().map(|Trouble { job, window, what }| match what {
         What::Late { deadline, why } => format!("late {job} {window} {}: {why}", deadline.format("%dT%H:%M")),
         What::GaveUp { attempts, times: 1, .. } => format!("failed {job} {window} x{attempts}"),
         What::GaveUp { attempts, times, .. } => format!("failed {job} {window} x{attempts} {times} times"),
     });
-    assert_eq!(told.collect::<Vec<_>>(), expected);
+    told.collect()
 }
 
 #[test]
@@ -145,6 +145,17 @@ fn a_deadline_before_the_first_sight_or_of_a_day_that_nobody_asked_for_is_none()
         now 2026-01-06T03:01:00Z
         =>
         late backup 2026-01-05 06T03:00: it never began",
+    );
+}
+
+#[test]
+fn a_week_has_its_deadline_after_its_end() {
+    let weekly = "[[job]]\nname = \"backup\"\nkind = \"backup\"\nevery = \"week\"\ncron = \"0 2 * * MON\"\ndeadline = \"03:00\"\n";
+    let given = |now: &str| format!("seen 2026-01-09T12:00:00Z\nnow {now}\n=>");
+    case(weekly, &given("2026-01-12T03:00:00Z"));
+    case(
+        weekly,
+        &(given("2026-01-12T03:00:01Z") + "late backup 2026-W02 12T03:00: it never began"),
     );
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    domain::run::{Outcome, Window},
+    domain::{run::Outcome, window::Window},
     store::ledger::{JobRow, LastRun},
 };
 
@@ -153,10 +153,7 @@ impl History {
     /// The newest instant that was run or answered with nothing to do.
     #[must_use]
     pub fn newest_instant(&self) -> Option<DateTime<Utc>> {
-        let run = self.windows.keys().next_back().and_then(|window| match window {
-            Window::Instant(at) => Some(*at),
-            Window::Day(_) => None,
-        });
+        let run = self.windows.keys().next_back().and_then(|window| window.instant());
         run.max(self.last_idle_at)
     }
 

@@ -6,7 +6,7 @@ use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::prelude::*;
 
-use super::{day::last_ended, tests::instant, *};
+use super::{calendar, case::instant, *};
 use crate::{
     config::schedule::CronText,
     domain::day::DayRule,
@@ -123,7 +123,16 @@ fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTim
         let mut stamp = now;
         loop {
             let due = plan(&schedule, &view, Stream::CAUGHT_UP, now).due;
-            let Some(due) = due.into_iter().next() else { break };
+            let Some(due) = due.into_iter().next() else {
+                // What is not due now is not due before the next plan is made.
+                let planned = plan(&schedule, &view, Stream::CAUGHT_UP, now);
+                if let Some(until) = quiet_until(&schedule, &planned, now) {
+                    let just_before = (until - TimeDelta::seconds(1)).max(now);
+                    let early = plan(&schedule, &view, Stream::CAUGHT_UP, just_before).due;
+                    assert!(early.is_empty(), "quiet from {now} until {until}: {early:?}");
+                }
+                break;
+            };
             let history = view.jobs.get_mut(&due.job).unwrap();
             let done = history.windows.get(&due.window).and_then(|last| last.done);
             let (started_at, finished_at) = (stamp, stamp + TimeDelta::microseconds(1));
@@ -156,17 +165,21 @@ fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTim
     (schedule, made, now)
 }
 
-/// The days from that of the first firing after `from` to that of the last up to `until`.
+fn last_ended(rule: &DayRule, at: DateTime<Utc>) -> NaiveDate {
+    calendar::last_ended(rule, Period::Day, at).day().unwrap()
+}
+
+/// The days from the first that no firing up to `from` was about to that of the last firing up to `until`.
 fn fired(rule: &DayRule, (zone, time): (Tz, NaiveTime), from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<NaiveDate> {
     let cron = CronText::parse(&time.format("%M %H * * *").to_string()).unwrap();
     let first = next_after(&cron, zone, from).filter(|&first| first <= until);
     let (Some(first), Some(last)) = (first, latest_at(&cron, zone, until)) else {
         return Vec::new();
     };
-    // A firing may be the first that is about two days, as the zones differ.
+    // Where zones differ, a clock change lets a firing be about two days, or about the one that the firing before was about.
     let before = latest_at(&cron, zone, from).map(|before| last_ended(rule, before) + Days::new(1));
     let (first, last) = (last_ended(rule, first), last_ended(rule, last));
-    let first = before.map_or(first, |before| before.min(first));
+    let first = before.unwrap_or(first);
     first
         .iter_days()
         .take_while(|day| day.num_days_from_ce() <= last.num_days_from_ce())

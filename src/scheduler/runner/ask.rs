@@ -2,14 +2,13 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
-
 use super::{super::plan::Reason, Ended, Runner};
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
-    domain::run::{Outcome, Window},
+    domain::{run::Outcome, window::Window},
 };
+use anyhow::{Context, bail};
+use uuid::Uuid;
 
 /// How a run that a person asked for is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +43,27 @@ impl Runner {
     /// # Errors
     /// As [`run_now`](Self::run_now).
     pub fn run_asked(&self, job: &str, window: Window, asked: Asked) -> anyhow::Result<Vec<Ended>> {
+        self.run_as(job, window, asked, None)
+    }
+
+    /// [`run_asked`](Self::run_asked), with the id that the run of `job` itself is to have.
+    pub(super) fn run_as(
+        &self,
+        job: &str,
+        window: Window,
+        asked: Asked,
+        run_id: Option<Uuid>,
+    ) -> anyhow::Result<Vec<Ended>> {
         let schedule = self.schedule();
-        let target = suited(&schedule, job, window, self.inner.clock.now())?;
+        let window = self.window(job, Some(window))?;
         let mut ended: Vec<Ended> = Vec::new();
-        for step in schedule.upstream_first(job) {
-            let is_target = step.name == target.name;
-            if !is_target && !self.is_missing(step, window) {
+        for Step {
+            job: step,
+            window,
+            is_target,
+        } in self.steps(&schedule, job, window)?
+        {
+            if !is_target && !self.is_missing(&schedule, step, window) {
                 continue;
             }
             if !is_target && matches!(step.kind, Kind::Notify { .. }) && !asked.mail {
@@ -59,7 +73,8 @@ impl Runner {
                 );
             }
             let reason = if is_target { asked.reason } else { Reason::Upstream };
-            ended.push(self.run_or_join(step, window, reason)?);
+            let run_id = run_id.filter(|_| is_target);
+            ended.push(self.run_or_join(step, window, reason, run_id)?);
             if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
                 break;
             }
@@ -70,23 +85,104 @@ impl Runner {
     /// What [`run_now`](Self::run_now) would run, in order; the last is `job` itself.
     ///
     /// # Errors
-    /// When there is no such job, or the window does not suit it.
-    pub fn would_run(&self, job: &str, window: Window) -> anyhow::Result<Vec<JobConfig>> {
+    /// As [`run_now`](Self::run_now).
+    pub fn would_run(&self, job: &str, window: Window) -> anyhow::Result<Vec<(JobConfig, Window)>> {
         let schedule = self.schedule();
-        let target = suited(&schedule, job, window, self.inner.clock.now())?;
-        let mut steps: Vec<&JobConfig> = Vec::new();
-        for step in schedule.upstream_first(job) {
-            let is_made_anew = |name: &String| steps.iter().any(|before| before.name == *name);
+        let window = self.window(job, Some(window))?;
+        let mut would: Vec<(&JobConfig, Window)> = Vec::new();
+        for Step {
+            job: step,
+            window,
+            is_target,
+        } in self.steps(&schedule, job, window)?
+        {
+            let is_made_anew = |name: &String| {
+                let mut before = would.iter().filter(|(before, _)| before.name == *name);
+                before.any(|(before, made)| window.parts(before.every).any(|part| part == *made))
+            };
             let follows = !matches!(step.kind, Kind::Notify { .. }) && step.after.iter().any(is_made_anew);
-            if step.name == target.name || follows || self.is_missing(step, window) {
-                steps.push(step);
+            if is_target || follows || self.is_missing(&schedule, step, window) {
+                would.push((step, window));
             }
         }
-        Ok(steps.into_iter().cloned().collect())
+        Ok(would.into_iter().map(|(job, window)| (job.clone(), window)).collect())
+    }
+
+    /// The window of `job` that `asked` means; when nobody says, the last finished day, week or month, or now.
+    ///
+    /// # Errors
+    /// When there is no such job, the window does not suit it, or is not over.
+    pub fn window(&self, job: &str, asked: Option<Window>) -> anyhow::Result<Window> {
+        let schedule = self.schedule();
+        let (now, target) = (self.inner.clock.now(), schedule.require(job)?);
+        let Some(asked) = asked else {
+            let day = schedule.day.last_finished(now);
+            let is_sub_day = target.is_sub_day();
+            return Ok(if is_sub_day {
+                Window::Instant(now)
+            } else {
+                target.every.last_over(day)
+            });
+        };
+        let Some(window) = target.window_of(asked) else {
+            if target.is_sub_day() {
+                bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
+            }
+            let (made, day) = (target.every.name(), schedule.day.last_finished(now));
+            let example = target.every.last_over(day);
+            bail!("`{job}` makes {made}s: give it one, e.g. `deloton run {job} --day {example}`");
+        };
+        // What is made of a day that goes on would say less than there is, and be taken for all of it.
+        if let Some((_, last)) = window.span().filter(|_| target.kind.needs_day()) {
+            let ends_at = schedule.day.span(last).end;
+            if ends_at > now {
+                let ends_at = ends_at.with_timezone(&schedule.day.timezone);
+                bail!("{window} is not over yet: it ends at {ends_at}");
+            }
+        }
+        Ok(window)
+    }
+
+    /// What `window` of `job` needs, nearest to the source first; `job` itself is last. Of the days of a longer window those
+    /// that have rides, or of which something was made: the others stay missing.
+    fn steps<'s>(&self, schedule: &'s Schedule, job: &str, window: Window) -> anyhow::Result<Vec<Step<'s>>> {
+        let every = schedule.require(job)?.every;
+        let (same, of_days): (Vec<_>, Vec<_>) = schedule
+            .upstream_first(job)
+            .into_iter()
+            .partition(|step| step.every == every);
+        let mut steps = Vec::new();
+        if !of_days.is_empty() {
+            let days_with_rows = self.inner.store.days_with_rows()?;
+            let state = self.lock();
+            let was_made = |day| of_days.iter().any(|step| state.view.last(&step.name, day).is_some());
+            let days = window
+                .days()
+                .filter(|day| days_with_rows.contains(day) || was_made(Window::Day(*day)));
+            for day in days.map(Window::Day) {
+                steps.extend(of_days.iter().map(|&job| Step {
+                    job,
+                    window: day,
+                    is_target: false,
+                }));
+            }
+        }
+        steps.extend(same.into_iter().map(|step| Step {
+            job: step,
+            window,
+            is_target: step.name == job,
+        }));
+        Ok(steps)
     }
 
     /// Runs `job`, or waits for the run of the same window that is under way and takes its result.
-    fn run_or_join(&self, job: &JobConfig, window: Window, reason: Reason) -> anyhow::Result<Ended> {
+    fn run_or_join(
+        &self,
+        job: &JobConfig,
+        window: Window,
+        reason: Reason,
+        run_id: Option<Uuid>,
+    ) -> anyhow::Result<Ended> {
         loop {
             if self.inner.stopping.load(Ordering::Acquire) {
                 bail!(
@@ -94,7 +190,7 @@ impl Runner {
                     job.name
                 );
             }
-            let busy = match self.claim(job, window, None) {
+            let busy = match self.claim(job, window, None, run_id) {
                 Ok(claim) => {
                     let attempt = {
                         let state = self.lock();
@@ -131,39 +227,30 @@ impl Runner {
     }
 
     /// Whether `job` has to run for `window` before what comes after it can.
-    fn is_missing(&self, job: &JobConfig, window: Window) -> bool {
+    fn is_missing(&self, schedule: &Schedule, job: &JobConfig, window: Window) -> bool {
         let state = self.lock();
-        let done = |name: &str| state.view.last(name, window).and_then(|last| last.done);
-        let Some(own) = done(&job.name) else { return true };
+        let done = |name: &str, window| state.view.last(name, window).and_then(|last| last.done);
+        let Some(own) = done(&job.name, window) else {
+            return true;
+        };
         let too_early = window
-            .day()
-            .is_some_and(|day| own.started_at < self.schedule().day.finished_at(day));
-        let made_from_newer = job
-            .after
-            .iter()
-            .any(|name| done(name).is_some_and(|upstream| upstream.finished_at > own.started_at));
+            .span()
+            .is_some_and(|(_, last)| own.started_at < schedule.day.finished_at(last));
+        let mut upstream = job.after.iter().filter_map(|name| schedule.job(name));
+        let made_from_newer = upstream.any(|upstream| {
+            let mut made = window
+                .parts(upstream.every)
+                .filter_map(|part| done(&upstream.name, part));
+            made.any(|made| made.finished_at > own.started_at)
+        });
         !matches!(job.kind, Kind::Notify { .. }) && (too_early || made_from_newer)
     }
 }
 
-/// The job of that name, if such a window is what it makes.
-fn suited<'s>(schedule: &'s Schedule, job: &str, window: Window, now: DateTime<Utc>) -> anyhow::Result<&'s JobConfig> {
-    let target = schedule.require(job)?;
-    if window.day().is_none() && !target.is_sub_day() {
-        bail!("`{job}` makes a business day: give it one, e.g. `deloton run {job} --day 2026-11-21`");
-    }
-    if window.day().is_some() && target.is_sub_day() {
-        bail!("`{job}` runs by the instant: leave the day out, e.g. `deloton run {job}`");
-    }
-    // What is made of a day that goes on would say less than there is, and be taken for all of it.
-    if let Some(day) = window.day().filter(|_| target.kind.needs_day()) {
-        let ends_at = schedule.day.span(day).end;
-        if ends_at > now {
-            bail!(
-                "{day} is not over yet: it ends at {}",
-                ends_at.with_timezone(&schedule.day.timezone)
-            );
-        }
-    }
-    Ok(target)
+/// One run that a person's wish comes down to.
+struct Step<'s> {
+    job: &'s JobConfig,
+    window: Window,
+    /// It is the run that was asked for, rather than one before it.
+    is_target: bool,
 }

@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     config::schedule::JobConfig,
-    domain::run::{JobStatus, Outcome, Window},
+    domain::{
+        run::{JobStatus, Outcome},
+        window::Window,
+    },
     logging::RunLog,
     store::ledger::{JobRun, NewRun},
 };
@@ -77,8 +80,15 @@ pub(super) struct Busy {
 }
 
 impl Runner {
-    /// Takes the job, unless it runs, or unless its window was run since `planned_at`.
-    pub(super) fn claim(&self, job: &JobConfig, window: Window, planned_at: Option<u64>) -> Result<Claim, Busy> {
+    /// Takes the job, unless it runs, or unless its window was run since `planned_at`. The run has the id `run_id`, or a
+    /// new one.
+    pub(super) fn claim(
+        &self,
+        job: &JobConfig,
+        window: Window,
+        planned_at: Option<u64>,
+        run_id: Option<Uuid>,
+    ) -> Result<Claim, Busy> {
         let mut state = self.lock();
         if let Some(running) = state.running.get(&job.name) {
             return Err(Busy {
@@ -86,7 +96,7 @@ impl Runner {
                 window: running.window,
             });
         }
-        let run_id = new_run_id(self.inner.clock.now());
+        let run_id = run_id.unwrap_or_else(|| new_run_id(self.inner.clock.now()));
         let begun = state
             .begun
             .get(&(job.name.clone(), window))
@@ -96,6 +106,7 @@ impl Runner {
             return Err(Busy { run_id, window });
         }
         state.version += 1;
+        state.disturb(window);
         let version = state.version;
         state.begun.insert((job.name.clone(), window), version);
         let (cancel, log) = (Cancel::default(), RunLog::new(self.inner.clock));
@@ -107,6 +118,7 @@ impl Runner {
             is_stuck: false,
         };
         state.running.insert(job.name.clone(), running);
+        state.awaited.retain(|awaited| awaited.run_id != run_id);
         Ok(Claim {
             run_id,
             window,
@@ -127,6 +139,7 @@ impl Runner {
     ) -> anyhow::Result<Ended> {
         let result = self.execute_claimed(job, &claim, scheduled_at, attempt, reason);
         let mut state = self.lock();
+        state.disturb(claim.window);
         if state
             .running
             .get(&job.name)
@@ -148,7 +161,7 @@ impl Runner {
         reason: Reason,
     ) -> anyhow::Result<Ended> {
         let Claim { run_id, window, .. } = *claim;
-        let by_instant = window.day().is_none();
+        let by_instant = window.instant().is_some();
         let _hearing = claim.log.hear();
         let (started_at, before) = {
             let mut state = self.lock();
@@ -256,7 +269,7 @@ impl Runner {
             observer.ended(job, &run, &end);
         }
         let mut state = self.lock();
-        let last_idle_at = idle.then(|| window_instant(window));
+        let last_idle_at = idle.then(|| window.instant());
         let history = state.history(&job.name, started_at);
         if let Some(at) = last_idle_at {
             history.windows.remove(&window);
@@ -396,13 +409,6 @@ impl Runner {
                 None => history.windows.remove(&window),
             };
         }
-    }
-}
-
-fn window_instant(window: Window) -> Option<DateTime<Utc>> {
-    match window {
-        Window::Instant(at) => Some(at),
-        Window::Day(_) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs what is due, one run of a job at a time, and writes the ledger.
 
 mod ask;
+mod awaited;
 mod execute;
 mod overview;
 mod state;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 use self::state::State;
 pub use self::{
     ask::Asked,
+    awaited::{Awaited, NotBegun},
     execute::Ended,
     overview::{JobOverview, LastOverview},
     tick::Lane,
@@ -32,12 +34,7 @@ use super::{
     job::Why,
     plan::{LedgerView, Plan, Stream, plan},
 };
-use crate::{
-    clock::Clock,
-    config::schedule::Schedule,
-    domain::run::{LogLine, Window},
-    store::Store,
-};
+use crate::{clock::Clock, config::schedule::Schedule, domain::run::LogLine, store::Store};
 
 /// How the runner behaves.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +149,13 @@ impl Runner {
         self
     }
 
+    /// Tells the observer that what is done at each tick failed.
+    pub(super) fn tick_failed(&self, what: &'static str) {
+        if let Some(observer) = self.inner.observer.get() {
+            observer.tick_failed(what);
+        }
+    }
+
     /// The schedule it goes by at the moment.
     #[must_use]
     pub fn schedule(&self) -> Arc<Schedule> {
@@ -171,8 +175,9 @@ impl Runner {
         for job in programme.enabled_jobs() {
             state.history(job, now);
         }
-        drop(state);
         *self.inner.programme.write().unwrap_or_else(PoisonError::into_inner) = programme;
+        state.quiet = None;
+        drop(state);
         Ok(())
     }
 
@@ -229,22 +234,6 @@ impl Runner {
     #[must_use]
     pub fn stream(&self) -> Stream {
         (self.inner.stream)()
-    }
-
-    /// The window that `job` is about when nobody says: the last finished day, or now.
-    ///
-    /// # Errors
-    /// When there is no such job.
-    pub fn default_window(&self, job: &str) -> anyhow::Result<Window> {
-        let now = self.inner.clock.now();
-        let schedule = self.schedule();
-        let job = schedule.require(job)?;
-        let day = schedule.day.last_finished(now);
-        Ok(if job.is_sub_day() {
-            Window::Instant(now)
-        } else {
-            Window::Day(day)
-        })
     }
 
     /// Starts nothing more, waits up to `limit` for what runs, then cancels it. Says how many runs did not end even

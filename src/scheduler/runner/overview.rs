@@ -4,7 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{super::plan::next_run, Runner};
-use crate::{config::schedule::JobConfig, domain::run::Outcome};
+use crate::{
+    config::schedule::JobConfig,
+    domain::{
+        run::Outcome,
+        window::{Period, Window},
+    },
+};
 
 /// A job as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,6 +19,8 @@ pub struct JobOverview {
     pub name: String,
     /// Its kind.
     pub kind: &'static str,
+    /// How long its windows are; none of a job that runs by the instant.
+    pub every: Option<Period>,
     /// Its cron text, what it comes after, or both.
     pub when: String,
     /// Whether it runs by itself.
@@ -31,7 +39,7 @@ pub struct JobOverview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastOverview {
     /// Its window.
-    pub window: String,
+    pub window: Window,
     /// How it ended.
     pub outcome: Outcome,
     /// Which try it was.
@@ -55,12 +63,13 @@ impl Runner {
             JobOverview {
                 name: job.name.clone(),
                 kind: job.kind.name(),
+                every: (!job.is_sub_day()).then_some(job.every),
                 when: job.when(),
                 enabled: job.enabled,
                 next_run_at: next_run(&schedule, job, now),
                 running: state.running.get(&job.name).map(|running| running.window.to_string()),
                 last_run: newest.map(|(window, last)| LastOverview {
-                    window: window.to_string(),
+                    window: *window,
                     outcome: last.outcome,
                     attempt: last.attempt,
                     started_at: last.started_at,

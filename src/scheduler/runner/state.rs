@@ -1,26 +1,34 @@
 //! What the runner remembers between ticks: the ledger's latest rows, and what runs now.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::super::{
-    job::Cancel,
-    plan::{History, Last, LedgerView},
+use super::{
+    super::{
+        job::Cancel,
+        plan::{History, Last, LedgerView},
+    },
+    Awaited,
 };
-use crate::{domain::run::Window, logging::RunLog};
+use crate::{domain::window::Window, logging::RunLog};
 
 pub(super) struct State {
     /// What the ledger says; kept in step with it, so that a tick with nothing due reads no ledger.
     pub(super) view: LedgerView,
     /// By job name: one run of a job at a time.
     pub(super) running: BTreeMap<String, Running>,
+    /// Runs that were asked for and have not begun; the oldest first.
+    pub(super) awaited: VecDeque<Awaited>,
     /// Runs that found nothing to do and are not counted in the store yet.
     pub(super) idle: BTreeMap<String, Idle>,
+    /// The day lane has nothing to do, and until when that stays so; forgotten whenever something happens.
+    pub(super) quiet: Option<Quiet>,
     /// When the clock was last looked at.
     pub(super) woken_at: DateTime<Utc>,
     /// Grows with every run that begins.
@@ -41,6 +49,30 @@ pub(super) struct Running {
     pub(super) is_stuck: bool,
 }
 
+/// A stretch in which nothing becomes due by itself.
+pub(super) struct Quiet {
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    looked_at: Instant,
+}
+
+impl Quiet {
+    /// Rides of a day that was over come in without anything happening here: they are looked for this often.
+    const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+    pub(super) fn new(from: DateTime<Utc>, until: DateTime<Utc>) -> Self {
+        Quiet {
+            from,
+            until,
+            looked_at: Instant::now(),
+        }
+    }
+
+    pub(super) fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        self.from <= now && now < self.until && self.looked_at.elapsed() < Self::LOOK_EVERY
+    }
+}
+
 pub(super) struct Idle {
     pub(super) runs: u64,
     pub(super) last_at: DateTime<Utc>,
@@ -58,7 +90,9 @@ impl State {
         State {
             view,
             running: BTreeMap::new(),
+            awaited: VecDeque::new(),
             idle: BTreeMap::new(),
+            quiet: None,
             woken_at: now,
             version: 0,
             begun: HashMap::new(),
@@ -70,6 +104,11 @@ impl State {
     pub(super) fn stamp(&mut self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.stamped_at = now.max(self.stamped_at + TimeDelta::microseconds(1));
         self.stamped_at
+    }
+
+    /// A run of `window` begins or has ended: what is due by the day may be another. Runs by the instant change nothing there.
+    pub(super) fn disturb(&mut self, window: Window) {
+        self.quiet.take_if(|_| window.instant().is_none());
     }
 
     pub(super) fn history(&mut self, job: &str, now: DateTime<Utc>) -> &mut History {

@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::{
-    domain::run::{JobStatus, Outcome},
+    domain::{
+        run::{JobStatus, Outcome},
+        window::Window,
+    },
     scheduler::{Run, plan::Reason},
 };
 
@@ -237,6 +240,109 @@ fn a_tick_a_catch_up_and_two_people_at_once_make_one_run() {
     assert_eq!(asked[0].outcome, Outcome::Succeeded);
 }
 
+/// Waits until `is_so`, for ten seconds at most.
+fn eventually(is_so: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(Instant::now() < until, "it did not come to pass");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const ASKED: Asked = Asked {
+    reason: Reason::Manual,
+    mail: false,
+};
+
+#[test]
+fn a_run_that_is_asked_for_has_its_id_at_once_and_whoever_asks_again_has_the_same() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let world = World::new(CHAIN).with_a_day().job("compact", move |_: &Run| {
+        held.lock().unwrap().recv().ok();
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    let first = runner.start("report", Some(day()), ASKED).unwrap();
+    let again = runner.start("report", None, ASKED).unwrap();
+    assert_eq!((again.run_id, again.window), (first.run_id, day()));
+    eventually(|| runner.overview()[0].running.is_some());
+    // It waits for what it comes after; a third asks for that, which is under way.
+    assert!(
+        runner
+            .awaited(first.run_id)
+            .is_some_and(|awaited| awaited.ended.is_none())
+    );
+    let compact = runner.start("compact", Some(day()), ASKED).unwrap();
+    assert_ne!(compact.run_id, first.run_id);
+    drop(release);
+    eventually(|| {
+        runner
+            .inner
+            .store
+            .job_run(first.run_id)
+            .unwrap()
+            .is_some_and(|run| run.finished_at.is_some())
+    });
+    assert_eq!(runner.awaited(first.run_id), None);
+    assert_eq!(world.log(), [format!("totals {DAY}"), format!("report {DAY}")]);
+    assert_eq!(runner.inner.store.job_runs(Some("compact"), 9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_that_is_asked_for_and_cannot_begin_says_why() {
+    let world = World::new(CHAIN)
+        .with_a_day()
+        .job("totals", |_: &Run| bail!("the disk is full"));
+    let runner = world.runner();
+    let asked = runner.start("report", Some(day()), ASKED).unwrap();
+    let ended = || runner.awaited(asked.run_id).and_then(|awaited| awaited.ended);
+    eventually(|| ended().is_some());
+    assert_eq!(
+        ended(),
+        Some(NotBegun::Refused(format!(
+            "`totals`, which it comes after, failed for {DAY}: the disk is full"
+        )))
+    );
+    assert!(runner.start("reprot", None, ASKED).is_err());
+    let today = runner
+        .start("report", Some("2026-01-06".parse().unwrap()), ASKED)
+        .unwrap_err();
+    assert!(format!("{today:#}").contains("is not over yet"), "{today:#}");
+}
+
+#[test]
+fn a_week_that_is_asked_for_makes_the_days_that_have_something_first() {
+    let weekly = format!(
+        "{CHAIN}\n[[job]]\nname = \"weekly\"\nkind = \"report\"\nevery = \"week\"\ncron = \"0 6 * * MON\"\nafter = [\"totals\"]\n"
+    );
+    let world = World::new(&weekly);
+    let runner = world.runner();
+    runner.run_now("compact", "2026-01-01".parse().unwrap()).unwrap();
+    runner.run_now("totals", "2026-01-02".parse().unwrap()).unwrap();
+    let week: Window = "2026-W01".parse().unwrap();
+    let would = runner
+        .would_run("weekly", Window::Day("2026-01-03".parse().unwrap()))
+        .unwrap();
+    let would: Vec<_> = would
+        .iter()
+        .map(|(job, window)| format!("{} {window}", job.name))
+        .collect();
+    assert_eq!(would, ["totals 2026-01-01", "weekly 2026-W01"]);
+    let ended = runner.run_now("weekly", week).unwrap();
+    assert_eq!(ended.last().map(|run| run.window.as_str()), Some("2026-W01"));
+    assert_eq!(
+        world.log(),
+        [
+            "compact 2026-01-01",
+            "compact 2026-01-02",
+            "totals 2026-01-02",
+            "totals 2026-01-01",
+            "weekly 2026-W01"
+        ]
+    );
+}
+
 #[test]
 fn asking_for_a_day_runs_what_is_missing_upstream_and_nothing_downstream() {
     let world = World::new(CHAIN);
@@ -283,10 +389,10 @@ fn asking_for_what_is_not_there_names_the_nearest() {
         "cron.toml has no job `reprot`; did you mean `report`?"
     );
     let error = runner
-        .run_now("report", Window::Instant(runner.clock().now()))
+        .run_now("report", "2026-W02".parse().unwrap())
         .unwrap_err()
         .to_string();
-    assert!(error.starts_with("`report` makes a business day"), "{error}");
+    assert!(error.starts_with("`report` makes days: give it one"), "{error}");
 }
 
 #[test]

@@ -6,8 +6,12 @@ use std::{
 };
 
 use super::{
-    super::{job::Why, plan::Due},
+    super::{
+        job::Why,
+        plan::{Due, plan, plan_instants, quiet_until},
+    },
     Ended, Runner,
+    state::{Quiet, State},
 };
 use crate::config::schedule::Overlap;
 
@@ -24,11 +28,13 @@ pub enum Lane {
 }
 
 impl Runner {
-    /// Runs everything that is due, and what becomes due by that, until nothing is. Says how the runs ended.
+    /// Runs everything that is due, and what becomes due by that, until nothing is; looks at everything to tell. Says how
+    /// the runs ended.
     ///
     /// # Errors
     /// When the ledger cannot be read or written. A job's failure is not an error here: it is in the ledger.
     pub fn tick(&self) -> anyhow::Result<Vec<Ended>> {
+        self.lock().quiet = None;
         std::thread::scope(|scope| {
             let instants = scope.spawn(|| self.tick_lane(Lane::Instant));
             let mut ended = self.tick_lane(Lane::Day)?;
@@ -37,7 +43,8 @@ impl Runner {
         })
     }
 
-    /// [`tick`](Self::tick) for one lane: the other does not wait for it.
+    /// [`tick`](Self::tick) for one lane: the other does not wait for it. While nothing happens, days are planned again when
+    /// the next of them is due, and once a minute, as rides of a day that was over may have come in.
     ///
     /// # Errors
     /// As [`tick`](Self::tick).
@@ -63,6 +70,7 @@ impl Runner {
             let mut state = self.lock();
             if now - state.woken_at > ASLEEP {
                 state.view.up_since = now;
+                state.quiet = None;
             }
             state.woken_at = now;
             state.idle.values().any(|idle| now - idle.written_at >= ASLEEP)
@@ -75,16 +83,15 @@ impl Runner {
         if self.inner.stopping.load(Ordering::Acquire) {
             return Ok(Vec::new());
         }
-        let planned = match lane {
-            Lane::Day => self.plan()?,
+        let due = match lane {
+            Lane::Day => self.days_due()?,
             // Which days have rows is nothing to a job by the instant: no need to ask the store each second.
-            Lane::Instant => self.planned(&self.lock()),
+            Lane::Instant => plan_instants(&self.schedule(), &self.lock().view, self.inner.clock.now()).due,
         };
         let schedule = self.schedule();
         let state = self.lock();
-        let ours = |due: &Due| (due.window.day().is_some()) == (lane == Lane::Day);
         let mut batch = Vec::new();
-        for due in planned.due.into_iter().filter(ours) {
+        for due in due {
             match state.running.get(&due.job) {
                 None => batch.push(due),
                 Some(running) => {
@@ -96,6 +103,35 @@ impl Runner {
             }
         }
         Ok(batch)
+    }
+
+    /// What the day lane has to do, without asking the store and going through the ledger where it cannot be more than
+    /// before: nothing.
+    fn days_due(&self) -> anyhow::Result<Vec<Due>> {
+        let is_quiet = |state: &State| {
+            state
+                .quiet
+                .as_ref()
+                .is_some_and(|quiet| quiet.holds_at(self.inner.clock.now()))
+        };
+        if is_quiet(&self.lock()) {
+            return Ok(Vec::new());
+        }
+        let days = self.days()?;
+        let mut state = self.lock();
+        // Read under the lock, as it is replaced under it.
+        let schedule = self.schedule();
+        (state.view.days_with_rows, state.view.late_days) = days;
+        let now = self.inner.clock.now();
+        let planned = plan(&schedule, &state.view, (self.inner.stream)(), now);
+        let until = quiet_until(&schedule, &planned, now);
+        let due: Vec<Due> = planned
+            .due
+            .into_iter()
+            .filter(|due| due.window.instant().is_none())
+            .collect();
+        state.quiet = until.filter(|_| due.is_empty()).map(|until| Quiet::new(now, until));
+        Ok(due)
     }
 
     fn run_batch(&self, lane: Lane, batch: Vec<Due>) -> anyhow::Result<Vec<Ended>> {
@@ -127,7 +163,7 @@ impl Runner {
                     }
                     // The schedule was replaced in the meantime, and has no such job any more.
                     let Some(job) = schedule.job(&due.job) else { continue };
-                    match self.claim(job, due.window, Some(planned_at)) {
+                    match self.claim(job, due.window, Some(planned_at), None) {
                         Ok(claim) => ended.push(self.execute(job, claim, due.scheduled_at, due.attempt, due.reason)?),
                         // A later firing must not overtake this one, or it would count as answered.
                         Err(_) if lane == Lane::Instant => break,

@@ -1,11 +1,14 @@
 //! The ledgers as people look at them: runs of jobs, mails, sealed days, and where the pipeline stands.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use duckdb::{Row, named_params};
 use uuid::Uuid;
 
 use super::{count, instant, maybe_instant, one_row, parsed, rows, uuid};
-use crate::store::{Result, Store};
+use crate::{
+    domain::window::{Month, Window},
+    store::{Result, Store},
+};
 
 /// One run of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +17,7 @@ pub struct JobRun {
     pub run_id: Uuid,
     /// The job's name.
     pub job: String,
-    /// The day or instant it was about.
+    /// The day, week, month or instant it was about.
     pub window: String,
     /// 1 for the first.
     pub attempt: i32,
@@ -39,8 +42,8 @@ pub struct JobRun {
 pub struct GridCell {
     /// The job's name.
     pub job: String,
-    /// The business day, ISO.
-    pub day: String,
+    /// The day, week or month.
+    pub window: Window,
     /// The newest run's outcome.
     pub outcome: String,
     /// How often it was tried.
@@ -174,10 +177,12 @@ pub fn latest_runs(store: &Store) -> Result<Vec<JobRun>> {
     )
 }
 
-/// The newest run of each job and day from `first_day` on.
+/// The newest run of each job and each day, week and month that ends on `first_day` or later.
 pub fn job_grid(store: &Store, first_day: NaiveDate) -> Result<Vec<GridCell>> {
-    let params = named_params! { "first_day": first_day.to_string() };
-    rows(
+    // Not after any of their keys: a month's is the shortest, and a week's of late December may name the year after.
+    let from = Window::Month(Month::of(first_day - Days::new(7)));
+    let params = named_params! { "from": from.to_string() };
+    let cells = rows(
         store,
         include_str!("../sql/api_job_grid.sql"),
         params,
@@ -185,14 +190,33 @@ pub fn job_grid(store: &Store, first_day: NaiveDate) -> Result<Vec<GridCell>> {
         |row| {
             Ok(GridCell {
                 job: row.get(0)?,
-                day: row.get(1)?,
+                window: window(row, 1)?,
                 outcome: row.get(2)?,
                 attempts: row.get(3)?,
                 run_id: uuid(row, 4)?,
                 error: row.get(5)?,
             })
         },
+    )?;
+    let is_shown = |cell: &GridCell| cell.window.span().is_some_and(|(_, last)| last >= first_day);
+    Ok(cells.into_iter().filter(is_shown).collect())
+}
+
+/// The newest runs of `job` for `window`, newest first.
+pub fn window_runs(store: &Store, job: &str, window: Window, limit: u32) -> Result<Vec<JobRun>> {
+    let params = named_params! { "job": job, "window": window.to_string(), "limit": limit };
+    rows(
+        store,
+        include_str!("../sql/api_window_runs.sql"),
+        params,
+        "cannot read the runs of a window from the run ledger",
+        job_run,
     )
+}
+
+fn window(row: &Row<'_>, column: usize) -> duckdb::Result<Window> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error| super::unreadable(column, error))
 }
 
 /// A page of the sealed days, newest first, before `before`.

@@ -1,7 +1,8 @@
--- The newest run of each job and business day from a day on, for the grid. Windows that are no day are left out.
+-- The newest run of each job and window that is a day, a week or a month, from a window on, for the grid. Keys of instants
+-- are longer.
 select job, "window", outcome, max(attempt) over (partition by job, "window") as attempts, run_id::varchar, error
 from ops.job_run
-where length("window") = 10
-    and "window" >= $first_day
+where length("window") <= 10
+    and "window" >= $from
 qualify row_number() over (partition by job, "window" order by started_at desc, run_id desc) = 1
 order by job, "window"

@@ -1,5 +1,6 @@
 -- Grain: one row per job and window: its latest run, and when its latest success began and ended.
--- Of windows that are instants, only a job's newest few: a day's key has ten characters, an instant's more.
+-- Of windows that are instants, only a job's newest few: their keys are longer than ten characters, a day's, a week's and
+-- a month's are not.
 with
 latest as (
     select *
@@ -17,4 +18,4 @@ select
     latest.finished_at, done.started_at, done.finished_at
 from latest
 left join done using (job, "window")
-qualify length("window") = 10 or row_number() over (partition by job, length("window") = 10 order by "window" desc) <= 50
+qualify length("window") <= 10 or row_number() over (partition by job, length("window") <= 10 order by "window" desc) <= 50

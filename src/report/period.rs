@@ -1,0 +1,311 @@
+//! The files of a week or a month, from its report: the page, the report as JSON, a CSV file a table.
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::{
+    chart,
+    html::{ChartView, Figure, Links, PHONE, TILES, WIDE},
+    table::{Table, period_headlines, rides_per_day},
+};
+use crate::{
+    domain::{
+        artifact::{Artifact, media_type_of},
+        period_report::{PeriodHeadline, PeriodReport},
+        report::HeadlineKey,
+        window::{Period, Window},
+    },
+    template::{Templates, format, words},
+};
+
+/// The windows of the same length with a report beside this one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The newest report before.
+    pub previous: Option<Window>,
+    /// The oldest report after.
+    pub next: Option<Window>,
+}
+
+/// A window that a page links to.
+#[derive(Debug, Serialize)]
+struct Link {
+    window: Window,
+    name: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PeriodPage<'a> {
+    links: Links,
+    report: &'a PeriodReport,
+    /// `week` or `month`.
+    period: &'static str,
+    /// `Week 47, 2026`, `November 2026`.
+    name: String,
+    /// `16 November to 22 November 2026`; a month's name says as much.
+    dates: Option<String>,
+    sentence: String,
+    notes: Vec<String>,
+    tiles: Vec<Figure>,
+    figures: Vec<Figure>,
+    days: ChartView,
+    previous: Option<Link>,
+    next: Option<Link>,
+}
+
+/// A window as the index lists it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PeriodEntry {
+    /// The window.
+    pub window: Window,
+    folder: &'static str,
+    name: String,
+    rides: String,
+    change: String,
+    riders: String,
+    duration: String,
+    power: String,
+    /// Days that are missing.
+    missing: usize,
+}
+
+/// The folder of the site that pages of windows of that length are in; days have one of their own.
+#[must_use]
+pub fn folder_of(period: Period) -> &'static str {
+    match period {
+        Period::Day => "daily",
+        Period::Week => "weekly",
+        Period::Month => "monthly",
+    }
+}
+
+/// The files of a week or a month, below `weekly/2026-W47/` or `monthly/2026-11/`.
+///
+/// # Errors
+/// Something could not be rendered; the message says what.
+pub fn artifacts(report: &PeriodReport, beside: Beside, templates: &Templates) -> Result<Vec<Artifact>> {
+    let folder = folder_of(report.window.period().context("an instant has no report")?);
+    let artifact = |name: &str, bytes: Vec<u8>| Artifact {
+        path: format!("{folder}/{}/{name}", report.window),
+        media_type: media_type_of(name),
+        bytes,
+    };
+    let mut json = serde_json::to_vec_pretty(report).context("failed to write the report as JSON")?;
+    json.push(b'\n');
+    let mut artifacts = vec![artifact("index.html", page(report, beside, templates)?.into_bytes())];
+    for table in tables(report) {
+        artifacts.push(artifact(&format!("{}.csv", table.name), table.csv().into_bytes()));
+    }
+    artifacts.push(artifact("report.json", json));
+    Ok(artifacts)
+}
+
+/// The page of a week or a month.
+///
+/// # Errors
+/// The chart could not be drawn, or the template does not fit.
+pub fn page(report: &PeriodReport, beside: Beside, templates: &Templates) -> Result<String> {
+    let period = report.window.period().context("an instant has no report")?.name();
+    let figure = |headline: &PeriodHeadline| Figure {
+        label: words::label(headline.key),
+        value: words::figure_short(headline.key, headline.value),
+        changes: change(headline, period).into_iter().collect(),
+        usual: None,
+        spark: String::new(),
+    };
+    let tiles = TILES.iter().filter_map(|key| report.headline(*key));
+    let others = report
+        .headlines
+        .iter()
+        .filter(|headline| !TILES.contains(&headline.key));
+    let link = |window: Window| Link {
+        window,
+        name: name_of(window),
+    };
+    let view = PeriodPage {
+        links: Links::from("../../"),
+        report,
+        period,
+        name: name_of(report.window),
+        dates: (period == Period::Week.name()).then(|| {
+            format!(
+                "{} to {}",
+                format::date_long(report.first_day),
+                format::date_long(report.last_day)
+            )
+        }),
+        sentence: sentence(report, period),
+        notes: notes(report, period),
+        tiles: tiles.map(figure).collect(),
+        figures: others.map(figure).collect(),
+        days: days(report)?,
+        previous: beside.previous.map(link),
+        next: beside.next.map(link),
+    };
+    templates
+        .render("report/period.html", &view)
+        .with_context(|| format!("failed to render the page of {}", report.window))
+}
+
+fn tables(report: &PeriodReport) -> [Table; 2] {
+    [period_headlines(report), rides_per_day(&report.rides_per_day)]
+}
+
+fn days(report: &PeriodReport) -> Result<ChartView> {
+    let days = &report.rides_per_day;
+    let kind = chart::Chart::Days;
+    Ok(ChartView {
+        name: kind.name(),
+        title: kind.title(),
+        subtitle: format!(
+            "Rides, {} to {}",
+            format::date_short(report.first_day),
+            format::date_short(report.last_day)
+        ),
+        wide: chart::days_svg(days, kind.name(), WIDE.0, WIDE.1)?,
+        phone: chart::days_svg(days, &format!("{}-phone", kind.name()), PHONE.0, PHONE.1)?,
+        table: rides_per_day(days),
+    })
+}
+
+/// A window's name for people: `Week 47, 2026`, `November 2026`.
+fn name_of(window: Window) -> String {
+    let text = window.to_string();
+    match (window.span(), text.split_once("-W")) {
+        (_, Some((year, week))) => format!("Week {}, {year}", week.trim_start_matches('0')),
+        (Some((first, _)), None) => format::month(first),
+        (None, None) => text,
+    }
+}
+
+fn change(headline: &PeriodHeadline, period: &str) -> Option<String> {
+    let (value, before) = (headline.value?, headline.before?);
+    Some(words::changed(
+        headline.key,
+        value,
+        before,
+        &format!("the {period} before"),
+    ))
+}
+
+fn sentence(report: &PeriodReport, period: &str) -> String {
+    let rides = report.headline(HeadlineKey::Rides);
+    let count = rides.and_then(|rides| rides.value).unwrap_or(0.0);
+    let recorded = match count {
+        0.0 => return format!("No rides were recorded in this {period}."),
+        1.0 => "One ride was recorded".to_owned(),
+        count => format!("{} rides were recorded", format::count(count)),
+    };
+    let change = rides.and_then(|rides| change(rides, period));
+    change.map_or_else(|| format!("{recorded}."), |change| format!("{recorded}: {change}."))
+}
+
+/// What is unlike other weeks or months about this one: days that are missing, here or in what it is compared with.
+fn notes(report: &PeriodReport, period: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let names: Vec<_> = report.missing_days.iter().map(|&day| format::date_short(day)).collect();
+    match names.as_slice() {
+        [] => {}
+        [one] => notes.push(format!("One day is missing, {one}: its rides are in no figure.")),
+        many => notes.push(format!(
+            "{} days are missing, {}: their rides are in no figure.",
+            many.len(),
+            many.join(", ")
+        )),
+    }
+    let has_before = report.headlines.iter().any(|headline| headline.before.is_some());
+    match report.missing_days_before.len() {
+        0 => {}
+        _ if !has_before => notes.push(format!("Nothing is known of the {period} before.")),
+        1 => notes.push(format!(
+            "One day is missing of the {period} before, which it is compared with."
+        )),
+        missing => notes.push(format!(
+            "{missing} days are missing of the {period} before, which it is compared with."
+        )),
+    }
+    notes
+}
+
+impl PeriodEntry {
+    /// The entry of `report`.
+    #[must_use]
+    pub fn of(report: &PeriodReport) -> PeriodEntry {
+        let figure = |key| {
+            let headline = report.headline(key);
+            headline.map_or(format::NOTHING.to_owned(), |headline| {
+                words::figure(key, headline.value)
+            })
+        };
+        let period = report.window.period().unwrap_or(Period::Day);
+        let rides = report.headline(HeadlineKey::Rides);
+        let change = rides.and_then(|rides| change(rides, period.name())).unwrap_or_default();
+        let (on, same) = (
+            format!(" on the {} before", period.name()),
+            format!("as the {} before", period.name()),
+        );
+        PeriodEntry {
+            window: report.window,
+            folder: folder_of(period),
+            name: name_of(report.window),
+            rides: figure(HeadlineKey::Rides),
+            change: change.replace(&on, "").replace(&same, "same"),
+            riders: figure(HeadlineKey::Riders),
+            duration: figure(HeadlineKey::DurationSeconds),
+            power: figure(HeadlineKey::PowerWattsMean),
+            missing: report.missing_days.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn rendered(report: &PeriodReport, name: &str) -> String {
+        let beside = Beside {
+            previous: report.window.before(),
+            next: report.window.after(),
+        };
+        let artifacts = artifacts(report, beside, &Templates::load(None).unwrap()).unwrap();
+        let found = artifacts.iter().find(|artifact| artifact.path == name);
+        let found = found.unwrap_or_else(|| panic!("no `{name}`"));
+        String::from_utf8(found.bytes.clone())
+            .unwrap()
+            .replace(format::THIN, "_")
+    }
+
+    #[test]
+    fn a_week_has_its_figures_with_their_change_its_days_and_what_is_missing() {
+        let page = rendered(&sample::week(), "weekly/2025-W10/index.html");
+        for words in [
+            "Week 10, 2025",
+            "Monday 3 March 2025 to Sunday 9 March 2025",
+            "20,000 rides were recorded: ▲_25_% on the week before.",
+            "2 days are missing, 8 Mar, 9 Mar: their rides are in no figure.",
+            "One day is missing of the week before, which it is compared with.",
+            "href=\"rides-per-day.csv\"",
+            "href=\"../2025-W09/index.html\"",
+            "href=\"../2025-W11/index.html\"",
+        ] {
+            assert!(page.contains(words), "`{words}` is not in {page}");
+        }
+        let csv = rendered(&sample::week(), "weekly/2025-W10/rides-per-day.csv");
+        assert!(csv.starts_with("day,rides\r\n2025-03-03,4000\r\n"), "{csv}");
+        assert!(csv.ends_with("2025-03-09,\r\n"), "{csv}");
+        let csv = rendered(&sample::week(), "weekly/2025-W10/headlines.csv");
+        assert!(csv.contains("\r\nrides,20000,16000\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn a_month_without_anything_says_so_and_shows_no_number_that_is_none() {
+        let page = rendered(&sample::empty_month(), "monthly/2025-02/index.html");
+        assert!(
+            page.contains("February 2025") && page.contains("No rides were recorded in this month."),
+            "{page}"
+        );
+        assert!(page.contains("Nothing is known of the month before."), "{page}");
+        assert!(!page.contains("NaN") && !page.contains("None"), "{page}");
+    }
+}
