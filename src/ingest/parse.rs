@@ -98,12 +98,12 @@ fn scan_envelope(text: &str) -> Option<Envelope<'_>> {
     let (mut line, mut key) = (None, None);
     loop {
         rest = rest.trim_ascii_start();
-        let slot = if let Some(after) = rest.strip_prefix("\"log\"") {
+        let (slot, end_mark) = if let Some(after) = rest.strip_prefix("\"log\"") {
             rest = after;
-            &mut line
+            (&mut line, "\\n\"")
         } else {
             rest = rest.strip_prefix("\"key\"")?;
-            &mut key
+            (&mut key, "\"")
         };
         rest = rest
             .trim_ascii_start()
@@ -112,7 +112,7 @@ fn scan_envelope(text: &str) -> Option<Envelope<'_>> {
             .strip_prefix('"')?;
         let end = memchr2(b'"', b'\\', rest.as_bytes())?;
         let (value, after) = rest.split_at(end);
-        rest = after.strip_prefix('"').or_else(|| after.strip_prefix("\\n\""))?;
+        rest = after.strip_prefix('"').or_else(|| after.strip_prefix(end_mark))?;
         // Without leaving early, so that the compiler takes many bytes at a time.
         let has_control = value.bytes().fold(false, |found, byte| found | (byte < 0x20));
         if slot.is_some() || has_control {
@@ -631,6 +631,9 @@ mod tests {
             line(r#"{"log":"say \"hi\" \u00e9\n","x":[1]}"#).unwrap(),
             "say \"hi\" é"
         );
+        // Found by fuzzing: only the line ends with a line end of its own.
+        let keyed = open_envelope(br#"{"key": "SN00\n", "log": "x\n"}"#).unwrap();
+        assert_eq!((keyed.line.as_ref(), keyed.key.as_deref()), ("x", Some("SN00\n")));
         let keyed = open_envelope(br#" {"key":"SN0007", "log": "x\n"} "#).unwrap();
         assert_eq!((keyed.line.as_ref(), keyed.key.as_deref()), ("x", Some("SN0007")));
         assert_eq!(line("[]"), Err(ParseError::NotJson));
