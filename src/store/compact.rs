@@ -8,7 +8,7 @@ use duckdb::{Connection, params};
 use super::{
     Doing, Result, Store, StoreError,
     lake::{self, LakeFile},
-    value,
+    value::{self, parsed},
     views::quoted,
 };
 
@@ -83,6 +83,10 @@ impl Store {
         let are_same_readings = before.is_some_and(|[_, before]| before == readings.content_hash);
         let has_changed = are_other_files && !(are_same_readings && seal.are_same_rides()?);
         if are_other_files {
+            // Whoever is new is told of one day only.
+            seal.later_first_days()?
+                .into_iter()
+                .try_for_each(|later| mark_changed(&connection, later))?;
             seal.write_history()?;
             files.iter().try_for_each(|file| file.record(&connection))?;
             if has_changed {
@@ -253,6 +257,19 @@ impl Seal<'_> {
             )));
         }
         Ok([rides, readings])
+    }
+
+    /// Later days in which other riders are new, by what is to be sealed.
+    fn later_first_days(&self) -> Result<Vec<NaiveDate>> {
+        let doing = || format!("cannot look for riders who were new after {}", self.day);
+        let mut statement = self
+            .connection
+            .prepare(include_str!("sql/days_of_first_rides.sql"))
+            .doing(doing)?;
+        let rows = statement
+            .query_map([self.day.to_string()], |row| parsed(row, 0))
+            .doing(doing)?;
+        rows.collect::<duckdb::Result<_>>().doing(doing)
     }
 
     fn copy(&self, table: &'static str, select: &str) -> Result<LakeFile> {

@@ -10,7 +10,7 @@ use duckdb::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Doing, Result, Store};
+use super::{Doing, Result, Store, value::parsed};
 use crate::domain::{
     run::{JobStatus, LogLine, Outcome},
     window::Window,
@@ -426,15 +426,6 @@ fn instant_or_null(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTi
             "not an instant".into(),
         )),
     }
-}
-
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    row: &Row<'_>,
-    column: usize,
-) -> duckdb::Result<T> {
-    row.get::<_, String>(column)?
-        .parse()
-        .map_err(|error| duckdb::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
 fn window(row: &Row<'_>, column: usize) -> duckdb::Result<Window> {

@@ -123,6 +123,27 @@ fn a_late_ride_restates_its_day_and_loses_nothing() {
 }
 
 #[test]
+fn a_rider_who_is_new_on_an_earlier_day_after_all_is_told_of_there_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    ride(&store, "2026-01-06T09:00:00Z", 30);
+    store.seal(tuesday()).unwrap();
+    ride(&store, "2026-01-07T09:00:00Z", 30);
+    store.seal(tuesday().succ_opt().unwrap()).unwrap();
+    assert!(store.late_days().unwrap().is_empty());
+    ride(&store, "2026-01-05T09:00:00Z", 30);
+    store.seal(monday()).unwrap();
+    assert_eq!(store.late_days().unwrap().into_iter().collect::<Vec<_>>(), [tuesday()]);
+    store.seal(tuesday()).unwrap();
+    ride(&store, "2026-01-05T11:00:00Z", 30);
+    store.seal(monday()).unwrap();
+    assert!(
+        store.late_days().unwrap().is_empty(),
+        "the rider was known on Monday already"
+    );
+}
+
+#[test]
 fn a_day_whose_rides_another_version_wrote_is_not_restated_by_being_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);

@@ -83,8 +83,12 @@ pub(super) fn numbers(numbers: &[i64]) -> String {
     numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-pub(super) fn uuid_at(row: &duckdb::Row<'_>, column: usize) -> duckdb::Result<Uuid> {
-    let text: String = row.get(column)?;
-    Uuid::parse_str(&text)
+/// An id or a date that was selected as text.
+pub(super) fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &duckdb::Row<'_>,
+    column: usize,
+) -> duckdb::Result<T> {
+    row.get::<_, String>(column)?
+        .parse()
         .map_err(|error| duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::Text, Box::new(error)))
 }
