@@ -15,7 +15,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{
-    file::{FLUSH_READINGS, FLUSH_REJECTED, reconcile},
+    file::reconcile,
     open_ride::OpenRide,
     pipeline::{Pipeline, read_from},
     sessionize::{Rules, instant},
@@ -58,7 +58,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// Messages taken by one poll.
 const POLL_MESSAGES: usize = 10_000;
 
-/// How long to wait before connecting anew after the client was beyond help.
+/// How long to wait before connecting anew after the client was beyond help, and before asking again whether a cluster
+/// answers that did not.
 const RECONNECT: Duration = Duration::from_secs(5);
 
 /// How the consumer stands, as told to whoever listens.
@@ -168,6 +169,8 @@ impl Consumer {
             stored: BTreeMap::new(),
             is_assigned: false,
             trouble: None,
+            asked_at: Instant::now(),
+            recovered_at: None,
         };
         let given_up = loop {
             if self.is_stopping() {
@@ -176,8 +179,10 @@ impl Consumer {
             let mut events = Vec::new();
             let (now, polled_at) = (self.store.clock().now(), Instant::now());
             session.pipeline.set_rider_limits(self.store.rider_limits());
+            let mut has_messages = false;
             let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
                 Polled::Message(message) => {
+                    has_messages = true;
                     if let Some(partition) = session.partitions.get_mut(&message.partition) {
                         partition.at_end = false;
                         partition.heard_at = Some(polled_at);
@@ -191,6 +196,9 @@ impl Consumer {
             }
             for event in events {
                 session.event(event, source, listener)?;
+            }
+            if session.trouble.is_some() && (has_messages || session.is_over(source)) {
+                session.recover();
             }
             session.settle(source, listener)?;
         };
@@ -224,7 +232,7 @@ impl Consumer {
 #[derive(Debug, Clone, Copy)]
 struct Partition {
     at_end: bool,
-    /// When its last message was asked for; none since it was assigned.
+    /// When its last message came; none since it was assigned.
     heard_at: Option<Instant>,
     assigned_at: Instant,
     checkpointed_at: Instant,
@@ -256,7 +264,12 @@ struct Session<'c> {
     stored: BTreeMap<i32, i64>,
     /// The group has said which partitions are ours, be it none.
     is_assigned: bool,
+    /// What is wrong with the cluster, until it answers again.
     trouble: Option<String>,
+    /// When it was last asked whether it does.
+    asked_at: Instant,
+    /// When the last trouble was over.
+    recovered_at: Option<Instant>,
 }
 
 impl Session<'_> {
@@ -270,18 +283,19 @@ impl Session<'_> {
             SourceEvent::Assigned(partitions) => {
                 self.assign(&partitions)?;
                 self.is_assigned = true;
-                self.trouble = None;
+                self.recover();
             }
             SourceEvent::Revoked(partitions) => {
                 self.flush(true)?;
                 self.restart_writer(listener)?;
                 self.give_up(&partitions, source)?;
+                self.is_assigned &= !self.partitions.is_empty();
             }
             SourceEvent::EndOfPartition(partition) => {
                 if let Some(partition) = self.partitions.get_mut(&partition) {
                     partition.at_end = true;
                 }
-                self.trouble = None;
+                self.recover();
             }
             SourceEvent::Gap { partition, from, to } => {
                 tracing::warn!(
@@ -301,6 +315,29 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the cluster answers again; asked now and then.
+    fn is_over(&mut self, source: &KafkaSource) -> bool {
+        if self.asked_at.elapsed() < RECONNECT {
+            return false;
+        }
+        let answers = source.is_in_reach();
+        self.asked_at = Instant::now();
+        answers
+    }
+
+    /// The cluster answers again: what was written meanwhile is still to come, so nobody is known to be quiet.
+    fn recover(&mut self) {
+        if self.trouble.take().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        self.recovered_at = Some(now);
+        for partition in self.partitions.values_mut() {
+            partition.heard_at = partition.heard_at.map(|_| now);
+            partition.assigned_at = now;
+        }
     }
 
     /// Takes partitions on. Where one begins elsewhere than the store left it, that is stored before anything is read.
@@ -389,13 +426,11 @@ impl Session<'_> {
             self.reconcile(partition)?;
         }
         for (&partition, state) in &self.partitions {
-            if state.is_quiet() && self.pipeline.has_open_rides(partition) {
+            if self.trouble.is_none() && state.is_quiet() && self.pipeline.has_open_rides(partition) {
                 self.pipeline.close_all(partition);
                 self.checkpoint_due = true;
             }
         }
-        let is_full =
-            self.pipeline.pending_readings() >= FLUSH_READINGS || self.pipeline.pending_rejected() >= FLUSH_REJECTED;
         let interval = if self.pipeline.has_pending_rows() {
             FLUSH_INTERVAL
         } else {
@@ -403,7 +438,7 @@ impl Session<'_> {
         };
         let is_late = self.pipeline.has_pending() && self.flushed_at.elapsed() >= interval;
         let is_urgent = self.pipeline.pending_alerts() > 0 && self.unwritten == 0;
-        if is_full || is_late || is_urgent || self.checkpoint_due {
+        if self.pipeline.is_full() || is_late || is_urgent || self.checkpoint_due {
             self.flush(self.checkpoint_due)?;
         }
         self.hear(source, listener)?;
@@ -503,6 +538,8 @@ impl Session<'_> {
             // What was read but is not in the store yet would be missing from a day that is sealed now. So would a ride
             // whose bike vanished while nobody listened: it is ended when its partition has been quiet for long enough.
             caught_up: self.is_assigned
+                && self.trouble.is_none()
+                && self.recovered_at.is_none_or(|at| at.elapsed() >= RECONNECT)
                 && self.partitions.iter().all(|(&id, partition)| {
                     partition.at_end && (partition.heard_at.is_some() || !self.pipeline.has_open_rides(id))
                 })
@@ -538,9 +575,9 @@ impl Session<'_> {
     fn show(&mut self) {
         let live = &self.consumer.live;
         for ride in self.pipeline.open_rides_mut() {
-            if ride.totals.reading_count > 0 && ride.shown_second != ride.last_second {
+            if ride.shown_readings != ride.totals.reading_count {
                 live.update(&ride.bike_serial, live_bike(ride));
-                ride.shown_second = ride.last_second;
+                ride.shown_readings = ride.totals.reading_count;
             }
         }
         if self.told_at - self.cleared_at >= CLEAR_INTERVAL {

@@ -10,7 +10,7 @@ use rdkafka::{
 use super::*;
 use crate::{
     clock::Clock,
-    config::settings::StartAt,
+    config::settings::{KafkaProperty, StartAt},
     ingest::{file::ingest, source::RawMessage},
     store::fixture::{number, rows},
 };
@@ -107,7 +107,13 @@ fn consume_until(store: &Store, broker: &Broker, identity: &str, mut enough: imp
             brokers: broker.cluster.bootstrap_servers(),
             topic: TOPIC.to_owned(),
             group: "test".to_owned(),
-            properties: Vec::new(),
+            // The mock gives the members of a group a session's time to come together again.
+            properties: [("session.timeout.ms", "3000"), ("heartbeat.interval.ms", "500")]
+                .map(|(key, value)| KafkaProperty {
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                })
+                .into(),
             start: StartAt::Earliest,
             lookback: TimeDelta::hours(2),
             log_timezone: Tz::UTC,
@@ -121,12 +127,15 @@ fn consume_until(store: &Store, broker: &Broker, identity: &str, mut enough: imp
     std::thread::scope(|scope| {
         let running = scope.spawn(move || consumer.run(&mut Quietly).unwrap());
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !enough() {
-            assert!(Instant::now() < deadline, "{:?}", rows(store, "from ops.stream"));
+        let mut is_enough = enough();
+        while !is_enough && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
+            is_enough = enough();
         }
+        // Before anything panics: a scope waits for its threads.
         stop.store(true, Ordering::Relaxed);
         running.join().unwrap();
+        assert!(is_enough, "{:?}", rows(store, "from ops.stream"));
     });
 }
 
@@ -157,6 +166,21 @@ fn a_topic_made_anew_is_read_from_its_beginning() {
         [r#"{"next_offset":42,"messages":144,"readings":70}"#]
     );
     assert_eq!(number(&store, "select count(distinct ride_id) from daily.reading"), 2);
+}
+
+#[test]
+fn a_topic_made_anew_that_is_empty_at_first_loses_none_of_its_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let old = Broker::start();
+    old.send(&[header(0), riding(0, 1..=50)].concat());
+    consume_until(&store, &old, "cluster", || readings(&store) == 50);
+    let new = Broker::start();
+    let gaps = "select count(*) from ops.gap";
+    consume_until(&store, &new, "cluster", || number(&store, gaps) == 1);
+    new.send(&[header(600), riding(600, 1..=20)].concat());
+    consume_until(&store, &new, "cluster", || readings(&store) == 70);
+    assert_eq!(number(&store, gaps), 1);
 }
 
 #[test]

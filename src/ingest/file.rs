@@ -18,12 +18,6 @@ use crate::{
 };
 use anyhow::Context as _;
 
-/// A flush of one DuckDB row group is the efficient size.
-pub(super) const FLUSH_READINGS: usize = 122_880;
-
-/// Rejected lines are kept whole, so many of them are a batch of their own.
-pub(super) const FLUSH_REJECTED: usize = 10_000;
-
 /// DuckDB keeps what it wrote in memory, up to its limit, for whoever reads next. A process that takes in a file and ends
 /// has nobody to keep it for.
 pub const MEMORY_LIMIT: &str = "256MB";
@@ -117,7 +111,7 @@ pub fn ingest(
         if was_replaying && !pipeline.is_replaying(0) {
             reconcile(store, stream, &mut pipeline, 0)?;
         }
-        if pipeline.pending_readings() >= FLUSH_READINGS || pipeline.pending_rejected() >= FLUSH_REJECTED {
+        if pipeline.is_full() {
             writer.write(pipeline.take_batch(|_| true)?)?;
         }
         Ok(())

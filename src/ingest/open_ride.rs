@@ -49,9 +49,9 @@ pub struct OpenRide {
     pub alert_count: i32,
     /// The newest reading's values, for the live dashboard.
     pub last: LastValues,
-    /// The second that the live dashboard shows.
+    /// How many readings it had when the live dashboard was last told of it.
     #[serde(skip)]
-    pub shown_second: i32,
+    pub shown_readings: i32,
     /// Whose it is, if it ended in a stretch that another consumer had read before.
     pub elsewhere: Elsewhere,
     /// Stamp of the `[SYSTEM]` line that named the rider.
@@ -108,7 +108,7 @@ impl OpenRide {
             totals: Totals::default(),
             alert_count: 0,
             last: LastValues::default(),
-            shown_second: 0,
+            shown_readings: 0,
             elsewhere: Elsewhere::No,
             system_at: None,
             limits: Limits::default(),
@@ -238,7 +238,11 @@ impl OpenRide {
             warned: Warned {
                 forename: self.forename.clone(),
                 age: self.age,
-                email_address: self.email_address.clone().filter(|_| self.is_mailed),
+                // Whoever read it first has mailed.
+                email_address: self
+                    .email_address
+                    .clone()
+                    .filter(|_| self.is_mailed && raise == Raise::Now),
             },
             mail: None,
         })

@@ -29,6 +29,12 @@ const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
 /// 1900-01-01, the oldest stamp that is believed.
 const OLDEST: LogInstant = -2_208_988_800_000_000;
 
+/// A flush of one DuckDB row group is the efficient size.
+const FULL_READINGS: usize = 122_880;
+
+/// Rejected lines are kept whole, so many or long ones are a batch of their own.
+const FULL_REJECTED: (usize, usize) = (10_000, 16 << 20);
+
 /// Version of the checkpoint's form. One of another version is made again by a replay.
 const STATE_VERSION: u8 = 5;
 
@@ -38,6 +44,8 @@ pub struct Pipeline {
     rules: Rules,
     partitions: BTreeMap<i32, Partition>,
     batch: Batch,
+    /// Of the batch's rejected lines.
+    rejected_bytes: usize,
     replayed: Vec<i32>,
     /// Whether what it reads is happening, as far as the readings are recent.
     is_live: bool,
@@ -52,6 +60,15 @@ struct Partition {
     taken_over_until: i64,
     /// The day that its last line was of.
     day: BusinessDay,
+}
+
+impl Partition {
+    /// Going on to `offset` may leave what was taken over behind: rides that ended there are the former owner's.
+    fn end_takeover(&mut self, offset: i64, batch: &mut Batch) {
+        if (self.next_offset..offset).contains(&(self.taken_over_until - 1)) {
+            self.sessions.end_takeover(batch);
+        }
+    }
 }
 
 /// A business day by its first and its last microsecond: hardly a line is of another day than the one before it.
@@ -82,6 +99,7 @@ impl Pipeline {
             rules,
             partitions: BTreeMap::new(),
             batch: Batch::default(),
+            rejected_bytes: 0,
             replayed: Vec::new(),
             is_live: true,
         }
@@ -216,6 +234,7 @@ impl Pipeline {
     pub fn skip_to(&mut self, id: i32, offset: i64) {
         if let Some(partition) = self.partitions.get_mut(&id) {
             let was_replaying = partition.next_offset < partition.silent_until;
+            partition.end_takeover(offset, &mut self.batch);
             if offset < partition.next_offset {
                 partition.silent_until = offset;
                 partition.taken_over_until = 0;
@@ -256,6 +275,8 @@ impl Pipeline {
         } else {
             &mut self.batch
         };
+        // Where the offsets before this one are missing.
+        partition.end_takeover(raw.offset, batch);
         let now = now.timestamp_micros();
         // A producer that writes something else than milliseconds says nothing of when it wrote.
         let written_at = raw
@@ -295,6 +316,9 @@ impl Pipeline {
                 partition.sessions.apply(&self.rules, &event, user, arrival, batch)
             }
             Err(reason) => {
+                if !is_silent {
+                    self.rejected_bytes += raw.payload.len();
+                }
                 batch.rejected.push(RejectedLine {
                     partition: raw.partition,
                     offset: raw.offset,
@@ -317,12 +341,12 @@ impl Pipeline {
         position.counts.entry(business_day).or_default().add(&counts);
         // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
         let was_replaying = partition.next_offset < partition.silent_until;
+        if taken_over_until.is_some() {
+            partition.end_takeover(raw.offset + 1, batch);
+        }
         partition.next_offset = raw.offset + 1;
         if was_replaying && partition.next_offset >= partition.silent_until {
             self.replayed.push(raw.partition);
-        }
-        if taken_over_until == Some(partition.next_offset) {
-            partition.sessions.end_takeover(batch);
         }
     }
 
@@ -345,10 +369,11 @@ impl Pipeline {
         self.batch.readings.len()
     }
 
-    /// Messages set aside since the last batch was taken.
+    /// Whether as much was collected as one batch should hold.
     #[must_use]
-    pub fn pending_rejected(&self) -> usize {
-        self.batch.rejected.len()
+    pub fn is_full(&self) -> bool {
+        let (lines, bytes) = FULL_REJECTED;
+        self.batch.readings.len() >= FULL_READINGS || self.batch.rejected.len() >= lines || self.rejected_bytes >= bytes
     }
 
     /// Alerts raised since the last batch was taken.
@@ -391,6 +416,7 @@ impl Pipeline {
         }
         let capacity = self.batch.readings.capacity();
         let mut batch = std::mem::take(&mut self.batch);
+        self.rejected_bytes = 0;
         self.batch.readings.reserve(capacity.min(1 << 17));
         batch.readings.shrink_to(0);
         Ok(batch)

@@ -526,3 +526,52 @@ fn a_partition_handed_over_counts_each_reading_once() {
         "only the ride that went on is kept"
     );
 }
+
+#[test]
+fn a_few_long_lines_that_cannot_be_read_fill_a_batch() {
+    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+    pipeline.assign(&StoredPosition::beginning(0)).unwrap();
+    let payload = vec![b'x'; 1 << 20];
+    for offset in 0..16 {
+        assert!(!pipeline.is_full(), "{offset}");
+        let raw = RawMessage {
+            partition: 0,
+            offset,
+            timestamp_millis: None,
+            key: None,
+            payload: &payload,
+        };
+        pipeline.message(raw, start());
+    }
+    assert!(pipeline.is_full());
+    assert_eq!(pipeline.take_batch(|_| true).unwrap().rejected.len(), 16);
+    assert!(!pipeline.is_full());
+}
+
+#[test]
+fn what_was_taken_over_ends_although_its_last_offset_is_missing() {
+    let mut lines = String::from("b 0 get\nb 0.5 user 8\n");
+    for second in 1..=5 {
+        lines += &format!("b {second} ride {second} 30\nb {second}.5 tel 90 30 6.4\n");
+    }
+    // Ends by the clock of another bike: provisionally.
+    lines += "a 70 get\na 70.5 user 7\n";
+    let until = lines.lines().count() as i64 + 3;
+    let stored = StoredPosition {
+        taken_over_until: Some(until),
+        ..StoredPosition::beginning(0)
+    };
+    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+    pipeline.assign(&stored).unwrap();
+    feed(&mut pipeline, &lines, 0);
+    let (key, payload) = message("a 71 ride 1 30");
+    let raw = RawMessage {
+        partition: 0,
+        offset: until + 5,
+        timestamp_millis: None,
+        key: Some(key.as_bytes()),
+        payload: payload.as_bytes(),
+    };
+    pipeline.message(raw, start() + TimeDelta::minutes(2));
+    assert_eq!(pipeline.take_batch(|_| true).unwrap().elsewhere.len(), 1);
+}

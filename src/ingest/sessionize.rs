@@ -1,7 +1,7 @@
 //! From events to rides: every bike of one partition.
 //!
-//! The state is a function of the messages, in order, and of nothing else, so that replaying them gives the same rides.
-//! The one exception, closing rides because the wall clock says that nothing arrives any more
+//! The state is a function of what was understood of the messages, in order, and of the rules, so that replaying them gives
+//! the same rides. The one exception, closing rides because the wall clock says that nothing arrives any more
 //! ([`Sessions::close_all`]), is therefore followed by a checkpoint.
 
 use std::sync::Arc;
@@ -126,12 +126,6 @@ impl Sessions {
         let riding: Vec<_> = self.riding.iter().collect();
         let quiet: Vec<_> = self.quiet.iter().collect();
         postcard::to_allocvec(&(self.clock, riding, quiet)).context("cannot write down the open rides")
-    }
-
-    /// The partition.
-    #[must_use]
-    pub fn partition(&self) -> i32 {
-        self.partition
     }
 
     /// The partition's own clock; none before the first stamp.

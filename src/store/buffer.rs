@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     Doing, Result, StoreError,
     reading_columns::ReadingColumns,
-    value::{self, listed, uuid_at},
+    value::{self, listed, parsed},
 };
 use crate::domain::{
     day::DayRule,
@@ -82,7 +82,7 @@ pub(super) fn stored_readings(connection: &Connection, rides: &HashSet<Uuid>) ->
     let rows = statement
         .query_map([listed(rides)], |row| {
             Ok(Reading {
-                ride_id: uuid_at(row, 0)?,
+                ride_id: parsed(row, 0)?,
                 second: row.get(1)?,
                 at: row.get(2)?,
                 resistance: row.get(3)?,
@@ -153,7 +153,7 @@ fn riders(connection: &Connection, rides: &HashSet<Uuid>) -> Result<HashMap<Uuid
     let doing = || "cannot read who rode the rides that came again".to_owned();
     let mut statement = connection.prepare(include_str!("sql/ride_riders.sql")).doing(doing)?;
     let rows = statement
-        .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?)))
+        .query_map([listed(rides)], |row| Ok((parsed(row, 0)?, row.get(1)?)))
         .doing(doing)?;
     rows.collect::<duckdb::Result<_>>().doing(doing)
 }
@@ -192,7 +192,7 @@ pub(super) fn ride_facts(connection: &Connection, rides: &HashSet<Uuid>) -> Resu
     let doing = || "cannot read what is stored of the open rides".to_owned();
     let mut statement = connection.prepare(include_str!("sql/ride_facts.sql")).doing(doing)?;
     let rows = statement
-        .query_map([listed(rides)], |row| Ok((uuid_at(row, 0)?, row.get(1)?, row.get(2)?)))
+        .query_map([listed(rides)], |row| Ok((parsed(row, 0)?, row.get(1)?, row.get(2)?)))
         .doing(doing)?;
     rows.collect::<duckdb::Result<_>>().doing(doing)
 }

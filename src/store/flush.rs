@@ -14,7 +14,7 @@ use super::{
     ride_end::Announcer,
     ride_source,
     stream::add_counts,
-    value::{self, listed, numbers, uuid_at},
+    value::{self, listed, numbers, parsed},
 };
 use crate::domain::{
     batch::{Batch, Checkpoint, Counts, Position, StoredPosition, StreamId},
@@ -184,7 +184,7 @@ impl Flush<'_> {
             .prepare_cached(include_str!("sql/known_rides.sql"))
             .doing(doing)?;
         let rows = statement
-            .query_map([listed(rides)], |row| uuid_at(row, 0))
+            .query_map([listed(rides)], |row| parsed(row, 0))
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
@@ -377,7 +377,7 @@ fn raised_alerts(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<(
             let direction = Direction::from_name(&direction)
                 .ok_or_else(|| duckdb::Error::InvalidColumnType(1, direction, duckdb::types::Type::Text))?;
             Ok((
-                uuid_at(row, 0)?,
+                parsed(row, 0)?,
                 (direction, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?),
             ))
         })

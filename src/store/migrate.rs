@@ -53,7 +53,7 @@ fn migrate_to(known: i32, connection: &Connection, path: &Path, clock: Clock) ->
         });
     }
     if found > 0 && found < known {
-        let aside = path.with_extension(format!("before-version-{known}.duckdb"));
+        let aside = path.with_extension(format!("of-version-{found}.duckdb"));
         connection
             .execute_batch("checkpoint")
             .doing(|| format!("cannot checkpoint `{}`", display()))?;
@@ -121,11 +121,6 @@ mod tests {
         assert_eq!(of(1), rejected);
         assert_eq!(fixture::number(&store, "select count(*) from daily.rejected_line"), 7);
         assert_eq!(fixture::number(&store, "select reading_count from ride"), 5);
-        assert!(
-            folder
-                .path()
-                .join(format!("deloton.before-version-{}.duckdb", known_version()))
-                .exists()
-        );
+        assert!(folder.path().join("deloton.of-version-4.duckdb").exists());
     }
 }

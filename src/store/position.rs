@@ -75,14 +75,18 @@ impl Store {
                     ],
                 )
                 .doing(doing)?;
-            // Of a log that was made anew nobody has kept anything.
+            // Of a log that was made anew nobody has kept anything: offsets of the old one say nothing of it.
             if gap.to < gap.from {
-                connection
-                    .execute(
-                        "update ops.stream set taken_over_until = null where source = ? and topic = ? and partition = ?",
-                        params![stream.source, stream.topic, gap.partition],
-                    )
-                    .doing(doing)?;
+                for sql in [
+                    "update ops.stream set next_offset = $4, taken_over_until = null
+                     where source = $1 and topic = $2 and partition = $3",
+                    "delete from ops.checkpoint
+                     where source = $1 and topic = $2 and partition = $3 and next_offset > $4",
+                ] {
+                    connection
+                        .execute(sql, params![stream.source, stream.topic, gap.partition, gap.to])
+                        .doing(doing)?;
+                }
             }
             Ok(())
         })

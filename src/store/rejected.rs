@@ -13,7 +13,7 @@ use super::{
     ride_end::Announcer,
     ride_source,
     stream::add_counts,
-    value::{listed, numbers, uuid_at},
+    value::{listed, numbers, parsed},
 };
 use crate::domain::{
     batch::{Begun, Counts, Replayed, StreamId},
@@ -404,7 +404,7 @@ fn rejected(row: &Row<'_>) -> duckdb::Result<Rejected> {
 fn ride(row: &Row<'_>) -> duckdb::Result<Ride> {
     let at = |micros: i64| DateTime::from_timestamp_micros(micros).unwrap_or_default();
     Ok(Ride {
-        ride_id: uuid_at(row, 0)?,
+        ride_id: parsed(row, 0)?,
         business_day: None,
         bike_serial: row.get(1)?,
         rider_id: row.get(2)?,

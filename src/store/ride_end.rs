@@ -10,7 +10,7 @@ use super::{
     Doing, Result, Store,
     buffer::stored_readings,
     outbox::MailState,
-    value::{self, listed, uuid_at},
+    value::{self, listed, parsed},
 };
 use crate::domain::{
     message::Envelope,
@@ -75,7 +75,7 @@ fn known(connection: &Connection, envelopes: &[Envelope]) -> Result<HashSet<Uuid
         .prepare_cached(include_str!("sql/ride_ends_known.sql"))
         .doing(doing)?;
     let ids = listed(envelopes.iter().map(|envelope| &envelope.message_id));
-    let rows = statement.query_map([ids], |row| uuid_at(row, 0)).doing(doing)?;
+    let rows = statement.query_map([ids], |row| parsed(row, 0)).doing(doing)?;
     rows.collect::<duckdb::Result<_>>().doing(doing)
 }
 

@@ -10,7 +10,7 @@ use super::{
     Doing, Result, Store,
     buffer::{StoredFacts, replace_rides},
     lock,
-    value::{listed, uuid_at},
+    value::{listed, parsed},
 };
 use crate::domain::{
     batch::{Begun, StreamId},
@@ -28,7 +28,7 @@ impl Store {
         let connection = self.connection()?;
         let mut statement = connection.prepare(include_str!("sql/open_rides_of.sql")).doing(doing)?;
         let rows = statement
-            .query_map(params![stream.source, stream.topic, partition], |row| uuid_at(row, 0))
+            .query_map(params![stream.source, stream.topic, partition], |row| parsed(row, 0))
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
@@ -44,7 +44,7 @@ impl Store {
             .prepare(include_str!("sql/open_rides_elsewhere.sql"))
             .doing(doing)?;
         let rows = statement
-            .query_map(params![stream.source, stream.topic], |row| uuid_at(row, 0))
+            .query_map(params![stream.source, stream.topic], |row| parsed(row, 0))
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }
@@ -118,7 +118,7 @@ pub(super) fn shared(connection: &Connection) -> Result<HashSet<Uuid>> {
     let mut statement = connection
         .prepare("select distinct ride_id::varchar from ops.ride_source where is_again")
         .doing(doing)?;
-    let rows = statement.query_map([], |row| uuid_at(row, 0)).doing(doing)?;
+    let rows = statement.query_map([], |row| parsed(row, 0)).doing(doing)?;
     rows.collect::<duckdb::Result<_>>().doing(doing)
 }
 
@@ -159,7 +159,7 @@ pub(super) fn partitions<'r>(
         .doing(doing)?;
     let rows = statement
         .query_map(params![stream.source, stream.topic, rides], |row| {
-            Ok((uuid_at(row, 0)?, row.get(1)?))
+            Ok((parsed(row, 0)?, row.get(1)?))
         })
         .doing(doing)?;
     rows.collect::<duckdb::Result<_>>().doing(doing)
@@ -173,7 +173,7 @@ fn begun_rides(connection: &Connection, rides: &HashSet<Uuid>) -> Result<Vec<Rid
         .query_map([listed(rides)], |row| {
             let started_at = chrono::DateTime::from_timestamp_micros(row.get(3)?).unwrap_or_default();
             Ok(Ride {
-                ride_id: uuid_at(row, 0)?,
+                ride_id: parsed(row, 0)?,
                 business_day: None,
                 bike_serial: row.get(1)?,
                 rider_id: row.get(2)?,

@@ -186,7 +186,10 @@ impl KafkaSource {
             if self.serve_events(sink)? || !self.rebalance(sink)? {
                 return Ok(0);
             }
-            self.resume_lost(sink);
+            // Messages after a gap come once its owner has heard of it.
+            if self.resume_lost(sink) {
+                return Ok(0);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let (messages, events) = self.take(left.min(EVENT_INTERVAL), max_messages, sink);
             for partition in self.progress.take_ended(|partition| self.batch.end_offset(partition)) {
@@ -237,6 +240,14 @@ impl KafkaSource {
                 .consumer
                 .fetch_group_list(Some(group), PARTING_TIMEOUT)
                 .is_ok_and(|groups| groups.groups().iter().any(|group| group.members().len() > 1))
+    }
+
+    /// Whether the cluster answers by now. Waits for a second.
+    #[must_use]
+    pub fn is_in_reach(&self) -> bool {
+        self.consumer
+            .fetch_metadata(Some(&self.config.topic), PARTING_TIMEOUT)
+            .is_ok()
     }
 
     fn commit_to_kafka(&self, offsets: &[(i32, i64, i64)], is_given_up: bool, mode: CommitMode) -> anyhow::Result<()> {
@@ -361,12 +372,15 @@ impl KafkaSource {
         };
         Ok(match (beginning, stored) {
             (Beginning::Stored, Some(stored)) => {
-                let is_there = (oldest..=end).contains(&stored.read_from);
+                // A log that ends before what was stored of it is another one, or lost its end and is written anew.
+                let is_cut = stored.next_offset > end;
+                let is_there = !is_cut && (oldest..=end).contains(&stored.read_from);
+                let expected = if is_cut { stored.next_offset } else { stored.read_from };
                 let went_on = Assigned {
                     goes_on: true,
                     ..start(if is_there { stored.read_from } else { oldest })
                 };
-                (went_on, (!is_there).then_some(stored.read_from))
+                (went_on, (!is_there).then_some(expected))
             }
             (Beginning::HandedOver { offset, until } | Beginning::Vanished { offset, until }, _) => {
                 let from = match beginning {
@@ -506,7 +520,8 @@ impl KafkaSource {
 
     /// Begins anew where fetching has failed: at the oldest message where the next one is gone. Where it is there,
     /// librdkafka only failed to make sure of it, as after a rebalance.
-    fn resume_lost(&mut self, sink: &mut dyn FnMut(Polled<'_>)) {
+    fn resume_lost(&mut self, sink: &mut dyn FnMut(Polled<'_>)) -> bool {
+        let mut has_gap = false;
         for (partition, from) in self.progress.lost() {
             let resumed = self.watermarks(partition).and_then(|(oldest, end)| {
                 let to = if (oldest..=end).contains(&from) { from } else { oldest };
@@ -518,6 +533,7 @@ impl KafkaSource {
                 Ok(to) => {
                     self.progress.begin(partition, to);
                     if to != from {
+                        has_gap = true;
                         sink(Polled::Event(SourceEvent::Gap { partition, from, to }));
                     }
                 }
@@ -528,6 +544,7 @@ impl KafkaSource {
                 }
             }
         }
+        has_gap
     }
 
     /// Fetches a partition from another offset. Not by a seek, which librdkafka refuses where fetching has failed.

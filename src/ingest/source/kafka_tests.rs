@@ -349,6 +349,30 @@ fn a_broker_that_is_away_is_said_in_words_and_waited_for() {
 }
 
 #[test]
+fn a_log_that_ends_before_what_was_stored_of_it_is_read_from_its_beginning() {
+    let broker = Broker::start(1);
+    for number in 0..100 {
+        broker.send(0, "SN0001", &number.to_string());
+    }
+    broker.flush();
+    let mut source = KafkaSource::connect(broker.config(StartAt::Earliest), Arc::default(), &mut |_| {})
+        .unwrap()
+        .unwrap();
+    let stored = Stored {
+        next_offset: 150,
+        read_from: 40,
+    };
+    source.subscribe(Box::new(move |_| Ok(Some(stored)))).unwrap();
+    let heard = listen(&mut source, |heard| heard.messages.len() == 100);
+    let gap = SourceEvent::Gap {
+        partition: 0,
+        from: 150,
+        to: 0,
+    };
+    assert!(heard.events.contains(&gap), "{:?}", heard.events);
+}
+
+#[test]
 fn looking_back_for_headers_ends_when_told_to_stop() {
     let broker = Broker::start(1);
     for number in 0..100 {
