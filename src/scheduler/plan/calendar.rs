@@ -28,8 +28,8 @@ pub(super) struct Calendar<'p> {
     stream: Stream,
     now: DateTime<Utc>,
     found: BTreeMap<&'p str, Found>,
-    /// When windows count as finished: asked for by every job, and not cheap to tell where clocks change.
-    finished_at: RefCell<HashMap<Window, DateTime<Utc>>>,
+    /// When windows count as finished, by their last day: asked for by every job, and not cheap to tell where clocks change.
+    finished_at: RefCell<HashMap<NaiveDate, DateTime<Utc>>>,
 }
 
 /// What was found of one job.
@@ -157,7 +157,7 @@ impl<'p> Calendar<'p> {
             let (Some((_, last_day)), true) = (window.span(), window.period() == Some(job.every)) else {
                 continue;
             };
-            let finished_at = *known.entry(window).or_insert_with(|| rule.finished_at(last_day));
+            let finished_at = *known.entry(last_day).or_insert_with(|| rule.finished_at(last_day));
             let done = last
                 .done
                 .filter(|done| last.outcome == Outcome::Succeeded && (once || done.started_at >= finished_at));
@@ -298,12 +298,19 @@ impl<'p> Calendar<'p> {
 
     /// The windows that `job` could make, without those it has settled.
     fn upstream_windows(&self, job: &JobConfig, own: &Found) -> BTreeSet<Window> {
-        let made = self
-            .upstream(job)
-            .flat_map(|(_, found)| found.settled.iter().chain(&found.open));
-        made.filter_map(|&window| self.around(job, window))
-            .filter(|window| !own.is_settled(*window))
-            .collect()
+        let mut windows = BTreeSet::new();
+        for (_, found) in self.upstream(job) {
+            // Both go by time: each window is passed once. Around days of one week there is that week several times.
+            let mut settled = own.settled.iter().peekable();
+            let made = found.settled.iter().filter_map(|&window| self.around(job, window));
+            windows.extend(made.filter(|window| {
+                while settled.next_if(|own| *own < window).is_some() {}
+                settled.peek() != Some(&window)
+            }));
+            let open = found.open.iter().filter_map(|&window| self.around(job, window));
+            windows.extend(open.filter(|window| !own.is_settled(*window)));
+        }
+        windows
     }
 
     fn newest_upstream(&self, job: &JobConfig) -> Option<Window> {

@@ -94,15 +94,24 @@ fn life() -> impl Strategy<Value = Life> {
         )
 }
 
-/// How often each job has made each day, and until when it lived.
-fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTime<Utc>) {
+/// What a life came to.
+struct Lived {
+    schedule: Schedule,
+    /// How often each job has made each window.
+    made: BTreeMap<(String, Window), usize>,
+    view: LedgerView,
+    until: DateTime<Utc>,
+}
+
+fn live(life: &Life) -> Lived {
     let at =
         |(zone, time): (Tz, NaiveTime)| format!("cron = \"{}\"\ntimezone = \"{zone}\"", time.format("%M %H * * *"));
     let text = format!(
         "[day]\ntimezone = \"{}\"\nends_at = \"{}\"\nlateness = \"0s\"\n[defaults]\ncatch_up_window = \"90d\"\n\
          [[job]]\nname = \"compact\"\nkind = \"compact\"\n{}\n\
          [[job]]\nname = \"totals\"\nkind = \"transform\"\nafter = [\"compact\"]\n\
-         [[job]]\nname = \"mail\"\nkind = \"notify\"\nafter = [\"totals\"]\n{}\n",
+         [[job]]\nname = \"mail\"\nkind = \"notify\"\nafter = [\"totals\"]\n{}\n\
+         [[job]]\nname = \"weekly\"\nkind = \"report\"\nevery = \"week\"\ncron = \"0 6 * * MON\"\nafter = [\"totals\"]\n",
         life.day_zone,
         life.ends_at.format("%H:%M"),
         at(life.seal),
@@ -122,11 +131,11 @@ fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTim
         view.up_since = now;
         let mut stamp = now;
         loop {
-            let due = plan(&schedule, &view, Stream::CAUGHT_UP, now).due;
-            let Some(due) = due.into_iter().next() else {
-                // What is not due now is not due before the next plan is made.
-                let planned = plan(&schedule, &view, Stream::CAUGHT_UP, now);
-                if let Some(until) = quiet_until(&schedule, &planned, now) {
+            let planned = plan(&schedule, &view, Stream::CAUGHT_UP, now);
+            let until = quiet_until(&schedule, &planned, now);
+            let Some(due) = planned.due.into_iter().next() else {
+                // What is not due now is not due before the next plan is made. Told now and then: it is a plan more.
+                if let Some(until) = until.filter(|_| minutes % 4 == 0) {
                     let just_before = (until - TimeDelta::seconds(1)).max(now);
                     let early = plan(&schedule, &view, Stream::CAUGHT_UP, just_before).due;
                     assert!(early.is_empty(), "quiet from {now} until {until}: {early:?}");
@@ -144,7 +153,7 @@ fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTim
             };
             cut_short = cut_short.saturating_sub(1);
             if outcome == Outcome::Succeeded {
-                *made.entry((due.job.clone(), due.window.day().unwrap())).or_default() += 1;
+                *made.entry((due.job.clone(), due.window)).or_default() += 1;
             }
             let last = Last {
                 attempt: due.attempt,
@@ -162,7 +171,12 @@ fn live(life: &Life) -> (Schedule, BTreeMap<(String, NaiveDate), usize>, DateTim
             history.windows.insert(due.window, last);
         }
     }
-    (schedule, made, now)
+    Lived {
+        schedule,
+        made,
+        view,
+        until: now,
+    }
 }
 
 fn last_ended(rule: &DayRule, at: DateTime<Utc>) -> NaiveDate {
@@ -186,21 +200,45 @@ fn fired(rule: &DayRule, (zone, time): (Tz, NaiveTime), from: DateTime<Utc>, unt
         .collect()
 }
 
+/// Whether the firing that seals the last day of `week` has come.
+fn is_sealed_to_its_end(schedule: &Schedule, life: &Life, week: Window, now: DateTime<Utc>) -> bool {
+    let (_, last) = week.span().unwrap();
+    fired(&schedule.day, life.seal, life.first_seen_at, now).contains(&last)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_day_is_made_once_whatever_the_zones_and_the_outages(life in life()) {
-        let (schedule, made, now) = live(&life);
+        let Lived { schedule, made, view, until: now } = live(&life);
         let sealed = fired(&schedule.day, life.seal, life.first_seen_at, now);
         let mailed = fired(&schedule.day, life.mail, life.first_seen_at, now);
         let days = |job: &str| -> Vec<NaiveDate> {
-            made.keys().filter(|(name, _)| name == job).map(|(_, day)| *day).collect()
+            made.keys().filter(|(name, _)| name == job).filter_map(|(_, window)| window.day()).collect()
         };
-        prop_assert!(made.values().all(|&times| times == 1), "made twice: {made:?}");
+        let is_once = |((_, window), times): (&(String, Window), &usize)| window.day().is_none() || *times == 1;
+        prop_assert!(made.iter().all(is_once), "made twice: {made:?}");
         prop_assert_eq!(&days("compact"), &sealed);
         prop_assert_eq!(&days("totals"), &sealed);
         let mailed: Vec<_> = mailed.into_iter().filter(|day| sealed.contains(day)).collect();
         prop_assert_eq!(&days("mail"), &mailed);
+        // Each week that has a day, as soon as it is over and its Monday morning has come: from the newest of its days.
+        let weekly = schedule.job("weekly").unwrap();
+        let weeks: BTreeSet<Window> = sealed.iter().map(|&day| Period::Week.around(day)).collect();
+        for week in weeks {
+            let ended_at = schedule.day.span(week.span().unwrap().1).end;
+            let due_at = next_after(weekly.cron.as_ref().unwrap(), weekly.timezone, ended_at - TimeDelta::seconds(1));
+            let done = view.last("weekly", week).and_then(|last| last.done);
+            let made_at = week.days().filter_map(|day| view.last("totals", Window::Day(day))?.done);
+            match (done, made_at.map(|made| made.finished_at).max()) {
+                (Some(done), Some(made_at)) => prop_assert!(done.started_at > made_at, "{week} is of older days"),
+                (None, Some(_)) => prop_assert!(
+                    due_at.is_none_or(|at| at > now) || !is_sealed_to_its_end(&schedule, &life, week, now),
+                    "{week} was not made"
+                ),
+                (_, None) => {}
+            }
+        }
     }
 }
