@@ -39,7 +39,8 @@ unsafe impl<C: ConsumerContext> Send for BatchQueue<C> {}
 /// A message, or what went wrong with its partition.
 pub(super) enum Taken<'a> {
     Message(RawMessage<'a>),
-    PartitionError(i32, RDKafkaErrorCode),
+    /// The partition, and where it was being fetched.
+    PartitionError(i32, i64, RDKafkaErrorCode),
 }
 
 impl<C: ConsumerContext> BatchQueue<C> {
@@ -99,22 +100,6 @@ impl<C: ConsumerContext> BatchQueue<C> {
         count
     }
 
-    /// The end of a partition as the last fetch saw it; none before the first.
-    pub(super) fn end_offset(&self, partition: i32) -> Option<i64> {
-        let (mut low, mut high) = (-1, -1);
-        // SAFETY: the client is alive, the topic is a C string, and the two places are ours.
-        let error = unsafe {
-            bindings::rd_kafka_get_watermark_offsets(
-                self.consumer.client().native_ptr(),
-                self.topic.as_ptr().cast::<c_char>(),
-                partition,
-                &raw mut low,
-                &raw mut high,
-            )
-        };
-        (error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
-    }
-
     fn set_forwarding(&self, partition: i32, to: *mut rd_kafka_queue_t) {
         // SAFETY: the client is alive and the topic is a C string; the partition's queue is released again, and
         // librdkafka holds its own reference to `to` (null stops forwarding) for as long as it forwards.
@@ -154,7 +139,7 @@ impl Message {
         unsafe {
             let message = &*self.0;
             if message.err != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Taken::PartitionError(message.partition, message.err.into());
+                return Taken::PartitionError(message.partition, message.offset, message.err.into());
             }
             let bytes = |start: *mut std::ffi::c_void, length| {
                 (!start.is_null()).then(|| slice::from_raw_parts(start.cast::<u8>().cast_const(), length))

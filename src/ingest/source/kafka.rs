@@ -26,6 +26,7 @@ use super::{
     Assigned, Polled, RawMessage, SourceEvent,
     batch::{BatchQueue, Taken},
     client::{Context, Report, Said},
+    client_state::ClientState,
     config::{KafkaConfig, refused},
     handover::{Beginning, Committed},
     progress::Progress,
@@ -60,6 +61,7 @@ pub type StoredOffset = Box<dyn FnMut(i32) -> anyhow::Result<Option<Stored>> + S
 pub struct KafkaSource {
     // Dropped in this order: the queue has to be empty before its client is closed.
     batch: BatchQueue<Context>,
+    state: ClientState<Context>,
     consumer: Arc<BaseConsumer<Context>>,
     config: KafkaConfig,
     identity: String,
@@ -130,6 +132,7 @@ impl KafkaSource {
         };
         Ok(Some(KafkaSource {
             batch: BatchQueue::new(Arc::clone(&consumer), &topic),
+            state: ClientState::new(Arc::clone(&consumer), &topic),
             consumer,
             config,
             identity,
@@ -167,7 +170,7 @@ impl KafkaSource {
     /// Messages between `next_offset` and the end of the partition; none while the end is not known.
     #[must_use]
     pub fn lag(&self, partition: i32, next_offset: i64) -> Option<i64> {
-        self.batch.end_offset(partition).map(|end| (end - next_offset).max(0))
+        self.state.end_offset(partition).map(|end| (end - next_offset).max(0))
     }
 
     /// Waits up to `timeout` for messages or an event and hands on what there is, `max_messages` at most. Returns the
@@ -192,7 +195,7 @@ impl KafkaSource {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let (messages, events) = self.take(left.min(EVENT_INTERVAL), max_messages, sink);
-            for partition in self.progress.take_ended(|partition| self.batch.end_offset(partition)) {
+            for partition in self.progress.take_ended() {
                 sink(Polled::Event(SourceEvent::EndOfPartition(partition)));
             }
             if messages > 0 || events || left.is_zero() {
@@ -279,19 +282,19 @@ impl KafkaSource {
         if let Some(Rebalance::Revoke(partitions)) = &self.pending {
             self.unassign(partitions)?;
             self.pending = None;
+            self.progress.disturb_all();
         }
-        loop {
-            let strayed = pass_stray(&self.consumer, &mut self.progress, sink);
-            if let Some((code, reason)) = self.consumer.client().fatal_error() {
-                bail!("{}", explain(code, &reason, &self.config.topic, &self.config.group));
-            }
-            let report = self.consumer.context().next_report();
+        pass_strays(&self.consumer, &self.state, &mut self.progress, sink);
+        if let Some((code, reason)) = self.consumer.client().fatal_error() {
+            bail!("{}", explain(code, &reason, &self.config.topic, &self.config.group));
+        }
+        while let Some(report) = self.consumer.context().next_report() {
             match report {
-                Some(Report::Assigned(partitions)) => {
+                Report::Assigned(partitions) => {
                     self.pending = Some(Rebalance::Assign(partitions));
                     return Ok(false);
                 }
-                Some(Report::Revoked(partitions)) => {
+                Report::Revoked(partitions) => {
                     // What was never assigned to us is not ours to give up.
                     let ours = partitions
                         .iter()
@@ -299,14 +302,14 @@ impl KafkaSource {
                         .filter(|&partition| self.progress.give_up(partition))
                         .collect();
                     self.pending = Some(Rebalance::Revoke(partitions));
+                    self.progress.disturb_all();
                     sink(Polled::Event(SourceEvent::Revoked(ours)));
                     return Ok(true);
                 }
-                Some(Report::Error(code, reason)) => self.say(code, &reason, sink),
-                None if !strayed => return Ok(false),
-                None => {}
+                Report::Error(code, reason) => self.say(code, &reason, sink),
             }
         }
+        Ok(false)
     }
 
     /// Carries out an assignment that is pending. False when it has just been done, or could not be.
@@ -341,6 +344,7 @@ impl KafkaSource {
         };
         assigned.context("cannot take the assigned partitions")?;
         self.pending = None;
+        self.progress.disturb_all();
         for &(start, gap_from) in &starts {
             self.progress.begin(start.partition, start.offset);
             if let Some(from) = gap_from {
@@ -472,6 +476,7 @@ impl KafkaSource {
     fn take(&mut self, timeout: Duration, max: usize, sink: &mut dyn FnMut(Polled<'_>)) -> (usize, bool) {
         let KafkaSource {
             batch,
+            state,
             consumer,
             progress,
             said,
@@ -489,22 +494,22 @@ impl KafkaSource {
                     .offset(message.partition)
                     .is_some_and(|expected| message.offset > expected)
                 {
-                    while pass_stray(consumer, progress, sink) {}
+                    pass_strays(consumer, state, progress, sink);
                 }
                 if progress.admits(&message) {
                     messages += 1;
                     sink(Polled::Message(message));
                 }
             }
-            Taken::PartitionError(partition, _) if progress.offset(partition).is_none() => {}
-            Taken::PartitionError(partition, Code::PartitionEOF) => {
+            Taken::PartitionError(partition, ..) if progress.offset(partition).is_none() => {}
+            Taken::PartitionError(partition, end, Code::PartitionEOF) => {
                 events = true;
-                progress.at_end(partition);
+                progress.at_end(partition, end);
             }
-            Taken::PartitionError(partition, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
+            Taken::PartitionError(partition, _, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
                 progress.lose(partition);
             }
-            Taken::PartitionError(_, code) => {
+            Taken::PartitionError(_, _, code) => {
                 events = true;
                 if said.is_due(code) {
                     let text = explain(code, "", &config.topic, &config.group);
@@ -531,6 +536,7 @@ impl KafkaSource {
             });
             match resumed {
                 Ok(to) => {
+                    tracing::debug!(partition, from, to, "fetching anew");
                     self.progress.begin(partition, to);
                     if to != from {
                         has_gap = true;
@@ -596,32 +602,43 @@ impl KafkaSource {
     }
 }
 
-/// Serves the consumer's own queue once, and hands on a message that took this way: until librdkafka is told anew, it
-/// forgets where to forward a partition that it stopped and started. Answers whether there was anything.
-fn pass_stray(consumer: &BaseConsumer<Context>, progress: &mut Progress, sink: &mut dyn FnMut(Polled<'_>)) -> bool {
-    match consumer.poll(Duration::ZERO) {
-        None => return false,
-        Some(Ok(message)) => {
-            let message = RawMessage {
-                partition: message.partition(),
-                offset: message.offset(),
-                timestamp_millis: message.timestamp().to_millis().filter(|&millis| millis > 0),
-                key: message.key(),
-                payload: message.payload().unwrap_or_default(),
-            };
-            if progress.admits(&message) {
-                sink(Polled::Message(message));
+/// Serves the consumer's own queue until it is empty, and hands on messages that took this way: until librdkafka is told
+/// anew, it forgets where to forward a partition that it stopped and started.
+fn pass_strays(
+    consumer: &BaseConsumer<Context>,
+    state: &ClientState<Context>,
+    progress: &mut Progress,
+    sink: &mut dyn FnMut(Polled<'_>),
+) {
+    loop {
+        match consumer.poll(Duration::ZERO) {
+            None if state.has_no_events() => return,
+            None => {}
+            Some(Ok(message)) => {
+                let message = RawMessage {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    timestamp_millis: message.timestamp().to_millis().filter(|&millis| millis > 0),
+                    key: message.key(),
+                    payload: message.payload().unwrap_or_default(),
+                };
+                if progress.admits(&message) {
+                    sink(Polled::Message(message));
+                }
             }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                if let Some(end) = state.end_offset(partition) {
+                    progress.at_end(partition, end);
+                }
+            }
+            // It does not say of which partition.
+            Some(Err(KafkaError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange))) => {
+                progress.lose_all();
+            }
+            // Said by the client's own report as well.
+            Some(Err(_)) => {}
         }
-        Some(Err(KafkaError::PartitionEOF(partition))) => progress.at_end(partition),
-        // It does not say of which partition.
-        Some(Err(KafkaError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange))) => {
-            progress.lose_all();
-        }
-        // Said by the client's own report as well.
-        Some(Err(_)) => {}
     }
-    true
 }
 
 impl Drop for KafkaSource {

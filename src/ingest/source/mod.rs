@@ -17,6 +17,7 @@
 
 mod batch;
 mod client;
+mod client_state;
 pub mod config;
 pub mod file;
 pub mod handover;

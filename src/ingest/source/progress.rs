@@ -7,9 +7,9 @@ use std::{
 
 use super::RawMessage;
 
-/// After a rebalance librdkafka may begin one message too late. Offsets may be missing, too; so what is missing at the
-/// beginning is asked for again for so long before it is taken to be missing.
-const BEGINNING: Duration = Duration::from_secs(8);
+/// When partitions are assigned or the group rebalances, librdkafka stops and starts fetching and may go on one message
+/// too late. A log may lack offsets, too; so what is missing is asked for again for so long before it is taken to be so.
+const UNREST: Duration = Duration::from_secs(8);
 
 /// The assigned partitions.
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ pub(super) struct Progress(BTreeMap<i32, Next>);
 struct Next {
     /// The offset expected.
     offset: i64,
-    /// Since when fetching is tried there without a message having come; none once one has.
-    begun_at: Option<Instant>,
+    /// When fetching was last begun, or disturbed by a rebalance.
+    disturbed_at: Instant,
     /// Fetching has to be begun anew before anything is handed on.
     is_lost: bool,
     /// The end was reached, and nobody was told yet.
@@ -29,19 +29,19 @@ struct Next {
 }
 
 impl Next {
-    /// Whether what is missing before the next message may only have been passed over.
-    fn may_be_too_late(&self) -> bool {
-        self.begun_at.is_some_and(|at| at.elapsed() < BEGINNING)
+    /// Whether what is missing may only have been passed over.
+    fn is_in_unrest(&self) -> bool {
+        self.disturbed_at.elapsed() < UNREST
     }
 }
 
 impl Progress {
     /// Begins a partition at `offset`, anew where it is there already.
     pub(super) fn begin(&mut self, partition: i32, offset: i64) {
-        let tried_since = self.0.get(&partition).and_then(|next| next.begun_at);
+        let tried_since = self.0.get(&partition).map(|next| next.disturbed_at);
         let next = Next {
             offset,
-            begun_at: tried_since.or_else(|| Some(Instant::now())),
+            disturbed_at: tried_since.unwrap_or_else(Instant::now),
             is_lost: false,
             is_at_end: false,
         };
@@ -68,11 +68,11 @@ impl Progress {
     pub(super) fn admits(&mut self, message: &RawMessage<'_>) -> bool {
         match self.0.get_mut(&message.partition) {
             Some(next) if !next.is_lost && message.offset >= next.offset => {
-                if message.offset > next.offset && next.may_be_too_late() {
+                if message.offset > next.offset && next.is_in_unrest() {
                     next.is_lost = true;
                     return false;
                 }
-                (next.offset, next.begun_at, next.is_at_end) = (message.offset + 1, None, false);
+                (next.offset, next.is_at_end) = (message.offset + 1, false);
                 true
             }
             _ => false,
@@ -95,33 +95,35 @@ impl Progress {
         lost.map(|(&partition, next)| (partition, next.offset)).collect()
     }
 
+    /// The group rebalances.
+    pub(super) fn disturb_all(&mut self) {
+        self.0.values_mut().for_each(|next| next.disturbed_at = Instant::now());
+    }
+
     /// All partitions are fetched anew, where they are.
     pub(super) fn begin_all(&mut self) {
-        let now = Instant::now();
-        self.0
-            .values_mut()
-            .for_each(|next| next.begun_at = next.begun_at.or(Some(now)));
-    }
-
-    /// Fetching has come to the end of a partition.
-    pub(super) fn at_end(&mut self, partition: i32) {
-        self.0.entry(partition).and_modify(|next| next.is_at_end = true);
-    }
-
-    /// The partitions that have been handed on to their ends since the last call. `end_of` knows where a log ends; one
-    /// that ends further on is asked for again.
-    pub(super) fn take_ended(&mut self, end_of: impl Fn(i32) -> Option<i64>) -> Vec<i32> {
-        let mut ended = Vec::new();
-        for (&partition, next) in self.0.iter_mut().filter(|(_, next)| next.is_at_end) {
-            next.is_at_end = false;
-            let is_beyond = end_of(partition).is_some_and(|end| end > next.offset);
-            if is_beyond && next.may_be_too_late() {
-                next.is_lost = true;
-            } else {
-                ended.push(partition);
-            }
+        // Not those in unrest, or two that lack offsets would keep each other there.
+        for next in self.0.values_mut().filter(|next| !next.is_in_unrest()) {
+            next.disturbed_at = Instant::now();
         }
-        ended
+    }
+
+    /// Fetching has come to the end of a partition, at offset `end`.
+    pub(super) fn at_end(&mut self, partition: i32, end: i64) {
+        if let Some(next) = self.0.get_mut(&partition) {
+            let is_beyond = end > next.offset && next.is_in_unrest();
+            next.is_lost |= is_beyond;
+            next.is_at_end = !is_beyond;
+        }
+    }
+
+    /// The partitions that have been handed on to their ends since the last call.
+    pub(super) fn take_ended(&mut self) -> Vec<i32> {
+        let ended = self.0.iter_mut().filter_map(|(&partition, next)| {
+            let is_at_end = std::mem::take(&mut next.is_at_end);
+            is_at_end.then_some(partition)
+        });
+        ended.collect()
     }
 }
 
@@ -145,6 +147,12 @@ mod tests {
         progress
     }
 
+    fn calm_down(progress: &mut Progress) {
+        for next in progress.0.values_mut() {
+            next.disturbed_at = Instant::now().checked_sub(UNREST).unwrap();
+        }
+    }
+
     #[test]
     fn messages_come_once_in_order_and_only_of_what_is_assigned() {
         let mut progress = begun_at(5);
@@ -152,6 +160,7 @@ mod tests {
         assert!(!progress.admits(&message(0, 4)), "from before");
         assert!(progress.admits(&message(0, 5)) && !progress.admits(&message(0, 5)));
         // Offsets may be missing in the middle.
+        calm_down(&mut progress);
         assert!(progress.admits(&message(0, 9)));
         assert_eq!(progress.offset(0), Some(10));
         assert!(progress.give_up(0) && !progress.give_up(0));
@@ -159,34 +168,42 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_at_the_beginning_is_asked_for_again() {
+    fn what_is_missing_after_a_beginning_or_a_rebalance_is_asked_for_again() {
         let mut progress = begun_at(5);
-        assert!(!progress.admits(&message(0, 6)));
-        assert_eq!(progress.lost(), [(0, 5)]);
-        assert!(!progress.admits(&message(0, 5)), "it will come again");
-        progress.begin(0, 5);
-        assert!(progress.admits(&message(0, 5)) && progress.admits(&message(0, 6)));
-        // After long enough it is taken to be missing.
-        let mut progress = begun_at(5);
-        progress.0.get_mut(&0).unwrap().begun_at = Instant::now().checked_sub(BEGINNING);
+        let is_asked_for_again = |progress: &mut Progress| {
+            assert!(!progress.admits(&message(0, 6)));
+            assert_eq!(progress.lost(), [(0, 5)]);
+            assert!(!progress.admits(&message(0, 5)), "it will come again");
+            progress.begin(0, 5);
+        };
+        is_asked_for_again(&mut progress);
+        // After long enough it is taken to be missing, but not when the group rebalances again.
+        calm_down(&mut progress);
+        progress.disturb_all();
+        is_asked_for_again(&mut progress);
+        calm_down(&mut progress);
         progress.begin(0, 5);
         assert!(progress.admits(&message(0, 7)));
         assert!(progress.lost().is_empty());
     }
 
     #[test]
-    fn an_end_before_the_logs_end_is_not_told() {
+    fn an_end_further_on_than_what_came_is_not_told() {
         let mut progress = begun_at(5);
-        progress.at_end(0);
-        assert!(progress.take_ended(|_| Some(6)).is_empty());
+        progress.at_end(0, 6);
+        assert!(progress.take_ended().is_empty());
         assert_eq!(progress.lost(), [(0, 5)]);
         progress.begin(0, 5);
-        progress.at_end(0);
-        assert_eq!(progress.take_ended(|_| Some(5)), [0]);
-        assert!(progress.take_ended(|_| Some(5)).is_empty(), "once");
+        progress.at_end(0, 5);
+        assert_eq!(progress.take_ended(), [0]);
+        assert!(progress.take_ended().is_empty(), "once");
         // A message that came after the end was reached takes it back.
-        progress.at_end(0);
+        progress.at_end(0, 5);
         assert!(progress.admits(&message(0, 5)));
-        assert!(progress.take_ended(|_| Some(6)).is_empty());
+        assert!(progress.take_ended().is_empty());
+        // A log may end with offsets that no message has.
+        calm_down(&mut progress);
+        progress.at_end(0, 8);
+        assert_eq!(progress.take_ended(), [0]);
     }
 }
