@@ -198,6 +198,16 @@ pub fn reconcile(accounts: &[PartitionAccount], out: &mut dyn Write) -> anyhow::
         for gap in &account.gaps {
             writeln!(out, "  {}", gone(account, gap))?;
         }
+        if account.missing_offsets > 0 {
+            writeln!(
+                out,
+                "  partition {} of {}: {} had no message, as transactions and log compaction leave them; an ordinary topic \
+                 has none",
+                account.partition,
+                account.stream.topic,
+                counted(account.missing_offsets.unsigned_abs(), "offset"),
+            )?;
+        }
     }
     let wrong: Vec<_> = accounts
         .iter()

@@ -95,6 +95,8 @@ pub struct Position {
     pub next_offset: i64,
     /// The newest stamp seen.
     pub log_clock: Option<LogInstant>,
+    /// Offsets before its messages at which the log has none.
+    pub missing_offsets: i64,
     /// What this batch adds to the partition's counts, by the business day of the lines: that of a line's own stamp, or
     /// of the partition's clock where it has none.
     pub counts: BTreeMap<NaiveDate, Counts>,

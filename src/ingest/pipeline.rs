@@ -336,6 +336,7 @@ impl Pipeline {
         };
         counts.messages = 1;
         let position = batch.position(raw.partition);
+        position.missing_offsets += raw.offset - partition.next_offset;
         position.next_offset = raw.offset + 1;
         position.log_clock = position.log_clock.max(stamp);
         position.counts.entry(business_day).or_default().add(&counts);

@@ -573,5 +573,7 @@ fn what_was_taken_over_ends_although_its_last_offset_is_missing() {
         payload: payload.as_bytes(),
     };
     pipeline.message(raw, start() + TimeDelta::minutes(2));
-    assert_eq!(pipeline.take_batch(|_| true).unwrap().elsewhere.len(), 1);
+    let mut batch = pipeline.take_batch(|_| true).unwrap();
+    assert_eq!(batch.elsewhere.len(), 1);
+    assert_eq!(batch.position(0).missing_offsets, 8);
 }

@@ -130,6 +130,7 @@ impl Told {
         batch.positions.insert(
             0,
             Position {
+                missing_offsets: 0,
                 next_offset,
                 log_clock: None,
                 counts: [(DayRule::default().day_of(self.started_at), counts)].into(),

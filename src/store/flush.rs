@@ -309,7 +309,10 @@ impl Flush<'_> {
             .iter()
             .map(|(partition, position)| {
                 let clock = position.log_clock.map_or_else(String::new, |clock| clock.to_string());
-                format!("{partition},{},{clock}", position.next_offset)
+                format!(
+                    "{partition},{},{clock},{}",
+                    position.next_offset, position.missing_offsets
+                )
             })
             .collect();
         let parameters = params![self.stream.source, self.stream.topic, self.now, rows.join(";")];

@@ -6,7 +6,11 @@ use super::{
     Store,
     fixture::{Told, number, open, ride, rows},
 };
-use crate::domain::{day::DayRule, ride::EndReason};
+use crate::domain::{
+    batch::{Batch, Position, StreamId},
+    day::DayRule,
+    ride::EndReason,
+};
 
 const NO_PAUSE: TimeDelta = TimeDelta::zero();
 const START: &str = "2026-01-06T09:00:00Z";
@@ -148,4 +152,24 @@ fn a_flush_that_meets_a_prune_of_the_same_ride_waits_for_it() {
         rows(&store, "select reading_count, end_reason from daily.ride"),
         [r#"{"reading_count":7,"end_reason":"marker"}"#]
     );
+}
+
+#[test]
+fn offsets_without_a_message_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let stream = StreamId {
+        source: "cluster".to_owned(),
+        topic: "deloton".to_owned(),
+    };
+    for (next_offset, missing_offsets) in [(10, 3), (20, 2)] {
+        let mut batch = Batch::default();
+        *batch.position(0) = Position {
+            next_offset,
+            missing_offsets,
+            ..Position::default()
+        };
+        store.flush(&stream, &batch, &DayRule::default()).unwrap();
+    }
+    assert_eq!(store.reconciliation().unwrap()[0].missing_offsets, 5);
 }

@@ -9,7 +9,7 @@ use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_several_consumers.sql"),
     include_str!("migrations/0003_rider_limits.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_first_reports.sql"),
     include_str!("migrations/0009_ride_minima.sql"),
     include_str!("migrations/0010_mailed_reports.sql"),
+    include_str!("migrations/0011_missing_offsets.sql"),
 ];
 
 /// The schema version this program reads and writes.

@@ -24,6 +24,8 @@ pub struct PartitionAccount {
     pub partition: i32,
     /// How often each kind was met; see [`Counts::accounted_for`].
     pub counts: Counts,
+    /// Offsets at which the log had no message: what transactions and log compaction leave.
+    pub missing_offsets: i64,
     /// Messages that were gone before they could be read: not among `counts`.
     pub gaps: Vec<Gap>,
 }
@@ -69,6 +71,7 @@ impl Store {
                 Ok(PartitionAccount {
                     stream,
                     partition: row.get(13)?,
+                    missing_offsets: row.get(14)?,
                     counts: counts(row)?,
                     gaps: Vec::new(),
                 })

@@ -124,5 +124,12 @@ pub(crate) fn come_and_go(cluster: &Cluster<'_>) {
             said
         );
     }
+    for sandbox in [&first, &second] {
+        assert_eq!(
+            sandbox.rows("from ops.stream where missing_offsets > 0"),
+            [""; 0],
+            "{said}"
+        );
+    }
     assert!(!second.rows(RIDES).is_empty(), "the second one had rides of its own");
 }

@@ -5,7 +5,8 @@ select
     coalesce(sum(system_lines), 0)::bigint, coalesce(sum(marker_lines), 0)::bigint,
     coalesce(sum(duplicate_lines), 0)::bigint, coalesce(sum(tombstoned_lines), 0)::bigint,
     coalesce(sum(rejected_lines), 0)::bigint, coalesce(sum(readings), 0)::bigint,
-    coalesce(sum(duplicate_readings), 0)::bigint, source, topic, partition
+    coalesce(sum(duplicate_readings), 0)::bigint, source, topic, partition,
+    any_value(missing_offsets)
 from ops.stream
 left join ops.line_count using (source, topic, partition)
 group by source, topic, partition
