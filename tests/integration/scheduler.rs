@@ -168,7 +168,7 @@ fn a_dead_mans_switch_hears_of_runs_and_its_address_is_in_no_log() {
             heard.extend(hears.try_iter());
             heard
                 .iter()
-                .any(|(request, _): &(String, String)| request.contains("/fail"))
+                .any(|(request, body): &(String, String)| request.contains("/fail") && body.contains(DAYS[0]))
                 .then_some(())
         },
     );
