@@ -176,6 +176,8 @@ pub struct StoredPosition {
     pub next_offset: i64,
     /// Rides that end before this offset are the partition's former owner's.
     pub taken_over_until: Option<i64>,
+    /// Messages before this offset were counted when they were first read.
+    pub counted_until: i64,
     /// What brings the open rides back.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -188,6 +190,7 @@ impl StoredPosition {
             partition,
             next_offset: 0,
             taken_over_until: None,
+            counted_until: 0,
             checkpoint: None,
         }
     }

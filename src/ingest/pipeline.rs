@@ -58,6 +58,8 @@ struct Partition {
     silent_until: i64,
     /// Rides that end before this are the partition's former owner's.
     taken_over_until: i64,
+    /// Messages before this are counted already, and those set aside are stored: the partition was given up meanwhile.
+    counted_until: i64,
     /// The day that its last line was of.
     day: BusinessDay,
 }
@@ -163,6 +165,7 @@ impl Pipeline {
             next_offset: from,
             silent_until: stored.next_offset,
             taken_over_until: stored.taken_over_until.unwrap_or(0),
+            counted_until: stored.counted_until,
             day: BusinessDay::default(),
         };
         self.partitions.insert(id, partition);
@@ -237,7 +240,7 @@ impl Pipeline {
             partition.end_takeover(offset, &mut self.batch);
             if offset < partition.next_offset {
                 partition.silent_until = offset;
-                partition.taken_over_until = 0;
+                (partition.taken_over_until, partition.counted_until) = (0, 0);
             }
             partition.next_offset = offset;
             if was_replaying && offset >= partition.silent_until {
@@ -269,6 +272,7 @@ impl Pipeline {
             return;
         }
         let is_silent = raw.offset < partition.silent_until;
+        let is_counted = raw.offset < partition.counted_until;
         let mut discarded = None;
         let batch = if is_silent {
             discarded.insert(Batch::default())
@@ -296,14 +300,16 @@ impl Pipeline {
         let mut counts = match understood {
             Ok((event, user)) => {
                 let is_taken_over = taken_over_until.is_some();
+                // How old it is, Kafka's own stamp says: the log's may be hours off, by a wrong zone or a bike's wrong
+                // clock, and still be of this moment.
+                let is_recent = |at| self.rules.alerts.is_recent(written_at.unwrap_or(at), now);
                 let raise = match stamp {
-                    _ if is_taken_over => Raise::Elsewhere,
-                    // How old it is, Kafka's own stamp says: the log's may be hours off, by a wrong zone or a bike's
-                    // wrong clock, and still be of this moment.
-                    Some(at)
-                        if self.is_live && !is_silent && self.rules.alerts.is_recent(written_at.unwrap_or(at), now) =>
-                    {
-                        Raise::Now
+                    Some(at) if self.is_live && !is_silent && is_recent(at) => {
+                        if is_taken_over {
+                            Raise::Elsewhere
+                        } else {
+                            Raise::Now
+                        }
                     }
                     _ => Raise::Later,
                 };
@@ -313,21 +319,27 @@ impl Pipeline {
                     raise,
                     is_taken_over,
                 };
-                partition.sessions.apply(&self.rules, &event, user, arrival, batch)
+                let riders = batch.riders.len();
+                let counts = partition.sessions.apply(&self.rules, &event, user, arrival, batch);
+                if is_counted {
+                    // What the header says of its rider was kept when the partition was given up.
+                    batch.riders.truncate(riders);
+                }
+                counts
             }
             Err(reason) => {
-                if !is_silent {
+                if !is_silent && !is_counted {
                     self.rejected_bytes += raw.payload.len();
+                    batch.rejected.push(RejectedLine {
+                        partition: raw.partition,
+                        offset: raw.offset,
+                        raw: raw.payload.to_vec(),
+                        reason: reason.to_string(),
+                        bike_serial: partition.sessions.bike_serial(key),
+                        written_at,
+                        business_day,
+                    });
                 }
-                batch.rejected.push(RejectedLine {
-                    partition: raw.partition,
-                    offset: raw.offset,
-                    raw: raw.payload.to_vec(),
-                    reason: reason.to_string(),
-                    bike_serial: partition.sessions.bike_serial(key),
-                    written_at,
-                    business_day,
-                });
                 Counts {
                     rejected_lines: 1,
                     ..Counts::default()
@@ -336,10 +348,12 @@ impl Pipeline {
         };
         counts.messages = 1;
         let position = batch.position(raw.partition);
-        position.missing_offsets += raw.offset - partition.next_offset;
         position.next_offset = raw.offset + 1;
         position.log_clock = position.log_clock.max(stamp);
-        position.counts.entry(business_day).or_default().add(&counts);
+        if !is_counted {
+            position.missing_offsets += raw.offset - partition.next_offset.max(partition.counted_until);
+            position.counts.entry(business_day).or_default().add(&counts);
+        }
         // An offset that the log no longer holds may have ended the replay, so the next message ends it too.
         let was_replaying = partition.next_offset < partition.silent_until;
         if taken_over_until.is_some() {

@@ -577,3 +577,35 @@ fn what_was_taken_over_ends_although_its_last_offset_is_missing() {
     assert_eq!(batch.elsewhere.len(), 1);
     assert_eq!(batch.position(0).missing_offsets, 8);
 }
+
+#[test]
+fn a_partition_taken_on_again_counts_no_message_twice() {
+    let lines = "a 0 get\na 0.5 user 7\na 1 ride 1 30\na 1.5 tel 90 30 6.4\na 2 ride 2 30\na 2.5 tel 90 30 6.4\n";
+    let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+    let stored = StoredPosition {
+        counted_until: 4,
+        ..StoredPosition::beginning(0)
+    };
+    pipeline.assign(&stored).unwrap();
+    feed(&mut pipeline, lines, 0);
+    let mut batch = pipeline.take_batch(|_| true).unwrap();
+    let counts = batch.position(0).total();
+    assert_eq!((counts.messages, counts.readings), (2, 1));
+    assert_eq!((batch.readings.len(), batch.riders.len()), (2, 0));
+    // A line that cannot be read was set aside when it was counted.
+    for (offset, expected) in [(2, 0), (5, 1)] {
+        let mut pipeline = Pipeline::new(Rules::default(), Tz::UTC);
+        pipeline.assign(&stored).unwrap();
+        let raw = RawMessage {
+            partition: 0,
+            offset,
+            timestamp_millis: None,
+            key: None,
+            payload: b"noise",
+        };
+        pipeline.message(raw, start());
+        let mut batch = pipeline.take_batch(|_| true).unwrap();
+        assert_eq!(batch.rejected.len(), expected, "{offset}");
+        assert_eq!(batch.position(0).missing_offsets, expected as i64, "{offset}");
+    }
+}

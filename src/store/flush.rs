@@ -80,6 +80,7 @@ impl Store {
                     partition,
                     next_offset: row.get(1)?,
                     taken_over_until: row.get(2)?,
+                    counted_until: row.get(6)?,
                     checkpoint,
                 })
             })

@@ -7,7 +7,7 @@ use super::{
     fixture::{Told, number, open, ride, rows},
 };
 use crate::domain::{
-    batch::{Batch, Position, StreamId},
+    batch::{Batch, Gap, Position, Reposition, StreamId},
     day::DayRule,
     ride::EndReason,
 };
@@ -172,4 +172,36 @@ fn offsets_without_a_message_add_up() {
         store.flush(&stream, &batch, &DayRule::default()).unwrap();
     }
     assert_eq!(store.reconciliation().unwrap()[0].missing_offsets, 5);
+}
+
+#[test]
+fn a_partition_given_up_remembers_how_far_it_was_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let stream = StreamId {
+        source: "cluster".to_owned(),
+        topic: "deloton".to_owned(),
+    };
+    let counted_until = |store: &Store| store.positions(&stream).unwrap()[0].counted_until;
+    let mut batch = Batch::default();
+    batch.position(0).next_offset = 20;
+    store.flush(&stream, &batch, &DayRule::default()).unwrap();
+    assert_eq!(counted_until(&store), 0);
+    for next_offset in [12, 15] {
+        let to = Reposition {
+            partition: 0,
+            next_offset,
+            taken_over_until: None,
+        };
+        store.reposition(&stream, &to, &HashSet::new()).unwrap();
+        assert_eq!(counted_until(&store), 20);
+    }
+    // In a log that was made anew the offset stands for another message.
+    let gap = Gap {
+        partition: 0,
+        from: 15,
+        to: 0,
+    };
+    store.record_gap(&stream, &gap).unwrap();
+    assert_eq!(counted_until(&store), 0);
 }

@@ -20,7 +20,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0008_first_reports.sql"),
     include_str!("migrations/0009_ride_minima.sql"),
     include_str!("migrations/0010_mailed_reports.sql"),
-    include_str!("migrations/0011_missing_offsets.sql"),
+    include_str!("migrations/0011_counted_offsets.sql"),
 ];
 
 /// The schema version this program reads and writes.

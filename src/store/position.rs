@@ -78,7 +78,7 @@ impl Store {
             // Of a log that was made anew nobody has kept anything: offsets of the old one say nothing of it.
             if gap.to < gap.from {
                 for sql in [
-                    "update ops.stream set next_offset = $4, taken_over_until = null
+                    "update ops.stream set next_offset = $4, taken_over_until = null, counted_until = 0
                      where source = $1 and topic = $2 and partition = $3",
                     "delete from ops.checkpoint
                      where source = $1 and topic = $2 and partition = $3 and next_offset > $4",

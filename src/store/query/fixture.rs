@@ -43,7 +43,7 @@ insert into historical.ride select * from daily.ride where business_day < '2026-
 delete from daily.ride where business_day < '2026-11-22';
 
 insert into ops.stream values ('file', 'deloton', 0, 1000, '2026-11-22 14:59:58+00', '2026-11-22 14:59:59+00',
-    null, 0);
+    null, 0, 0);
 insert into ops.line_count values ('file', 'deloton', 0, '2026-11-22', 1000, 498, 498, 1, 1, 1, 0, 0, 1, 498, 0);
 insert into daily.rejected_line values ('file', 'deloton', 0, 7, '2026-11-22 10:00:00+00', 'x'::blob, 'no line', 'SN0001', null, '2026-11-22');
 insert into ops.sealed_day values ('2026-11-20', '2026-11-21 00:16:00+00', 100, 30000, 1),

@@ -1,6 +1,6 @@
 select
     stream.partition, stream.next_offset, stream.taken_over_until, checkpoint.next_offset, checkpoint.replay_from,
-    checkpoint.state
+    checkpoint.state, stream.counted_until
 from ops.stream as stream
 left join ops.checkpoint as checkpoint
     on checkpoint.source = stream.source
