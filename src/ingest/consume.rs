@@ -284,6 +284,7 @@ impl Session<'_> {
                 self.assign(&partitions)?;
                 self.is_assigned = true;
                 self.recover();
+                self.drop_left_behind(source)?;
             }
             SourceEvent::Revoked(partitions) => {
                 self.flush(true)?;
@@ -380,6 +381,53 @@ impl Session<'_> {
         }
         // From here on there is always a checkpoint to bring the open rides back from.
         self.flush(true)
+    }
+
+    /// Drops what is under way in partitions that are others' now and have been read on: it is theirs. Whoever was killed
+    /// could not give it up.
+    fn drop_left_behind(&self, source: &KafkaSource) -> anyhow::Result<()> {
+        let store = &self.consumer.store;
+        let mut others = Vec::new();
+        for stored in store.positions(&self.stream)? {
+            if self.partitions.contains_key(&stored.partition) {
+                continue;
+            }
+            let rides = store.open_rides_of(&self.stream, stored.partition)?;
+            if !rides.is_empty() {
+                others.push((stored, rides));
+            }
+        }
+        let places: Vec<_> = others
+            .iter()
+            .map(|(stored, _)| (stored.partition, stored.next_offset))
+            .collect();
+        let left_behind = match source.left_behind(&places) {
+            Ok(left_behind) => left_behind,
+            Err(error) => {
+                // Asked again at the next rebalance.
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "cannot ask whether another consumer has read on in the partitions that were ours"
+                );
+                return Ok(());
+            }
+        };
+        for (stored, rides) in others {
+            if left_behind.contains(&stored.partition) {
+                let stays = Reposition {
+                    partition: stored.partition,
+                    next_offset: stored.next_offset,
+                    taken_over_until: stored.taken_over_until,
+                };
+                store.reposition(&self.stream, &stays, &rides)?;
+                tracing::info!(
+                    partition = stored.partition,
+                    rides = rides.len(),
+                    "dropped what another consumer has by now"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Gives partitions up to another consumer: what is under way there becomes that one's. Everything read has been

@@ -101,13 +101,19 @@ pub(crate) fn come_and_go(cluster: &Cluster<'_>) {
     thread::sleep(Duration::from_secs(4));
     let said = stop(one) + &said;
 
+    assert_held_once(cluster, [&first, &second], &said);
+    assert!(!second.rows(RIDES).is_empty(), "the second one had rides of its own");
+}
+
+/// The two hold together what one that is alone holds.
+fn assert_held_once(cluster: &Cluster<'_>, both: [&Sandbox; 2], said: &str) {
     let calm = Sandbox::new();
     let alone = cluster.consume(&calm, "alone");
     wait_for_lines(&alone, "all partitions", "consuming", 3);
     thread::sleep(Duration::from_secs(4));
     stop(alone);
     for query in [READINGS, RIDES] {
-        let (together, expected) = (held(&[&first, &second], query), held(&[&calm], query));
+        let (together, expected) = (held(&both, query), held(&[&calm], query));
         assert!(expected.len() > 20, "{query}");
         // Rows as (row, how often the two hold it, how often it is expected).
         let differing: Vec<_> = together
@@ -124,12 +130,47 @@ pub(crate) fn come_and_go(cluster: &Cluster<'_>) {
             said
         );
     }
-    for sandbox in [&first, &second] {
+    for sandbox in both {
         assert_eq!(
             sandbox.rows("from ops.stream where missing_offsets > 0"),
             [""; 0],
             "{said}"
         );
     }
-    assert!(!second.rows(RIDES).is_empty(), "the second one had rides of its own");
+}
+
+#[test]
+fn a_consumer_that_was_killed_drops_what_the_group_has_read_on() {
+    let broker = EmbeddedBroker::start("deloton", 3).unwrap();
+    let cluster = Cluster {
+        brokers: broker.bootstrap_servers(),
+        topic: "deloton",
+        properties: &["session.timeout.ms=3000", "heartbeat.interval.ms=500"],
+        produce: &|part| produce(&broker, part),
+    };
+    let stream = stream();
+    let (first, second) = (Sandbox::new(), Sandbox::new());
+    let part = stream.len() / 3;
+
+    let mut one = cluster.consume(&first, "together");
+    wait_for_lines(&one, "all partitions", "consuming", 3);
+    (cluster.produce)(&stream[..part]);
+    // It tells Kafka how far it has got.
+    thread::sleep(Duration::from_secs(3));
+    assert!(one.kill());
+    let two = cluster.consume(&second, "together");
+    wait_for_lines(&two, "all partitions taken over", "consuming", 3);
+    (cluster.produce)(&stream[part..2 * part]);
+    thread::sleep(Duration::from_secs(2));
+    // Back again it gets some of the partitions, and is rid of its rides in all of them.
+    let one = cluster.consume(&first, "together");
+    wait_for_lines(&one, "a partition taken over", "consuming", 1);
+    wait_for_lines(&one, "the others' rides dropped", "dropped what another", 1);
+    (cluster.produce)(&stream[2 * part..]);
+    thread::sleep(Duration::from_secs(4));
+    let said = stop(one);
+    wait_for_lines(&two, "the partition back", "consuming", 4);
+    thread::sleep(Duration::from_secs(2));
+    let said = stop(two) + &said;
+    assert_held_once(&cluster, [&first, &second], &said);
 }

@@ -430,6 +430,23 @@ impl KafkaSource {
         })
     }
 
+    /// Of partitions that are others' now, given with the next offset in the store, those that the group has moved on in
+    /// without us.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn left_behind(&self, partitions: &[(i32, i64)]) -> anyhow::Result<Vec<i32>> {
+        let mut left_behind = Vec::new();
+        for &(partition, next_offset) in partitions {
+            let committed = self.committed(partition)?;
+            let beginning = Beginning::of(Some(next_offset), committed.as_ref(), &self.config.node);
+            if beginning != Beginning::Stored {
+                left_behind.push(partition);
+            }
+        }
+        Ok(left_behind)
+    }
+
     /// What a consumer of the group committed of the partition.
     fn committed(&self, partition: i32) -> anyhow::Result<Option<Committed>> {
         let asked = self.list([(partition, None)].into_iter())?;
