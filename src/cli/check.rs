@@ -19,7 +19,7 @@ const YEARS: i32 = 3;
 /// Check cron.toml, every SQL file and every template.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct CheckArgs {
-    /// Connect to Kafka as well, and say which step fails: name, connection, TLS and login, topic, group.
+    /// Connect to Kafka as well, and say which step fails: name, connection, TLS, login, answer, topic, group.
     #[arg(long)]
     pub connect: bool,
 }

@@ -3,6 +3,7 @@
 use std::{
     ffi::{CStr, c_char},
     sync::Arc,
+    time::Duration,
 };
 
 use rdkafka::{
@@ -39,19 +40,24 @@ impl<C: ConsumerContext> ClientState<C> {
         };
         (error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
     }
+}
 
-    /// Whether the consumer's own queue is empty. A poll does not say so: one that serves an event answers as if there
-    /// had been nothing.
-    pub(super) fn has_no_events(&self) -> bool {
-        // SAFETY: the client is alive. A consumer in a group has such a queue, of which the reference is released again.
-        unsafe {
-            let queue = bindings::rd_kafka_queue_get_consumer(self.consumer.client().native_ptr());
-            if queue.is_null() {
-                return true;
-            }
-            let length = bindings::rd_kafka_queue_length(queue);
-            bindings::rd_kafka_queue_destroy(queue);
-            length == 0
+/// Whether the consumer's own queue is empty. A poll does not say so: one that serves an event answers as if there had been
+/// nothing.
+pub(super) fn has_no_events<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> bool {
+    // SAFETY: the client is alive. A consumer in a group has such a queue, of which the reference is released again.
+    unsafe {
+        let queue = bindings::rd_kafka_queue_get_consumer(consumer.client().native_ptr());
+        if queue.is_null() {
+            return true;
         }
+        let length = bindings::rd_kafka_queue_length(queue);
+        bindings::rd_kafka_queue_destroy(queue);
+        length == 0
     }
+}
+
+/// Has the client's events served, of a consumer that was not subscribed yet: there are no messages.
+pub(super) fn serve_events<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
+    while consumer.poll(Duration::ZERO).is_some() || !has_no_events(consumer) {}
 }

@@ -26,7 +26,7 @@ use super::{
     Assigned, Polled, RawMessage, SourceEvent,
     batch::{BatchQueue, Taken},
     client::{Context, Report, Said},
-    client_state::ClientState,
+    client_state::{ClientState, has_no_events, serve_events},
     config::{KafkaConfig, refused},
     handover::{Beginning, Committed},
     progress::Progress,
@@ -99,7 +99,7 @@ impl KafkaSource {
         let mut said = Said::default();
         loop {
             let answer = consumer.fetch_metadata(Some(&config.topic), Duration::from_secs(1));
-            while consumer.poll(Duration::ZERO).is_some() {}
+            serve_events(&consumer);
             let Err(error) = answer else { break };
             // The client's own report knows the reason; the question only that there was no answer.
             let mut reports: Vec<_> = consumer.context().take_reports();
@@ -629,7 +629,7 @@ fn pass_strays(
 ) {
     loop {
         match consumer.poll(Duration::ZERO) {
-            None if state.has_no_events() => return,
+            None if has_no_events(consumer) => return,
             None => {}
             Some(Ok(message)) => {
                 let message = RawMessage {

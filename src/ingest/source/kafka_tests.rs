@@ -17,7 +17,7 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _},
 };
 
-use super::{Assigned, KafkaConfig, KafkaSource, Polled, SourceEvent, Stored};
+use super::{Assigned, KafkaConfig, KafkaSource, Polled, SourceEvent, Stored, probe::probe};
 use crate::config::settings::{KafkaProperty, StartAt};
 
 const TOPIC: &str = "deloton";
@@ -439,5 +439,53 @@ fn whoever_takes_a_partition_over_begins_where_it_was_given_up() {
         begun(&[(0, 99)]).taken_over_until,
         Some(100),
         "the ride under way at 100 began at 40"
+    );
+}
+
+/// The steps of trying a connection, with a word for each that went well and the reason of the one that did not.
+fn tried(config: &KafkaConfig) -> Vec<(&'static str, String)> {
+    let steps = probe(config).into_iter();
+    steps
+        .map(|step| {
+            (
+                step.name,
+                step.outcome.map_or_else(|reason| reason, |_| "fine".to_owned()),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_connection_is_tried_step_by_step_and_makes_no_topic() {
+    let broker = Broker::start(3);
+    let config = broker.config(StartAt::Earliest);
+    let names = ["name", "connection", "TLS", "login", "answer", "topic", "group"];
+    assert_eq!(tried(&config), names.map(|name| (name, "fine".to_owned())));
+    let missing = KafkaConfig {
+        topic: "misspelt".to_owned(),
+        ..config
+    };
+    // Asked twice: asking for it must not have made it.
+    for _ in 0..2 {
+        let steps = tried(&missing);
+        let (name, reason) = steps.last().unwrap();
+        assert_eq!(*name, "topic");
+        assert!(reason.contains("`misspelt` does not exist"), "{reason}");
+    }
+}
+
+#[test]
+fn a_broker_without_tls_is_named_as_such() {
+    let broker = Broker::start(1);
+    let config = KafkaConfig {
+        properties: properties(&["security.protocol=SSL"]),
+        ..broker.config(StartAt::Earliest)
+    };
+    let steps = tried(&config);
+    let (name, reason) = steps.last().unwrap();
+    assert!(["TLS", "answer"].contains(name), "{steps:?}");
+    assert!(
+        reason.contains("SSL") && !reason.contains("set `security.protocol` to"),
+        "{reason}"
     );
 }

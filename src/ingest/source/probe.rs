@@ -17,18 +17,24 @@ use rdkafka::{
 use super::{
     KafkaConfig,
     client::{Context, Report},
+    client_state::serve_events,
     config::refused,
     scan::ANSWER_TIMEOUT,
     words::{explain, explain_error},
 };
+use crate::config::settings::KafkaProperty;
 
 /// How long a broker may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+const TLS: &str = "TLS";
+const LOGIN: &str = "login";
+const ANSWER: &str = "answer";
+
 /// One step of connecting, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What was tried: `name`, `connection`, `TLS and login`, `topic`, `group`.
+    /// What was tried: `name`, `connection`, `TLS`, `login`, `answer`, `topic`, `group`.
     pub name: &'static str,
     /// What was found, or what is wrong and what to do.
     pub outcome: Result<String, String>,
@@ -58,12 +64,17 @@ pub fn probe(config: &KafkaConfig) -> Vec<Step> {
             return steps;
         }
     };
-    match log_in(config, &consumer) {
-        Err(words) => {
-            step("TLS and login", Err(words));
+    match ask(config, &consumer) {
+        Err(failure) => {
+            if failure.step == LOGIN {
+                step(TLS, Ok(tls(config)));
+            }
+            step(failure.step, Err(failure.words));
         }
         Ok(metadata) => {
-            step("TLS and login", Ok(answering(&metadata)));
+            step(TLS, Ok(tls(config)));
+            step(LOGIN, Ok(login(config)));
+            step(ANSWER, Ok(answering(&metadata)));
             if step("topic", topic(config, &metadata)) {
                 step("group", group(config, &consumer));
             }
@@ -120,30 +131,80 @@ fn reach(addresses: &[SocketAddr]) -> Result<String, String> {
     ))
 }
 
-/// TLS and the login are one step to librdkafka, which says which of the two failed.
-fn log_in(config: &KafkaConfig, consumer: &BaseConsumer<Context>) -> Result<Metadata, String> {
+/// Why a broker that accepts connections does not answer, and the step that is to blame.
+struct Failure {
+    step: &'static str,
+    words: String,
+}
+
+/// Asks which topics there are: of all, as asking for one may have an old broker make it.
+fn ask(config: &KafkaConfig, consumer: &BaseConsumer<Context>) -> Result<Metadata, Failure> {
     let deadline = Instant::now() + 2 * ANSWER_TIMEOUT;
+    let explained = |code: Code, reason: &str| explain(code, reason, &config.topic, &config.group);
+    let mut heard = None;
     loop {
-        let answer = consumer.fetch_metadata(Some(&config.topic), Duration::from_secs(1));
-        while consumer.poll(Duration::ZERO).is_some() {}
+        let answer = consumer.fetch_metadata(None, Duration::from_secs(1));
+        serve_events(consumer);
         let error = match answer {
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
         for report in consumer.context().take_reports() {
-            if let Report::Error(code, reason) = report
-                && !matches!(code, Code::AllBrokersDown)
-            {
-                return Err(explain(code, &reason, &config.topic, &config.group));
-            }
+            let Report::Error(code, reason) = report else { continue };
+            let step = match code {
+                Code::SSL => TLS,
+                Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => LOGIN,
+                Code::AllBrokersDown => continue,
+                _ => {
+                    heard = Some(reason);
+                    continue;
+                }
+            };
+            let words = explained(code, &reason);
+            return Err(Failure { step, words });
         }
         if Instant::now() > deadline {
-            return Err(format!(
-                "a broker accepts the connection but does not answer as Kafka does: {}; if it expects TLS, set \
-                 `security.protocol` to `SSL` or `SASL_SSL`",
-                explain_error(&error, &config.topic, &config.group)
-            ));
+            let reason = heard.unwrap_or_else(|| error.to_string());
+            let hint = if is_encrypted(config) {
+                "check that the port is one for TLS"
+            } else {
+                "if it expects TLS, set `security.protocol` to `SSL` or `SASL_SSL`"
+            };
+            return Err(Failure {
+                step: ANSWER,
+                words: format!(
+                    "a broker accepts the connection but does not answer as Kafka does ({reason}); {hint}; a broker before \
+                     0.10 needs `api.version.request=false` and `broker.version.fallback`"
+                ),
+            });
         }
+    }
+}
+
+/// The value of `security.protocol`, in capitals.
+fn protocol(config: &KafkaConfig) -> String {
+    let of = |property: &&KafkaProperty| property.key == "security.protocol";
+    let set = config.properties.iter().rev().find(of);
+    set.map_or_else(|| "PLAINTEXT".to_owned(), |property| property.value.to_uppercase())
+}
+
+fn is_encrypted(config: &KafkaConfig) -> bool {
+    protocol(config).ends_with("SSL")
+}
+
+fn tls(config: &KafkaConfig) -> String {
+    if is_encrypted(config) {
+        "the broker's certificate is good".to_owned()
+    } else {
+        format!("not used: `security.protocol` is {}", protocol(config))
+    }
+}
+
+fn login(config: &KafkaConfig) -> String {
+    if protocol(config).starts_with("SASL") {
+        "accepted".to_owned()
+    } else {
+        format!("not used: `security.protocol` is {}", protocol(config))
     }
 }
 
@@ -151,6 +212,7 @@ fn topic(config: &KafkaConfig, metadata: &Metadata) -> Result<String, String> {
     let explained = |code: Code| explain(code, "", &config.topic, &config.group);
     let topic = metadata.topics().iter().find(|topic| topic.name() == config.topic);
     match topic {
+        // One that the login may not see is not named either.
         None => Err(explained(Code::UnknownTopic)),
         Some(topic) => match (topic.error(), topic.partitions().len()) {
             (Some(error), _) => Err(explained(error.into())),

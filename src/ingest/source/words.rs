@@ -17,7 +17,9 @@ pub(super) fn explain(code: Code, reason: &str, topic: &str, group: &str) -> Str
         }
         Code::UnsupportedSASLMechanism => "the broker does not know this `sasl.mechanisms`".to_owned(),
         Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            format!("the topic `{topic}` does not exist (yet); create it or check `--kafka-topic`")
+            format!(
+                "the topic `{topic}` does not exist (yet), or the login may not see it; create it or check `--kafka-topic`"
+            )
         }
         Code::TopicAuthorizationFailed => format!("the login may not read the topic `{topic}`; grant it `Read`"),
         Code::GroupAuthorizationFailed => {
