@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     super::{
         RunEnd,
-        job::{Cancel, Run, Why},
+        job::Run,
         plan::{Done, Last, Reason},
     },
     Runner,
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     config::schedule::JobConfig,
     domain::{
+        cancel::{Cancel, Why},
         run::{JobStatus, Outcome},
         window::Window,
     },
@@ -328,7 +329,7 @@ impl Runner {
         });
         spawned.map_err(|error| anyhow::Error::new(error).context("cannot start a thread for the job"))?;
 
-        let mut timed_out = false;
+        let mut is_cancelled = false;
         let mut patience = Instant::now() + job.timeout;
         let answer = loop {
             // Woken now and then, as someone else may cancel the run.
@@ -340,12 +341,15 @@ impl Runner {
                 Err(mpsc::RecvTimeoutError::Disconnected) => break None,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if !timed_out && cancel.is_raised() {
-                timed_out = true;
+            if is_cancelled {
+                cancel.interrupt();
+            }
+            if !is_cancelled && cancel.is_raised() {
+                is_cancelled = true;
                 patience = Instant::now() + self.inner.options.cancel_grace;
-            } else if Instant::now() >= patience && !timed_out {
+            } else if Instant::now() >= patience && !is_cancelled {
                 cancel.raise(Why::TimedOut);
-                timed_out = true;
+                is_cancelled = true;
                 patience = Instant::now() + self.inner.options.cancel_grace;
             } else if Instant::now() >= patience {
                 break self.give_up(&job.name, run_id, &receiver);

@@ -169,7 +169,7 @@ fn a_run_that_takes_too_long_is_told_to_stop_and_has_failed() {
     let schedule = CHAIN.replace("retries = 0", "retries = 0\ntimeout = \"1s\"");
     let world = World::new(&schedule).with_a_day().job("compact", |run: &Run| {
         loop {
-            run.check()?;
+            run.cancel.check()?;
             std::thread::sleep(Duration::from_millis(5));
         }
     });
@@ -493,7 +493,7 @@ fn stopping_waits_then_cancels_and_what_was_cancelled_is_due_again() {
         while !run.cancel.is_raised() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        run.check()?;
+        run.cancel.check()?;
         Ok(JobStatus::done())
     });
     let runner = world.runner();

@@ -6,14 +6,11 @@ use std::{
 };
 
 use super::{
-    super::{
-        job::Why,
-        plan::{Due, plan, plan_instants, quiet_until},
-    },
+    super::plan::{Due, plan, plan_instants, quiet_until},
     Ended, Runner,
     state::{Quiet, State},
 };
-use crate::config::schedule::Overlap;
+use crate::{config::schedule::Overlap, domain::cancel::Why};
 
 /// A firing older than this when we look at the clock again was missed: the machine slept.
 const ASLEEP: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
