@@ -132,6 +132,16 @@ impl Runner {
             let example = target.every.last_over(day);
             bail!("`{job}` makes {made}s: give it one, e.g. `deloton run {job} --day {example}`");
         };
+        let begins_at = match window {
+            Window::Instant(at) => at,
+            Window::Day(_) | Window::Week(_) | Window::Month(_) => {
+                let (first, _) = window.span().expect("all but instants have days");
+                schedule.day.span(first).start
+            }
+        };
+        if begins_at > now {
+            bail!("`{job}` cannot run for {window}: that is to come");
+        }
         // What is made of a day that goes on would say less than there is, and be taken for all of it.
         if let Some((_, last)) = window.span().filter(|_| target.kind.needs_day()) {
             let ends_at = schedule.day.span(last).end;

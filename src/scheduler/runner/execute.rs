@@ -167,11 +167,12 @@ impl Runner {
         let (started_at, before) = {
             let mut state = self.lock();
             let started_at = state.stamp(self.inner.clock.now());
-            let windows = &mut state.history(&job.name, started_at).windows;
-            let before = windows.get(&window).cloned();
+            let history = state.history(&job.name, started_at);
+            let before = history.windows.get(&window).cloned();
+            let is_firing = reason.is_firing() || before.as_ref().is_some_and(|last| last.is_firing);
             let done = before.as_ref().and_then(|last| last.done);
             let outcome = Outcome::Running;
-            windows.insert(
+            history.windows.insert(
                 window,
                 Last {
                     attempt,
@@ -179,6 +180,7 @@ impl Runner {
                     scheduled_at,
                     started_at,
                     finished_at: None,
+                    is_firing,
                     done,
                 },
             );
@@ -272,6 +274,9 @@ impl Runner {
         let mut state = self.lock();
         let last_idle_at = idle.then(|| window.instant());
         let history = state.history(&job.name, started_at);
+        if reason.is_firing() {
+            history.answered = window.instant().or(history.answered);
+        }
         if let Some(at) = last_idle_at {
             history.windows.remove(&window);
             history.last_idle_at = history.last_idle_at.max(at);
@@ -284,7 +289,9 @@ impl Runner {
                     finished_at,
                 });
             }
-            history.forget_old_instants();
+            if let Some(forgotten) = history.forget_old_instants() {
+                state.begun.remove(&(job.name.clone(), forgotten));
+            }
         }
         if let Some(last_at) = last_idle_at.flatten() {
             state.begun.remove(&(job.name.clone(), window));

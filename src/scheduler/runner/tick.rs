@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    super::plan::{Due, plan, plan_instants, quiet_until},
+    super::plan::{Due, UNEVEN, plan, plan_instants, quiet_until},
     Ended, Runner,
     state::{Quiet, State},
 };
@@ -60,16 +60,19 @@ impl Runner {
         }
     }
 
-    /// Looks at the clock: after a sleep of the machine, firings in between were missed.
+    /// Looks at the clock: after a sleep of the machine, firings in between were missed; after it was set back, time runs
+    /// anew from there.
     fn wake(&self) -> anyhow::Result<()> {
         let now = self.inner.clock.now();
         let write = {
             let mut state = self.lock();
-            if now - state.woken_at > ASLEEP {
+            let is_set_back = state.woken_at - now > UNEVEN;
+            if is_set_back || now - state.woken_at > ASLEEP {
                 state.view.up_since = now;
                 state.quiet = None;
             }
-            state.woken_at = now;
+            // Set back by a moment, and again by a moment, it is set back by more.
+            state.woken_at = if is_set_back { now } else { now.max(state.woken_at) };
             state.idle.values().any(|idle| now - idle.written_at >= ASLEEP)
         };
         if write { self.write_idle_counts() } else { Ok(()) }
