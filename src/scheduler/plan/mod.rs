@@ -85,6 +85,12 @@ impl Reason {
         }
     }
 
+    /// Whether a person asked for such a run.
+    #[must_use]
+    pub fn is_asked(self) -> bool {
+        matches!(self, Reason::Manual | Reason::Upstream | Reason::Backfill)
+    }
+
     /// Whether such a run answers a firing.
     #[must_use]
     pub fn is_firing(self) -> bool {

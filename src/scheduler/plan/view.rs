@@ -31,6 +31,8 @@ pub struct History {
     pub answered: Option<DateTime<Utc>>,
     /// The newest firing that was answered with nothing to do; such runs are not among `windows`.
     pub last_idle_at: Option<DateTime<Utc>>,
+    /// How many firings were answered so, ever.
+    pub idle_runs: u64,
     /// The latest run of each window.
     pub windows: BTreeMap<Window, Last>,
     /// What somebody was told of it.
@@ -101,6 +103,7 @@ impl LedgerView {
                 .into_iter()
                 .map(|row| {
                     let mut history = History::new(row.first_seen_at.min(up_since), row.last_idle_at);
+                    history.idle_runs = row.idle_runs;
                     history.told = Told {
                         failures: row.failures_told_at,
                         deadlines: row.deadlines_told_until,
@@ -154,6 +157,7 @@ impl History {
             first_seen_at,
             answered: last_idle_at,
             last_idle_at,
+            idle_runs: 0,
             windows: BTreeMap::new(),
             told: Told::default(),
         }
