@@ -26,7 +26,6 @@ pub use self::{
     ask::Asked,
     awaited::{Awaited, NotBegun},
     execute::Ended,
-    overview::{JobOverview, LastOverview},
     tick::Lane,
 };
 use super::{
