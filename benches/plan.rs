@@ -128,6 +128,7 @@ fn made(schedule: &Schedule, now: DateTime<Utc>, count: u64) -> LedgerView {
                 scheduled_at: started_at,
                 started_at,
                 finished_at: Some(finished_at),
+                is_firing: true,
                 done: Some(Done {
                     started_at,
                     finished_at,

@@ -1,5 +1,7 @@
 //! The composition root: the only place where implementations are chosen.
 
+#[cfg(test)]
+mod cancel_tests;
 mod observe;
 mod reload;
 
@@ -25,6 +27,7 @@ use crate::{
     },
     domain::{
         batch::Replayed,
+        cancel::Cancel,
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
@@ -430,7 +433,8 @@ impl Services {
     }
 
     fn run(&self, kind: &Kind, schedule: &Schedule, run: &Run) -> anyhow::Result<JobStatus> {
-        let store = &self.store;
+        // What became of a mail must be written down, whoever wants the run no longer: senders look between two.
+        let store = &self.store.cancelled_by(&run.cancel);
         match kind {
             Kind::Compact => jobs::compact::run(store, run.day()?),
             Kind::Transform { sql } => {
@@ -460,18 +464,28 @@ impl Services {
                     jobs::report::put_back(store, &rule, &self.templates, &missing)?;
                 }
                 let items = jobs::report::site(store.data_dir(), &self.templates)?;
-                jobs::publish::publish(store, &self.publisher, &items, Some(run.run_id), &self.runtime)
+                let run_id = Some(run.run_id);
+                jobs::publish::publish(&self.store, &self.publisher, &items, run_id, &self.runtime, &run.cancel)
             }
             Kind::Notify { restate_percent } => self.mail(run, *restate_percent),
             Kind::Send => {
                 // A schedule without a job for them must not keep alerts back.
                 if schedule.alerts_job().is_none() {
-                    self.send_alerts()?;
+                    self.send_alerts(&run.cancel)?;
                 }
-                jobs::send::send(store, Which::Other, &|_| &self.notifier, &self.runtime)
+                jobs::send::send(
+                    &self.store,
+                    Which::Other,
+                    &|_| &self.notifier,
+                    &self.runtime,
+                    &run.cancel,
+                )
             }
-            Kind::SendAlerts => self.send_alerts(),
-            Kind::ExportRides => jobs::export_rides::run(store, &self.exporter, &schedule.heart_rate, &self.runtime),
+            Kind::SendAlerts => self.send_alerts(&run.cancel),
+            Kind::ExportRides => {
+                let rule = &schedule.heart_rate;
+                jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
+            }
             Kind::Prune {
                 keep_days,
                 keep_log_days,
@@ -485,8 +499,8 @@ impl Services {
         }
     }
 
-    fn send_alerts(&self) -> anyhow::Result<JobStatus> {
-        jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime)
+    fn send_alerts(&self, cancel: &Cancel) -> anyhow::Result<JobStatus> {
+        jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime, cancel)
     }
 
     /// Mails the report that was rendered, to each recipient; to those who have it, that it was restated.
@@ -529,6 +543,7 @@ impl Services {
             to,
             readers,
             &self.runtime,
+            &run.cancel,
         )
     }
 }

@@ -539,8 +539,14 @@ pub struct Job {
     pub kind: String,
     /// How long its windows are: `day`, `week` or `month`; null of a job that runs by the instant.
     pub every: Option<String>,
-    /// When the clock will have it due; null where it only follows other jobs.
+    /// Whether it runs by itself.
+    pub enabled: bool,
+    /// When it will next be due: of one that follows other jobs, not before this; null of one that is disabled.
     pub next_run_at: Option<DateTime<Utc>>,
+    /// The newest firing that found nothing to do; null where there was none.
+    pub last_idle_at: Option<DateTime<Utc>>,
+    /// How many firings found nothing to do, ever; they are not among its runs.
+    pub idle_runs: u64,
     /// The newest run; null before the first.
     pub last_run: Option<JobRun>,
 }
@@ -551,9 +557,12 @@ impl Job {
     pub fn of(job: JobOverview, last_run: Option<ledger::JobRun>) -> Self {
         Job {
             name: job.name,
-            kind: job.kind,
+            kind: job.kind.to_owned(),
             every: job.every.map(|every| every.name().to_owned()),
+            enabled: job.enabled,
             next_run_at: job.next_run_at,
+            last_idle_at: job.last_idle_at,
+            idle_runs: job.idle_runs,
             last_run: last_run.map(JobRun::from),
         }
     }

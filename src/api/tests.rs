@@ -85,10 +85,11 @@ impl JobsHandle for Jobs {
         ["compact", "report", "publish"]
             .map(|name| JobOverview {
                 name: name.to_owned(),
-                kind: name.to_owned(),
+                kind: name,
+                enabled: true,
                 every: Some(Period::Day),
                 next_run_at: (name == "compact").then(|| "2026-11-23T00:15:00Z".parse().unwrap()),
-                last_idle_at: None,
+                ..JobOverview::default()
             })
             .to_vec()
     }

@@ -11,7 +11,7 @@ use crate::{
     domain::run::{LogLine, Outcome},
     export::ping::{Pings, Signal},
     metrics::Metrics,
-    scheduler::{Observer, Run, RunEnd, plan::Reason},
+    scheduler::{Observer, Run, RunEnd},
 };
 
 /// Of a job that runs by the second, a switch need not hear more often that all is well.
@@ -60,7 +60,7 @@ impl Observer for Observed {
 /// A switch watches that the schedule is kept. What people run by hand, or what that has to run first, says nothing of it:
 /// a success would hide that the next run by itself is missing.
 fn is_watched(run: &Run) -> bool {
-    !matches!(run.reason, Reason::Manual | Reason::Upstream | Reason::Backfill)
+    !run.reason.is_asked()
 }
 
 impl Observed {

@@ -12,7 +12,7 @@ use crate::{
     config::schedule::Kind,
     domain::{run::Outcome, window::Window},
     scheduler::{
-        plan::Reason,
+        plan::{Last, Reason},
         runner::{Asked, Runner},
     },
 };
@@ -90,14 +90,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         );
     }
     let view = runner.view()?;
-    let is_chosen = |&window: &Window| {
-        let last = view.last(&job.name, window);
-        match args.only {
-            Only::All => true,
-            Only::Missing => last.is_none_or(|last| last.done.is_none()),
-            Only::Failed => last.is_some_and(|last| matches!(last.outcome, Outcome::Failed | Outcome::Abandoned)),
-        }
-    };
+    let is_chosen = |&window: &Window| args.only.chooses(view.last(&job.name, window));
     let mut windows: Vec<_> = from.up_to(to).filter(is_chosen).collect();
     if args.reverse {
         windows.reverse();
@@ -112,6 +105,8 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
     }
     let mut failed = Vec::new();
     for &window in &windows {
+        // Whoever asked through a server and has gone away wants no further one.
+        out.flush()?;
         let asked = Asked {
             reason: Reason::Backfill,
             mail: args.mail,
@@ -121,19 +116,48 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
             tell(run, run.error.as_deref(), out)?;
         }
         if ended.last().is_some_and(|run| run.outcome != Outcome::Succeeded) {
-            failed.push(window.to_string());
+            failed.push(window);
         }
     }
     if failed.is_empty() {
         writeln!(out, "{count}")?;
         return Ok(());
     }
+    let view = runner.view()?;
+    let chooses_all = |only: &Only| failed.iter().all(|&window| only.chooses(view.last(&job.name, window)));
+    let only = [Only::Failed, Only::Missing].into_iter().find(chooses_all);
+    let names: Vec<_> = failed.iter().map(ToString::to_string).collect();
     bail!(
-        "{} of {count} failed ({}); run them again with `deloton backfill {} --from {} --to {} --only missing`",
+        "{} of {count} failed ({}); run them again with `{}`",
         failed.len(),
-        failed.join(", "),
-        job.name,
-        args.from,
-        args.to
+        names.join(", "),
+        args.command(only.unwrap_or(args.only))
     )
+}
+
+impl BackfillArgs {
+    /// The command line of the same for `only` these of its days.
+    fn command(&self, only: Only) -> String {
+        let BackfillArgs { job, from, to, .. } = self;
+        let only = only.to_possible_value().expect("none of them is hidden");
+        let mut command = format!(
+            "deloton backfill {job} --from {from} --to {to} --only {}",
+            only.get_name()
+        );
+        for (flag, is_set) in [(" --reverse", self.reverse), (" --with-mail", self.mail)] {
+            command += if is_set { flag } else { "" };
+        }
+        command
+    }
+}
+
+impl Only {
+    /// Whether a window whose latest run is this one is among them.
+    fn chooses(self, last: Option<&Last>) -> bool {
+        match self {
+            Only::All => true,
+            Only::Missing => last.is_none_or(|last| last.done.is_none()),
+            Only::Failed => last.is_some_and(|last| matches!(last.outcome, Outcome::Failed | Outcome::Abandoned)),
+        }
+    }
 }

@@ -165,7 +165,8 @@ fn answer(app: App, command: StoreCommand) -> Response {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Failed(format!("{error:#}")),
         };
-        out.say(&answer);
+        // Nobody is there any more to be told how it ended; its runs are in the ledger.
+        out.say(&answer).ok();
     });
     let stream = futures_util::stream::unfold(received, |mut received: mpsc::UnboundedReceiver<Vec<u8>>| async {
         received.recv().await.map(|line| (line, received))
@@ -180,22 +181,46 @@ fn answer(app: App, command: StoreCommand) -> Response {
 struct Lines(mpsc::UnboundedSender<Vec<u8>>);
 
 impl Lines {
-    fn say(&mut self, answer: &Answer) {
-        if let Ok(mut line) = serde_json::to_vec(answer) {
-            line.push(b'\n');
-            // The caller has gone away; the command goes on all the same.
-            self.0.send(line).ok();
-        }
+    fn say(&mut self, answer: &Answer) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
+        line.push(b'\n');
+        self.0.send(line).map_err(|_| caller_has_gone())
     }
 }
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.say(&Answer::Output(String::from_utf8_lossy(bytes).into_owned()));
+        self.say(&Answer::Output(String::from_utf8_lossy(bytes).into_owned()))?;
         Ok(bytes.len())
     }
 
+    /// Fails where the caller has gone away: a command of many steps ends between two of them then.
     fn flush(&mut self) -> std::io::Result<()> {
+        if self.0.is_closed() {
+            return Err(caller_has_gone());
+        }
         Ok(())
+    }
+}
+
+fn caller_has_gone() -> std::io::Error {
+    std::io::Error::new(
+        std::io::ErrorKind::BrokenPipe,
+        "whoever asked for the command has gone away",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_hears_between_its_steps_that_its_caller_has_gone() {
+        let (lines, received) = mpsc::unbounded_channel();
+        let mut out = Lines(lines);
+        out.write_all(b"2026-01-05 done").unwrap();
+        out.flush().unwrap();
+        drop(received);
+        assert_eq!(out.flush().unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
     }
 }

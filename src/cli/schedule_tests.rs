@@ -161,6 +161,32 @@ fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
 }
 
 #[test]
+fn the_command_that_a_failed_backfill_names_runs_the_days_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let failing: Arc<Mutex<Vec<String>>> = Arc::default();
+    let runner = runner(&folder, &failing);
+    let all = BackfillArgs {
+        job: "compact".to_owned(),
+        reverse: true,
+        ..args("2026-01-01", "2026-01-03", Only::All)
+    };
+    written(|out| backfill(&all, &runner, out));
+    failing.lock().unwrap().push("2026-01-02".to_owned());
+    let text = written(|out| backfill(&all, &runner, out));
+    let remedy = "`deloton backfill compact --from 2026-01-01 --to 2026-01-03 --only failed --reverse`";
+    assert!(text.contains(remedy), "{text}");
+    failing.lock().unwrap().clear();
+    let failed = BackfillArgs {
+        only: Only::Failed,
+        ..all
+    };
+    insta::assert_snapshot!(written(|out| backfill(&failed, &runner, out)), @r"
+    compact                      2026-01-02           done: 3 rides
+    1 day
+    ");
+}
+
+#[test]
 fn backfill_never_mails_unless_told_and_does_no_unfinished_day() {
     let folder = tempfile::tempdir().unwrap();
     let runner = runner(&folder, &Arc::default());

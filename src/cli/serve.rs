@@ -352,14 +352,7 @@ struct Jobs(Runner);
 
 impl JobsHandle for Jobs {
     fn overview(&self) -> Vec<JobOverview> {
-        let job = |job: crate::scheduler::runner::JobOverview| JobOverview {
-            name: job.name,
-            kind: job.kind.to_owned(),
-            every: job.every,
-            next_run_at: job.next_run_at,
-            last_idle_at: job.last_idle_at,
-        };
-        self.0.overview().into_iter().map(job).collect()
+        self.0.overview()
     }
 
     fn start(&self, job: &str, window: Option<Window>, with_mail: bool) -> Result<AskedRun, NotStarted> {

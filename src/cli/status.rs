@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::words::{counted, grouped, lines};
 use crate::{
     app::FileStanding,
-    domain::{batch::Gap, day::DayRule, live::StreamState, run::Outcome},
-    scheduler::runner::JobOverview,
+    domain::{
+        batch::Gap,
+        day::DayRule,
+        live::StreamState,
+        run::{JobOverview, Outcome},
+    },
     store::{
         disk::size,
         outbox::{MailState, StateCount},
@@ -373,7 +377,7 @@ fn jobs(standing: &Standing<'_>, out: &mut dyn Write) -> std::io::Result<()> {
         let outcome = match (&job.running, last) {
             (Some(_), _) => "running".to_owned(),
             (None, Some(last)) if Some(last.started_at) >= job.last_idle_at => last.outcome.name().to_owned(),
-            (None, _) if job.last_idle_at.is_some() => "nothing to do".to_owned(),
+            (None, _) if job.last_idle_at.is_some() => format!("nothing to do ({} times)", grouped(job.idle_runs)),
             (None, _) => dash(),
         };
         let next = match job.next_run_at {

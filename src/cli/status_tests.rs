@@ -1,5 +1,5 @@
 use super::*;
-use crate::{scheduler::runner::LastOverview, store::status::SealedDays};
+use crate::{domain::run::LastOverview, store::status::SealedDays};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -52,6 +52,7 @@ fn job(name: &str, last: Option<(&str, Outcome)>) -> JobOverview {
             finished_at: None,
         }),
         last_idle_at: None,
+        idle_runs: 0,
     }
 }
 
@@ -112,6 +113,7 @@ fn a_quiet_night_needs_nobody() {
     };
     let mut send = job("send", None);
     send.last_idle_at = Some(at("2026-07-10T11:59:55Z"));
+    send.idle_runs = 17_280;
     let mut report = job("report", Some(("2026-07-09", Outcome::Succeeded)));
     (report.next_run_at, report.when) = (None, "after daily_totals, daily_by_hour".to_owned());
     let jobs = [job("compact", Some(("2026-07-09", Outcome::Succeeded))), report, send];
@@ -137,10 +139,10 @@ fn a_quiet_night_needs_nobody() {
       to seal again   2026-07-08, when compact is due next
 
     jobs
-      job      last run  about       outcome        next
-      compact  12 h ago  2026-07-09  succeeded      2026-07-11 00:20:00 BST (in 11 h)
-      report   12 h ago  2026-07-09  succeeded      after daily_totals, …
-      send     5 s ago   -           nothing to do  2026-07-11 00:20:00 BST (in 11 h)
+      job      last run  about       outcome                       next
+      compact  12 h ago  2026-07-09  succeeded                     2026-07-11 00:20:00 BST (in 11 h)
+      report   12 h ago  2026-07-09  succeeded                     after daily_totals, …
+      send     5 s ago   -           nothing to do (17,280 times)  2026-07-11 00:20:00 BST (in 11 h)
 
     mail and room
       mails           7 sent

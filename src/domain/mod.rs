@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod batch;
+pub mod cancel;
 pub mod day;
 pub mod event;
 pub mod heart_rate;

@@ -79,19 +79,44 @@ impl JobStatus {
     }
 }
 
-/// A job as the schedule has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A job as people see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct JobOverview {
-    /// The job's name in `cron.toml`.
+    /// Its name.
     pub name: String,
-    /// Its kind, e.g. `compact`, `transform`.
-    pub kind: String,
+    /// Its kind.
+    pub kind: &'static str,
     /// How long its windows are; none of a job that runs by the instant.
     pub every: Option<Period>,
-    /// When it will next be due by the clock; none where it only follows other jobs.
+    /// Its cron text, what it comes after, or both.
+    pub when: String,
+    /// Whether it runs by itself.
+    pub enabled: bool,
+    /// Its next firing; of one that comes after others, not before this.
     pub next_run_at: Option<DateTime<Utc>>,
-    /// The newest firing that found nothing to do; it is no run.
+    /// What is running now.
+    pub running: Option<String>,
+    /// Its latest run.
+    pub last_run: Option<LastOverview>,
+    /// The newest firing that found nothing to do.
     pub last_idle_at: Option<DateTime<Utc>>,
+    /// How many firings found nothing to do, ever; they are no runs.
+    pub idle_runs: u64,
+}
+
+/// A job's latest run as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastOverview {
+    /// Its window.
+    pub window: Window,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Which try it was.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
 }
 
 /// A run that somebody asked for.

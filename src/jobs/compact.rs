@@ -24,9 +24,29 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::ride::EndReason,
+        domain::{
+            cancel::{Cancel, Why},
+            ride::EndReason,
+        },
         store::fixture::{Told, open},
     };
+
+    #[test]
+    fn a_cancelled_run_leaves_the_day_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let monday = "2026-01-05".parse().unwrap();
+        Told::new("2026-01-05T10:00:00Z").flush(&store, 5, TimeDelta::zero(), Some(EndReason::Idle));
+        let cancel = Cancel::default();
+        let of_run = store.cancelled_by(&cancel);
+        cancel.raise(Why::TimedOut);
+        assert!(run(&of_run, monday).is_err());
+        assert_eq!(
+            run(&store, monday).unwrap().counts["changed"],
+            1,
+            "nothing was sealed before"
+        );
+    }
 
     #[test]
     fn a_day_that_lost_a_ride_is_due_again() {

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     domain::{
+        cancel::Cancel,
         heart_rate::AlertRule,
         message::{Envelope, MessageKind, SendError, SendReceipt},
         ride_ended::RideEnded,
@@ -28,12 +29,18 @@ use crate::{
 ///
 /// # Errors
 /// When one could not be sent, saying why; it is tried again, and all others were sent all the same. When the ledger cannot
-/// be read or written.
-pub fn run(store: &Store, exporter: &Exporter, rule: &AlertRule, runtime: &Handle) -> Result<JobStatus> {
+/// be read or written, or the run was cancelled.
+pub fn run(
+    store: &Store,
+    exporter: &Exporter,
+    rule: &AlertRule,
+    runtime: &Handle,
+    cancel: &Cancel,
+) -> Result<JobStatus> {
     let mut status = JobStatus::done();
     let (mut sent, mut reasons) = (0, Vec::new());
     for kind in MessageKind::OF_RIDES {
-        let (sent_of_kind, reason) = drain(store, exporter, rule, kind, runtime)?;
+        let (sent_of_kind, reason) = drain(store, exporter, rule, kind, runtime, cancel)?;
         sent += sent_of_kind;
         reasons.extend(reason);
         status = status.count(name_of(kind), sent_of_kind);
@@ -60,11 +67,16 @@ fn drain(
     rule: &AlertRule,
     kind: MessageKind,
     runtime: &Handle,
+    cancel: &Cancel,
 ) -> Result<(u64, Option<String>)> {
     let connection = store.connection()?;
     let clock = store.clock();
     let (mut sent, mut last_reason) = (0, None);
-    while let Some(envelope) = outbox::claim_of_ride(&connection, kind, clock.now())? {
+    loop {
+        cancel.check()?;
+        let Some(envelope) = outbox::claim_of_ride(&connection, kind, clock.now())? else {
+            break;
+        };
         let settlement = match deliver(store, exporter, rule, &envelope, runtime)? {
             Ok(receipt) => Settlement::Sent(receipt.reference),
             Err(SendError::Retry(reason) | SendError::Unknown(reason)) => Settlement::Retry(reason),

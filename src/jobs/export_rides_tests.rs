@@ -19,7 +19,8 @@ fn exporter(folder: &tempfile::TempDir) -> Exporter {
 
 fn export(store: &Store, exporter: &Exporter) -> JobStatus {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    run(store, exporter, &AlertRule::default(), runtime.handle()).unwrap()
+    let cancel = Cancel::default();
+    run(store, exporter, &AlertRule::default(), runtime.handle(), &cancel).unwrap()
 }
 
 fn files(folder: &tempfile::TempDir) -> Vec<(String, usize)> {

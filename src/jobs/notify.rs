@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::send::drain;
 use crate::{
     domain::{
+        cancel::Cancel,
         message::{Message, MessageKind},
         report::{DailyReport, Moved, Restatement},
         run::JobStatus,
@@ -47,8 +48,8 @@ pub enum For {
 /// Queues the day's mail, then sends. Without recipients there is nothing to do.
 ///
 /// # Errors
-/// When a template does not fit, an address is not one, the ledger cannot be written, or a recipient does not have the
-/// mail afterwards.
+/// When a template does not fit, an address is not one, the ledger cannot be written, a recipient does not have the
+/// mail afterwards, or the run was cancelled.
 pub fn notify(
     store: &Store,
     notifier: &Notifier,
@@ -57,6 +58,7 @@ pub fn notify(
     addresses: Addresses<'_>,
     readers: For,
     runtime: &Handle,
+    cancel: &Cancel,
 ) -> Result<JobStatus> {
     if addresses.to.is_empty() {
         tracing::warn!("nobody is mailed the daily report: no recipient is set, see `--mail-to`");
@@ -70,7 +72,7 @@ pub fn notify(
     if !was_mailed {
         keep_mailed_report(store, day, &mail.report.figures())?;
     }
-    let drained = drain(store, Which::Other, &|_| notifier, runtime)?;
+    let drained = drain(store, Which::Other, &|_| notifier, runtime, cancel)?;
     check_delivered(store, &day.to_string(), drained.reason.as_deref())?;
     Ok(JobStatus::done()
         .count("mails_queued", queued)
@@ -222,6 +224,7 @@ mod tests {
                 addresses,
                 readers,
                 handle,
+                &Cancel::default(),
             );
             status.unwrap().counts["mails_queued"]
         }

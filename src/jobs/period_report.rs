@@ -62,6 +62,7 @@ pub fn run(store: &Store, templates: &Templates, window: Window) -> Result<JobSt
 /// When the reports' folder cannot be read or written.
 pub fn put_back(store: &Store, templates: &Templates, windows: &BTreeSet<Window>) -> Result<()> {
     for window in missing(store.data_dir(), windows)? {
+        store.check()?;
         if let Err(error) = run(store, templates, window) {
             tracing::warn!("the report of {window} is gone and cannot be made again: {error:#}");
         }

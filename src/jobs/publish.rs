@@ -3,14 +3,17 @@
 //! 1. Put what changed where the site is, leaves first.
 //! 2. Record it in `ops.publication`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
-    domain::run::JobStatus,
+    domain::{
+        cancel::{Cancel, Cancelled},
+        run::JobStatus,
+    },
     publish::{Item, Publisher},
     store::{
         Store,
@@ -18,20 +21,30 @@ use crate::{
     },
 };
 
+/// While the site is written, whether that is still wanted is looked at this often.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Publishes `items` and records it under `run_id`.
 ///
 /// # Errors
-/// When the site could not be published, or that could not be recorded.
+/// When the site could not be published, or that could not be recorded; when the run was cancelled: the next one goes on.
 pub fn publish(
     store: &Store,
     publisher: &Publisher,
     items: &[Item],
     run_id: Option<Uuid>,
     runtime: &Handle,
+    cancel: &Cancel,
 ) -> Result<JobStatus> {
     let target = publisher.target();
+    let publish = async {
+        tokio::select! {
+            status = publisher.publish(items) => Ok(status?),
+            cancelled = cancelled(cancel) => Err(anyhow::Error::new(cancelled)),
+        }
+    };
     let status = runtime
-        .block_on(publisher.publish(items))
+        .block_on(publish)
         .with_context(|| format!("failed to publish the site to `{target}`"))?;
     let publication = Publication {
         target: &target,
@@ -43,6 +56,16 @@ pub fn publish(
     Ok(JobStatus::done()
         .count("files_written", publication.written)
         .count("files_unchanged", publication.unchanged))
+}
+
+/// Answers when the run was cancelled.
+async fn cancelled(cancel: &Cancel) -> Cancelled {
+    loop {
+        match cancel.check() {
+            Ok(()) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(cancelled) => return cancelled,
+        }
+    }
 }
 
 /// Every file below `folder`, to be published below `prefix`; none where there is no folder. Hidden files are left out.

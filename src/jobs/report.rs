@@ -45,6 +45,7 @@ pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDa
     }
     let mut reports = BTreeMap::from([(day, report)]);
     for later in rendered_days(&folder)?.range(day + Days::new(1)..=day + Days::new(HISTORY_DAYS)) {
+        store.check()?;
         match model::build(store, rule, *later) {
             Ok(report) if site::json(&report)? != read(&folder, *later)?.unwrap_or_default() => {
                 reports.insert(*later, report);
@@ -56,7 +57,7 @@ pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDa
             }
         }
     }
-    let bytes = write(&folder, &reports, templates)?;
+    let bytes = write(store, &reports, templates)?;
     #[expect(clippy::cast_sign_loss, reason = "a count of rides")]
     Ok(JobStatus::done()
         .count("rides", rides as u64)
@@ -90,12 +91,13 @@ pub fn missing(data_dir: &Path, days: &BTreeSet<NaiveDate>) -> Result<Vec<NaiveD
 pub fn put_back(store: &Store, rule: &ReportRule, templates: &Templates, days: &[NaiveDate]) -> Result<()> {
     let mut reports = BTreeMap::new();
     for &day in days {
+        store.check()?;
         match model::build(store, rule, day) {
             Ok(report) => drop(reports.insert(day, report)),
             Err(error) => tracing::warn!("the report of {day} is gone and cannot be made again: {error:#}"),
         }
     }
-    write(&folder(store.data_dir()), &reports, templates).map(drop)
+    write(store, &reports, templates).map(drop)
 }
 
 /// Everything that is published: every rendered day, week and month, and the site around them.
@@ -156,12 +158,14 @@ fn json_of(folder: &Path, day: NaiveDate) -> PathBuf {
 }
 
 /// Writes `reports`, and again the days before and after each, since they link to it. Answers the bytes.
-fn write(folder: &Path, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &Templates) -> Result<u64> {
+fn write(store: &Store, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &Templates) -> Result<u64> {
+    let folder = &folder(store.data_dir());
     // Only days that have a page can be linked to: one that is sealed may never be reported.
     let mut days = rendered_days(folder)?;
     days.extend(reports.keys());
     let mut bytes = 0;
     for (day, report) in reports {
+        store.check()?;
         bytes += write_day(folder, report, neighbours(&days, *day), templates)?;
     }
     let beside = reports.keys().map(|day| neighbours(&days, *day));
@@ -171,6 +175,7 @@ fn write(folder: &Path, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &
         .collect();
     beside.retain(|day| !reports.contains_key(day));
     for day in beside {
+        store.check()?;
         if let Some(report) = read_report(folder, day)? {
             bytes += write_day(folder, &report, neighbours(&days, day), templates)?;
         }

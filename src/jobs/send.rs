@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use tokio::runtime::Handle;
 
 use crate::{
-    domain::run::JobStatus,
+    domain::{cancel::Cancel, run::JobStatus},
     notify::{Notifier, SendError},
     store::{
         Store,
@@ -36,9 +36,9 @@ pub type By<'n> = &'n dyn Fn(&str) -> &'n Notifier;
 ///
 /// # Errors
 /// When a mail could not be sent or may not have been, saying why; all others were sent all the same. When the ledger
-/// cannot be read or written.
-pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle) -> Result<JobStatus> {
-    let Drained { sent, failed, reason } = drain(store, which, by, runtime)?;
+/// cannot be read or written, or the run was cancelled.
+pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &Cancel) -> Result<JobStatus> {
+    let Drained { sent, failed, reason } = drain(store, which, by, runtime, cancel)?;
     if let Some(reason) = reason {
         let states: Vec<_> = failed.iter().map(|state| state.name()).collect();
         bail!(
@@ -58,12 +58,17 @@ pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle) -> Result
 /// Sends every one of `which` mails that is due, and says what became of them.
 ///
 /// # Errors
-/// When the ledger cannot be read or written.
-pub fn drain(store: &Store, which: Which, by: By<'_>, runtime: &Handle) -> Result<Drained> {
+/// When the ledger cannot be read or written, or the run was cancelled: between two mails, so that what became of each is
+/// known.
+pub fn drain(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &Cancel) -> Result<Drained> {
     let connection = store.connection()?;
     let clock = store.clock();
     let mut drained = Drained::default();
-    while let Some(envelope) = outbox::claim(&connection, which, clock.now())? {
+    loop {
+        cancel.check()?;
+        let Some(envelope) = outbox::claim(&connection, which, clock.now())? else {
+            break;
+        };
         let settlement = match runtime.block_on(by(&envelope.recipient).send(&envelope, clock.now())) {
             Ok(receipt) => Settlement::Sent(receipt.reference),
             Err(SendError::Retry(reason)) => Settlement::Retry(reason),

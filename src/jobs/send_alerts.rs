@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 
 use super::send::send;
 use crate::{
-    domain::{message::is_reserved, run::JobStatus},
+    domain::{cancel::Cancel, message::is_reserved, run::JobStatus},
     notify::Notifier,
     store::{Store, outbox::Which},
 };
@@ -15,8 +15,14 @@ use crate::{
 ///
 /// # Errors
 /// When a mail could not be sent, saying why; all others were sent all the same. When the ledger cannot be read or
-/// written.
-pub fn run(store: &Store, notifier: &Notifier, folder: &Notifier, runtime: &Handle) -> Result<JobStatus> {
+/// written, or the run was cancelled.
+pub fn run(
+    store: &Store,
+    notifier: &Notifier,
+    folder: &Notifier,
+    runtime: &Handle,
+    cancel: &Cancel,
+) -> Result<JobStatus> {
     let by = |recipient: &str| if is_reserved(recipient) { folder } else { notifier };
-    send(store, Which::Urgent, &by, runtime)
+    send(store, Which::Urgent, &by, runtime, cancel)
 }

@@ -1,16 +1,11 @@
 //! What the scheduler asks of a job, and what it hands to it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
-};
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::plan::Reason;
-use crate::domain::{run::JobStatus, window::Window};
+use crate::domain::{cancel::Cancel, run::JobStatus, window::Window};
 
 /// Something that can be run for a window. It gets the window and answers with a status; it never asks what time it
 /// is, and it blocks: the runner gives it a thread of its own.
@@ -42,7 +37,7 @@ pub struct Run {
     pub reason: Reason,
     /// Counted from 1.
     pub attempt: u32,
-    /// Raised when the run is no longer wanted; long work looks at it now and then.
+    /// Raised when the run is no longer wanted: long work looks at it between its steps, and lets it interrupt a long one.
     pub cancel: Cancel,
 }
 
@@ -55,53 +50,5 @@ impl Run {
         self.window
             .day()
             .with_context(|| format!("this job makes a business day, and {} is none", self.window))
-    }
-
-    /// Ends the run if it is no longer wanted: `run.check()?` between steps.
-    ///
-    /// # Errors
-    /// When it was cancelled.
-    pub fn check(&self) -> anyhow::Result<()> {
-        if self.cancel.is_raised() {
-            bail!("stopped between two steps");
-        }
-        Ok(())
-    }
-}
-
-/// A flag that says a run is no longer wanted, and why.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicU8>);
-
-/// Why a run is no longer wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    TimedOut = 1,
-    Superseded = 2,
-    Shutdown = 3,
-}
-
-impl Cancel {
-    /// Whether the run is no longer wanted.
-    #[must_use]
-    pub fn is_raised(&self) -> bool {
-        self.why().is_some()
-    }
-
-    /// Raises the flag; the first reason stays.
-    pub(super) fn raise(&self, why: Why) {
-        // The flag carries no other data, and whoever raises it later has lost: no ordering needed, no result either.
-        self.0
-            .compare_exchange(0, why as u8, Ordering::Relaxed, Ordering::Relaxed)
-            .ok();
-    }
-
-    pub(super) fn why(&self) -> Option<Why> {
-        match self.0.load(Ordering::Relaxed) {
-            1 => Some(Why::TimedOut),
-            2 => Some(Why::Superseded),
-            3 => Some(Why::Shutdown),
-            _ => None,
-        }
     }
 }

@@ -11,7 +11,7 @@ pub mod runner;
 pub mod ticker;
 
 pub use self::{
-    job::{Cancel, Job, Run},
+    job::{Job, Run},
     observer::{Observer, RunEnd},
     runner::{Options, Runner},
     ticker::Ticker,

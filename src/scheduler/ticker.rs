@@ -24,7 +24,6 @@ type Work = Arc<dyn Fn() -> anyhow::Result<()> + Send + Sync>;
 pub struct Ticker {
     scheduler: JobScheduler,
     runner: Runner,
-    wakers: Vec<Arc<Notify>>,
     lanes: Vec<JoinHandle<()>>,
 }
 
@@ -57,7 +56,6 @@ impl Ticker {
         let scheduler = JobScheduler::new()
             .await
             .context("cannot set up the scheduler's tick")?;
-        let mut wakers = Vec::new();
         let mut lanes = Vec::new();
         for (every, work) in ticks {
             // A tick that comes while the lane is at work is remembered once, however many there are.
@@ -70,23 +68,14 @@ impl Ticker {
                 .await
                 .context("cannot set up the scheduler's tick")?;
             waker.notify_one();
-            lanes.push(tokio::spawn(keep_going(work, Arc::clone(&waker))));
-            wakers.push(waker);
+            lanes.push(tokio::spawn(keep_going(work, waker)));
         }
         scheduler.start().await.context("cannot start the scheduler's tick")?;
         Ok(Ticker {
             scheduler,
             runner,
-            wakers,
             lanes,
         })
-    }
-
-    /// Looks for something to do right away rather than at the next tick.
-    pub fn wake(&self) {
-        for waker in &self.wakers {
-            waker.notify_one();
-        }
     }
 
     /// Stops ticking, waits up to `limit` for what runs, then cancels it. Says how many runs did not end even then.

@@ -59,7 +59,7 @@ impl Store {
         let sealed = self.try_seal(day, has_lost_rides);
         if sealed.is_err() {
             // On a full disk every byte counts. What a transaction has named meanwhile is completed at the next start.
-            let connection = self.connection()?;
+            let connection = self.lasting_connection()?;
             lake::discard_asides(&connection, self.data_dir(), day)?;
         }
         sealed

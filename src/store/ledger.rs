@@ -83,6 +83,8 @@ pub struct LastRun {
     pub done_started_at: Option<DateTime<Utc>>,
     /// When that run ended.
     pub done_finished_at: Option<DateTime<Utc>>,
+    /// Whether the window was run as it fired, rather than only because a person asked.
+    pub is_firing: bool,
 }
 
 /// What is kept of a job beside its runs.
@@ -165,6 +167,7 @@ impl Store {
                 finished_at: instant_or_null(row, 6)?,
                 done_started_at: instant_or_null(row, 7)?,
                 done_finished_at: instant_or_null(row, 8)?,
+                is_firing: row.get(9)?,
             })
         });
         rows.and_then(Iterator::collect).doing(doing)

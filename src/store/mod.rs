@@ -42,7 +42,11 @@ use uuid::Uuid;
 
 use crate::{
     clock::Clock,
-    domain::{heart_rate::RiderLimits, ride_ended::RideTarget},
+    domain::{
+        cancel::{Cancel, Cancelled, Interruptible},
+        heart_rate::RiderLimits,
+        ride_ended::RideTarget,
+    },
 };
 
 /// The database's file name in the data folder.
@@ -107,6 +111,9 @@ pub enum StoreError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The run that it is for is no longer wanted.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
     /// What was read is not what had to be there.
     #[error("{0}")]
     Inconsistent(String),
@@ -165,6 +172,8 @@ const MEMORY_LIMIT: &str = "1GB";
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// What is done through this clone is for a run that may be cancelled.
+    cancel: Option<Cancel>,
 }
 
 struct Inner {
@@ -213,7 +222,10 @@ impl Store {
             rider_limits: Mutex::new(rider_limits),
             ride_targets: OnceLock::new(),
         };
-        Ok(Store { inner: Arc::new(inner) })
+        Ok(Store {
+            inner: Arc::new(inner),
+            cancel: None,
+        })
     }
 
     /// The folder everything is in.
@@ -236,6 +248,24 @@ impl Store {
         self.connection()?
             .execute_batch(&format!("set memory_limit = {}", views::quoted(limit)))
             .doing(|| format!("cannot limit the database to {limit} of memory"))
+    }
+
+    /// The same database for the work of a run: once `cancel` is raised, its statement under way is interrupted, and it
+    /// gets no connection any more.
+    #[must_use]
+    pub fn cancelled_by(&self, cancel: &Cancel) -> Store {
+        Store {
+            inner: Arc::clone(&self.inner),
+            cancel: Some(cancel.clone()),
+        }
+    }
+
+    /// Ends the work of a run that is no longer wanted: `store.check()?` between steps that ask the database nothing.
+    ///
+    /// # Errors
+    /// When the run was cancelled.
+    pub fn check(&self) -> Result<()> {
+        self.cancel.as_ref().map_or(Ok(()), |cancel| Ok(cancel.check()?))
     }
 
     /// Keeps the lake's files as they are listed, until dropped.
@@ -267,8 +297,19 @@ impl Store {
     /// A connection of one's own; it returns to the pool when dropped.
     ///
     /// # Errors
-    /// When DuckDB cannot make another connection.
+    /// When DuckDB cannot make another connection, or the run that it is for was cancelled.
     pub fn connection(&self) -> Result<Lease> {
+        self.check()?;
+        let mut lease = self.lasting_connection()?;
+        lease.interruptible = self.cancel.as_ref().map(|cancel| {
+            let handle = lease.interrupt_handle();
+            cancel.interrupts_with(move || handle.interrupt())
+        });
+        Ok(lease)
+    }
+
+    /// A connection that a cancelled run still has, to leave things in order.
+    fn lasting_connection(&self) -> Result<Lease> {
         let idle = lock(&self.inner.idle).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -278,6 +319,7 @@ impl Store {
         };
         Ok(Lease {
             connection: Some(connection),
+            interruptible: None,
             inner: Arc::clone(&self.inner),
         })
     }
@@ -286,6 +328,7 @@ impl Store {
 /// A connection on loan from the pool.
 pub struct Lease {
     connection: Option<Connection>,
+    interruptible: Option<Interruptible>,
     inner: Arc<Inner>,
 }
 
@@ -309,6 +352,8 @@ impl DerefMut for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // Neither the rollback nor whoever has the connection next is what was cancelled.
+        self.interruptible.take();
         if let Some(connection) = self.connection.take() {
             // A lease dropped in the middle of a transaction must not hand that transaction to the next. The crate
             // does not tell whether there is one; where there is none this fails and changes nothing.

@@ -12,7 +12,11 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
 use deloton::{
     clock::Clock,
-    domain::report::DailyReport,
+    domain::{
+        cancel::{Cancel, Why},
+        report::DailyReport,
+        run::JobStatus,
+    },
     jobs::{
         notify::{Addresses, For, notify},
         send,
@@ -213,9 +217,14 @@ impl Office {
             addresses,
             For::FirstReaders,
             self.runtime.handle(),
+            &Cancel::default(),
         )
         .map(|status| status.counts)
         .map_err(|error| format!("{error:#}"))
+    }
+
+    fn send(&self, notifier: &Notifier, cancel: &Cancel) -> anyhow::Result<JobStatus> {
+        send::send(&self.store, Which::Other, &|_| notifier, self.runtime.handle(), cancel)
     }
 
     fn counts(&self) -> Vec<(MailState, u64)> {
@@ -378,12 +387,27 @@ fn what_ses_answers_decides_what_becomes_of_a_mail() {
         let id = outbox::list(&connection, None, 1).unwrap()[0].message_id;
         assert!(outbox::resend(&connection, id).unwrap());
         assert_eq!(
-            send::send(&office.store, Which::Other, &|_| &notifier, office.runtime.handle())
-                .unwrap()
-                .counts["mails_sent"],
+            office.send(&notifier, &Cancel::default()).unwrap().counts["mails_sent"],
             1
         );
     }
+}
+
+#[test]
+fn a_cancelled_run_sends_no_further_mail_and_knows_what_became_of_each() {
+    let office = Office::open();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    office
+        .notify(&Notifier::Ses(Ses::new(&sdk(&format!("http://{free}")), None)))
+        .unwrap_err();
+    let waiting = office.counts();
+    let ses = FakeSes::start(&office.runtime);
+    let notifier = Notifier::Ses(Ses::new(&sdk(&ses.url), None));
+    let cancel = Cancel::default();
+    cancel.raise(Why::TimedOut);
+    assert!(office.send(&notifier, &cancel).is_err());
+    assert!(ses.taken().is_empty());
+    assert_eq!(office.counts(), waiting);
 }
 
 #[test]

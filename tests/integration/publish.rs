@@ -17,7 +17,10 @@ use aws_sdk_s3::{
 };
 use deloton::{
     clock::Clock,
-    domain::artifact::{Artifact, media_type_of},
+    domain::{
+        artifact::{Artifact, media_type_of},
+        cancel::Cancel,
+    },
     jobs,
     publish::{Item, PublishError, Publisher, S3Publisher},
     store::Store,
@@ -445,7 +448,8 @@ fn the_job_publishes_and_records_it() {
     let store = Store::open(folder.path(), clock).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let publisher = Publisher::directory(folder.path().join("site"));
-    let publish = || jobs::publish::publish(&store, &publisher, &site(1), None, runtime.handle()).unwrap();
+    let publish =
+        || jobs::publish::publish(&store, &publisher, &site(1), None, runtime.handle(), &Cancel::default()).unwrap();
     assert_eq!(publish().counts["files_written"], 6);
     assert_eq!(publish().counts["files_unchanged"], 6);
     let mut published = files(&folder.path().join("site"));

@@ -88,18 +88,20 @@ pub(super) fn grid(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
     let gone = latest
         .keys()
         .filter(|name| !known.contains(*name))
-        .map(|name| (name.clone(), None, Some(Period::Day), None, None));
-    let jobs = schedule
-        .into_iter()
-        .map(|job| (job.name, Some(job.kind), job.every, job.next_run_at, job.last_idle_at))
-        .chain(gone);
+        .map(|name| JobOverview {
+            name: name.clone(),
+            every: Some(Period::Day),
+            ..JobOverview::default()
+        });
+    let jobs = schedule.into_iter().chain(gone);
     let by_cell: BTreeMap<(String, Window), ledger::GridCell> = cells
         .into_iter()
         .map(|cell| ((cell.job.clone(), cell.window), cell))
         .collect();
     let rows: Vec<_> = jobs
-        .map(|(name, kind, every, next_run_at, idle_at)| {
-            let cells = every.map(|every| {
+        .map(|job| {
+            let JobOverview { name, kind, .. } = job;
+            let cells = job.every.map(|every| {
                 let windows = days.chunk_by(|&a, &b| every.around(a) == every.around(b));
                 let cell = |days: &[NaiveDate]| {
                     let window = every.around(days[0]);
@@ -115,8 +117,9 @@ pub(super) fn grid(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
                 })
             });
             json!({
-                "name": name, "kind": kind, "next": next_run_at.map(|at| moment(at, rule)), "last": last,
-                "idle": idle_at.map(|at| moment(at, rule)), "cells": cells,
+                "name": name, "kind": Some(kind).filter(|kind| !kind.is_empty()), "is_enabled": job.enabled,
+                "next": job.next_run_at.map(|at| moment(at, rule)), "last": last,
+                "idle": job.last_idle_at.map(|at| moment(at, rule)), "idle_runs": job.idle_runs, "cells": cells,
             })
         })
         .collect();

@@ -106,7 +106,8 @@ fn runs(day: NaiveDate) -> Runs {
     let outcomes = ["succeeded", "failed", "running", "abandoned"];
     let job = |name: &str| JobOverview {
         name: name.to_owned(),
-        kind: "compact".to_owned(),
+        kind: "compact",
+        enabled: name != "abandoned",
         every: match name {
             "failed" => Some(Period::Week),
             "idle" => None,
@@ -114,6 +115,7 @@ fn runs(day: NaiveDate) -> Runs {
         },
         next_run_at: (name == "failed").then(now),
         last_idle_at: (name == "idle").then(now),
+        ..JobOverview::default()
     };
     let cell = |attempts, outcome: &str| GridCell {
         job: outcome.to_owned(),

@@ -161,14 +161,19 @@ impl Kind {
             Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Prune { .. } | Kind::Backup { .. }
         )
     }
+
+    /// Whether most runs of it only look whether there is something to do.
+    #[must_use]
+    pub fn is_often_idle(&self) -> bool {
+        matches!(self, Kind::Send | Kind::SendAlerts | Kind::ExportRides)
+    }
 }
 
 impl JobConfig {
     /// Whether its window is an instant: `send`, `send_alerts`, `export_rides`, and whatever fires more often than daily.
     #[must_use]
     pub fn is_sub_day(&self) -> bool {
-        matches!(self.kind, Kind::Send | Kind::SendAlerts | Kind::ExportRides)
-            || self.cron.as_ref().is_some_and(CronText::is_sub_day)
+        self.kind.is_often_idle() || self.cron.as_ref().is_some_and(CronText::is_sub_day)
     }
 
     /// The window of it that `asked` means: a day means the week or the month it is in, where the job makes those.

@@ -437,7 +437,7 @@ impl<'p> Calendar<'p> {
         match last {
             // What it is made from has changed since it failed: that failure says nothing any more.
             Some(last) if is_open && !made_from_newer(last.started_at) => {
-                match try_again(job, window, last, self.now) {
+                match try_again(job, window, last, self.view.up_since, self.now) {
                     Ok(reason) => Standing::Due(reason, last.attempt + 1),
                     Err(on) => Standing::Waiting(on),
                 }

@@ -7,6 +7,7 @@
 //! ok JOB DAY[..DAY] T   done in the minute from T; of a range, the same time of day after each
 //! failed|abandoned|running JOB WINDOW T [xN]
 //! idle JOB T            the firing at T found nothing to do
+//! asked JOB T           done by hand in the minute from T, of a job that runs by the instant
 //! told failures|deadlines JOB T   somebody was told of them up to T
 //! rows|late DAY…        days with rides in the buffer; sealed ones with late rides
 //! stream T              ingest has read up to T and is behind
@@ -65,7 +66,17 @@ impl Case {
             ["now", at] => self.now = instant(at),
             ["told", "failures", job, at] => self.history(job).told.failures = Some(instant(at)),
             ["told", "deadlines", job, at] => self.history(job).told.deadlines = Some(instant(at)),
-            ["idle", job, at] => self.history(job).last_idle_at = Some(instant(at)),
+            ["idle", job, at] => {
+                self.history(job).last_idle_at = Some(instant(at));
+                self.history(job).answered = Some(instant(at));
+            }
+            ["asked", job, at] => {
+                let (window, answered) = (Window::Instant(instant(at)), self.history(job).answered);
+                self.ran(job, window, Outcome::Succeeded, instant(at), 1);
+                let history = self.history(job);
+                history.answered = answered;
+                history.windows.get_mut(&window).unwrap().is_firing = false;
+            }
             ["rows", ref days @ ..] => self
                 .view
                 .days_with_rows
@@ -94,7 +105,9 @@ impl Case {
     }
 
     fn ran(&mut self, job: &str, window: Window, outcome: Outcome, at: DateTime<Utc>, attempt: u32) {
-        let windows = &mut self.history(job).windows;
+        let history = self.history(job);
+        history.answered = history.answered.max(window.instant());
+        let windows = &mut history.windows;
         let ended = at + TimeDelta::minutes(1);
         let before = windows.get(&window).and_then(|last| last.done);
         let done = if outcome == Outcome::Succeeded {
@@ -114,6 +127,7 @@ impl Case {
                 scheduled_at: at,
                 started_at: at,
                 finished_at,
+                is_firing: true,
                 done,
             },
         );

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Due, LedgerView, Plan, Reason, Waiting, WaitingOn, try_again};
+use super::{Due, LedgerView, Plan, Reason, UNEVEN, Waiting, WaitingOn, try_again};
 use crate::{
     config::schedule::{CatchUp, JobConfig, Overlap},
     domain::{run::Outcome, window::Window},
@@ -28,11 +28,15 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
             return;
         }
     }
-    // After a clock was set back, what was answered "later" than now does not hold up what comes.
-    let answered = history.newest_instant().filter(|&newest| newest <= now);
-    let after = answered.map_or(history.first_seen_at.min(now), |newest| {
-        newest.max(history.first_seen_at.min(now))
-    });
+    let since = match history.answered {
+        // The clock was set back by a moment: nothing fires again before it is where it was.
+        Some(answered) if answered > now && answered - now <= UNEVEN => now,
+        // It was set back by more than anybody should wait for: what fires from then on is answered.
+        Some(answered) if answered > now => view.up_since,
+        Some(answered) => answered,
+        None => history.first_seen_at,
+    };
+    let after = since.max(history.first_seen_at).min(now);
     let newest = latest_at(cron, job.timezone, now).filter(|&newest| newest > after);
     let firings = match (job.catch_up, newest) {
         (_, None) => Vec::new(),
@@ -50,12 +54,18 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
         }
         (CatchUp::None, Some(newest)) => Vec::from_iter((newest >= view.up_since).then_some(newest)),
     };
-    let dropped = |at: DateTime<Utc>| job.overlap == Overlap::Skip && history.was_running_at(at);
+    let is_answered = |at| {
+        history
+            .windows
+            .get(&Window::Instant(at))
+            .is_some_and(|last| last.is_firing)
+    };
+    let dropped = |at| is_answered(at) || (job.overlap == Overlap::Skip && history.was_running_at(at));
     let mut firings: Vec<_> = firings.into_iter().filter(|&at| !dropped(at)).collect();
     if firings.is_empty() && running.is_none() {
         // Nothing newer has come: a run that failed may be tried again.
-        let last = history.windows.iter().next_back();
-        if let Some((&window, last)) = last.filter(|(_, last)| is_open(last.outcome)) {
+        let last = history.newest_by_instant();
+        if let Some((window, last)) = last.filter(|(_, last)| is_open(last.outcome)) {
             let due = |reason| Due {
                 job: job.name.clone(),
                 window,
@@ -63,7 +73,7 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
                 attempt: last.attempt + 1,
                 reason,
             };
-            match try_again(job, window, last, now) {
+            match try_again(job, window, last, view.up_since, now) {
                 Ok(reason) => plan.due.push(due(reason)),
                 Err(on) => plan.waiting.push(Waiting {
                     job: job.name.clone(),

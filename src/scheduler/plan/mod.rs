@@ -84,6 +84,18 @@ impl Reason {
             Reason::Backfill => "backfill",
         }
     }
+
+    /// Whether a person asked for such a run.
+    #[must_use]
+    pub fn is_asked(self) -> bool {
+        matches!(self, Reason::Manual | Reason::Upstream | Reason::Backfill)
+    }
+
+    /// Whether such a run answers a firing.
+    #[must_use]
+    pub fn is_firing(self) -> bool {
+        matches!(self, Reason::Schedule | Reason::CatchUp)
+    }
 }
 
 /// A run that is wanted but cannot be made now.
@@ -253,9 +265,24 @@ pub(super) fn upstream_order(schedule: &Schedule) -> Vec<&JobConfig> {
     order
 }
 
+/// A clock that shows so much less than before was not set back as far as anybody need care: it soon is where it was.
+pub const UNEVEN: TimeDelta = TimeDelta::minutes(1);
+
 /// Whether a failed or abandoned run is due again, or what it waits for.
-fn try_again(job: &JobConfig, window: Window, last: &Last, now: DateTime<Utc>) -> Result<Reason, WaitingOn> {
+fn try_again(
+    job: &JobConfig,
+    window: Window,
+    last: &Last,
+    up_since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Reason, WaitingOn> {
     let ended_at = last.finished_at.unwrap_or(last.started_at);
+    // An end that lies in the future was stamped by a clock that has been set back since, and which ran anew from then on.
+    let ended_at = if ended_at > now + UNEVEN {
+        up_since
+    } else {
+        ended_at.min(now)
+    };
     let (reason, wait) = match last.outcome {
         // Once right away; then slower and slower, so that a run which takes the process down does not keep it down.
         Outcome::Abandoned if last.attempt == 1 => (Reason::Abandoned, TimeDelta::zero()),
@@ -264,8 +291,7 @@ fn try_again(job: &JobConfig, window: Window, last: &Last, now: DateTime<Utc>) -
         _ => (Reason::Retry, backoff(job, window, last.attempt)),
     };
     let at = ended_at + wait;
-    // An end that lies in the future was stamped by a clock that has been set back since.
-    if at <= now || ended_at > now {
+    if at <= now {
         Ok(reason)
     } else {
         Err(WaitingOn::Retry {
@@ -316,6 +342,8 @@ const NEWS: TimeDelta = TimeDelta::days(7);
 
 #[cfg(test)]
 mod case;
+#[cfg(test)]
+mod clock_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -109,7 +109,7 @@ pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now
                 .filter(|due| due.job == job.name)
                 .map(|due| due.scheduled_at)
                 .min();
-            let from = history.newest_instant().unwrap_or(history.first_seen_at);
+            let from = history.answered.unwrap_or(history.first_seen_at);
             let until = planned_first.unwrap_or(now);
             let first = next_after(cron, job.timezone, from).filter(|&first| first < until);
             let last = latest_at(cron, job.timezone, until - chrono::TimeDelta::seconds(1));

@@ -758,6 +758,59 @@ fn a_clock_set_back_does_not_silence_jobs_by_the_instant() {
     );
 }
 
+const BACKUP: &str = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 */6 * * *\"\n";
+
+#[test]
+fn a_clock_set_back_runs_nothing_again() {
+    let given = |up: &str, now: &str| {
+        format!(
+            "seen 2026-01-01T00:00:00Z
+            ok backup 2026-01-06T06:00:00Z 2026-01-06T06:00:00Z
+            ok backup 2026-01-06T12:00:00Z 2026-01-06T12:00:00Z
+            up {up}
+            now {now}
+            =>"
+        )
+    };
+    case(BACKUP, &given("2026-01-02T00:00:00Z", "2026-01-06T11:59:50Z"));
+    case(BACKUP, &given("2026-01-06T03:00:00Z", "2026-01-06T06:00:10Z"));
+    case(
+        BACKUP,
+        &(given("2026-01-06T03:00:00Z", "2026-01-06T18:00:00Z") + "due backup 2026-01-06T18:00:00Z schedule"),
+    );
+}
+
+#[test]
+fn a_run_by_hand_answers_no_firing() {
+    case(
+        BACKUP,
+        "seen 2026-01-05T12:30:00Z
+        up 2026-01-06T07:00:00Z
+        asked backup 2026-01-06T07:01:00Z
+        now 2026-01-06T07:05:00Z
+        =>
+        due backup 2026-01-05T18:00:00Z catch_up
+        due backup 2026-01-06T00:00:00Z catch_up
+        due backup 2026-01-06T06:00:00Z catch_up",
+    );
+}
+
+#[test]
+fn a_failure_that_a_clock_stamped_before_it_was_set_back_still_waits() {
+    let case = Case::read(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        failed compact 2026-01-05 2026-01-06T04:00:00Z x3
+        up 2026-01-06T00:30:00Z
+        now 2026-01-06T00:30:00Z",
+    );
+    let plan = plan(&case.schedule, &case.view, case.stream, case.now);
+    assert!(
+        matches!(plan.waiting[0].on, WaitingOn::Retry { at, .. } if at > case.now),
+        "{plan:?}"
+    );
+}
+
 #[test]
 fn overlap_decides_about_firings_while_the_job_runs() {
     let send = |overlap: &str| format!("{SEND}overlap = \"{overlap}\"\n");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{History, Last, LedgerView, Stream, calendar, happens_once, plan, upstream_order};
+use super::{History, Last, LedgerView, Stream, UNEVEN, calendar, happens_once, plan, upstream_order};
 use crate::{
     config::schedule::{JobConfig, Schedule},
     domain::{day::DayRule, run::Outcome, window::Window},
@@ -17,9 +17,6 @@ const LOOK_BACK: TimeDelta = TimeDelta::days(7);
 
 /// After a job's failure was told, further ones are told together, when this is over.
 const FOLD: TimeDelta = TimeDelta::hours(6);
-
-/// A clock that is read twice may differ by this much from itself without having been set back.
-const UNEVEN: TimeDelta = TimeDelta::minutes(1);
 
 /// One thing that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,11 +154,11 @@ fn failures(job: &JobConfig, history: &History, now: DateTime<Utc>) -> Vec<Troub
     };
     if job.is_sub_day() {
         // What went well since then says that the failures before it are over.
-        let newest = history.windows.iter().next_back();
+        let newest = history.newest_by_instant();
         let is_over = |window: &Window| matches!(window, Window::Instant(at) if history.last_idle_at > Some(*at));
         let open = newest.filter(|(window, _)| !is_over(window));
         let times = history.windows.values().filter_map(gave_up).count();
-        let open = open.and_then(|(&window, last)| Some(trouble(window, last, gave_up(last)?, times)));
+        let open = open.and_then(|(window, last)| Some(trouble(window, last, gave_up(last)?, times)));
         return open.into_iter().collect();
     }
     let windows = history.windows.iter();

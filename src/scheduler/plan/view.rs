@@ -18,7 +18,7 @@ pub struct LedgerView {
     pub days_with_rows: BTreeSet<NaiveDate>,
     /// Sealed days for which something arrived since.
     pub late_days: BTreeSet<NaiveDate>,
-    /// Since when the program has been awake: firings before it were missed.
+    /// Since when the program has been awake and its clock has not been set back: firings before it were missed.
     pub up_since: DateTime<Utc>,
 }
 
@@ -27,8 +27,12 @@ pub struct LedgerView {
 pub struct History {
     /// When the program first knew the job.
     pub first_seen_at: DateTime<Utc>,
+    /// The firing by the instant that was answered last.
+    pub answered: Option<DateTime<Utc>>,
     /// The newest firing that was answered with nothing to do; such runs are not among `windows`.
     pub last_idle_at: Option<DateTime<Utc>>,
+    /// How many firings were answered so, ever.
+    pub idle_runs: u64,
     /// The latest run of each window.
     pub windows: BTreeMap<Window, Last>,
     /// What somebody was told of it.
@@ -57,6 +61,8 @@ pub struct Last {
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Whether the window was run as it fired, rather than only because a person asked.
+    pub is_firing: bool,
     /// The latest run of the window that did what it was for, this one or an earlier one.
     pub done: Option<Done>,
 }
@@ -97,6 +103,7 @@ impl LedgerView {
                 .into_iter()
                 .map(|row| {
                     let mut history = History::new(row.first_seen_at.min(up_since), row.last_idle_at);
+                    history.idle_runs = row.idle_runs;
                     history.told = Told {
                         failures: row.failures_told_at,
                         deadlines: row.deadlines_told_until,
@@ -124,8 +131,12 @@ impl LedgerView {
                 scheduled_at: run.scheduled_at,
                 started_at: run.started_at,
                 finished_at: run.finished_at,
+                is_firing: run.is_firing,
                 done,
             };
+            if last.is_firing {
+                history.answered = history.answered.max(run.window.instant());
+            }
             history.windows.insert(run.window, last);
         }
         view
@@ -144,25 +155,33 @@ impl History {
     pub fn new(first_seen_at: DateTime<Utc>, last_idle_at: Option<DateTime<Utc>>) -> Self {
         History {
             first_seen_at,
+            answered: last_idle_at,
             last_idle_at,
+            idle_runs: 0,
             windows: BTreeMap::new(),
             told: Told::default(),
         }
     }
 
-    /// The newest instant that was run or answered with nothing to do.
+    /// The run by the instant that began last.
     #[must_use]
-    pub fn newest_instant(&self) -> Option<DateTime<Utc>> {
-        let run = self.windows.keys().next_back().and_then(|window| window.instant());
-        run.max(self.last_idle_at)
+    pub fn newest_by_instant(&self) -> Option<(Window, &Last)> {
+        let by_instant = self.windows.iter().filter(|(window, _)| window.instant().is_some());
+        let newest = by_instant.max_by_key(|(_, last)| last.started_at);
+        newest.map(|(&window, last)| (window, last))
     }
 
-    /// Keeps the newest few instants: older ones decide nothing any more.
-    pub fn forget_old_instants(&mut self) {
+    /// Keeps the few runs by the instant that began last: older ones decide nothing any more.
+    pub fn forget_old_instants(&mut self) -> Option<Window> {
         const KEPT: usize = 50;
-        while self.windows.len() > KEPT && matches!(self.windows.first_key_value(), Some((Window::Instant(_), _))) {
-            self.windows.pop_first();
+        let by_instant = || self.windows.iter().filter(|(window, _)| window.instant().is_some());
+        if by_instant().count() <= KEPT {
+            return None;
         }
+        // By when they ran: after a clock was set back, the newest is not the one with the latest name.
+        let (&oldest, _) = by_instant().min_by_key(|(_, last)| last.started_at)?;
+        self.windows.remove(&oldest);
+        Some(oldest)
     }
 
     /// The window it is running now, and since when.

@@ -161,6 +161,7 @@ fn live(life: &Life) -> Lived {
                 scheduled_at: due.scheduled_at,
                 started_at,
                 finished_at: Some(finished_at),
+                is_firing: due.reason.is_firing(),
                 done: Some(Done {
                     started_at,
                     finished_at,

@@ -1,8 +1,8 @@
 //! Runs that a person asked for.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::sync::PoisonError;
 
-use super::{super::plan::Reason, Ended, Runner};
+use super::{super::plan::Reason, Ended, Runner, execute::Unclaimed};
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::{run::Outcome, window::Window},
@@ -132,6 +132,16 @@ impl Runner {
             let example = target.every.last_over(day);
             bail!("`{job}` makes {made}s: give it one, e.g. `deloton run {job} --day {example}`");
         };
+        let begins_at = match window {
+            Window::Instant(at) => at,
+            Window::Day(_) | Window::Week(_) | Window::Month(_) => {
+                let (first, _) = window.span().expect("all but instants have days");
+                schedule.day.span(first).start
+            }
+        };
+        if begins_at > now {
+            bail!("`{job}` cannot run for {window}: that is to come");
+        }
         // What is made of a day that goes on would say less than there is, and be taken for all of it.
         if let Some((_, last)) = window.span().filter(|_| target.kind.needs_day()) {
             let ends_at = schedule.day.span(last).end;
@@ -184,13 +194,7 @@ impl Runner {
         run_id: Option<Uuid>,
     ) -> anyhow::Result<Ended> {
         loop {
-            if self.inner.stopping.load(Ordering::Acquire) {
-                bail!(
-                    "`{}` was not started for {window}: the program is about to end",
-                    job.name
-                );
-            }
-            let busy = match self.claim(job, window, None, run_id) {
+            let (busy_id, busy_window) = match self.claim(job, window, None, run_id) {
                 Ok(claim) => {
                     let attempt = {
                         let state = self.lock();
@@ -203,23 +207,27 @@ impl Runner {
                     let scheduled_at = self.inner.clock.now();
                     return self.execute(job, claim, scheduled_at, attempt, reason);
                 }
-                Err(busy) => busy,
+                Err(Unclaimed::Busy { run_id, window }) => (run_id, window),
+                Err(Unclaimed::Stopping) => bail!(
+                    "`{}` was not started for {window}: the program is about to end",
+                    job.name
+                ),
             };
             let mut state = self.lock();
             while state
                 .running
                 .get(&job.name)
-                .is_some_and(|running| running.run_id == busy.run_id)
+                .is_some_and(|running| running.run_id == busy_id)
             {
                 state = self.inner.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             drop(state);
-            if busy.window == window {
-                let run = self.inner.store.job_run(busy.run_id)?;
+            if busy_window == window {
+                let run = self.inner.store.job_run(busy_id)?;
                 return run.map(Ended::from).with_context(|| {
                     format!(
                         "`{}` ran for {window}, but the ledger does not have run {}",
-                        job.name, busy.run_id
+                        job.name, busy_id
                     )
                 });
             }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     super::{
         RunEnd,
-        job::{Cancel, Run, Why},
+        job::Run,
         plan::{Done, Last, Reason},
     },
     Runner,
@@ -24,12 +24,19 @@ use super::{
 use crate::{
     config::schedule::JobConfig,
     domain::{
+        cancel::{Cancel, Why},
         run::{JobStatus, Outcome},
         window::Window,
     },
     logging::RunLog,
-    store::ledger::{JobRun, NewRun},
+    store::{
+        self,
+        ledger::{JobRun, NewRun},
+    },
 };
+
+/// The end of a run that cannot be written down is tried again this often at least.
+const MOST_WAIT: Duration = Duration::from_secs(5);
 
 /// A run that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,26 +79,32 @@ pub(super) struct Claim {
     log: RunLog,
 }
 
-/// Who has the job.
+/// Why a job could not be taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Busy {
-    pub(super) run_id: Uuid,
-    pub(super) window: Window,
+pub(super) enum Unclaimed {
+    /// This run has it.
+    Busy { run_id: Uuid, window: Window },
+    /// The program is about to end.
+    Stopping,
 }
 
 impl Runner {
-    /// Takes the job, unless it runs, or unless its window was run since `planned_at`. The run has the id `run_id`, or a
-    /// new one.
+    /// Takes the job, unless it runs, or unless its window was run since `planned_at`; nothing is taken once the program is
+    /// about to end. The run has the id `run_id`, or a new one.
     pub(super) fn claim(
         &self,
         job: &JobConfig,
         window: Window,
         planned_at: Option<u64>,
         run_id: Option<Uuid>,
-    ) -> Result<Claim, Busy> {
+    ) -> Result<Claim, Unclaimed> {
         let mut state = self.lock();
+        // Under the lock: what stops the program waits for what is under way, and nothing may slip in after it has looked.
+        if self.inner.stopping.load(Ordering::Acquire) {
+            return Err(Unclaimed::Stopping);
+        }
         if let Some(running) = state.running.get(&job.name) {
-            return Err(Busy {
+            return Err(Unclaimed::Busy {
                 run_id: running.run_id,
                 window: running.window,
             });
@@ -103,7 +116,7 @@ impl Runner {
             .copied()
             .unwrap_or_default();
         if planned_at.is_some_and(|planned_at| begun > planned_at) {
-            return Err(Busy { run_id, window });
+            return Err(Unclaimed::Busy { run_id, window });
         }
         state.version += 1;
         state.disturb(window);
@@ -118,7 +131,6 @@ impl Runner {
             is_stuck: false,
         };
         state.running.insert(job.name.clone(), running);
-        state.awaited.retain(|awaited| awaited.run_id != run_id);
         Ok(Claim {
             run_id,
             window,
@@ -127,8 +139,8 @@ impl Runner {
         })
     }
 
-    /// Runs the job and writes down that it began and how it ended. A run by the instant is written down when it is
-    /// over, and not at all if there was nothing to do.
+    /// Runs the job and writes down that it began and how it ended. Of jobs that look every few seconds whether there is
+    /// something to do, that is written when they found something: killed before, they leave no row, and look again.
     pub(super) fn execute(
         &self,
         job: &JobConfig,
@@ -162,15 +174,17 @@ impl Runner {
     ) -> anyhow::Result<Ended> {
         let Claim { run_id, window, .. } = *claim;
         let by_instant = window.instant().is_some();
+        let is_counted_if_idle = by_instant && job.kind.is_often_idle() && !reason.is_asked();
         let _hearing = claim.log.hear();
         let (started_at, before) = {
             let mut state = self.lock();
             let started_at = state.stamp(self.inner.clock.now());
-            let windows = &mut state.history(&job.name, started_at).windows;
-            let before = windows.get(&window).cloned();
+            let history = state.history(&job.name, started_at);
+            let before = history.windows.get(&window).cloned();
+            let is_firing = reason.is_firing() || before.as_ref().is_some_and(|last| last.is_firing);
             let done = before.as_ref().and_then(|last| last.done);
             let outcome = Outcome::Running;
-            windows.insert(
+            history.windows.insert(
                 window,
                 Last {
                     attempt,
@@ -178,6 +192,7 @@ impl Runner {
                     scheduled_at,
                     started_at,
                     finished_at: None,
+                    is_firing,
                     done,
                 },
             );
@@ -199,10 +214,14 @@ impl Runner {
                 job.name, job.window = %window, run.id = %run_id, run.attempt = attempt, run.reason = reason.name(),
                 "`{}` started for {window}", job.name
             );
+        }
+        if !is_counted_if_idle {
             if let Err(error) = self.inner.store.start_run(new) {
                 self.take_back(job, window, before);
                 return Err(error.into());
             }
+            // Not earlier: whoever asked for it finds it there or here.
+            self.lock().awaited.retain(|awaited| awaited.run_id != run_id);
         }
 
         let run = Run {
@@ -219,7 +238,7 @@ impl Runner {
         let result = self.call(job, run.clone(), &claim.log);
         let took = clock.elapsed();
 
-        let idle = by_instant && result.as_ref().is_ok_and(|status| status.nothing_to_do);
+        let idle = is_counted_if_idle && result.as_ref().is_ok_and(|status| status.nothing_to_do);
         let finished_at = self.lock().stamp(self.inner.clock.now());
         let (outcome, counts, error) = match &result {
             Ok(status) => (Outcome::Succeeded, serde_json::json!(status.counts), None),
@@ -246,21 +265,24 @@ impl Runner {
         }
 
         let log = claim.log.lines();
-        // The ledger first: what the view says must have been written.
-        let mut written = Ok(());
+        // The ledger first: what the view says must have been written, and nobody must hear of what was not.
         if !idle {
-            if by_instant {
-                written = self.inner.store.start_run(new);
-            }
-            let line = result
-                .as_ref()
-                .map_err(|_| (outcome, error.as_deref().unwrap_or_default()));
-            written = written
-                .and_then(|()| self.inner.store.finish_run(run_id, finished_at, line))
-                .and_then(|()| self.inner.store.keep_run_log(run_id, &log));
+            let end = || match &result {
+                Ok(status) => Ok(status),
+                Err(_) => Err((outcome, error.as_deref().unwrap_or_default())),
+            };
+            let mut unwritten = Some(new).filter(|_| is_counted_if_idle);
+            self.write_down(job, window, || {
+                let store = &self.inner.store;
+                if let Some(new) = unwritten {
+                    store.start_run(new)?;
+                    unwritten = None;
+                }
+                store.finish_run(run_id, finished_at, end())?;
+                store.keep_run_log(run_id, &log)
+            })?;
         }
-        // What the ledger does not have will run again: then nobody must hear that it is done.
-        if let Some(observer) = self.inner.observer.get().filter(|_| written.is_ok()) {
+        if let Some(observer) = self.inner.observer.get() {
             let end = RunEnd {
                 outcome,
                 took,
@@ -271,9 +293,13 @@ impl Runner {
         let mut state = self.lock();
         let last_idle_at = idle.then(|| window.instant());
         let history = state.history(&job.name, started_at);
+        if reason.is_firing() {
+            history.answered = window.instant().or(history.answered);
+        }
         if let Some(at) = last_idle_at {
             history.windows.remove(&window);
             history.last_idle_at = history.last_idle_at.max(at);
+            history.idle_runs += 1;
         } else if let Some(last) = history.windows.get_mut(&window) {
             last.outcome = outcome;
             last.finished_at = Some(finished_at);
@@ -283,7 +309,9 @@ impl Runner {
                     finished_at,
                 });
             }
-            history.forget_old_instants();
+            if let Some(forgotten) = history.forget_old_instants() {
+                state.begun.remove(&(job.name.clone(), forgotten));
+            }
         }
         if let Some(last_at) = last_idle_at.flatten() {
             state.begun.remove(&(job.name.clone(), window));
@@ -297,7 +325,6 @@ impl Runner {
             count.last_at = count.last_at.max(last_at);
         }
         drop(state);
-        written?;
         Ok(Ended {
             run_id,
             job: job.name.clone(),
@@ -307,6 +334,34 @@ impl Runner {
             counts,
             error,
         })
+    }
+
+    /// Has the end of a run written, and tries again until it is: meanwhile the run is not over for anybody, and nothing goes
+    /// on from it.
+    fn write_down(
+        &self,
+        job: &JobConfig,
+        window: Window,
+        mut write: impl FnMut() -> store::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut wait = Duration::from_millis(100);
+        let mut is_told = false;
+        while let Err(error) = write() {
+            if self.inner.stopping.load(Ordering::Acquire) {
+                return Err(error.into());
+            }
+            if !is_told {
+                let error = anyhow::Error::new(error);
+                tracing::error!(
+                    job.name, job.window = %window,
+                    "`{}` ended for {window}, and that cannot be written down; tried again until it can: {error:#}", job.name
+                );
+                is_told = true;
+            }
+            thread::sleep(wait);
+            wait = (wait * 2).min(MOST_WAIT);
+        }
+        Ok(())
     }
 
     /// The job's answer; a panic and a run that takes too long are failures.
@@ -328,7 +383,7 @@ impl Runner {
         });
         spawned.map_err(|error| anyhow::Error::new(error).context("cannot start a thread for the job"))?;
 
-        let mut timed_out = false;
+        let mut is_cancelled = false;
         let mut patience = Instant::now() + job.timeout;
         let answer = loop {
             // Woken now and then, as someone else may cancel the run.
@@ -340,12 +395,15 @@ impl Runner {
                 Err(mpsc::RecvTimeoutError::Disconnected) => break None,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if !timed_out && cancel.is_raised() {
-                timed_out = true;
+            if is_cancelled {
+                cancel.interrupt();
+            }
+            if !is_cancelled && cancel.is_raised() {
+                is_cancelled = true;
                 patience = Instant::now() + self.inner.options.cancel_grace;
-            } else if Instant::now() >= patience && !timed_out {
+            } else if Instant::now() >= patience && !is_cancelled {
                 cancel.raise(Why::TimedOut);
-                timed_out = true;
+                is_cancelled = true;
                 patience = Instant::now() + self.inner.options.cancel_grace;
             } else if Instant::now() >= patience {
                 break self.give_up(&job.name, run_id, &receiver);

@@ -26,15 +26,18 @@ pub use self::{
     ask::Asked,
     awaited::{Awaited, NotBegun},
     execute::Ended,
-    overview::{JobOverview, LastOverview},
     tick::Lane,
 };
 use super::{
     Job, Observer,
-    job::Why,
     plan::{LedgerView, Plan, Stream, plan},
 };
-use crate::{clock::Clock, config::schedule::Schedule, domain::run::LogLine, store::Store};
+use crate::{
+    clock::Clock,
+    config::schedule::Schedule,
+    domain::{cancel::Why, run::LogLine},
+    store::Store,
+};
 
 /// How the runner behaves.
 #[derive(Debug, Clone, Copy)]

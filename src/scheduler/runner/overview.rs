@@ -1,54 +1,10 @@
 //! The jobs as people see them.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
-
 use super::{super::plan::next_run, Runner};
 use crate::{
     config::schedule::JobConfig,
-    domain::{
-        run::Outcome,
-        window::{Period, Window},
-    },
+    domain::run::{JobOverview, LastOverview},
 };
-
-/// A job as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JobOverview {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub kind: &'static str,
-    /// How long its windows are; none of a job that runs by the instant.
-    pub every: Option<Period>,
-    /// Its cron text, what it comes after, or both.
-    pub when: String,
-    /// Whether it runs by itself.
-    pub enabled: bool,
-    /// Its next firing; of one that comes after others, not before this.
-    pub next_run_at: Option<DateTime<Utc>>,
-    /// What is running now.
-    pub running: Option<String>,
-    /// Its latest run.
-    pub last_run: Option<LastOverview>,
-    /// The newest firing that found nothing to do.
-    pub last_idle_at: Option<DateTime<Utc>>,
-}
-
-/// A job's latest run as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LastOverview {
-    /// Its window.
-    pub window: Window,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Which try it was.
-    pub attempt: u32,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// When it ended.
-    pub finished_at: Option<DateTime<Utc>>,
-}
 
 impl Runner {
     /// Every job: what it is, what it did last, when it runs next.
@@ -76,6 +32,7 @@ impl Runner {
                     finished_at: last.finished_at,
                 }),
                 last_idle_at: history.and_then(|history| history.last_idle_at),
+                idle_runs: history.map_or(0, |history| history.idle_runs),
             }
         };
         schedule.jobs.iter().map(overview).collect()

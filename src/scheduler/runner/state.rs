@@ -10,13 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
-    super::{
-        job::Cancel,
-        plan::{History, Last, LedgerView},
-    },
+    super::plan::{History, Last, LedgerView},
     Awaited,
 };
-use crate::{domain::window::Window, logging::RunLog};
+use crate::{
+    domain::{cancel::Cancel, window::Window},
+    logging::RunLog,
+};
 
 pub(super) struct State {
     /// What the ledger says; kept in step with it, so that a tick with nothing due reads no ledger.

@@ -169,7 +169,7 @@ fn a_run_that_takes_too_long_is_told_to_stop_and_has_failed() {
     let schedule = CHAIN.replace("retries = 0", "retries = 0\ntimeout = \"1s\"");
     let world = World::new(&schedule).with_a_day().job("compact", |run: &Run| {
         loop {
-            run.check()?;
+            run.cancel.check()?;
             std::thread::sleep(Duration::from_millis(5));
         }
     });
@@ -431,6 +431,95 @@ fn runs_by_the_instant_that_find_nothing_are_counted_and_not_stored() {
 }
 
 #[test]
+fn what_the_ledger_could_not_take_is_not_done_before_it_is_written() {
+    let store: Arc<OnceLock<Store>> = Arc::default();
+    let (opened, is_broken) = (Arc::clone(&store), Arc::new(AtomicUsize::new(0)));
+    let broken = Arc::clone(&is_broken);
+    // The column that the end of the run is written into is gone when the job ends.
+    let rename = |store: &Store, from: &str, to: &str| {
+        let sql = format!("alter table ops.job_run rename column {from} to {to}");
+        store.connection().unwrap().execute_batch(&sql).unwrap();
+    };
+    let world = World::new(CHAIN).with_a_day().job("compact", move |_: &Run| {
+        rename(opened.get().unwrap(), "counts", "gone");
+        broken.store(1, SeqCst);
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    store.set(runner.inner.store.clone()).ok();
+    let ticking = runner.clone();
+    let tick = std::thread::spawn(move || ticking.tick().unwrap());
+    eventually(|| is_broken.load(SeqCst) == 1);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(world.log().is_empty(), "nothing goes on from it");
+    assert_eq!(
+        runner.overview()[0].last_run.as_ref().unwrap().outcome,
+        Outcome::Running,
+        "as the ledger says"
+    );
+    rename(&runner.inner.store, "gone", "counts");
+    assert_eq!(tick.join().unwrap().len(), 5);
+    let run = &runner.inner.store.job_runs(Some("compact"), 1).unwrap()[0];
+    assert_eq!(run.outcome, Outcome::Succeeded);
+}
+
+#[test]
+fn a_run_by_the_instant_that_is_asked_for_is_found_whatever_it_finds_to_do() {
+    let schedule = "[[job]]\nname = \"send\"\nkind = \"send\"\ncron = \"*/5 * * * * *\"\ncatch_up = \"last\"\n";
+    let world = World::new(schedule).job("send", |_| Ok(JobStatus::idle()));
+    let runner = world.runner();
+    let asked = runner.start("send", None, ASKED).unwrap();
+    let is_found =
+        || runner.awaited(asked.run_id).is_some() || runner.inner.store.job_run(asked.run_id).unwrap().is_some();
+    assert!(is_found());
+    eventually(|| {
+        assert!(is_found());
+        let run = runner.inner.store.job_run(asked.run_id).unwrap();
+        run.is_some_and(|run| run.outcome == Outcome::Succeeded)
+    });
+    let to_come = Window::Instant(world.now + chrono::TimeDelta::hours(1));
+    assert!(runner.start("send", Some(to_come), ASKED).is_err());
+}
+
+#[test]
+fn a_run_by_the_instant_that_is_cut_short_is_in_the_ledger() {
+    let schedule = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 */6 * * *\"\ncatch_up = \"last\"\n";
+    let store: Arc<OnceLock<Store>> = Arc::default();
+    let opened = Arc::clone(&store);
+    let world = World::new(schedule).with_a_day().job("backup", move |run: &Run| {
+        let row = opened.get().unwrap().job_run(run.run_id)?;
+        assert_eq!(row.map(|row| row.outcome), Some(Outcome::Running));
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    store.set(runner.inner.store.clone()).ok();
+    assert_eq!(runner.tick().unwrap()[0].outcome, Outcome::Succeeded);
+}
+
+#[test]
+fn an_edit_of_the_schedule_is_heard_by_what_is_due_already() {
+    const TWO: &str = "[[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"
+        [[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"20 0 * * *\"\n";
+    let (first, _) = TWO.split_once("[[job]]\nname = \"backup\"").unwrap();
+    for edited in [format!("{TWO}enabled = false\n"), first.to_owned()] {
+        let runner: Arc<OnceLock<Runner>> = Arc::default();
+        let editing = Arc::clone(&runner);
+        let world = World::new(TWO).with_a_day();
+        let jobs = world.jobs.clone();
+        let world = world.job("compact", move |_: &Run| {
+            let schedule = Schedule::parse(&edited, "cron.toml")?;
+            editing.get().unwrap().replace(schedule, jobs.clone())?;
+            Ok(JobStatus::done())
+        });
+        let runner = runner.get_or_init(|| world.runner());
+        let due: Vec<_> = runner.plan().unwrap().due.into_iter().map(|due| due.job).collect();
+        assert_eq!(due, ["compact", "backup"]);
+        assert_eq!(runner.tick().unwrap().len(), 1);
+        assert!(runner.inner.store.job_runs(Some("backup"), 9).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn missed_firings_by_the_instant_are_made_good_in_order_and_each_once() {
     let schedule = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 */6 * * *\"\n";
     let world = World::new(schedule).with_a_day();
@@ -493,7 +582,7 @@ fn stopping_waits_then_cancels_and_what_was_cancelled_is_due_again() {
         while !run.cancel.is_raised() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        run.check()?;
+        run.cancel.check()?;
         Ok(JobStatus::done())
     });
     let runner = world.runner();

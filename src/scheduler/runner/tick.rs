@@ -2,18 +2,16 @@
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
-    sync::{Mutex, PoisonError, atomic::Ordering},
+    sync::{Mutex, PoisonError},
 };
 
 use super::{
-    super::{
-        job::Why,
-        plan::{Due, plan, plan_instants, quiet_until},
-    },
+    super::plan::{Due, UNEVEN, plan, plan_instants, quiet_until},
     Ended, Runner,
+    execute::Unclaimed,
     state::{Quiet, State},
 };
-use crate::config::schedule::Overlap;
+use crate::{config::schedule::Overlap, domain::cancel::Why};
 
 /// A firing older than this when we look at the clock again was missed: the machine slept.
 const ASLEEP: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
@@ -53,40 +51,45 @@ impl Runner {
         let mut tried = HashSet::new();
         let mut ended = Vec::new();
         loop {
-            let mut batch = self.batch(lane)?;
+            let (mut batch, planned_at) = self.batch(lane)?;
             // Should a job stay due whatever it answers, it is for the next tick.
             batch.retain(|due| tried.insert((due.job.clone(), due.window, due.attempt)));
             if batch.is_empty() {
                 return Ok(ended);
             }
-            ended.extend(self.run_batch(lane, batch)?);
+            ended.extend(self.run_batch(lane, batch, planned_at)?);
         }
     }
 
-    /// Looks at the clock: after a sleep of the machine, firings in between were missed.
+    /// Looks at the clock: after a sleep of the machine, firings in between were missed; after it was set back, time runs
+    /// anew from there.
     fn wake(&self) -> anyhow::Result<()> {
         let now = self.inner.clock.now();
         let write = {
             let mut state = self.lock();
-            if now - state.woken_at > ASLEEP {
+            let is_set_back = state.woken_at - now > UNEVEN;
+            if is_set_back || now - state.woken_at > ASLEEP {
                 state.view.up_since = now;
                 state.quiet = None;
             }
-            state.woken_at = now;
+            // Set back by a moment, and again by a moment, it is set back by more.
+            state.woken_at = if is_set_back { now } else { now.max(state.woken_at) };
             state.idle.values().any(|idle| now - idle.written_at >= ASLEEP)
         };
         if write { self.write_idle_counts() } else { Ok(()) }
     }
 
-    /// What a lane has to do now, without jobs that are busy; a job with `overlap = "cancel"` is told to stop.
-    fn batch(&self, lane: Lane) -> anyhow::Result<Vec<Due>> {
-        if self.inner.stopping.load(Ordering::Acquire) {
-            return Ok(Vec::new());
-        }
-        let due = match lane {
+    /// What a lane has to do now, without jobs that are busy, and the version that this was planned at; a job with
+    /// `overlap = "cancel"` is told to stop.
+    fn batch(&self, lane: Lane) -> anyhow::Result<(Vec<Due>, u64)> {
+        let (due, planned_at) = match lane {
             Lane::Day => self.days_due()?,
             // Which days have rows is nothing to a job by the instant: no need to ask the store each second.
-            Lane::Instant => plan_instants(&self.schedule(), &self.lock().view, self.inner.clock.now()).due,
+            Lane::Instant => {
+                let state = self.lock();
+                let planned = plan_instants(&self.schedule(), &state.view, self.inner.clock.now());
+                (planned.due, state.version)
+            }
         };
         let schedule = self.schedule();
         let state = self.lock();
@@ -102,20 +105,24 @@ impl Runner {
                 }
             }
         }
-        Ok(batch)
+        Ok((batch, planned_at))
     }
 
     /// What the day lane has to do, without asking the store and going through the ledger where it cannot be more than
     /// before: nothing.
-    fn days_due(&self) -> anyhow::Result<Vec<Due>> {
+    fn days_due(&self) -> anyhow::Result<(Vec<Due>, u64)> {
         let is_quiet = |state: &State| {
             state
                 .quiet
                 .as_ref()
                 .is_some_and(|quiet| quiet.holds_at(self.inner.clock.now()))
         };
-        if is_quiet(&self.lock()) {
-            return Ok(Vec::new());
+        let (quiet, version) = {
+            let state = self.lock();
+            (is_quiet(&state), state.version)
+        };
+        if quiet {
+            return Ok((Vec::new(), version));
         }
         let days = self.days()?;
         let mut state = self.lock();
@@ -131,12 +138,10 @@ impl Runner {
             .filter(|due| due.window.instant().is_none())
             .collect();
         state.quiet = until.filter(|_| due.is_empty()).map(|until| Quiet::new(now, until));
-        Ok(due)
+        Ok((due, state.version))
     }
 
-    fn run_batch(&self, lane: Lane, batch: Vec<Due>) -> anyhow::Result<Vec<Ended>> {
-        let planned_at = self.lock().version;
-        let schedule = self.schedule();
+    fn run_batch(&self, lane: Lane, batch: Vec<Due>, planned_at: u64) -> anyhow::Result<Vec<Ended>> {
         let mut by_job: BTreeMap<String, Vec<Due>> = BTreeMap::new();
         if lane == Lane::Instant || self.inner.options.concurrency > 1 {
             for due in batch {
@@ -158,13 +163,14 @@ impl Runner {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(in_order) = next else { return Ok(ended) };
                 for due in in_order {
-                    if self.inner.stopping.load(Ordering::Acquire) {
-                        return Ok(ended);
-                    }
-                    // The schedule was replaced in the meantime, and has no such job any more.
-                    let Some(job) = schedule.job(&due.job) else { continue };
+                    // The schedule may have been replaced since it was planned.
+                    let schedule = self.schedule();
+                    let Some(job) = schedule.job(&due.job).filter(|job| job.enabled) else {
+                        continue;
+                    };
                     match self.claim(job, due.window, Some(planned_at), None) {
                         Ok(claim) => ended.push(self.execute(job, claim, due.scheduled_at, due.attempt, due.reason)?),
+                        Err(Unclaimed::Stopping) => return Ok(ended),
                         // A later firing must not overtake this one, or it would count as answered.
                         Err(_) if lane == Lane::Instant => break,
                         // Whoever came first in the meantime has it; if it is still due then, the next plan says so.

@@ -11,7 +11,6 @@ use std::{
 };
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use duckdb::Connection;
 use serde::{Deserialize, Serialize};
 
 pub use self::restore::{Restored, refuse_half_restored, restore};
@@ -148,10 +147,11 @@ impl Store {
             });
         };
         let database = folder.join(DATABASE);
-        let lake = copy_database(&*self.connection()?, &database)?;
+        let lake = self.copy_database(&database)?;
         let hash = super::lake::hash_file(&database).doing(|| format!("cannot read `{}`", database.display()))?;
         add(DATABASE, hash);
         for (path, recorded) in lake {
+            self.check()?;
             let (from, to) = (self.data_dir().join(&path), folder.join(&path));
             let hash = make_parent(&to)
                 .and_then(|()| disk::link_or_copy(&from, &to))
@@ -166,6 +166,7 @@ impl Store {
         }
         let doing = || format!("cannot copy `{REPORTS}` of the data folder");
         for path in disk::files_below(self.data_dir(), Path::new(REPORTS)).doing(doing)? {
+            self.check()?;
             let to = folder.join(&path);
             let hash = make_parent(&to)
                 .and_then(|()| disk::copy(&self.data_dir().join(&path), &to))
@@ -186,42 +187,45 @@ impl Store {
             .doing(|| format!("cannot write `{}`", path.display()))?;
         Ok(manifest)
     }
-}
 
-/// Copies the database into the new file `to`, as one transaction sees it; answers the lake files, (path, hash), that it
-/// names.
-fn copy_database(connection: &Connection, to: &Path) -> Result<Vec<(String, String)>> {
-    let doing = || format!("cannot copy the database to `{}`", to.display());
-    let read = || -> Result<Vec<(String, String)>> {
-        let name: String = connection
-            .query_row("select current_database()", [], |row| row.get(0))
+    /// Copies the database into the new file `to`, as one transaction sees it; answers the lake files, (path, hash), that it
+    /// names.
+    fn copy_database(&self, to: &Path) -> Result<Vec<(String, String)>> {
+        let doing = || format!("cannot copy the database to `{}`", to.display());
+        let connection = self.connection()?;
+        let read = || -> Result<Vec<(String, String)>> {
+            let name: String = connection
+                .query_row("select current_database()", [], |row| row.get(0))
+                .doing(doing)?;
+            connection
+                .execute_batch(&format!("begin; copy from database \"{name}\" to backup_copy"))
+                .doing(doing)?;
+            let mut statement = connection
+                .prepare("select path, content_hash from ops.lake_file order by path")
+                .doing(doing)?;
+            let files = statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .doing(doing)?
+                .collect::<duckdb::Result<Vec<_>>>()
+                .doing(doing)?;
+            connection
+                .execute_batch("commit; checkpoint backup_copy")
+                .doing(doing)?;
+            Ok(files)
+        };
+        // Every connection sees what one attached; a cancelled backup is still detached.
+        let lasting = self.lasting_connection()?;
+        lasting
+            .execute_batch(&format!("attach {} as backup_copy", quoted(&to.to_string_lossy())))
             .doing(doing)?;
-        connection
-            .execute_batch(&format!("begin; copy from database \"{name}\" to backup_copy"))
-            .doing(doing)?;
-        let mut statement = connection
-            .prepare("select path, content_hash from ops.lake_file order by path")
-            .doing(doing)?;
-        let files = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .doing(doing)?
-            .collect::<duckdb::Result<Vec<_>>>()
-            .doing(doing)?;
-        connection
-            .execute_batch("commit; checkpoint backup_copy")
-            .doing(doing)?;
-        Ok(files)
-    };
-    connection
-        .execute_batch(&format!("attach {} as backup_copy", quoted(&to.to_string_lossy())))
-        .doing(doing)?;
-    let files = read();
-    if files.is_err() {
-        // Fails where the transaction is over already.
-        drop(connection.execute_batch("rollback"));
+        let files = read();
+        if files.is_err() {
+            // Fails where the transaction is over already.
+            drop(connection.execute_batch("rollback"));
+        }
+        let detached = lasting.execute_batch("detach backup_copy").doing(doing);
+        files.and_then(|files| detached.map(|()| files))
     }
-    let detached = connection.execute_batch("detach backup_copy").doing(doing);
-    files.and_then(|files| detached.map(|()| files))
 }
 
 /// Deletes all but the newest `keep` finished backups of `folder`; answers how many that were.

@@ -1,5 +1,6 @@
--- Grain: one row per job and window: its latest run, and when its latest success began and ended.
--- Of windows that are instants, only a job's newest few: their keys are longer than ten characters, a day's, a week's and
+-- Grain: one row per job and window: its latest run, when its latest success began and ended, and whether any run of it
+-- answered a firing, rather than a person's wish.
+-- Of windows that are instants, only the few of a job that ran last: their keys are longer than ten characters, a day's, a week's and
 -- a month's are not.
 with
 latest as (
@@ -12,10 +13,16 @@ done as (
     from ops.job_run
     where outcome = 'succeeded'
     group by job, "window"
+),
+fired as (
+    select distinct job, "window", true as is_firing
+    from ops.job_run
+    where reason in ('schedule', 'catch_up')
 )
 select
     latest.job, latest."window", latest.attempt, latest.outcome, latest.scheduled_at, latest.started_at,
-    latest.finished_at, done.started_at, done.finished_at
+    latest.finished_at, done.started_at, done.finished_at, coalesce(fired.is_firing, false)
 from latest
 left join done using (job, "window")
-qualify length("window") <= 10 or row_number() over (partition by job, length("window") <= 10 order by "window" desc) <= 50
+left join fired using (job, "window")
+qualify length("window") <= 10 or row_number() over (partition by job, length("window") <= 10 order by latest.started_at desc) <= 50
