@@ -7,9 +7,9 @@ use chrono_tz::Tz;
 
 use super::{History, Last, LedgerView, Stream, calendar, happens_once, plan, upstream_order};
 use crate::{
-    config::schedule::{JobConfig, Schedule},
+    config::schedule::{JobConfig, Kind, Schedule},
     domain::{day::DayRule, run::Outcome, window::Window},
-    scheduler::firing::instant_of,
+    scheduler::firing::{instant_of, next_from},
 };
 
 /// What happened longer ago than this is news to nobody, and can be seen in the ledger.
@@ -192,7 +192,7 @@ fn overdue_windows(
         };
         done.is_some_and(|done| happens_once(job) || is_whole(done.started_at))
     };
-    expected(schedule, job, from, now)
+    expected(schedule, view, job, from, now)
         .into_iter()
         .filter_map(|window| Some((window, deadline_of(rule, job, window)?)))
         .filter(|&(window, deadline)| deadline < now && deadline > from && !is_done(window))
@@ -200,20 +200,52 @@ fn overdue_windows(
 }
 
 /// The windows that `job` was to make from `from` on: those it fires for and of which all it comes after were to make
-/// something.
-fn expected(schedule: &Schedule, job: &JobConfig, from: DateTime<Utc>, until: DateTime<Utc>) -> BTreeSet<Window> {
-    let fired = job.cron.as_ref().map(|cron| {
-        let fired = calendar::firings(&schedule.day, job, cron, from, until);
-        fired.into_iter().map(|(window, _)| window).collect()
-    });
+/// something. What makes history was to make every day that has rows, also where its firing was before anybody looked.
+fn expected(
+    schedule: &Schedule,
+    view: &LedgerView,
+    job: &JobConfig,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> BTreeSet<Window> {
+    let rule = &schedule.day;
     let upstream = job.after.iter().filter_map(|name| schedule.job(name));
     let upstream = upstream.map(|upstream| {
-        let made = expected(schedule, upstream, from, until).into_iter();
+        let made = expected(schedule, view, upstream, from, until).into_iter();
         made.filter_map(|window| job.window_of(window)).collect()
     });
-    fired
-        .into_iter()
-        .chain(upstream)
-        .reduce(|all: BTreeSet<Window>, of_one| &all & &of_one)
-        .unwrap_or_default()
+    let upstream = upstream.reduce(|all: BTreeSet<Window>, of_one| &all & &of_one);
+    let Some(cron) = &job.cron else {
+        return upstream.unwrap_or_default();
+    };
+    let fired = calendar::firings(rule, job, cron, from, until).into_iter();
+    let fired: BTreeSet<Window> = fired.map(|(window, _)| window).collect();
+    if !covers(schedule, job) {
+        return match upstream {
+            Some(upstream) => &upstream & &fired,
+            None => fired,
+        };
+    }
+    let with_rows = || {
+        // Sealed days leave the buffer; the ledger has them.
+        let tried = view.jobs.get(&job.name).map(|history| history.windows.keys().copied());
+        let days = view.days_with_rows.iter().map(|&day| job.every.around(day));
+        days.chain(tried.into_iter().flatten()).collect()
+    };
+    let mut windows = upstream.unwrap_or_else(with_rows);
+    windows.retain(|window| {
+        let ended_at = window.span().map(|(_, last)| rule.span(last).end);
+        let at = ended_at.and_then(|end| next_from(cron, job.timezone, end));
+        at.is_some_and(|at| at <= until)
+    });
+    if job.after.is_empty() {
+        windows.extend(fired);
+    }
+    windows
+}
+
+/// Whether `job` makes every day that has rows, not only those it fires for.
+fn covers(schedule: &Schedule, job: &JobConfig) -> bool {
+    let mut upstream = job.after.iter().filter_map(|name| schedule.job(name));
+    job.kind == Kind::Compact || (calendar::makes_history(job) && upstream.any(|job| covers(schedule, job)))
 }
