@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{History, Last, LedgerView, Stream, calendar, happens_once, plan, upstream_order};
+use super::{
+    History, Last, LedgerView, Plan, Stream, Waiting, WaitingOn, calendar, happens_once, plan, upstream_order,
+};
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::{day::DayRule, run::Outcome, window::Window},
@@ -105,6 +107,74 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
         }
     }
     found
+}
+
+/// What somebody will be told after `now` and up to `until` if no person does anything, with when: failures that are told
+/// together with others, and deadlines of what waits for something that gave up.
+#[must_use]
+pub fn foretold(
+    schedule: &Schedule,
+    view: &LedgerView,
+    planned: &Plan,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Vec<(DateTime<Utc>, Trouble)> {
+    let mut found = Vec::new();
+    for job in upstream_order(schedule) {
+        let Some(history) = view.jobs.get(&job.name).filter(|_| job.enabled) else {
+            continue;
+        };
+        let folded_until = history.told.failures.map(|told| told + FOLD);
+        if let Some(at) = folded_until.filter(|&at| at > now && at <= until) {
+            found.extend(failures(job, history, at).into_iter().map(|trouble| (at, trouble)));
+        }
+        let to_come = overdue_windows(schedule, view, job, until).into_iter();
+        for (window, deadline) in to_come.filter(|&(_, deadline)| deadline >= now) {
+            let Some(cause) = held_up_by(schedule, planned, job, window) else {
+                continue;
+            };
+            let what = What::Late {
+                deadline,
+                why: format!("`{}` {}", cause.job, cause.on),
+            };
+            let job = job.name.clone();
+            found.push((deadline, Trouble { job, window, what }));
+        }
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found
+}
+
+/// What gave up that `window` of `job` cannot be made without: the job itself, or one that it comes after.
+#[must_use]
+pub fn held_up_by<'p>(schedule: &Schedule, planned: &'p Plan, job: &JobConfig, window: Window) -> Option<&'p Waiting> {
+    let waits = |job: &JobConfig, window: Window| {
+        let mut waiting = planned.waiting.iter();
+        waiting.find(|waiting| waiting.job == job.name && waiting.window == window)
+    };
+    if let Some(gave_up) = waits(job, window).filter(|own| matches!(own.on, WaitingOn::GaveUp { .. })) {
+        return Some(gave_up);
+    }
+    let upstream = job.after.iter().filter_map(|name| schedule.job(name));
+    let mut parts = upstream.flat_map(|upstream| window.parts(upstream.every).map(move |part| (upstream, part)));
+    parts.find_map(|(upstream, part)| {
+        waits(upstream, part)?;
+        held_up_by(schedule, planned, upstream, part)
+    })
+}
+
+/// The windows that are undone although their deadline has passed, with the job and the deadline.
+#[must_use]
+pub fn late<'s>(
+    schedule: &'s Schedule,
+    view: &LedgerView,
+    now: DateTime<Utc>,
+) -> Vec<(&'s JobConfig, Window, DateTime<Utc>)> {
+    let enabled = schedule.jobs.iter().filter(|job| job.enabled);
+    let windows = |job| overdue_windows(schedule, view, job, now).into_iter();
+    enabled
+        .flat_map(|job| windows(job).map(move |(window, deadline)| (job, window, deadline)))
+        .collect()
 }
 
 /// How many windows of each job with a deadline are undone although it has passed; jobs without late ones have none.
