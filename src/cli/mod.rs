@@ -48,6 +48,7 @@ use crate::{
     },
     jobs::sql_files,
     logging, notify, report,
+    scheduler::plan::late,
     store::{
         Store, daily_table,
         outbox::{self as outbox_ledger, MailState},
@@ -129,14 +130,18 @@ impl StoreCommand {
             ),
             StoreCommand::Status(args) if args.reconcile => status::reconcile(&app.store.reconciliation()?, out),
             StoreCommand::Status(args) => {
-                let stream = app.live.stream();
+                let (stream, schedule, now) = (app.live.stream(), app.schedule(), app.clock.now());
+                let late = late(&schedule, &app.runner.view()?, now).into_iter();
+                let late: Vec<_> = late.map(|(job, window, _)| (job.name.clone(), window)).collect();
                 let standing = status::Standing {
                     status: &app.store.status()?,
                     jobs: &app.runner.overview(),
+                    plan: &app.runner.plan()?,
+                    late: &late,
                     schedule: app.schedule_file.as_ref().map(|file| file.standing()),
                     stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
-                    now: app.clock.now(),
-                    day: app.schedule().day,
+                    now,
+                    day: schedule.day,
                 };
                 status::status(args, &standing, out)
             }
