@@ -38,7 +38,7 @@ use crate::{
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
     jobs::{
         self,
-        notify::{Addresses, For},
+        notify::{Addresses, For, Sender},
     },
     metrics::Metrics,
     notify::{
@@ -535,15 +535,11 @@ impl Services {
             Reason::Manual | Reason::Backfill => For::Everybody,
             _ => For::FirstReaders,
         };
-        jobs::notify::notify(
-            &self.store,
-            &self.notifier,
-            &self.templates,
-            &mail,
-            to,
-            readers,
-            &self.runtime,
-            &run.cancel,
-        )
+        let sender = Sender {
+            notifier: &self.notifier,
+            runtime: &self.runtime,
+            cancel: &run.cancel,
+        };
+        jobs::notify::notify(&self.store, sender, &self.templates, &mail, to, readers)
     }
 }

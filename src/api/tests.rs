@@ -97,6 +97,9 @@ impl JobsHandle for Jobs {
     fn start(&self, job: &str, window: Option<Window>, _: bool) -> Result<AskedRun, NotStarted> {
         match (job, window) {
             ("compact", Some(Window::Instant(_))) => Err(NotStarted::Unsuited("`compact` makes days".to_owned())),
+            ("compact", Some(Window::Day(day))) if day.to_string() == "2026-11-22" => {
+                Err(NotStarted::Unsuited("2026-11-22 is not over yet".to_owned()))
+            }
             ("compact", _) => Ok(AskedRun {
                 run_id: Uuid::from_u128(7),
                 job: job.to_owned(),
@@ -1020,6 +1023,14 @@ async fn a_window_is_run_again_from_its_page_and_from_no_page_of_another_site() 
     for origin in ["https://evil.example", "null"] {
         problem(again(origin).await, 403, "forbidden").await;
     }
+    let too_early = client.request(Method::POST, "/jobs/compact/2026-11-22");
+    let too_early = too_early.header("origin", "http://localhost:8080").send().await;
+    assert_eq!(
+        (too_early.status(), too_early.header("content-type")),
+        (StatusCode::BAD_REQUEST, Some("text/html; charset=utf-8"))
+    );
+    let page = text(too_early).await;
+    assert!(page.contains("! not run</span> 2026-11-22 is not over yet"), "{page}");
     for path in [
         "/jobs/nonsense/2026-11-20",
         "/jobs/compact/soon",

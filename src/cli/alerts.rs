@@ -7,7 +7,7 @@ use chrono::{Days, NaiveDate};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::words::{counted, grouped};
+use super::words::{counted, date, grouped};
 use crate::{
     domain::heart_rate::{AlertRule, Formula, Trial},
     store::{
@@ -31,7 +31,7 @@ pub enum Action {
     /// List alerts, the newest first, with what became of their mails.
     List {
         /// Only those of rides that ended in this business day.
-        #[arg(long)]
+        #[arg(long, value_name = "DATE", value_parser = date)]
         day: Option<NaiveDate>,
         /// How many at most.
         #[arg(long, default_value_t = 50)]
@@ -46,10 +46,10 @@ pub enum Action {
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct BacktestArgs {
     /// First business day.
-    #[arg(long)]
+    #[arg(long, value_name = "DATE", value_parser = date)]
     pub from: NaiveDate,
     /// Last business day; the first unless given.
-    #[arg(long)]
+    #[arg(long, value_name = "DATE", value_parser = date)]
     pub to: Option<NaiveDate>,
     /// Another number, as `[heart_rate]` in cron.toml names it, e.g. `seconds=15`; repeatable, all tried together.
     #[arg(long = "set", value_name = "NAME=VALUE")]

@@ -28,14 +28,17 @@ pub struct CheckArgs {
 pub struct Check<'c> {
     /// What is checked, in the plural: `SQL files`.
     pub what: &'c str,
-    /// Checks it against the schedule.
-    pub run: &'c dyn Fn(&Schedule) -> Result<usize, Vec<String>>,
+    /// Checks it against the schedule, as far as there is one that can be read.
+    pub run: &'c Look<'c>,
 }
+
+/// How many there were, or what is wrong with them.
+pub type Look<'c> = dyn Fn(Option<&Schedule>) -> Result<usize, Vec<String>> + 'c;
 
 /// Checks the schedule as it was loaded, then the rest, and prints what the clocks will do to each job.
 ///
 /// # Errors
-/// When anything is wrong; everything that is has been written to `out` by then.
+/// When anything is wrong: what is with the schedule; everything else has been written to `out` by then.
 pub fn check(
     _: &CheckArgs,
     schedule: anyhow::Result<Schedule>,
@@ -43,11 +46,27 @@ pub fn check(
     more: &[Check<'_>],
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let schedule = schedule?;
-    writeln!(out, "schedule: {}, fine", counted(schedule.jobs.len() as u64, "job"))?;
     let mut wrong = 0;
+    let readable = match &schedule {
+        Ok(schedule) if schedule.jobs.is_empty() => {
+            writeln!(
+                out,
+                "schedule: no jobs: nothing would ever run, no day be sealed and no report made; begin with the cron.toml that \
+                 the program came with"
+            )?;
+            Some(schedule)
+        }
+        Ok(schedule) => {
+            writeln!(out, "schedule: {}, fine", counted(schedule.jobs.len() as u64, "job"))?;
+            Some(schedule)
+        }
+        Err(_) => {
+            writeln!(out, "schedule: wrong, as is said at the end")?;
+            None
+        }
+    };
     for check in more {
-        match (check.run)(&schedule) {
+        match (check.run)(readable) {
             Ok(count) => writeln!(out, "{}: {count}, fine", check.what)?,
             Err(problems) => {
                 wrong += problems.len();
@@ -58,7 +77,41 @@ pub fn check(
             }
         }
     }
-    let surprises = clock_changes(&schedule, now);
+    if let Some(schedule) = readable {
+        dates(schedule, now, out)?;
+        clocks(schedule, now, out)?;
+    }
+    let listed = format!("{} to put right, listed above", counted(wrong as u64, "thing"));
+    match schedule {
+        Err(error) if wrong > 0 => Err(error.context(listed + ", and these")),
+        Err(error) => Err(error),
+        Ok(_) if wrong > 0 => bail!(listed),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Says of each job with both a day of month and a day of week which dates that are: other crons take either.
+fn dates(schedule: &Schedule, now: DateTime<Utc>, out: &mut dyn Write) -> std::io::Result<()> {
+    for job in &schedule.jobs {
+        let Some(cron) = job.cron.as_ref().filter(|cron| cron.has_day_and_weekday()) else {
+            continue;
+        };
+        let local = now.with_timezone(&job.timezone).naive_local();
+        let firings = std::iter::successors(cron.next(local, false), |&at| cron.next(at, false));
+        let next: Vec<String> = firings.take(3).map(|at| at.date().to_string()).collect();
+        writeln!(
+            out,
+            "`{}`: `{}` runs on dates that match both its day of month and its day of week, next on {}",
+            job.name,
+            cron.text(),
+            next.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn clocks(schedule: &Schedule, now: DateTime<Utc>, out: &mut dyn Write) -> std::io::Result<()> {
+    let surprises = clock_changes(schedule, now);
     if surprises.is_empty() {
         writeln!(
             out,
@@ -70,9 +123,6 @@ pub fn check(
     }
     for line in surprises {
         writeln!(out, "  {line}")?;
-    }
-    if wrong > 0 {
-        bail!("{} to put right, listed above", counted(wrong as u64, "thing"));
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ use crate::{
     },
     jobs::sql_files,
     logging, notify, report,
+    scheduler::plan::late,
     store::{
         Store, daily_table,
         outbox::{self as outbox_ledger, MailState},
@@ -129,14 +130,18 @@ impl StoreCommand {
             ),
             StoreCommand::Status(args) if args.reconcile => status::reconcile(&app.store.reconciliation()?, out),
             StoreCommand::Status(args) => {
-                let stream = app.live.stream();
+                let (stream, schedule, now) = (app.live.stream(), app.schedule(), app.clock.now());
+                let late = late(&schedule, &app.runner.view()?, now).into_iter();
+                let late: Vec<_> = late.map(|(job, window, _)| (job.name.clone(), window)).collect();
                 let standing = status::Standing {
                     status: &app.store.status()?,
                     jobs: &app.runner.overview(),
+                    plan: &app.runner.plan()?,
+                    late: &late,
                     schedule: app.schedule_file.as_ref().map(|file| file.standing()),
                     stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
-                    now: app.clock.now(),
-                    day: app.schedule().day,
+                    now,
+                    day: schedule.day,
                 };
                 status::status(args, &standing, out)
             }
@@ -291,8 +296,8 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
 
 /// `check`: the schedule, every SQL file, every template.
 fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
-    let sql = |schedule: &Schedule| check_sql(settings, schedule);
-    let templates = |_: &Schedule| check_templates(settings);
+    let sql = |schedule: Option<&Schedule>| check_sql(settings, schedule);
+    let templates = |_: Option<&Schedule>| check_templates(settings);
     let more = [
         check::Check {
             what: "SQL files",
@@ -327,14 +332,15 @@ fn check_connection(settings: &Settings, out: &mut dyn Write) -> anyhow::Result<
 }
 
 /// Prepares every SQL file in an empty database of the present schema.
-fn check_sql(settings: &Settings, schedule: &Schedule) -> Result<usize, Vec<String>> {
+fn check_sql(settings: &Settings, schedule: Option<&Schedule>) -> Result<usize, Vec<String>> {
     let jobs_dir = app::jobs_dir(settings);
     let one = |error: anyhow::Error| vec![format!("{error:#}")];
     let folder = tempfile::tempdir().map_err(|error| one(error.into()))?;
     let store = Store::open(folder.path(), settings.clock()).map_err(|error| one(error.into()))?;
     let mut names = sql_files::names(jobs_dir.as_deref()).map_err(one)?;
     let is_daily_table = |job: &&JobConfig| matches!(job.kind, Kind::Transform { .. });
-    names.extend(schedule.jobs.iter().filter(is_daily_table).map(|job| job.name.clone()));
+    let jobs = schedule.into_iter().flat_map(|schedule| &schedule.jobs);
+    names.extend(jobs.filter(is_daily_table).map(|job| job.name.clone()));
     names.sort_unstable();
     names.dedup();
     let problems: Vec<String> = names

@@ -2,30 +2,31 @@
 
 use std::{collections::BTreeSet, io::Write};
 
+use anyhow::bail;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::words::counted;
+use super::words::{PointInTime, counted, run_command};
 use crate::{
-    config::schedule::{Kind, Schedule},
+    config::schedule::{JobConfig, Kind, Schedule},
     domain::window::Window,
     scheduler::plan::{
-        Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, WaitingOn, deadline_of, missed, next_runs,
-        plan as plan_at, untold,
+        Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, Trouble, WaitingOn, deadline_of, foretold, held_up_by,
+        missed, next_runs, plan as plan_at, untold,
     },
 };
 
 /// Show what is due, what was missed, and what will run.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct PlanArgs {
-    /// As if it were this time.
+    /// As if it were this time: 2026-11-23, "2026-11-23 08:00" on the clocks of the company's day, or 2026-11-23T08:00:00Z.
     #[arg(long, value_name = "TIME")]
-    pub at: Option<DateTime<Utc>>,
+    pub at: Option<PointInTime>,
 
     /// How far to look ahead. Default: a day.
     #[arg(long, value_name = "TIME")]
-    pub until: Option<DateTime<Utc>>,
+    pub until: Option<PointInTime>,
 }
 
 /// What the plan tells of mails: who gets them, and which are written already.
@@ -44,7 +45,7 @@ pub struct Mails {
 /// Writes the plan: due, waiting, missed, next, and the mails. Changes nothing.
 ///
 /// # Errors
-/// When `out` cannot be written.
+/// When it is to end before it begins, or `out` cannot be written.
 pub fn plan(
     args: &PlanArgs,
     schedule: &Schedule,
@@ -54,16 +55,25 @@ pub fn plan(
     now: DateTime<Utc>,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let now = args.at.unwrap_or(now);
-    let until = args.until.unwrap_or(now + TimeDelta::days(1));
-    let planned = plan_at(schedule, view, stream, now);
     let zone = schedule.day.timezone;
     let local = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string();
-    let mail = |job: &str| {
-        let is_mail = schedule
-            .job(job)
-            .is_some_and(|job| matches!(job.kind, Kind::Notify { .. }));
-        if is_mail { "  (a mail goes out)" } else { "" }
+    let now = args.at.map_or(now, |at| at.instant(zone));
+    let until = args.until.map_or(now + TimeDelta::days(1), |until| until.instant(zone));
+    if until < now {
+        bail!(
+            "the plan cannot end before it begins: --until is {}, and it begins at {} (--at)",
+            local(until),
+            local(now)
+        );
+    }
+    let planned = plan_at(schedule, view, stream, now);
+    let mail_job = |job: &str| schedule.job(job).filter(|job| matches!(job.kind, Kind::Notify { .. }));
+    let held_up = |job: &JobConfig, window| held_up_by(schedule, &planned, job, window);
+    let mail = |job: &str, window: Window| match mail_job(job) {
+        None => "",
+        Some(_) if window.day().is_some_and(|day| mails.reported.contains(&day)) => "",
+        Some(job) if held_up(job, window).is_some() => "  (no mail goes out)",
+        Some(_) => "  (a mail goes out)",
     };
 
     writeln!(out, "at {}", local(now))?;
@@ -88,7 +98,12 @@ pub fn plan(
             _ => format!("since {}", local(due.scheduled_at)),
         };
         let and_later = if ticks > 1 { ", and later" } else { "" };
-        writeln!(out, "  {:<28} {about:<20} {why}{and_later}{}", due.job, mail(&due.job))?;
+        writeln!(
+            out,
+            "  {:<28} {about:<20} {why}{and_later}{}",
+            due.job,
+            mail(&due.job, due.window)
+        )?;
     }
     if planned.due.is_empty() {
         writeln!(out, "  nothing")?;
@@ -105,13 +120,9 @@ pub fn plan(
             waiting.on
         )?;
         if matches!(waiting.on, WaitingOn::GaveUp { .. }) {
-            write!(out, "; run `deloton run {}", waiting.job)?;
-            if waiting.window.instant().is_none() {
-                write!(out, " --day {}", waiting.window)?;
-            }
-            write!(out, "`")?;
+            write!(out, "; run `{}`", run_command(&waiting.job, waiting.window))?;
         }
-        writeln!(out, "{}", mail(&waiting.job))?;
+        writeln!(out, "{}", mail(&waiting.job, waiting.window))?;
     }
     let missed = missed(schedule, view, &planned, now);
     if !missed.is_empty() {
@@ -146,7 +157,7 @@ pub fn plan(
             "  {:<28} {about:<20} {}{after}{by}{}",
             run.job,
             local(run.at),
-            mail(&run.job)
+            mail(&run.job, run.window)
         )?;
     }
 
@@ -165,10 +176,8 @@ pub fn plan(
             .map(|waiting| (&waiting.job, waiting.window, waiting.on.to_string())),
     );
     for (job, window, when) in coming.into_iter().chain(next) {
-        let is_mail = schedule
-            .job(job)
-            .is_some_and(|job| matches!(job.kind, Kind::Notify { .. }));
-        let Some(day) = window.day().filter(|&day| is_mail && days.insert(day)) else {
+        let Some(job) = mail_job(job) else { continue };
+        let Some(day) = window.day().filter(|&day| days.insert(day)) else {
             continue;
         };
         if mails.reported.contains(&day) {
@@ -176,6 +185,14 @@ pub fn plan(
                 out,
                 "  the report of {day} was mailed and nobody gets it twice; should it have moved past `restate_percent`, \
                  they are told"
+            )?;
+        } else if let Some(cause) = held_up(job, window) {
+            writeln!(
+                out,
+                "  the report of {day} does not go out: `{}` {}; run `{}`",
+                cause.job,
+                cause.on,
+                run_command(&cause.job, cause.window)
             )?;
         } else {
             writeln!(
@@ -186,23 +203,26 @@ pub fn plan(
         }
     }
     let troubles = untold(schedule, view, stream, now);
-    let is_mailed = |job: &str| schedule.job(job).is_some_and(|job| job.notify_on_failure);
-    let mut about: Vec<_> = troubles
-        .iter()
-        .filter(|trouble| is_mailed(&trouble.job))
-        .map(|trouble| {
-            let what = if trouble.is_late() { "is late" } else { "failed" };
-            format!("`{}` {what} for {}", trouble.job, window(trouble.window, &local))
-        })
-        .collect();
-    let more = about.len().saturating_sub(MOST_TROUBLES);
-    about.truncate(MOST_TROUBLES);
-    if more > 0 {
-        about.push(format!("{more} more"));
+    let to_come = foretold(schedule, view, &planned, now, until);
+    let failures_to = to(&mails.failures_to, "--mail-failures-to");
+    let is_mailed = |trouble: &&Trouble| schedule.job(&trouble.job).is_some_and(|job| job.notify_on_failure);
+    let now_told: Vec<_> = troubles.iter().filter(is_mailed).collect();
+    if !now_told.is_empty() {
+        let what = in_words(&now_told, &local);
+        writeln!(out, "  what went wrong to {failures_to} (now): {what}")?;
     }
-    if !about.is_empty() {
-        let to = to(&mails.failures_to, "--mail-failures-to");
-        writeln!(out, "  what went wrong to {to} (now): {}", about.join("; "))?;
+    let mut is_foretold = false;
+    for at_once in to_come.chunk_by(|(one, _), (other, _)| one == other) {
+        let about: Vec<_> = at_once.iter().map(|(_, trouble)| trouble).filter(is_mailed).collect();
+        if !about.is_empty() {
+            is_foretold = true;
+            writeln!(
+                out,
+                "  what goes wrong to {failures_to} ({}, unless somebody mends it): {}",
+                local(at_once[0].0),
+                in_words(&about, &local)
+            )?;
+        }
     }
     if mails.waiting > 0 {
         writeln!(
@@ -211,7 +231,7 @@ pub fn plan(
             counted(mails.waiting, "message")
         )?;
     }
-    if days.is_empty() && about.is_empty() && mails.waiting == 0 {
+    if days.is_empty() && now_told.is_empty() && !is_foretold && mails.waiting == 0 {
         writeln!(out, "  none")?;
     }
     Ok(())
@@ -219,6 +239,19 @@ pub fn plan(
 
 /// Of what went wrong, so many things are listed.
 const MOST_TROUBLES: usize = 5;
+
+/// Troubles in words, the first few of them.
+fn in_words(troubles: &[&Trouble], local: &impl Fn(DateTime<Utc>) -> String) -> String {
+    let one = |trouble: &&Trouble| {
+        let what = if trouble.is_late() { "is late" } else { "failed" };
+        format!("`{}` {what} for {}", trouble.job, window(trouble.window, local))
+    };
+    let mut about: Vec<_> = troubles.iter().take(MOST_TROUBLES).map(one).collect();
+    if troubles.len() > MOST_TROUBLES {
+        about.push(format!("{} more", troubles.len() - MOST_TROUBLES));
+    }
+    about.join("; ")
+}
 
 fn firings(count: usize) -> String {
     let or_more = if count < MOST_COUNTED { "" } else { " or more" };

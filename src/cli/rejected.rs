@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::words::{counted, printable};
+use super::words::{counted, printable, shortened};
 use crate::{
     app::App,
     domain::batch::Replayed,
@@ -86,17 +86,22 @@ fn list(store: &Store, topic: Option<String>, limit: u32, out: &mut dyn Write) -
             out,
             "{} UTC  {} partition {} offset {}  {} ({})",
             line.received_at.format("%Y-%m-%d %H:%M:%S"),
-            printable(line.topic.as_bytes()),
+            brief(&printable(line.topic.as_bytes())),
             line.partition,
             line.offset,
-            line.reason,
-            bike(line)
+            brief(&line.reason),
+            brief(&bike(line))
         )?;
     }
     if lines.is_empty() {
         writeln!(out, "no lines were set aside")?;
     }
     Ok(())
+}
+
+/// What of a text from outside is enough to know it in a list; `show` has all of it.
+fn brief(text: &str) -> String {
+    shortened(text, 160)
 }
 
 fn show(
@@ -165,4 +170,32 @@ fn tell(replayed: &Replayed, out: &mut dyn Write) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn a_list_cuts_what_a_line_makes_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::System).unwrap();
+        let line = "insert into daily.rejected_line (source, topic, partition, \"offset\", received_at, raw, reason)
+            values ('file', 'capture.jsonl', 0, 7, now(), 'x', 'no such key `' || repeat('é', 20092) || '`')";
+        store.connection().unwrap().execute_batch(line).unwrap();
+        let written = |write: &dyn Fn(&mut dyn Write) -> anyhow::Result<()>| {
+            let mut out = Vec::new();
+            write(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let listed = written(&|out| list(&store, None, 50, out));
+        assert!(
+            listed.contains("no such key `éé") && listed.contains("é… (bike not known)"),
+            "{listed}"
+        );
+        assert!(listed.chars().count() < 300, "{listed}");
+        let shown = written(&|out| show(&store, (0, 7), None, out));
+        assert!(shown.contains(&"é".repeat(20_092)));
+    }
 }

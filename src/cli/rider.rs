@@ -33,10 +33,10 @@ pub struct LimitArgs {
     /// The rider, or `list`.
     pub rider: Who,
     /// Alert above this; what is not given stays.
-    #[arg(long, value_name = "BPM")]
+    #[arg(long, value_name = "BPM", allow_negative_numbers = true)]
     pub upper: Option<i32>,
     /// Alert below this; what is not given stays.
-    #[arg(long, value_name = "BPM")]
+    #[arg(long, value_name = "BPM", allow_negative_numbers = true)]
     pub lower: Option<i32>,
     /// Whether the rider wants mails about alerts.
     #[arg(long, value_enum)]

@@ -15,7 +15,8 @@ use crate::{
     scheduler::runner::{Asked, Ended, Runner},
 };
 
-/// Run one job now, after what is missing upstream for that day; never what comes after it.
+/// Run one job now, after what is missing upstream for that day. What comes after it is left to the schedule, which makes it
+/// again while `deloton serve` runs.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct RunArgs {
     /// The job's name in cron.toml.

@@ -16,12 +16,15 @@ use super::{
 use crate::{
     clock::Clock,
     config::schedule::Schedule,
-    domain::run::JobStatus,
+    domain::run::{JobStatus, Outcome},
     scheduler::{
         Job, Options, Run, Runner,
         plan::{LedgerView, Stream},
     },
-    store::{Store, ledger::JobRow},
+    store::{
+        Store,
+        ledger::{JobRow, LastRun},
+    },
 };
 
 const SCHEDULE: &str = r#"
@@ -127,6 +130,33 @@ fn run_makes_what_is_missing_and_tells_each_run() {
     compact                      2026-01-01           failed
     error: `compact` failed for 2026-01-01: the disk is full
     ");
+}
+
+#[test]
+fn run_seals_a_day_again_that_late_rides_came_in_for_before_what_is_made_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = || {
+        let args = RunArgs {
+            job: "report".to_owned(),
+            day: Some("2026-01-05".parse().unwrap()),
+            dry_run: false,
+            mail: false,
+        };
+        let runner = runner(&folder, &Arc::default());
+        written(|out| run(&args, &runner, out))
+    };
+    let report = "report                       2026-01-05           done: 3 rides\n";
+    assert!(asked().starts_with("compact "));
+    assert_eq!(asked(), report, "nothing is missing before it");
+    let late = "insert into ops.sealed_day values ('2026-01-05', now(), 17, 17, 1);
+        insert into ops.changed_day values ('2026-01-05')";
+    let store = Store::open(folder.path(), Clock::Fixed(now())).unwrap();
+    store.connection().unwrap().execute_batch(late).unwrap();
+    drop(store);
+    assert_eq!(
+        asked(),
+        format!("compact                      2026-01-05           done: 3 rides\n{report}")
+    );
 }
 
 #[test]
@@ -265,13 +295,64 @@ fn plan_shows_which_mails_were_sent_which_wait_and_who_is_told_of_failures() {
       compact                      2026-01-06           2026-01-07 00:20:00 GMT
       report                       2026-01-06           2026-01-07 00:20:00 GMT  after compact
       prune                        2026-01-06           2026-01-07 01:30:00 GMT
-      mail                         2026-01-06           2026-01-07 07:00:00 GMT  after report  by 2026-01-07 07:30:00 GMT  (a mail goes out)
+      mail                         2026-01-06           2026-01-07 07:00:00 GMT  after report  by 2026-01-07 07:30:00 GMT
 
     mails
       the report of 2026-01-05 to nobody, as --mail-to is not set (waits for report)
       the report of 2026-01-06 was mailed and nobody gets it twice; should it have moved past `restate_percent`, they are told
       what went wrong to ops@x.example, on-call@x.example (now): `mail` is late for 2026-01-04; `mail` is late for 2026-01-05
       2 messages in the outbox (with the next run that sends)
+    ");
+}
+
+#[test]
+fn plan_promises_no_mail_of_what_gave_up_and_foretells_the_deadline_that_it_will_miss() {
+    let schedule = SCHEDULE.replace("catch_up = \"last\"", "catch_up = \"last\"\ndeadline = \"07:30\"");
+    let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let jobs = ["compact", "report", "mail"].map(|job| JobRow {
+        job: job.to_owned(),
+        first_seen_at: at("2026-01-05T12:00:00Z"),
+        idle_runs: 0,
+        last_idle_at: None,
+        failures_told_at: (job == "compact").then(|| at("2026-01-06T00:22:00Z")),
+        deadlines_told_until: None,
+    });
+    let failed = LastRun {
+        job: "compact".to_owned(),
+        window: "2026-01-05".parse().unwrap(),
+        attempt: 1,
+        outcome: Outcome::Failed,
+        scheduled_at: at("2026-01-06T00:25:00Z"),
+        started_at: at("2026-01-06T00:25:00Z"),
+        finished_at: Some(at("2026-01-06T00:26:00Z")),
+        done_started_at: None,
+        done_finished_at: None,
+        is_firing: true,
+    };
+    let view = LedgerView::new(jobs.into(), vec![failed], now());
+    let mails = Mails {
+        report_to: vec!["ceo@x.example".to_owned()],
+        failures_to: vec!["ops@x.example".to_owned()],
+        ..Mails::default()
+    };
+    let args = PlanArgs { at: None, until: None };
+    let text = written(|out| plan(&args, &schedule, &view, Stream::CAUGHT_UP, &mails, now(), out));
+    let (_, waiting) = text.split_once("waiting\n").unwrap();
+    insta::assert_snapshot!(waiting, @r"
+      compact                      2026-01-05           failed once, not tried again by itself; run `deloton run compact --day 2026-01-05`
+      report                       2026-01-05           waits for compact
+
+    next, until 2026-01-07 00:30:00 GMT
+      prune                        2026-01-05           2026-01-06 01:30:00 GMT
+      mail                         2026-01-05           2026-01-06 07:00:00 GMT  after report  by 2026-01-06 07:30:00 GMT  (no mail goes out)
+      compact                      2026-01-06           2026-01-07 00:20:00 GMT
+      report                       2026-01-06           2026-01-07 00:20:00 GMT  after compact
+
+    mails
+      the report of 2026-01-05 does not go out: `compact` failed once, not tried again by itself; run `deloton run compact --day 2026-01-05`
+      what goes wrong to ops@x.example (2026-01-06 06:22:00 GMT, unless somebody mends it): `compact` failed for 2026-01-05
+      what goes wrong to ops@x.example (2026-01-06 07:30:00 GMT, unless somebody mends it): `mail` is late for 2026-01-05
     ");
 }
 
@@ -297,7 +378,7 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
     let told = |catch_up: &str| {
         let args = PlanArgs {
             at: None,
-            until: Some(now()),
+            until: Some("2026-01-06 00:30".parse().unwrap()),
         };
         written(|out| {
             plan(
@@ -343,6 +424,48 @@ fn firings_of_a_job_that_runs_by_the_minute_are_one_line_with_their_count() {
     mails
       none
     "#);
+}
+
+#[test]
+fn a_plan_that_would_end_before_it_begins_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(&folder, &Arc::default());
+    let args = PlanArgs {
+        at: Some("2026-01-07".parse().unwrap()),
+        until: Some("2026-01-06 23:59".parse().unwrap()),
+    };
+    let (view, mails) = (runner.view().unwrap(), Mails::default());
+    let text = written(|out| plan(&args, &runner.schedule(), &view, Stream::CAUGHT_UP, &mails, now(), out));
+    assert_eq!(
+        text,
+        "error: the plan cannot end before it begins: --until is 2026-01-06 23:59:00 GMT, and it begins at 2026-01-07 00:00:00 \
+         GMT (--at)\n"
+    );
+}
+
+#[test]
+fn check_goes_on_after_a_schedule_that_is_wrong_and_says_what_dates_a_day_with_a_weekday_means() {
+    let checked = |schedule: &str| {
+        let sql = Check {
+            what: "SQL files",
+            run: &|_| Err(vec!["leaderboard.sql: no table `rids`".to_owned()]),
+        };
+        let schedule = Schedule::parse(schedule, "cron.toml").map_err(anyhow::Error::from);
+        written(|out| check(&CheckArgs::default(), schedule, now(), &[sql], out))
+    };
+    insta::assert_snapshot!(checked("[[job]]\nname = \"backup\"\nkind = \"bakcup\"\ncron = \"@dayly\"\n"), @r"
+    schedule: wrong, as is said at the end
+    SQL files: 1 wrong
+      leaderboard.sql: no table `rids`
+    error: 1 thing to put right, listed above, and these: cron.toml has 2 mistakes:
+      cron.toml:3:8: `kind`: there is no `bakcup`; did you mean `backup`?
+      cron.toml:4:8: `cron`: there is no `@dayly`; did you mean `@daily`?
+    ");
+    assert!(checked("").starts_with("schedule: no jobs: nothing would ever run"));
+    let both = checked("[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"0 3 1-7 * MON\"\n");
+    let dates = "`backup`: `0 3 1-7 * MON` runs on dates that match both its day of month and its day of week, next on \
+                 2026-02-02, 2026-03-02, 2026-04-06\n";
+    assert!(both.contains(dates), "{both}");
 }
 
 #[test]

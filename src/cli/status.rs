@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::words::{counted, grouped, lines};
+use super::words::{counted, grouped, lines, run_command};
 use crate::{
     app::FileStanding,
     domain::{
@@ -14,7 +14,9 @@ use crate::{
         day::DayRule,
         live::StreamState,
         run::{JobOverview, Outcome},
+        window::Window,
     },
+    scheduler::plan::{Plan, Reason, WaitingOn},
     store::{
         disk::size,
         outbox::{MailState, StateCount},
@@ -44,6 +46,10 @@ pub struct Standing<'s> {
     pub status: &'s Status,
     /// What the scheduler says.
     pub jobs: &'s [JobOverview],
+    /// What the scheduler is about to do, and what it does not do by itself any more.
+    pub plan: &'s Plan,
+    /// Windows that were not done by their job's deadline and are not yet.
+    pub late: &'s [(String, Window)],
     /// How the schedule's file stands, where there is one.
     pub schedule: Option<FileStanding>,
     /// What the consumer says, where it runs in this process.
@@ -109,23 +115,8 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             refused.why
         ));
     }
-    for job in standing.jobs {
-        let Some(last) = &job.last_run else { continue };
-        let how = match last.outcome {
-            Outcome::Failed => "failed",
-            Outcome::Abandoned => "was cut short",
-            Outcome::Running | Outcome::Succeeded => continue,
-        };
-        let day = if last.window.instant().is_none() {
-            format!(" --day {}", last.window)
-        } else {
-            String::new()
-        };
-        warnings.push(format!(
-            "`{}` {how} for {} at try {}: `deloton plan` says when it is tried again, `deloton run {}{day}` tries now",
-            job.name, last.window, last.attempt, job.name
-        ));
-    }
+    warnings.extend(failures(standing));
+    warnings.extend(deadlines(standing));
     for (state, what, then) in [
         (
             MailState::Unknown,
@@ -155,6 +146,106 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// What failed or was cut short, a line for each job: first what nothing is done about unless a person does.
+fn failures(standing: &Standing<'_>) -> Vec<String> {
+    let Plan { due, waiting } = standing.plan;
+    let mut warnings = Vec::new();
+    for job in standing.jobs {
+        let name = &job.name;
+        if job.every.is_none() {
+            warnings.extend(failed_instant(standing, job));
+            continue;
+        }
+        let of_job = || waiting.iter().filter(|waiting| waiting.job == *name);
+        let gave_up = of_job().filter(|waiting| matches!(waiting.on, WaitingOn::GaveUp { .. }));
+        let gave_up: Vec<Window> = gave_up.map(|waiting| waiting.window).collect();
+        if let (Some(first), Some(last)) = (gave_up.first(), gave_up.last()) {
+            let command = match first.span().zip(last.span()) {
+                Some(((from, _), (_, to))) if first != last => {
+                    format!("deloton backfill {name} --from {from} --to {to} --only failed")
+                }
+                _ => run_command(name, *first),
+            };
+            warnings.push(format!(
+                "`{name}` failed for {} and is not tried again by itself: `{command}` tries now",
+                listed(&gave_up)
+            ));
+        }
+        for waiting in of_job() {
+            if let WaitingOn::Retry { at, attempts } = waiting.on {
+                warnings.push(format!(
+                    "`{name}` failed for {} at try {attempts}: it is tried again at {}, `{}` tries now",
+                    waiting.window,
+                    standing.local(at),
+                    run_command(name, waiting.window)
+                ));
+            }
+        }
+        let again = |reason| matches!(reason, Reason::Retry | Reason::Abandoned);
+        for due in due.iter().filter(|due| due.job == *name && again(due.reason)) {
+            let how = if due.reason == Reason::Retry {
+                "failed"
+            } else {
+                "was cut short"
+            };
+            warnings.push(format!(
+                "`{name}` {how} for {} at try {}: `deloton serve` tries again at once, as does `{}`",
+                due.window,
+                due.attempt - 1,
+                run_command(name, due.window)
+            ));
+        }
+    }
+    warnings
+}
+
+/// The newest run of a job by the instant, where it failed: the next firing may go well.
+fn failed_instant(standing: &Standing<'_>, job: &JobOverview) -> Option<String> {
+    let last = job.last_run.as_ref()?;
+    let how = match last.outcome {
+        Outcome::Failed => "failed",
+        Outcome::Abandoned => "was cut short",
+        Outcome::Running | Outcome::Succeeded => return None,
+    };
+    let next = job.next_run_at.map_or_else(
+        || "it does not fire again".to_owned(),
+        |at| format!("it fires again at {}", standing.local(at)),
+    );
+    Some(format!(
+        "`{}` {how} at {}: {next}, `deloton run {}` tries now",
+        job.name,
+        last.window
+            .instant()
+            .map_or_else(|| last.window.to_string(), |at| standing.local(at)),
+        job.name
+    ))
+}
+
+/// What is not done although its deadline has passed, a line for each job.
+fn deadlines(standing: &Standing<'_>) -> Vec<String> {
+    let jobs = standing.late.chunk_by(|(one, _), (other, _)| one == other);
+    let told = jobs.map(|of_job| {
+        let (job, newest) = &of_job[of_job.len() - 1];
+        let windows: Vec<Window> = of_job.iter().map(|(_, window)| *window).collect();
+        format!(
+            "`{job}` has missed its deadline for {}: `deloton plan` says what it waits for, `{}` does it now",
+            listed(&windows),
+            run_command(job, *newest)
+        )
+    });
+    told.collect()
+}
+
+/// `2026-11-07, 2026-11-08 and 2 more`: the first few.
+fn listed(windows: &[Window]) -> String {
+    const MOST: usize = 7;
+    let shown: Vec<String> = windows.iter().take(MOST).map(ToString::to_string).collect();
+    match windows.len().saturating_sub(MOST) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// Writes what became of every message, and whether that adds up.

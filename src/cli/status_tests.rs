@@ -1,15 +1,31 @@
 use super::*;
-use crate::{domain::run::LastOverview, store::status::SealedDays};
+use crate::{
+    domain::run::LastOverview,
+    scheduler::plan::{Due, Waiting},
+    store::status::SealedDays,
+};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
 fn written(status: &Status, jobs: &[JobOverview], stream: Option<&StreamState>) -> String {
+    written_of(status, jobs, stream, &Plan::default(), &[])
+}
+
+fn written_of(
+    status: &Status,
+    jobs: &[JobOverview],
+    stream: Option<&StreamState>,
+    plan: &Plan,
+    late: &[(String, Window)],
+) -> String {
     let mut out = Vec::new();
     let standing = Standing {
         status,
         jobs,
+        plan,
+        late,
         schedule: None,
         stream,
         now: at("2026-07-10T12:00:00Z"),
@@ -175,25 +191,62 @@ fn what_needs_a_person_comes_first_with_what_to_do() {
         disk_free_bytes: Some(800_000_000),
         ..Status::default()
     };
+    let mut send = job("send", Some(("2026-07-10T11:00:00Z", Outcome::Abandoned)));
+    send.every = None;
     let jobs = [
-        job("report", Some(("2026-07-09", Outcome::Failed))),
-        job("send", Some(("2026-07-10T11:00:00Z", Outcome::Abandoned))),
+        job("leaderboard", Some(("2026-07-09", Outcome::Failed))),
+        job("report", None),
+        job("backup", None),
+        send,
     ];
+    let waiting = |job: &str, window: &str, on| Waiting {
+        job: job.to_owned(),
+        window: window.parse().unwrap(),
+        on,
+    };
+    let (gave_up, again_at) = (WaitingOn::GaveUp { attempts: 4 }, at("2026-07-10T12:03:00Z"));
+    let plan = Plan {
+        due: vec![Due {
+            job: "backup".to_owned(),
+            window: "2026-07-09".parse().unwrap(),
+            scheduled_at: at("2026-07-10T02:00:00Z"),
+            attempt: 2,
+            reason: Reason::Abandoned,
+        }],
+        waiting: vec![
+            waiting("leaderboard", "2026-07-07", gave_up.clone()),
+            waiting("leaderboard", "2026-07-08", gave_up.clone()),
+            waiting("report", "2026-07-08", gave_up),
+            waiting(
+                "report",
+                "2026-07-09",
+                WaitingOn::Retry {
+                    at: again_at,
+                    attempts: 2,
+                },
+            ),
+        ],
+    };
+    let late = ["2026-07-07", "2026-07-08"].map(|day| ("notify".to_owned(), day.parse().unwrap()));
     let trouble = Some("the brokers cannot be reached".to_owned());
     let stream = StreamState {
         is_connected: false,
         lag_messages: None,
         trouble,
     };
-    let text = written(&status, &jobs, Some(&stream));
+    let text = written_of(&status, &jobs, Some(&stream), &plan, &late);
     let (first, rest) = text.split_once("\n\n").unwrap();
     insta::assert_snapshot!(first, @r"
     needs a look
       ! the brokers cannot be reached
       ! 800.0 MB are left on the data folder's disk: make room, or lower `keep_days` and `keep` in cron.toml
       ! 1 ride is open, and nothing has arrived for 3 h: does the consumer run, and do the bikes reach Kafka?
-      ! `report` failed for 2026-07-09 at try 4: `deloton plan` says when it is tried again, `deloton run report --day 2026-07-09` tries now
-      ! `send` was cut short for 2026-07-10T11:00:00Z at try 4: `deloton plan` says when it is tried again, `deloton run send` tries now
+      ! `leaderboard` failed for 2026-07-07, 2026-07-08 and is not tried again by itself: `deloton backfill leaderboard --from 2026-07-07 --to 2026-07-08 --only failed` tries now
+      ! `report` failed for 2026-07-08 and is not tried again by itself: `deloton run report --day 2026-07-08` tries now
+      ! `report` failed for 2026-07-09 at try 2: it is tried again at 2026-07-10 13:03:00 BST, `deloton run report --day 2026-07-09` tries now
+      ! `backup` was cut short for 2026-07-09 at try 1: `deloton serve` tries again at once, as does `deloton run backup --day 2026-07-09`
+      ! `send` was cut short at 2026-07-10 12:00:00 BST: it fires again at 2026-07-11 00:20:00 BST, `deloton run send` tries now
+      ! `notify` has missed its deadline for 2026-07-07, 2026-07-08: `deloton plan` says what it waits for, `deloton run notify --day 2026-07-08` does it now
       ! 2 messages may or may not have been sent: decide with `deloton outbox`
       ! 1 message could not be sent: see why, and resend, with `deloton outbox`
       ! 1 line could not be understood: `deloton rejected list` shows them with the reason

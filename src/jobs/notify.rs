@@ -45,6 +45,17 @@ pub enum For {
     Everybody,
 }
 
+/// What mails are sent with.
+#[derive(Clone, Copy)]
+pub struct Sender<'s> {
+    /// Where to.
+    pub notifier: &'s Notifier,
+    /// Waits for it.
+    pub runtime: &'s Handle,
+    /// Raised when no more are to be sent.
+    pub cancel: &'s Cancel,
+}
+
 /// Queues the day's mail, then sends. Without recipients there is nothing to do.
 ///
 /// # Errors
@@ -52,14 +63,17 @@ pub enum For {
 /// mail afterwards, or the run was cancelled.
 pub fn notify(
     store: &Store,
-    notifier: &Notifier,
+    sender: Sender<'_>,
     templates: &Templates,
     mail: &DailyMail<'_>,
     addresses: Addresses<'_>,
     readers: For,
-    runtime: &Handle,
-    cancel: &Cancel,
 ) -> Result<JobStatus> {
+    let Sender {
+        notifier,
+        runtime,
+        cancel,
+    } = sender;
     if addresses.to.is_empty() {
         tracing::warn!("nobody is mailed the daily report: no recipient is set, see `--mail-to`");
         return Ok(JobStatus::idle());
@@ -215,17 +229,12 @@ mod tests {
         fn mailed(&self, report: &DailyReport, to: &[&str], readers: For) -> u64 {
             let to: Vec<_> = to.iter().map(|&to| to.to_owned()).collect();
             let (mail, addresses) = (mail(report), addresses(&to));
-            let handle = self.runtime.handle();
-            let status = notify(
-                &self.store,
-                &self.notifier,
-                &self.templates,
-                &mail,
-                addresses,
-                readers,
-                handle,
-                &Cancel::default(),
-            );
+            let sender = Sender {
+                notifier: &self.notifier,
+                runtime: self.runtime.handle(),
+                cancel: &Cancel::default(),
+            };
+            let status = notify(&self.store, sender, &self.templates, &mail, addresses, readers);
             status.unwrap().counts["mails_queued"]
         }
 

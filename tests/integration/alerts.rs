@@ -210,6 +210,10 @@ fn limits_and_rules_that_cannot_be_meant_are_refused_in_words() {
     let sandbox = Sandbox::with_sample();
     let said = sandbox.fail(&["rider", "limit", "7", "--upper", "1650"]);
     assert!(said.contains("1650 bpm is no upper limit"), "{said}");
+    let said = sandbox.fail(&["rider", "limit", "7", "--upper", "-5"]);
+    assert!(said.contains("-5 bpm is no upper limit"), "{said}");
+    let said = sandbox.fail(&["alerts", "backtest", "--from", "yesterday"]);
+    assert!(said.contains("expected a date like 2026-11-21"), "{said}");
     let said = sandbox.fail(&["rider", "limit", "7", "--upper", "100", "--lower", "120"]);
     assert!(said.contains("not below"), "{said}");
     let said = sandbox.fail(&["rider", "limit", "7", "--clear"]);

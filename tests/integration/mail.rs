@@ -18,7 +18,7 @@ use deloton::{
         run::JobStatus,
     },
     jobs::{
-        notify::{Addresses, For, notify},
+        notify::{Addresses, For, Sender, notify},
         send,
     },
     notify::{Notifier, Ses, render::DailyMail},
@@ -209,15 +209,18 @@ impl Office {
             from: "Deloton <reports@x.example>",
             to: &self.to,
         };
+        let sender = Sender {
+            notifier,
+            runtime: self.runtime.handle(),
+            cancel: &Cancel::default(),
+        };
         notify(
             &self.store,
-            notifier,
+            sender,
             &self.templates,
             &mail,
             addresses,
             For::FirstReaders,
-            self.runtime.handle(),
-            &Cancel::default(),
         )
         .map(|status| status.counts)
         .map_err(|error| format!("{error:#}"))

@@ -175,8 +175,18 @@ pub(in crate::api) async fn window_page(
     let Ok(window) = window.parse::<Window>() else {
         return nothing_here(&context);
     };
-    let schedule = context.jobs.overview();
     let asked = just_asked.run.and_then(|run_id| context.jobs.asked(run_id));
+    show_window(&context, job, window, asked).await
+}
+
+/// The page of a window; of one that nothing is known of, that there is none.
+async fn show_window(
+    context: &ApiContext,
+    job: String,
+    window: Window,
+    asked: Option<AskedRun>,
+) -> poem::Result<Response> {
+    let schedule = context.jobs.overview();
     let name = job.clone();
     let (runs, kept) = context
         .read(move |store| {
@@ -189,7 +199,7 @@ pub(in crate::api) async fn window_page(
         .iter()
         .any(|known| known.name == job && known.every == window.period());
     if !is_known && runs.is_empty() {
-        return nothing_here(&context);
+        return nothing_here(context);
     }
     let log = runs
         .first()
@@ -203,7 +213,7 @@ pub(in crate::api) async fn window_page(
         runs,
         log,
     };
-    show(&context, &of_window(seen, context.day_rule))
+    show(context, &of_window(seen, context.day_rule))
 }
 
 /// What the page of a window tells of.
@@ -298,6 +308,20 @@ pub(in crate::api) async fn run_again(
             .finish()
             .into_response()),
         Err(NotStarted::NoSuchJob(_)) => nothing_here(&context),
-        Err(NotStarted::Unsuited(why)) => Err(Refusal::bad_request(why).into()),
+        Err(NotStarted::Unsuited(why)) => {
+            let refused = AskedRun {
+                run_id: Uuid::nil(),
+                job: job.clone(),
+                window: asked,
+                asked_at: context.clock.now(),
+                same_as: None,
+                refused: Some(why),
+            };
+            let mut page = show_window(&context, job, asked, Some(refused)).await?;
+            if page.status() == StatusCode::OK {
+                page.set_status(StatusCode::BAD_REQUEST);
+            }
+            Ok(page)
+        }
     }
 }

@@ -6,6 +6,8 @@ use croner::{
     parser::{CronParser, Seconds, Year},
 };
 
+use super::value::suggestion;
+
 /// A cron expression. It speaks of wall clocks: which instants it means is the scheduler's business.
 ///
 /// Five fields, or six with the seconds first; `@daily` and its like; `L`, `W`, `#`; names of days and months. A day
@@ -36,14 +38,7 @@ impl CronText {
             .dom_and_dow(true)
             .build()
             .parse(text);
-        let cron = parsed.map_err(|error| {
-            let why = error.to_string();
-            format!(
-                "`{text}` is not a cron expression ({}); five fields are minute hour day month weekday, six have seconds \
-                 first, e.g. `20 0 * * *` for 00:20 every day",
-                why.trim_end_matches('.')
-            )
-        })?;
+        let cron = parsed.map_err(|error| slip(text).unwrap_or_else(|| in_our_words(text, &error.to_string())))?;
         // Eight years hold every date on every weekday that matters: a leap day, and each first and last of a month.
         let first = NaiveDate::from_ymd_opt(2024, 1, 1).expect("a date");
         let is_every_date = first.iter_days().take(8 * 366).all(|date| {
@@ -68,6 +63,14 @@ impl CronText {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it has both a day of month and a day of week, which must match together.
+    #[must_use]
+    pub fn has_day_and_weekday(&self) -> bool {
+        let fields: Vec<&str> = self.text.split_whitespace().rev().collect();
+        let narrows = |field: Option<&&str>| field.is_some_and(|field| !matches!(*field, "*" | "?"));
+        narrows(fields.first()) && narrows(fields.get(2))
     }
 
     /// Whether it fires more than once on the days it fires.
@@ -106,6 +109,58 @@ impl CronText {
             .ok()
             .map(|at| at.naive_utc())
     }
+}
+
+const NICKNAMES: [&str; 6] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@hourly"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+const WEEKDAYS: [&str; 7] = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
+const FIELDS: &str = "five fields are minute hour day month weekday, six have seconds first, e.g. `20 0 * * *` for 00:20 every \
+                      day";
+
+/// What a slip of the finger was in `text`, which is no cron expression, and what was meant.
+fn slip(text: &str) -> Option<String> {
+    if text.starts_with('@') {
+        let hint = suggestion(text, NICKNAMES);
+        let known = || NICKNAMES.map(|name| format!("`{name}`")).join(", ");
+        return Some(if hint.is_empty() {
+            format!("there is no `{text}`: it is one of {}, or five fields", known())
+        } else {
+            format!("there is no `{text}`{hint}")
+        });
+    }
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if !(5..=6).contains(&fields.len()) {
+        let count = fields.len();
+        let s = if count == 1 { "" } else { "s" };
+        return Some(format!("`{text}` has {count} field{s}; {FIELDS}"));
+    }
+    let mut from_the_end = fields.iter().rev();
+    let named = [("day of the week", &WEEKDAYS[..]), ("month", &MONTHS[..])];
+    named.into_iter().find_map(|(what, known)| {
+        let words = from_the_end.next()?.split(|c: char| !c.is_alphabetic());
+        // Single letters mean last days and the like.
+        let mut words = words.filter(|word| word.len() > 1);
+        // `FRIL` is the last Friday.
+        let is_known = |word: &str| {
+            let word = word.to_uppercase();
+            let mut names = known.iter().map(|name| name.to_uppercase());
+            names.any(|name| word == name || word == name + "L")
+        };
+        let word = words.find(|word| !is_known(word))?;
+        let hint = suggestion(word, known.iter().copied());
+        Some(format!("`{word}` in `{text}` is no {what}{hint}"))
+    })
+}
+
+/// What croner found wrong, without the words that only its authors need.
+fn in_our_words(text: &str, error: &str) -> String {
+    let why = error.trim_start_matches("Component error: ").trim_end_matches('.');
+    let mut letters = why.chars();
+    let first = letters.next().map(|first| first.to_lowercase().to_string());
+    let why = first.unwrap_or_default() + letters.as_str();
+    format!("`{text}` is not a cron expression ({why}); {FIELDS}")
 }
 
 /// croner keeps fractions of a second through its search: give it none.

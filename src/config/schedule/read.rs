@@ -1,6 +1,10 @@
 //! The walk through the file: every key is looked at, every mistake is noted, nothing stops at the first.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
@@ -80,7 +84,6 @@ pub(super) fn read(text: &str) -> Result<Schedule, Vec<Problem>> {
     let mut reader = Reader {
         text,
         problems: Vec::new(),
-        names: Vec::new(),
     };
     for error in syntax {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -101,8 +104,6 @@ pub(super) fn read(text: &str) -> Result<Schedule, Vec<Problem>> {
 struct Reader<'t> {
     text: &'t str,
     problems: Vec<(usize, String)>,
-    /// Of all jobs, also those with another mistake: what comes after one of them is not to blame.
-    names: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -277,10 +278,10 @@ impl Reader<'_> {
         let deadline = self.take(table, "deadline", time_of_day);
         let ping_url_env = self.take(table, "ping_url_env", variable);
         let (after, after_at) = self.after(table);
-        self.names.extend(name.clone());
-        // Whatever follows needs to know what the job is; its own keys have been looked at by now.
-        let (name, kind_name) = (name?, kind_name?);
-        let kind = self.kind(table, kind_name, &name);
+        // Whatever follows needs to know which job it is; its own keys have been looked at by now.
+        let name = name?;
+        // Of a kind that there is not, one that may have whatever a job can have: the rest is looked at all the same.
+        let kind = kind_name.map_or(Kind::Backup { keep: 1 }, |kind| self.kind(table, kind, &name));
         let name_at = table.get("name").map_or(at, Spanned::span);
         if !table.contains_key("cron") && !table.contains_key("after") {
             self.note(
@@ -313,7 +314,8 @@ impl Reader<'_> {
             self.note(
                 &value.span(),
                 format!(
-                    "a `{kind_name}` job has no {0}s: only report, publish, prune and backup jobs do",
+                    "a `{}` job has no {}s: only report, publish, prune and backup jobs do",
+                    job.kind.name(),
                     every.name()
                 ),
             );
@@ -323,7 +325,10 @@ impl Reader<'_> {
             if job.kind.needs_day() {
                 self.note(
                     &cron_at,
-                    format!("a `{kind_name}` job makes one business day: it cannot run more often than daily"),
+                    format!(
+                        "a `{}` job makes one business day: it cannot run more often than daily",
+                        job.kind.name()
+                    ),
                 );
             }
             if let Some(value) = table.get("after") {
@@ -440,9 +445,8 @@ impl Reader<'_> {
                         format!("`{name}` runs by the instant and never makes a day: nothing can come `after` it"),
                     ),
                     Some(upstream) => self.lengths(&draft.job, &upstream.job, at),
-                    None if self.names.contains(name) => {}
                     None => {
-                        let hint = suggestion(name, self.names.iter().map(String::as_str));
+                        let hint = suggestion(name, seen.keys().copied());
                         self.note(at, format!("there is no job `{name}` to come after{hint}"));
                     }
                 }
@@ -470,7 +474,10 @@ impl Reader<'_> {
                     &at,
                     format!("{path} after `{start}` is a circle: none of them could ever run"),
                 );
-                told.extend(circle);
+                // Jobs with several ways back to themselves are in several circles: one is enough to find the mistake.
+                let is_in_the_knot = |name: &&str| before(name, after).contains(start);
+                let knot = before(start, after).into_iter().filter(is_in_the_knot);
+                told.extend(knot.map(str::to_owned));
             }
         }
     }
@@ -562,6 +569,20 @@ impl Reader<'_> {
         }
         self.take(table, key, parse)
     }
+}
+
+/// Everything that must run before `start` does.
+fn before<'n>(start: &str, after: impl Fn(&str) -> &'n [String]) -> BTreeSet<&'n str> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![start];
+    while let Some(name) = open.pop() {
+        for upstream in after(name) {
+            if found.insert(upstream.as_str()) {
+                open.push(upstream);
+            }
+        }
+    }
+    found
 }
 
 /// The way from `start` back to itself, if there is one.

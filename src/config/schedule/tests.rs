@@ -60,16 +60,17 @@ kind = "backup"
 enabled = "yes"
 "#;
     insta::assert_snapshot!(problems(text), @r#"
-    cron.toml has 20 mistakes:
+    cron.toml has 21 mistakes:
       cron.toml:3:12: `timezone`: there is no time zone `Europe/Lodnon`; did you mean `Europe/London`?
       cron.toml:4:11: `ends_at`: `25:00` is not a time of day, e.g. `"16:45"`
       cron.toml:5:1: `[day]` has no key `latness`; did you mean `lateness`?
       cron.toml:8:11: `retries`: expected a whole number from 0 to 100
       cron.toml:9:35: `max` is the upper bound of every wait: it cannot be less than `initial`
       cron.toml:10:12: `catch_up`: `newest` is none of `all`, `last`, `none`
+      cron.toml:13:8: job `compact` would never run: give it `cron`, `after`, or both
       cron.toml:14:8: `kind`: there is no `compakt`; did you mean `compact`?
       cron.toml:15:1: a job has no key `crn`; did you mean `cron`?
-      cron.toml:20:8: `cron`: `61 * * * *` is not a cron expression (Component error: Number out of bounds); five fields are minute hour day month weekday, six have seconds first, e.g. `20 0 * * *` for 00:20 every day
+      cron.toml:20:8: `cron`: `61 * * * *` is not a cron expression (number out of bounds); five fields are minute hour day month weekday, six have seconds first, e.g. `20 0 * * *` for 00:20 every day
       cron.toml:21:10: `tables` after `report` after `tables` is a circle: none of them could ever run
       cron.toml:21:10: there is no job `compcat` to come after; did you mean `compact`?
       cron.toml:22:12: `params` of a `transform` job has no key `sgl`; did you mean `sql`?
@@ -121,6 +122,67 @@ after = ["d"]
     cron.toml has 2 mistakes:
       cron.toml:5:10: `a` after `b` after `c` after `a` is a circle: none of them could ever run
       cron.toml:17:10: `d` after `d` is a circle: none of them could ever run
+    ");
+}
+
+#[test]
+fn a_knot_of_circles_is_one_mistake() {
+    let shipped = DEFAULT.replace("cron = \"20 0 * * *\"", "after = [\"publish\"]");
+    let told = problems(&shipped);
+    assert!(told.starts_with("cron.toml has 1 mistake:"), "{told}");
+    assert!(
+        told.contains("`compact` after `publish` after `report` after"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_no_cron_expression_is_told_with_the_nearest_spelling() {
+    let wrong = |text: &str| CronText::parse(text).unwrap_err();
+    assert_eq!(wrong("@dayly"), "there is no `@dayly`; did you mean `@daily`?");
+    assert_eq!(
+        wrong("@noon"),
+        "there is no `@noon`: it is one of `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@hourly`, or five fields"
+    );
+    assert!(wrong("0 8 * * MOO").starts_with("`MOO` in `0 8 * * MOO` is no day of the week; did you mean `MON`?"));
+    assert!(wrong("0 8 1 Jann *").starts_with("`Jann` in `0 8 1 Jann *` is no month; did you mean `Jan`?"));
+    assert!(wrong("0 8 * *").starts_with("`0 8 * *` has 4 fields"));
+    assert!(wrong("0 8 * * MONDAY").contains("did you mean `MON`?"));
+    assert!(wrong("").starts_with("`` has 0 fields"));
+    for right in [
+        "0 8 L * *",
+        "0 8 15W * *",
+        "0 8 * * MON#2",
+        "0 8 * jan-Mar fri",
+        "0 8 * * FRIL",
+    ] {
+        assert!(CronText::parse(right).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn a_day_of_month_with_a_day_of_week_means_dates_that_are_both() {
+    let first_mondays = CronText::parse("0 8 1-7 * MON").unwrap();
+    let start = "2026-01-01T00:00:00".parse().unwrap();
+    let first = first_mondays.next(start, true).unwrap();
+    let second = first_mondays.next(first, false).unwrap();
+    assert_eq!(
+        [first, second].map(|at| at.date().to_string()),
+        ["2026-01-05", "2026-02-02"]
+    );
+    let narrows = |text: &str| CronText::parse(text).unwrap().has_day_and_weekday();
+    assert!(narrows("0 8 1-7 * MON") && narrows("0 0 8 1-7 * MON"));
+    assert!(!narrows("0 8 1-7 * *") && !narrows("0 8 * * MON") && !narrows("0 8 ? * MON") && !narrows("@weekly"));
+}
+
+#[test]
+fn a_job_of_no_kind_has_the_rest_of_it_looked_at() {
+    let text = "[[job]]\nname = \"report\"\nkind = \"raport\"\nafter = [\"compcat\"]\n\
+                [[job]]\nname = \"compact\"\nkind = \"compact\"\ncron = \"20 0 * * *\"\n";
+    insta::assert_snapshot!(problems(text), @r"
+    cron.toml has 2 mistakes:
+      cron.toml:3:8: `kind`: there is no `raport`; did you mean `report`?
+      cron.toml:4:10: there is no job `compcat` to come after; did you mean `compact`?
     ");
 }
 

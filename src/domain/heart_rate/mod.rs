@@ -223,6 +223,9 @@ impl Default for OwnLimits {
     }
 }
 
+/// An upper limit by age may be as low as this: a lower one above it would leave nothing between the two.
+const LOWEST_UPPER_BPM: i32 = 150;
+
 impl OwnLimits {
     /// Whether they can be meant.
     ///
@@ -240,6 +243,10 @@ impl OwnLimits {
         match (self.lower_bpm, self.upper_bpm) {
             (Some(lower), Some(upper)) if lower >= upper => Err(format!(
                 "the lower limit, {lower} bpm, is not below the upper one, {upper} bpm"
+            )),
+            (Some(lower), None) if lower >= LOWEST_UPPER_BPM => Err(format!(
+                "with a lower limit of {lower} bpm nearly every heart rate would be outside: give one below {LOWEST_UPPER_BPM}, \
+                 or the upper limit too"
             )),
             _ => Ok(()),
         }
@@ -412,5 +419,9 @@ mod tests {
         assert_eq!(OwnLimits::default().check(), Ok(()));
         assert!(own(None, Some(1600)).check().unwrap_err().contains("1600 bpm"));
         assert!(own(Some(160), Some(160)).check().unwrap_err().contains("not below"));
+        // Without an upper limit of their own, who knows what is above it.
+        assert!(own(Some(200), None).check().unwrap_err().contains("below 150"));
+        assert_eq!(own(Some(149), None).check(), Ok(()));
+        assert_eq!(own(Some(160), Some(200)).check(), Ok(()));
     }
 }

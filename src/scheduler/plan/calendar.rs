@@ -452,7 +452,7 @@ impl<'p> Calendar<'p> {
 }
 
 /// Whether the job's result is of history, rather than a mail or housekeeping.
-fn makes_history(job: &JobConfig) -> bool {
+pub(super) fn makes_history(job: &JobConfig) -> bool {
     job.kind.needs_day() && !happens_once(job)
 }
 

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{History, Last, LedgerView, Stream, UNEVEN, calendar, happens_once, plan, upstream_order};
+use super::{
+    History, Last, LedgerView, Plan, Stream, UNEVEN, Waiting, WaitingOn, calendar, happens_once, plan, upstream_order,
+};
 use crate::{
-    config::schedule::{JobConfig, Schedule},
+    config::schedule::{JobConfig, Kind, Schedule},
     domain::{day::DayRule, run::Outcome, window::Window},
-    scheduler::firing::instant_of,
+    scheduler::firing::{instant_of, next_from},
 };
 
 /// What happened longer ago than this is news to nobody, and can be seen in the ledger.
@@ -104,6 +106,74 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
     found
 }
 
+/// What somebody will be told after `now` and up to `until` if no person does anything, with when: failures that are told
+/// together with others, and deadlines of what waits for something that gave up.
+#[must_use]
+pub fn foretold(
+    schedule: &Schedule,
+    view: &LedgerView,
+    planned: &Plan,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Vec<(DateTime<Utc>, Trouble)> {
+    let mut found = Vec::new();
+    for job in upstream_order(schedule) {
+        let Some(history) = view.jobs.get(&job.name).filter(|_| job.enabled) else {
+            continue;
+        };
+        let folded_until = history.told.failures.map(|told| told + FOLD);
+        if let Some(at) = folded_until.filter(|&at| at > now && at <= until) {
+            found.extend(failures(job, history, at).into_iter().map(|trouble| (at, trouble)));
+        }
+        let to_come = overdue_windows(schedule, view, job, until).into_iter();
+        for (window, deadline) in to_come.filter(|&(_, deadline)| deadline >= now) {
+            let Some(cause) = held_up_by(schedule, planned, job, window) else {
+                continue;
+            };
+            let what = What::Late {
+                deadline,
+                why: format!("`{}` {}", cause.job, cause.on),
+            };
+            let job = job.name.clone();
+            found.push((deadline, Trouble { job, window, what }));
+        }
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found
+}
+
+/// What gave up that `window` of `job` cannot be made without: the job itself, or one that it comes after.
+#[must_use]
+pub fn held_up_by<'p>(schedule: &Schedule, planned: &'p Plan, job: &JobConfig, window: Window) -> Option<&'p Waiting> {
+    let waits = |job: &JobConfig, window: Window| {
+        let mut waiting = planned.waiting.iter();
+        waiting.find(|waiting| waiting.job == job.name && waiting.window == window)
+    };
+    if let Some(gave_up) = waits(job, window).filter(|own| matches!(own.on, WaitingOn::GaveUp { .. })) {
+        return Some(gave_up);
+    }
+    let upstream = job.after.iter().filter_map(|name| schedule.job(name));
+    let mut parts = upstream.flat_map(|upstream| window.parts(upstream.every).map(move |part| (upstream, part)));
+    parts.find_map(|(upstream, part)| {
+        waits(upstream, part)?;
+        held_up_by(schedule, planned, upstream, part)
+    })
+}
+
+/// The windows that are undone although their deadline has passed, with the job and the deadline.
+#[must_use]
+pub fn late<'s>(
+    schedule: &'s Schedule,
+    view: &LedgerView,
+    now: DateTime<Utc>,
+) -> Vec<(&'s JobConfig, Window, DateTime<Utc>)> {
+    let enabled = schedule.jobs.iter().filter(|job| job.enabled);
+    let windows = |job| overdue_windows(schedule, view, job, now).into_iter();
+    enabled
+        .flat_map(|job| windows(job).map(move |(window, deadline)| (job, window, deadline)))
+        .collect()
+}
+
 /// How many windows of each job with a deadline are undone although it has passed; jobs without late ones have none.
 #[must_use]
 pub fn overdue(schedule: &Schedule, view: &LedgerView, now: DateTime<Utc>) -> Vec<(String, usize)> {
@@ -189,7 +259,7 @@ fn overdue_windows(
         };
         done.is_some_and(|done| happens_once(job) || is_whole(done.started_at))
     };
-    expected(schedule, job, from, now)
+    expected(schedule, view, job, from, now)
         .into_iter()
         .filter_map(|window| Some((window, deadline_of(rule, job, window)?)))
         .filter(|&(window, deadline)| deadline < now && deadline > from && !is_done(window))
@@ -197,20 +267,52 @@ fn overdue_windows(
 }
 
 /// The windows that `job` was to make from `from` on: those it fires for and of which all it comes after were to make
-/// something.
-fn expected(schedule: &Schedule, job: &JobConfig, from: DateTime<Utc>, until: DateTime<Utc>) -> BTreeSet<Window> {
-    let fired = job.cron.as_ref().map(|cron| {
-        let fired = calendar::firings(&schedule.day, job, cron, from, until);
-        fired.into_iter().map(|(window, _)| window).collect()
-    });
+/// something. What makes history was to make every day that has rows, also where its firing was before anybody looked.
+fn expected(
+    schedule: &Schedule,
+    view: &LedgerView,
+    job: &JobConfig,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> BTreeSet<Window> {
+    let rule = &schedule.day;
     let upstream = job.after.iter().filter_map(|name| schedule.job(name));
     let upstream = upstream.map(|upstream| {
-        let made = expected(schedule, upstream, from, until).into_iter();
+        let made = expected(schedule, view, upstream, from, until).into_iter();
         made.filter_map(|window| job.window_of(window)).collect()
     });
-    fired
-        .into_iter()
-        .chain(upstream)
-        .reduce(|all: BTreeSet<Window>, of_one| &all & &of_one)
-        .unwrap_or_default()
+    let upstream = upstream.reduce(|all: BTreeSet<Window>, of_one| &all & &of_one);
+    let Some(cron) = &job.cron else {
+        return upstream.unwrap_or_default();
+    };
+    let fired = calendar::firings(rule, job, cron, from, until).into_iter();
+    let fired: BTreeSet<Window> = fired.map(|(window, _)| window).collect();
+    if !covers(schedule, job) {
+        return match upstream {
+            Some(upstream) => &upstream & &fired,
+            None => fired,
+        };
+    }
+    let with_rows = || {
+        // Sealed days leave the buffer; the ledger has them.
+        let tried = view.jobs.get(&job.name).map(|history| history.windows.keys().copied());
+        let days = view.days_with_rows.iter().map(|&day| job.every.around(day));
+        days.chain(tried.into_iter().flatten()).collect()
+    };
+    let mut windows = upstream.unwrap_or_else(with_rows);
+    windows.retain(|window| {
+        let ended_at = window.span().map(|(_, last)| rule.span(last).end);
+        let at = ended_at.and_then(|end| next_from(cron, job.timezone, end));
+        at.is_some_and(|at| at <= until)
+    });
+    if job.after.is_empty() {
+        windows.extend(fired);
+    }
+    windows
+}
+
+/// Whether `job` makes every day that has rows, not only those it fires for.
+fn covers(schedule: &Schedule, job: &JobConfig) -> bool {
+    let mut upstream = job.after.iter().filter_map(|name| schedule.job(name));
+    job.kind == Kind::Compact || (calendar::makes_history(job) && upstream.any(|job| covers(schedule, job)))
 }

@@ -149,6 +149,30 @@ fn a_deadline_before_the_first_sight_or_of_a_day_that_nobody_asked_for_is_none()
 }
 
 #[test]
+fn the_first_deadline_after_the_first_sight_counts_for_a_day_that_has_rows() {
+    // Compact's hour had passed already: it makes the day all the same, and the mail has its hour before it.
+    let given = |more: &str, now: &str| format!("seen 2026-01-06T06:00:00Z\nrows 2026-01-05\n{more}\nnow {now}\n=>\n");
+    case(CHAIN, &given("", "2026-01-06T07:30:00Z"));
+    case(
+        CHAIN,
+        &(given("", "2026-01-06T07:31:00Z") + "late mail 2026-01-05 06T07:30: waits for report"),
+    );
+    // Sealed, and gone from the buffer.
+    let sealed = given(
+        "ok compact 2026-01-05 2026-01-06T06:00:00Z\nfailed report 2026-01-05 2026-01-06T06:01:00Z x9\n\
+         told failures report 2026-01-06T06:05:00Z",
+        "2026-01-06T07:31:00Z",
+    );
+    case(
+        CHAIN,
+        &(sealed.replace("rows 2026-01-05\n", "") + "late mail 2026-01-05 06T07:30: waits for report"),
+    );
+    // The mail's own hour had passed: nobody is to send it by itself.
+    let later = given("", "2026-01-06T12:00:00Z").replace("T06:00:00Z", "T07:10:00Z");
+    case(CHAIN, &later);
+}
+
+#[test]
 fn a_week_has_its_deadline_after_its_end() {
     let weekly = "[[job]]\nname = \"backup\"\nkind = \"backup\"\nevery = \"week\"\ncron = \"0 2 * * MON\"\ndeadline = \"03:00\"\n";
     let given = |now: &str| format!("seen 2026-01-09T12:00:00Z\nnow {now}\n=>");

@@ -63,7 +63,7 @@ impl Runner {
             is_target,
         } in self.steps(&schedule, job, window)?
         {
-            if !is_target && !self.is_missing(&schedule, step, window) {
+            if !is_target && !self.is_missing(&schedule, step, window)? {
                 continue;
             }
             if !is_target && matches!(step.kind, Kind::Notify { .. }) && !asked.mail {
@@ -101,7 +101,7 @@ impl Runner {
                 before.any(|(before, made)| window.parts(before.every).any(|part| part == *made))
             };
             let follows = !matches!(step.kind, Kind::Notify { .. }) && step.after.iter().any(is_made_anew);
-            if is_target || follows || self.is_missing(&schedule, step, window) {
+            if is_target || follows || self.is_missing(&schedule, step, window)? {
                 would.push((step, window));
             }
         }
@@ -235,11 +235,18 @@ impl Runner {
     }
 
     /// Whether `job` has to run for `window` before what comes after it can.
-    fn is_missing(&self, schedule: &Schedule, job: &JobConfig, window: Window) -> bool {
+    fn is_missing(&self, schedule: &Schedule, job: &JobConfig, window: Window) -> anyhow::Result<bool> {
+        if job.kind == Kind::Compact {
+            // Rides that came in after the day was sealed are in no result until it is sealed again.
+            let late_days = self.inner.store.late_days()?;
+            if window.days().any(|day| late_days.contains(&day)) {
+                return Ok(true);
+            }
+        }
         let state = self.lock();
         let done = |name: &str, window| state.view.last(name, window).and_then(|last| last.done);
         let Some(own) = done(&job.name, window) else {
-            return true;
+            return Ok(true);
         };
         let too_early = window
             .span()
@@ -251,7 +258,7 @@ impl Runner {
                 .filter_map(|part| done(&upstream.name, part));
             made.any(|made| made.finished_at > own.started_at)
         });
-        !matches!(job.kind, Kind::Notify { .. }) && (too_early || made_from_newer)
+        Ok(!matches!(job.kind, Kind::Notify { .. }) && (too_early || made_from_newer))
     }
 }
 
