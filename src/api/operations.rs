@@ -134,8 +134,9 @@ impl Operations {
 
     /// Run a job
     ///
-    /// After what is missing before it for the window; never what comes after it. The answer does not wait for the run: look
-    /// at its `href`. What is asked for or under way already is not run twice: the answer names that run.
+    /// After what is missing before it for the window. What comes after it, the schedule makes again where the run has
+    /// changed something. The answer does not wait for the run: look at its `href`. What is asked for or under way already
+    /// is not run twice: the answer names that run.
     #[oai(path = "/jobs/:name/runs", method = "post", operation_id = "start_job_run")]
     async fn start_run(
         &self,
