@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// A log's clock further on than this is wrong.
+const AHEAD: TimeDelta = TimeDelta::minutes(5);
+
 /// Below this a disk is about to be full.
 const LITTLE_ROOM: u64 = 2_000_000_000;
 
@@ -132,6 +135,17 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
         if let Some(count) = status.outbox.iter().find(|count| count.state == state) {
             let messages = counted(count.mails + count.exports, "message");
             warnings.push(format!("{messages} {what}: {then}"));
+        }
+    }
+    // As a bike's clock may, by some seconds.
+    for stream in &status.streams {
+        if let Some(clock) = stream.log_clock.filter(|&clock| clock - now > AHEAD) {
+            warnings.push(format!(
+                "the log's clock in partition {} of {} is ahead ({}): check `--log-timezone`, or the bikes' clocks",
+                stream.partition,
+                stream.topic,
+                ago(clock, now)
+            ));
         }
     }
     for account in &status.gaps {

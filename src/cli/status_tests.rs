@@ -253,3 +253,24 @@ fn what_needs_a_person_comes_first_with_what_to_do() {
     ");
     assert!(rest.starts_with("stream\n  lag             not known yet\n"), "{rest}");
 }
+
+#[test]
+fn a_log_that_is_ahead_of_time_needs_a_look() {
+    let told = |log_clock| {
+        let streams = vec![StreamStatus {
+            log_clock: Some(at(log_clock)),
+            ..partition("cluster", 2, "2026-07-10T11:59:59Z")
+        }];
+        let status = Status {
+            streams,
+            ..Status::default()
+        };
+        written(&status, &[], None)
+    };
+    assert!(!told("2026-07-10T12:00:30Z").contains("--log-timezone"));
+    let said = told("2026-07-10T16:00:00Z");
+    assert!(
+        said.contains("the log's clock in partition 2 of deloton is ahead (in 4 h): check `--log-timezone`"),
+        "{said}"
+    );
+}
