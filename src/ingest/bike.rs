@@ -117,7 +117,7 @@ impl Bike {
         &mut self,
         step: &mut Step<'_, '_>,
         event: &Event<'_>,
-        user: Option<UserData>,
+        user: Option<Box<UserData>>,
     ) -> Option<(LogInstant, bool)> {
         let at = match *event {
             Event::BeginningOfMain => {
@@ -187,9 +187,9 @@ impl Bike {
         self.header = Some(Header { at: Some(at), offset });
     }
 
-    fn system(&mut self, step: &mut Step<'_, '_>, at: LogInstant, user: Option<UserData>) {
+    fn system(&mut self, step: &mut Step<'_, '_>, at: LogInstant, user: Option<Box<UserData>>) {
         step.counts.system_lines += 1;
-        let Some(UserData { rider, bike_serial }) = user else {
+        let Some(UserData { rider, bike_serial }) = user.map(|user| *user) else {
             return;
         };
         if let Some(serial) = bike_serial {

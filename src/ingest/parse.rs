@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use crate::domain::{
     event::{Event, LogInstant},
@@ -17,6 +17,9 @@ const MAX_POWER: f64 = 10_000.0;
 
 /// The longest ride the bike's counter is believed for: two days, in seconds.
 const MAX_SECOND: f64 = 172_800.0;
+
+/// Microseconds in each digit after a second's point.
+const MICROS: [i32; 6] = [100_000, 10_000, 1_000, 100, 10, 1];
 
 /// The longest message that is looked into: a bike's lines are a thousand times shorter.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -85,58 +88,50 @@ pub fn open_envelope(message: &[u8]) -> Result<Envelope<'_>, ParseError> {
         length if length > MAX_MESSAGE => return Err(ParseError::TooLong),
         _ => {}
     }
-    let text = std::str::from_utf8(message).map_err(|_| ParseError::NotJson)?;
-    match scan_envelope(text) {
+    match scan_envelope(message) {
         Some(envelope) => Ok(envelope),
-        None => parse_envelope(text),
+        None => parse_envelope(message),
     }
 }
 
-/// The envelope as bikes write it, whose only escape is the `\n` at the end of `log`; nothing for any other shape.
-fn scan_envelope(text: &str) -> Option<Envelope<'_>> {
-    let mut rest = text.trim_ascii().strip_prefix('{')?;
-    let (mut line, mut key) = (None, None);
-    loop {
-        rest = rest.trim_ascii_start();
-        let (slot, end_mark) = if let Some(after) = rest.strip_prefix("\"log\"") {
-            rest = after;
-            (&mut line, "\\n\"")
-        } else {
-            rest = rest.strip_prefix("\"key\"")?;
-            (&mut key, "\"")
-        };
-        rest = rest
-            .trim_ascii_start()
-            .strip_prefix(':')?
-            .trim_ascii_start()
-            .strip_prefix('"')?;
-        let end = memchr2(b'"', b'\\', rest.as_bytes())?;
-        let (value, after) = rest.split_at(end);
-        rest = after.strip_prefix('"').or_else(|| after.strip_prefix(end_mark))?;
-        // Without leaving early, so that the compiler takes many bytes at a time.
-        let has_control = value.bytes().fold(false, |found, byte| found | (byte < 0x20));
-        if slot.is_some() || has_control {
-            return None;
-        }
-        *slot = Some(value);
-        rest = rest.trim_ascii_start();
-        match rest.as_bytes() {
-            [b'}'] => {
-                return Some(Envelope {
-                    line: line?.into(),
-                    key: key.filter(|key| !key.is_empty()).map(Cow::Borrowed),
-                });
-            }
-            [b',', ..] => rest = &rest[1..],
-            _ => return None,
-        }
+/// The envelope as bikes write it: the key, if any, then the line, with no escape but the `\n` at its end. Nothing for any
+/// other shape.
+fn scan_envelope(message: &[u8]) -> Option<Envelope<'_>> {
+    let mut rest = message.trim_ascii().strip_prefix(b"{")?.trim_ascii_start();
+    let mut key = None;
+    if let Some(value) = text_member(rest, b"\"key\"") {
+        let (value, after) = value.split_at(memchr(b'"', value)?);
+        key = Some(plain_text(value)?).filter(|key| !key.is_empty());
+        rest = after[1..].trim_ascii_start().strip_prefix(b",")?.trim_ascii_start();
     }
+    let value = text_member(rest, b"\"log\"")?.strip_suffix(b"}")?.trim_ascii_end();
+    let line = value.strip_suffix(b"\\n\"").or_else(|| value.strip_suffix(b"\""))?;
+    Some(Envelope {
+        line: plain_text(line)?.into(),
+        key: key.map(Cow::Borrowed),
+    })
+}
+
+/// What follows the quotation mark that begins the value of the member `name`.
+fn text_member<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let value = object.strip_prefix(name)?.trim_ascii_start().strip_prefix(b":")?;
+    value.trim_ascii_start().strip_prefix(b"\"")
+}
+
+/// The text of a JSON string that is written without escapes; none if it has one, or what would need one.
+fn plain_text(text: &[u8]) -> Option<&str> {
+    // The least of all, rather than the first that is too small: the compiler takes many bytes at a time.
+    let least = text.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    if least < b' ' || memchr2(b'"', b'\\', text).is_some() {
+        return None;
+    }
+    str::from_utf8(text).ok()
 }
 
 /// Any other envelope, by the JSON library.
-fn parse_envelope(text: &str) -> Result<Envelope<'_>, ParseError> {
+fn parse_envelope(message: &[u8]) -> Result<Envelope<'_>, ParseError> {
     let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(text).map_err(|_| ParseError::NotJson)?;
+        serde_json::from_slice(message).map_err(|_| ParseError::NotJson)?;
     let member = |name: &str| object.get(name).and_then(serde_json::Value::as_str);
     let line = member("log").ok_or(ParseError::NoLog)?.trim_end_matches(['\n', '\r']);
     Ok(Envelope {
@@ -147,12 +142,15 @@ fn parse_envelope(text: &str) -> Result<Envelope<'_>, ParseError> {
     })
 }
 
-/// Reads lines. Remembers the hour it saw last, since a stamp's date costs more than the rest of the line.
+/// Reads lines. Remembers the hour it saw last, since a stamp's date costs more than the rest of the line, and the bike's
+/// model, which is seldom another one.
 #[derive(Debug, Clone)]
 pub struct Parser {
     zone: Tz,
     hour_text: [u8; 13],
     hour: LogInstant,
+    /// `mendoza v9: `.
+    model: String,
 }
 
 impl Parser {
@@ -163,6 +161,7 @@ impl Parser {
             zone,
             hour_text: [0; 13],
             hour: 0,
+            model: String::new(),
         }
     }
 
@@ -181,7 +180,7 @@ impl Parser {
             };
         }
         let (at, rest) = self.stamp(line)?;
-        let body = skip_model(rest).ok_or(ParseError::UnknownLine)?;
+        let body = self.skip_model(rest).ok_or(ParseError::UnknownLine)?;
         if let Some(fields) = body.strip_prefix(RIDE) {
             let (second, resistance) = ride_fields(fields)?;
             Ok(Event::Ride { at, second, resistance })
@@ -225,22 +224,34 @@ impl Parser {
         let mut micros = 0;
         let mut end = 19;
         if bytes[19] == b'.' {
-            let mut unit = 100_000;
-            end = 20;
-            while let Some(digit) = bytes.get(end).filter(|byte| byte.is_ascii_digit()) {
-                micros += i64::from(digit - b'0') * unit;
-                unit /= 10;
-                end += 1;
-            }
-            if !(21..=26).contains(&end) {
-                return Err(ParseError::BadStamp);
-            }
+            let digits = digits_of(&bytes[20..]);
+            end = 20 + digits.len();
+            let last = digits.len().checked_sub(1);
+            let unit = last.and_then(|last| MICROS.get(last)).ok_or(ParseError::BadStamp)?;
+            micros = i64::from(decimal(digits) * unit);
         }
         if bytes.get(end) != Some(&b' ') {
             return Err(ParseError::BadStamp);
         }
         let at = self.hour + (minute * 60 + second) * 1_000_000 + micros;
         Ok((at, line.get(end + 1..).ok_or(ParseError::UnknownLine)?))
+    }
+
+    /// What follows `mendoza v9: `.
+    fn skip_model<'a>(&mut self, text: &'a str) -> Option<&'a str> {
+        if !self.model.is_empty()
+            && let Some(body) = text.strip_prefix(&self.model)
+        {
+            return Some(body);
+        }
+        let (name, rest) = text.split_once(' ')?;
+        let (version, body) = rest.strip_prefix('v')?.split_once(": ")?;
+        if name.is_empty() || version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        self.model.clear();
+        self.model.push_str(&text[..text.len() - body.len()]);
+        Some(body)
     }
 
     /// The instant of `2022-07-06 23`. An hour that the zone skips or repeats is its first occurrence.
@@ -278,17 +289,6 @@ fn two_digits(text: &[u8]) -> Option<i64> {
         [tens @ b'0'..=b'9', units @ b'0'..=b'9'] => Some(i64::from(tens - b'0') * 10 + i64::from(units - b'0')),
         _ => None,
     }
-}
-
-/// What follows `mendoza v9: `.
-fn skip_model(text: &str) -> Option<&str> {
-    let name = text
-        .bytes()
-        .position(|byte| byte == b' ')
-        .filter(|&length| length > 0)?;
-    let version = text[name + 1..].strip_prefix('v')?;
-    let body = version.trim_start_matches(|byte: char| byte.is_ascii_digit());
-    (body.len() < version.len()).then(|| body.strip_prefix(": ")).flatten()
 }
 
 /// `duration = 457.0; resistance = 60`. Without the `;` the duration itself may have been cut off.
@@ -353,10 +353,16 @@ fn scan_telemetry(text: &str) -> Option<(i32, i32, f64)> {
 
 /// The number of up to four digits that a text begins with, and what follows it.
 fn leading_number(text: &str) -> Option<(i32, &str)> {
-    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    let digits = digits_of(text.as_bytes());
     (1..=4)
-        .contains(&length)
-        .then(|| (decimal(&text.as_bytes()[..length]), &text[length..]))
+        .contains(&digits.len())
+        .then(|| (decimal(digits), &text[digits.len()..]))
+}
+
+/// The digits that a text begins with.
+fn digits_of(text: &[u8]) -> &[u8] {
+    let length = text.iter().position(|byte| !byte.is_ascii_digit());
+    &text[..length.unwrap_or(text.len())]
 }
 
 /// The number that digits write.
@@ -536,8 +542,34 @@ mod tests {
             })
         );
         assert_eq!(parse("2024-01-15 10:00:00. mendoza v9: x"), Err(ParseError::BadStamp));
+        for (fraction, micros) in [("1", 100_000), ("12", 120_000), ("000001", 1), ("999999", 999_999)] {
+            let line = format!("2024-01-15 10:00:00.{fraction} mendoza v9: Getting user data from server..");
+            let event = parse(&line);
+            assert_eq!(event.unwrap().at().unwrap() % 1_000_000, micros, "{fraction}");
+        }
+        let longer = "2024-01-15 10:00:00.1234567 mendoza v9: Getting user data from server..";
+        assert_eq!(parse(longer), Err(ParseError::BadStamp));
         assert_eq!(parse("2024-13-15 10:00:00 mendoza v9: x"), Err(ParseError::BadStamp));
         assert_eq!(parse("2024-01-15 10:61:00 mendoza v9: x"), Err(ParseError::BadStamp));
+    }
+
+    #[test]
+    fn bikes_of_any_model_may_take_turns() {
+        let mut parser = Parser::new(Tz::UTC);
+        for (model, is_one) in [
+            ("mendoza v9: ", true),
+            ("mendoza v10: ", true),
+            ("Ride v9: ", true),
+            ("mendoza v: ", false),
+            ("mendoza vx: ", false),
+            (" v9: ", false),
+            ("mendoza v9:", false),
+            ("mendoza v9: ", true),
+        ] {
+            let line = format!("2022-07-06 23:29:35 {model}Getting user data from server..");
+            assert_eq!(parser.parse(&line).is_ok(), is_one, "{model}");
+            assert_eq!(parser.parse(&line).is_ok(), is_one, "{model} again");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ struct Line<'e> {
     /// The day it was counted for so far.
     set_aside_for: Option<NaiveDate>,
     event: Event<'e>,
-    user: Option<UserData>,
+    user: Option<Box<UserData>>,
 }
 
 /// Finds the places of a bike's lines.

@@ -172,7 +172,7 @@ impl Sessions {
         &mut self,
         rules: &Rules,
         event: &Event<'_>,
-        user: Option<UserData>,
+        user: Option<Box<UserData>>,
         arrival: Arrival<'_>,
         batch: &mut Batch,
     ) -> Counts {
