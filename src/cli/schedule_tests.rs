@@ -322,6 +322,7 @@ fn plan_promises_no_mail_of_what_gave_up_and_foretells_the_deadline_that_it_will
         job: "compact".to_owned(),
         window: "2026-01-05".parse().unwrap(),
         attempt: 1,
+        failures: 1,
         outcome: Outcome::Failed,
         scheduled_at: at("2026-01-06T00:25:00Z"),
         started_at: at("2026-01-06T00:25:00Z"),

@@ -188,14 +188,19 @@ fn failures(standing: &Standing<'_>) -> Vec<String> {
             ));
         }
         for waiting in of_job() {
-            if let WaitingOn::Retry { at, attempts } = waiting.on {
-                warnings.push(format!(
-                    "`{name}` failed for {} at try {attempts}: it is tried again at {}, `{}` tries now",
-                    waiting.window,
-                    standing.local(at),
-                    run_command(name, waiting.window)
-                ));
-            }
+            let (how, at) = match waiting.on {
+                WaitingOn::Retry { at, attempts } => (format!("failed for {} at try {attempts}", waiting.window), at),
+                WaitingOn::CutShort { at, times } => (
+                    format!("was cut short for {}, {times} times by now", waiting.window),
+                    at,
+                ),
+                _ => continue,
+            };
+            warnings.push(format!(
+                "`{name}` {how}: it is tried again at {}, `{}` tries now",
+                standing.local(at),
+                run_command(name, waiting.window)
+            ));
         }
         let again = |reason| matches!(reason, Reason::Retry | Reason::Abandoned);
         for due in due.iter().filter(|due| due.job == *name && again(due.reason)) {

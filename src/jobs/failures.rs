@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 
 use super::notify::{Addresses, queue_message};
 use crate::{
-    notify::render::{self, FailureMail, JobFailure},
+    notify::render::{self, Failing, FailureMail, JobFailure},
     scheduler::plan::{Trouble, What},
     store::Store,
     template::Templates,
@@ -53,28 +53,24 @@ pub fn tell(
 
 fn failure(store: &Store, trouble: &Trouble) -> Result<JobFailure> {
     let run = store.latest_run(&trouble.job, trouble.window)?;
-    let (attempts, times, error) = match &trouble.what {
+    let error = run.and_then(|run| run.error);
+    let unknown = || "the run ledger has no error of it".to_owned();
+    let (how, error) = match &trouble.what {
         What::GaveUp { attempts, times, .. } => {
-            let error = run.and_then(|run| run.error);
-            (
-                *attempts,
-                *times,
-                error.unwrap_or_else(|| "the run ledger has no error of it".to_owned()),
-            )
+            let (attempts, times) = (*attempts, *times);
+            (Failing::GaveUp { attempts, times }, error.unwrap_or_else(unknown))
         }
+        What::CutShort { times, .. } => (Failing::CutShort { times: *times }, error.unwrap_or_else(unknown)),
         What::Late { why, .. } => {
-            let error = run.as_ref().and_then(|run| run.error.as_deref());
-            let why = error.map_or_else(|| why.clone(), |error| format!("{why}\n{error}"));
-            (run.map_or(0, |run| run.attempt), 1, why)
+            let error = error.map_or_else(|| why.clone(), |error| format!("{why}\n{error}"));
+            (Failing::Late, error)
         }
     };
     Ok(JobFailure {
         job: trouble.job.clone(),
         window: trouble.window,
-        attempts,
         at: trouble.at(),
-        is_late: trouble.is_late(),
-        times,
+        how,
         error,
     })
 }

@@ -122,16 +122,32 @@ pub struct JobFailure {
     pub job: String,
     /// The window it ran for.
     pub window: Window,
-    /// How often it was tried; 0 where it never began.
-    pub attempts: u32,
-    /// When it failed for the last time, or was to be done, UTC.
+    /// When it failed or was cut short for the last time, or was to be done, UTC.
     pub at: DateTime<Utc>,
-    /// Whether it is a deadline that passed, and not a failure.
-    pub is_late: bool,
-    /// Runs of the job that failed since the mail before; told where there were several.
-    pub times: usize,
+    /// What went wrong.
+    pub how: Failing,
     /// The error with its causes, or how a late job stands.
     pub error: String,
+}
+
+/// What went wrong with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Failing {
+    /// It failed, and is not tried again by itself.
+    GaveUp {
+        /// How often it was tried.
+        attempts: u32,
+        /// Runs of the job that failed since the mail before; told where there were several.
+        times: usize,
+    },
+    /// The process ended so often while it ran.
+    CutShort {
+        /// How often.
+        times: u32,
+    },
+    /// It was not done by its deadline.
+    Late,
 }
 
 /// What a mail about failures is made of.
@@ -255,10 +271,11 @@ pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &s
         job: &'a str,
         window: String,
         day: Option<Window>,
-        attempts: u32,
         at: String,
-        is_late: bool,
-        times: usize,
+        #[serde(flatten)]
+        how: Failing,
+        /// Of the job, e.g. `failed`.
+        what: &'static str,
         error: &'a str,
     }
     #[derive(Serialize)]
@@ -276,14 +293,17 @@ pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &s
         job: &failure.job,
         window: failure.window.to_string(),
         day: failure.window.instant().is_none().then_some(failure.window),
-        attempts: failure.attempts,
         at: failure
             .at
             .with_timezone(&mail.timezone)
             .format("%H:%M on %Y-%m-%d")
             .to_string(),
-        is_late: failure.is_late,
-        times: failure.times,
+        how: failure.how,
+        what: match failure.how {
+            Failing::GaveUp { .. } => "failed",
+            Failing::CutShort { .. } => "was cut short",
+            Failing::Late => "is late",
+        },
         error: &failure.error,
     });
     let mut jobs: Vec<&str> = mail.failures.iter().map(|failure| failure.job.as_str()).collect();
@@ -294,7 +314,7 @@ pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &s
         count: mail.failures.len(),
         more: mail.failures.len().saturating_sub(MOST_FAILURES),
         jobs,
-        has_failed: mail.failures.iter().any(|failure| !failure.is_late),
+        has_failed: mail.failures.iter().any(|failure| failure.how != Failing::Late),
         timezone: mail.timezone.name(),
         jobs_url: mail.jobs_url,
     };
@@ -340,22 +360,21 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
         };
         heart_rate_alert(templates, &alert, to)
     });
-    let failure = |window, attempts, is_late| JobFailure {
+    let failure = |window, how| JobFailure {
         job: "publish".to_owned(),
         window,
-        attempts,
         at,
-        is_late,
-        times: attempts as usize,
+        how,
         error: "the bucket does not exist".to_owned(),
     };
     let all = [
-        failure(Window::Day(at.date_naive()), 1, false),
-        failure(Window::Instant(at), 3, false),
-        failure(Window::Day(at.date_naive()), 0, true),
+        failure(Window::Day(at.date_naive()), Failing::GaveUp { attempts: 1, times: 1 }),
+        failure(Window::Instant(at), Failing::GaveUp { attempts: 3, times: 3 }),
+        failure(Window::Day(at.date_naive()), Failing::CutShort { times: 3 }),
+        failure(Window::Day(at.date_naive()), Failing::Late),
     ];
     let many: Vec<_> = all.iter().cycle().take(MOST_FAILURES + 3).cloned().collect();
-    let failures = [&all[..1], &all[1..2], &all[2..], &many].map(|failures| {
+    let failures = [&all[..1], &all[1..2], &all[2..3], &all[3..], &many].map(|failures| {
         let mail = FailureMail {
             failures,
             timezone: Tz::Europe__London,
@@ -578,14 +597,14 @@ mod tests {
         assert!(mail.text.contains("Hello <img src=x onerror=alert(1)>\"'&,"));
     }
 
-    fn failed(window: &str, is_late: bool, error: &str) -> JobFailure {
+    const GAVE_UP: Failing = Failing::GaveUp { attempts: 3, times: 1 };
+
+    fn failed(window: &str, how: Failing, error: &str) -> JobFailure {
         JobFailure {
             job: "publish".to_owned(),
             window: window.parse().unwrap(),
-            attempts: 3,
             at: "2025-07-05T00:20:00Z".parse().unwrap(),
-            is_late,
-            times: 1,
+            how,
             error: error.to_owned(),
         }
     }
@@ -601,7 +620,11 @@ mod tests {
 
     #[test]
     fn a_failed_job_says_which_and_how_to_run_it_again() {
-        let mail = failures(&[failed("2025-07-04", false, "the bucket of `s3://x` does not exist <b>")]);
+        let mail = failures(&[failed(
+            "2025-07-04",
+            GAVE_UP,
+            "the bucket of `s3://x` does not exist <b>",
+        )]);
         assert_eq!(mail.subject, "Deloton: job publish failed for 2025-07-04");
         insta::assert_snapshot!(mail.text, @r"
         The job publish failed for 2025-07-04, after 3 attempts, at 01:20 on 2025-07-05 (Europe/London).
@@ -623,7 +646,7 @@ mod tests {
 
     #[test]
     fn a_late_job_says_by_when_it_was_to_be_done_and_how_it_stands() {
-        let mail = failures(&[failed("2025-07-04", true, "waits for report")]);
+        let mail = failures(&[failed("2025-07-04", Failing::Late, "waits for report")]);
         assert_eq!(mail.subject, "Deloton: job publish is late for 2025-07-04");
         insta::assert_snapshot!(mail.text, @r"
         The job publish has not done 2025-07-04, which was to be done by 01:20 on 2025-07-05 (Europe/London).
@@ -637,14 +660,39 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_with_the_process_again_and_again_is_told() {
+        let mail = failures(&[failed(
+            "2025-07-04",
+            Failing::CutShort { times: 3 },
+            "the process ended while this ran",
+        )]);
+        assert_eq!(mail.subject, "Deloton: job publish was cut short for 2025-07-04");
+        insta::assert_snapshot!(mail.text, @r"
+        The job publish was cut short for 2025-07-04, 3 times by now, the last time at 01:20 on 2025-07-05 (Europe/London).
+        It is tried again by itself, slower each time. Either something restarts the program, or the job takes it down.
+
+        the process ended while this ran
+
+        To run it now:
+
+            deloton run publish --day 2025-07-04
+
+        Further failures of the same job in the next six hours are told together after that.
+        ");
+    }
+
+    #[test]
     fn many_failures_are_one_mail() {
         let mut all: Vec<_> = (1..=25)
-            .map(|day| failed(&format!("2025-06-{day:02}"), false, "no space"))
+            .map(|day| failed(&format!("2025-06-{day:02}"), GAVE_UP, "no space"))
             .collect();
         all.push(JobFailure {
             job: "send".to_owned(),
-            times: 700,
-            ..failed("2025-07-05T00:19:55Z", false, "refused")
+            how: Failing::GaveUp {
+                attempts: 3,
+                times: 700,
+            },
+            ..failed("2025-07-05T00:19:55Z", GAVE_UP, "refused")
         });
         let mail = failures(&all);
         assert_eq!(mail.subject, "Deloton: 26 failures, of publish, send");

@@ -71,6 +71,8 @@ pub struct LastRun {
     pub window: Window,
     /// Which try it was.
     pub attempt: u32,
+    /// How many of its tries failed; the others were cut short.
+    pub failures: u32,
     /// How it ended.
     pub outcome: Outcome,
     /// When it was meant to run.
@@ -168,6 +170,7 @@ impl Store {
                 done_started_at: instant_or_null(row, 7)?,
                 done_finished_at: instant_or_null(row, 8)?,
                 is_firing: row.get(9)?,
+                failures: row.get(10)?,
             })
         });
         rows.and_then(Iterator::collect).doing(doing)

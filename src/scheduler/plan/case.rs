@@ -119,10 +119,15 @@ impl Case {
             before
         };
         let finished_at = (outcome != Outcome::Running).then_some(ended);
+        // Where a case does not tell of the tries before, they ended as this one did.
+        let is_failed = outcome == Outcome::Failed;
+        let before = windows.get(&window).filter(|_| attempt > 1).map(|last| last.failures);
+        let failures = before.unwrap_or(if is_failed { attempt - 1 } else { 0 }) + u32::from(is_failed);
         windows.insert(
             window,
             Last {
                 attempt,
+                failures,
                 outcome,
                 scheduled_at: at,
                 started_at: at,

@@ -31,6 +31,7 @@ fn live(steps: &[i64]) -> (BTreeMap<Window, u32>, DateTime<Utc>) {
             history.answered = due.window.instant();
             let last = Last {
                 attempt: due.attempt,
+                failures: 0,
                 outcome: Outcome::Succeeded,
                 scheduled_at: due.scheduled_at,
                 started_at: stamp,

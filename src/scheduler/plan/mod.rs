@@ -124,6 +124,13 @@ pub enum WaitingOn {
         /// Tries made.
         attempts: u32,
     },
+    /// Its next try: the process ended while it ran, more than once.
+    CutShort {
+        /// When that is.
+        at: DateTime<Utc>,
+        /// How often it was cut short.
+        times: u32,
+    },
     /// A person: all tries failed.
     GaveUp {
         /// Tries made.
@@ -163,6 +170,7 @@ impl fmt::Display for WaitingOn {
         match self {
             WaitingOn::Running { since } => write!(f, "running since {}", time(since)),
             WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", tries(*attempts), time(at)),
+            WaitingOn::CutShort { at, times } => write!(f, "cut short {}, run again at {}", tries(*times), time(at)),
             WaitingOn::GaveUp { attempts } => write!(f, "failed {}, not tried again by itself", tries(*attempts)),
             WaitingOn::End { period, until } => {
                 write!(f, "the {} is not finished before {}", period.name(), time(until))
@@ -233,7 +241,7 @@ pub fn quiet_until(schedule: &Schedule, planned: &Plan, now: DateTime<Utc>) -> O
         .filter(|waiting| waiting.window.instant().is_none())
     {
         match waiting.on {
-            WaitingOn::Retry { at, .. } => until = until.min(at),
+            WaitingOn::Retry { at, .. } | WaitingOn::CutShort { at, .. } => until = until.min(at),
             WaitingOn::End { until: end, .. } => until = until.min(end),
             WaitingOn::Upstream { .. } | WaitingOn::GaveUp { .. } => {}
             WaitingOn::Running { .. } | WaitingOn::Ingest { .. } => return None,
@@ -283,21 +291,19 @@ fn try_again(
     } else {
         ended_at.min(now)
     };
-    let (reason, wait) = match last.outcome {
+    let (failures, times) = (last.failures, last.times_cut_short());
+    let backoff = |tries| ended_at + backoff(job, window, tries);
+    let (reason, at) = match last.outcome {
         // Once right away; then slower and slower, so that a run which takes the process down does not keep it down.
-        Outcome::Abandoned if last.attempt == 1 => (Reason::Abandoned, TimeDelta::zero()),
-        Outcome::Abandoned => (Reason::Abandoned, backoff(job, window, last.attempt)),
-        _ if last.attempt > job.retries => return Err(WaitingOn::GaveUp { attempts: last.attempt }),
-        _ => (Reason::Retry, backoff(job, window, last.attempt)),
+        Outcome::Abandoned if times <= 1 => (Reason::Abandoned, ended_at),
+        Outcome::Abandoned => (Reason::Abandoned, backoff(times)),
+        _ if failures > job.retries => return Err(WaitingOn::GaveUp { attempts: failures }),
+        _ => (Reason::Retry, backoff(failures)),
     };
-    let at = ended_at + wait;
-    if at <= now {
-        Ok(reason)
-    } else {
-        Err(WaitingOn::Retry {
-            at,
-            attempts: last.attempt,
-        })
+    match (at <= now, reason) {
+        (true, _) => Ok(reason),
+        (false, Reason::Abandoned) => Err(WaitingOn::CutShort { at, times }),
+        (false, _) => Err(WaitingOn::Retry { at, attempts: failures }),
     }
 }
 

@@ -355,6 +355,43 @@ fn a_run_cut_short_is_due_again() {
 }
 
 #[test]
+fn a_run_cut_short_costs_no_try_and_comes_slower_each_time() {
+    case(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        abandoned compact 2026-01-05 2026-01-06T00:20:00Z x3
+        failed compact 2026-01-05 2026-01-06T00:30:00Z x4
+        now 2026-01-06T12:00:00Z
+        =>
+        due compact 2026-01-05 retry x5",
+    );
+    case(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        abandoned compact 2026-01-05 2026-01-06T00:20:00Z x3
+        failed compact 2026-01-05 2026-01-06T00:30:00Z x4
+        abandoned compact 2026-01-05 2026-01-06T00:40:00Z x5
+        failed compact 2026-01-05 2026-01-06T00:50:00Z x6
+        failed compact 2026-01-05 2026-01-06T01:00:00Z x7
+        failed compact 2026-01-05 2026-01-06T01:10:00Z x8
+        now 2026-01-06T12:00:00Z
+        =>
+        wait compact 2026-01-05: failed 4 times, not tried again by itself",
+    );
+    let case = Case::read(
+        COMPACT,
+        "seen 2026-01-05T12:00:00Z
+        abandoned compact 2026-01-05 2026-01-06T00:20:00Z x3
+        now 2026-01-06T00:21:00Z",
+    );
+    let plan = plan(&case.schedule, &case.view, case.stream, case.now);
+    assert!(
+        matches!(plan.waiting[0].on, WaitingOn::CutShort { at, times: 3 } if at > case.now),
+        "{plan:?}"
+    );
+}
+
+#[test]
 fn a_running_window_is_not_started_twice() {
     case(
         COMPACT,

@@ -17,6 +17,10 @@ use crate::{
 /// What happened longer ago than this is news to nobody, and can be seen in the ledger.
 const LOOK_BACK: TimeDelta = TimeDelta::days(7);
 
+/// A run that was cut short so often takes the process down with it, or is not let come to its end; once or twice, somebody
+/// restarted the program.
+const TOO_OFTEN: u32 = 3;
+
 /// After a job's failure was told, further ones are told together, when this is over.
 const FOLD: TimeDelta = TimeDelta::hours(6);
 
@@ -43,6 +47,13 @@ pub enum What {
         /// Runs that gave up since the last time this was told; more than one of a job that runs by the instant.
         times: usize,
     },
+    /// The process ended again and again while it ran; it is tried again by itself, slower each time.
+    CutShort {
+        /// How often.
+        times: u32,
+        /// When it did so last.
+        at: DateTime<Utc>,
+    },
     /// It was not done by its deadline.
     Late {
         /// The deadline.
@@ -57,7 +68,7 @@ impl Trouble {
     #[must_use]
     pub fn at(&self) -> DateTime<Utc> {
         match self.what {
-            What::GaveUp { at, .. } => at,
+            What::GaveUp { at, .. } | What::CutShort { at, .. } => at,
             What::Late { deadline, .. } => deadline,
         }
     }
@@ -201,7 +212,7 @@ fn first_at(time: NaiveTime, zone: Tz, from: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-/// The windows that were given up since that was told last, if it is time to tell.
+/// The windows that were given up or cut short again and again since that was told last, if it is time to tell.
 fn failures(job: &JobConfig, history: &History, now: DateTime<Utc>) -> Vec<Trouble> {
     // A time in the future was stamped by a clock that has been set back since.
     let told = history.told.failures.filter(|&told| told <= now + UNEVEN);
@@ -209,31 +220,39 @@ fn failures(job: &JobConfig, history: &History, now: DateTime<Utc>) -> Vec<Troub
         return Vec::new();
     }
     let since = told.unwrap_or(DateTime::UNIX_EPOCH).max(now - LOOK_BACK);
-    let gave_up = |last: &Last| {
+    let what = |last: &Last| {
         let at = last.finished_at.unwrap_or(last.started_at);
-        (last.outcome == Outcome::Failed && last.attempt > job.retries && at > since).then_some(at)
+        let (attempts, times) = (last.failures, last.times_cut_short());
+        match last.outcome {
+            _ if at <= since => None,
+            Outcome::Failed if attempts > job.retries => Some(What::GaveUp { attempts, at, times: 1 }),
+            Outcome::Abandoned if times >= TOO_OFTEN => Some(What::CutShort { times, at }),
+            _ => None,
+        }
     };
-    let trouble = |window: Window, last: &Last, at: DateTime<Utc>, times: usize| Trouble {
+    let trouble = |window: Window, what: What| Trouble {
         job: job.name.clone(),
         window,
-        what: What::GaveUp {
-            attempts: last.attempt,
-            at,
-            times,
-        },
+        what,
     };
     if job.is_sub_day() {
         // What went well since then says that the failures before it are over.
         let newest = history.newest_by_instant();
         let is_over = |window: &Window| matches!(window, Window::Instant(at) if history.last_idle_at > Some(*at));
         let open = newest.filter(|(window, _)| !is_over(window));
-        let times = history.windows.values().filter_map(gave_up).count();
-        let open = open.and_then(|(window, last)| Some(trouble(window, last, gave_up(last)?, times)));
+        let all = history.windows.values().filter_map(what).count();
+        let open = open.and_then(|(window, last)| {
+            let mut what = what(last)?;
+            if let What::GaveUp { times, .. } = &mut what {
+                *times = all;
+            }
+            Some(trouble(window, what))
+        });
         return open.into_iter().collect();
     }
     let windows = history.windows.iter();
     windows
-        .filter_map(|(&window, last)| Some(trouble(window, last, gave_up(last)?, 1)))
+        .filter_map(|(&window, last)| Some(trouble(window, what(last)?)))
         .collect()
 }
 

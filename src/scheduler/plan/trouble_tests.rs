@@ -3,6 +3,7 @@
 //! ```text
 //! late JOB DAY DEADLINE: how it stands
 //! failed JOB WINDOW xTRIES [TIMES times]
+//! cut short JOB WINDOW xTIMES
 //! ```
 
 use super::{
@@ -49,6 +50,7 @@ fn told(case: &Case) -> Vec<String> {
         What::Late { deadline, why } => format!("late {job} {window} {}: {why}", deadline.format("%dT%H:%M")),
         What::GaveUp { attempts, times: 1, .. } => format!("failed {job} {window} x{attempts}"),
         What::GaveUp { attempts, times, .. } => format!("failed {job} {window} x{attempts} {times} times"),
+        What::CutShort { times, .. } => format!("cut short {job} {window} x{times}"),
     });
     told.collect()
 }
@@ -275,4 +277,18 @@ fn failures_by_the_instant_are_counted_and_forgotten_when_one_goes_well() {
             =>"
         ),
     );
+}
+
+#[test]
+fn a_run_that_is_cut_short_again_and_again_is_told_though_it_is_tried_again() {
+    let given = |tries: &str| {
+        format!(
+            "seen 2026-01-05T12:00:00Z
+            abandoned compact 2026-01-05 2026-01-06T00:20:00Z {tries}
+            now 2026-01-06T00:30:00Z
+            =>"
+        )
+    };
+    case(CHAIN, &given("x2"));
+    case(CHAIN, &(given("x3") + "cut short compact 2026-01-05 x3"));
 }

@@ -53,6 +53,8 @@ pub struct Told {
 pub struct Last {
     /// Which try it was.
     pub attempt: u32,
+    /// How many of its tries failed; the others were cut short.
+    pub failures: u32,
     /// How it ended.
     pub outcome: Outcome,
     /// When it was meant to run.
@@ -65,6 +67,17 @@ pub struct Last {
     pub is_firing: bool,
     /// The latest run of the window that did what it was for, this one or an earlier one.
     pub done: Option<Done>,
+}
+
+impl Last {
+    /// How many of its tries ended with the process.
+    #[must_use]
+    pub fn times_cut_short(&self) -> u32 {
+        match self.outcome {
+            Outcome::Abandoned | Outcome::Failed => self.attempt.saturating_sub(self.failures),
+            Outcome::Running | Outcome::Succeeded => (self.attempt - 1).saturating_sub(self.failures),
+        }
+    }
 }
 
 /// A run that did what it was for.
@@ -127,6 +140,7 @@ impl LedgerView {
             });
             let last = Last {
                 attempt: run.attempt,
+                failures: run.failures,
                 outcome: run.outcome,
                 scheduled_at: run.scheduled_at,
                 started_at: run.started_at,

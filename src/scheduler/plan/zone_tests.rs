@@ -157,6 +157,7 @@ fn live(life: &Life) -> Lived {
             }
             let last = Last {
                 attempt: due.attempt,
+                failures: 0,
                 outcome,
                 scheduled_at: due.scheduled_at,
                 started_at,

@@ -208,6 +208,8 @@ impl Runner {
                     return self.execute(job, claim, scheduled_at, attempt, reason);
                 }
                 Err(Unclaimed::Busy { run_id, window }) => (run_id, window),
+                // Nobody planned this.
+                Err(Unclaimed::Done) => continue,
                 Err(Unclaimed::Stopping) => bail!(
                     "`{}` was not started for {window}: the program is about to end",
                     job.name

@@ -2,7 +2,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{atomic::Ordering, mpsc},
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{self, SendError, Sender},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +20,7 @@ use super::{
     super::{
         RunEnd,
         job::Run,
-        plan::{Done, Last, Reason},
+        plan::{Done, Due, Last, Reason},
     },
     Runner,
     state::{Idle, Running, new_run_id},
@@ -84,12 +88,14 @@ pub(super) struct Claim {
 pub(super) enum Unclaimed {
     /// This run has it.
     Busy { run_id: Uuid, window: Window },
+    /// It was run for the window since that was planned.
+    Done,
     /// The program is about to end.
     Stopping,
 }
 
 impl Runner {
-    /// Takes the job, unless it runs, or unless its window was run since `planned_at`; nothing is taken once the program is
+    /// Takes the job, unless it runs, or unless its window was run since `planned_at`, if that is said; nothing is taken once the program is
     /// about to end. The run has the id `run_id`, or a new one.
     pub(super) fn claim(
         &self,
@@ -109,15 +115,15 @@ impl Runner {
                 window: running.window,
             });
         }
-        let run_id = run_id.unwrap_or_else(|| new_run_id(self.inner.clock.now()));
         let begun = state
             .begun
             .get(&(job.name.clone(), window))
             .copied()
             .unwrap_or_default();
         if planned_at.is_some_and(|planned_at| begun > planned_at) {
-            return Err(Unclaimed::Busy { run_id, window });
+            return Err(Unclaimed::Done);
         }
+        let run_id = run_id.unwrap_or_else(|| new_run_id(self.inner.clock.now()));
         state.version += 1;
         state.disturb(window);
         let version = state.version;
@@ -150,18 +156,49 @@ impl Runner {
         reason: Reason,
     ) -> anyhow::Result<Ended> {
         let result = self.execute_claimed(job, &claim, scheduled_at, attempt, reason);
+        self.release(&job.name, &claim);
+        result
+    }
+
+    /// [`execute`](Self::execute) on a thread of its own, which tells `sender` how it ended.
+    pub(super) fn spawn(
+        &self,
+        job: JobConfig,
+        claim: Claim,
+        due: Due,
+        sender: Sender<anyhow::Result<Ended>>,
+    ) -> anyhow::Result<()> {
+        let claim = Arc::new(claim);
+        let (runner, claimed, name) = (self.clone(), Arc::clone(&claim), job.name.clone());
+        let run = move || {
+            let result = runner.execute_claimed(&job, &claimed, due.scheduled_at, due.attempt, due.reason);
+            runner.release(&job.name, &claimed);
+            if let Err(SendError(Err(error))) = sender.send(result) {
+                // Whoever began it has met such an error itself, and does not wait any more.
+                tracing::error!(
+                    job.name = job.name,
+                    "a run of `{}` cannot be written down: {error:#}",
+                    job.name
+                );
+            }
+        };
+        let spawned = thread::Builder::new().name(name.clone()).spawn(run);
+        spawned.map(drop).map_err(|error| {
+            self.release(&name, &claim);
+            anyhow::Error::new(error).context("cannot start a thread for the job")
+        })
+    }
+
+    /// Lets others run the job again, unless the run goes on though it was given up.
+    fn release(&self, job: &str, claim: &Claim) {
         let mut state = self.lock();
         state.disturb(claim.window);
-        if state
-            .running
-            .get(&job.name)
-            .is_some_and(|running| running.run_id == claim.run_id && !running.is_stuck)
-        {
-            state.running.remove(&job.name);
+        let is_this = |running: &Running| running.run_id == claim.run_id && !running.is_stuck;
+        if state.running.get(job).is_some_and(is_this) {
+            state.running.remove(job);
         }
         drop(state);
         self.inner.ended.notify_all();
-        result
     }
 
     fn execute_claimed(
@@ -183,11 +220,13 @@ impl Runner {
             let before = history.windows.get(&window).cloned();
             let is_firing = reason.is_firing() || before.as_ref().is_some_and(|last| last.is_firing);
             let done = before.as_ref().and_then(|last| last.done);
+            let failures = before.as_ref().filter(|_| attempt > 1).map_or(0, |last| last.failures);
             let outcome = Outcome::Running;
             history.windows.insert(
                 window,
                 Last {
                     attempt,
+                    failures,
                     outcome,
                     scheduled_at,
                     started_at,
@@ -303,6 +342,7 @@ impl Runner {
         } else if let Some(last) = history.windows.get_mut(&window) {
             last.outcome = outcome;
             last.finished_at = Some(finished_at);
+            last.failures += u32::from(outcome == Outcome::Failed);
             if outcome == Outcome::Succeeded {
                 last.done = Some(Done {
                     started_at,

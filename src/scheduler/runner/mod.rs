@@ -51,7 +51,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            concurrency: 1,
+            // Not one: what hangs must not hold up the others until it is given up.
+            concurrency: 2,
             cancel_grace: Duration::from_secs(10),
         }
     }

@@ -42,6 +42,19 @@ const CHAIN: &str = r#"
 const NOW: &str = "2026-01-06T12:00:00Z";
 const DAY: &str = "2026-01-05";
 
+impl Runner {
+    /// Both lanes once; looks at everything to tell.
+    fn tick(&self) -> anyhow::Result<Vec<Ended>> {
+        self.lock().quiet = None;
+        std::thread::scope(|scope| {
+            let instants = scope.spawn(|| self.tick_lane(Lane::Instant));
+            let mut ended = self.tick_lane(Lane::Day)?;
+            ended.extend(instants.join().unwrap()?);
+            Ok(ended)
+        })
+    }
+}
+
 /// A runner over jobs that note that they ran; each can be replaced.
 struct World {
     folder: tempfile::TempDir,
@@ -86,7 +99,7 @@ impl World {
     fn runner(&self) -> Runner {
         self.runner_with(Options {
             cancel_grace: Duration::from_millis(200),
-            ..Options::default()
+            concurrency: 1,
         })
     }
 
@@ -571,6 +584,60 @@ fn jobs_by_the_instant_do_not_wait_for_days() {
     assert_eq!(sent.len(), 1);
     drop(release);
     assert_eq!(days.join().unwrap().len(), 5);
+}
+
+#[test]
+fn what_hangs_holds_up_only_what_comes_after_it() {
+    let schedule = format!("[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"10 0 * * *\"\n{CHAIN}");
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let world = World::new(&schedule).with_a_day().job("backup", move |_: &Run| {
+        held.lock().unwrap().recv().ok();
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner_with(Options::default());
+    let ticking = runner.clone();
+    let tick = std::thread::spawn(move || ticking.tick_lane(Lane::Day).unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    while world.log().len() < 5 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(runner.overview()[0].running.as_deref(), Some(DAY), "it goes on");
+    assert_eq!(world.log().len(), 5, "the whole chain ran beside it");
+    drop(release);
+    assert_eq!(tick.join().unwrap().len(), 6);
+}
+
+#[test]
+fn the_next_firing_stops_a_run_that_goes_on_where_the_schedule_says_so() {
+    let schedule = "[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"* * * * * *\"\noverlap = \"cancel\"\n\
+        catch_up = \"last\"\nretries = 0\n";
+    let runs = AtomicUsize::new(0);
+    let world = World::new(schedule).job("backup", move |run: &Run| {
+        let until = Instant::now() + Duration::from_secs(20);
+        while runs.load(SeqCst) == 0 && !run.cancel.is_raised() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        runs.fetch_add(1, SeqCst);
+        run.cancel.check()?;
+        Ok(JobStatus::done())
+    });
+    let clock = Clock::System;
+    let store = Store::open(world.folder.path(), clock).unwrap();
+    let schedule = Schedule::parse(schedule, "cron.toml").unwrap();
+    let stream = || Stream::CAUGHT_UP;
+    let runner = Runner::new(schedule, store, clock, world.jobs.clone(), stream, Options::default()).unwrap();
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        ended.extend(runner.tick_lane(Lane::Instant).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(
+        (ended[0].outcome, ended[1].outcome),
+        (Outcome::Failed, Outcome::Succeeded)
+    );
+    let error = ended[0].error.as_deref().unwrap();
+    assert!(error.contains("its next firing came"), "{error}");
 }
 
 #[test]

@@ -1,20 +1,27 @@
 //! What a tick does: everything that is due, lane by lane.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::mpsc,
+    time::{Duration, Instant},
 };
 
 use super::{
     super::plan::{Due, UNEVEN, plan, plan_instants, quiet_until},
     Ended, Runner,
-    execute::Unclaimed,
-    state::{Quiet, State},
+    execute::{Claim, Unclaimed},
+    state::{Quiet, Running, State},
 };
-use crate::{config::schedule::Overlap, domain::cancel::Why};
+use crate::{
+    config::schedule::{JobConfig, Overlap},
+    domain::{cancel::Why, window::Window},
+};
 
 /// A firing older than this when we look at the clock again was missed: the machine slept.
 const ASLEEP: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
+/// A job that is due again at once, whatever it did, is not begun again for the same before this is over.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Which jobs a tick looks after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,40 +32,118 @@ pub enum Lane {
     Instant,
 }
 
-impl Runner {
-    /// Runs everything that is due, and what becomes due by that, until nothing is; looks at everything to tell. Says how
-    /// the runs ended.
-    ///
-    /// # Errors
-    /// When the ledger cannot be read or written. A job's failure is not an error here: it is in the ledger.
-    pub fn tick(&self) -> anyhow::Result<Vec<Ended>> {
-        self.lock().quiet = None;
-        std::thread::scope(|scope| {
-            let instants = scope.spawn(|| self.tick_lane(Lane::Instant));
-            let mut ended = self.tick_lane(Lane::Day)?;
-            ended.extend(instants.join().expect("a lane catches the panics of its jobs")?);
-            Ok(ended)
-        })
+impl Lane {
+    /// How often it is looked at, also while something of it runs.
+    #[must_use]
+    pub fn period(self) -> Duration {
+        match self {
+            Lane::Day => Duration::from_secs(5),
+            Lane::Instant => Duration::from_secs(1),
+        }
     }
+}
 
-    /// [`tick`](Self::tick) for one lane: the other does not wait for it. While nothing happens, days are planned again when
-    /// the next of them is due, and once a minute, as rides of a day that was over may have come in.
+/// What a lane was found to have to do and has not begun: the oldest first.
+#[derive(Default)]
+struct Queue {
+    due: Vec<Due>,
+    /// The version that it was planned at.
+    planned_at: u64,
+}
+
+/// A run that is about to begin.
+struct Begun {
+    job: JobConfig,
+    claim: Claim,
+    due: Due,
+}
+
+fn tried_key(due: &Due) -> (String, Window, u32) {
+    (due.job.clone(), due.window, due.attempt)
+}
+
+impl Runner {
+    /// Runs everything that is due, and what becomes due by that, until nothing is and what was begun has ended. Of the jobs
+    /// about days only a few run at the same time; those by the instant wait for none but the earlier firing of their own.
+    /// What can go on beside a slow run is looked for at each [period](Lane::period). Says how the runs ended.
     ///
     /// # Errors
-    /// As [`tick`](Self::tick).
+    /// When the ledger cannot be read or written; what was begun goes on. A job's failure is not an error here: it is in the
+    /// ledger.
     pub fn tick_lane(&self, lane: Lane) -> anyhow::Result<Vec<Ended>> {
-        self.wake()?;
-        let mut tried = HashSet::new();
-        let mut ended = Vec::new();
+        let (sender, receiver) = mpsc::channel();
+        let (mut queue, mut tried) = (Queue::default(), HashMap::new());
+        let (mut begun, mut ended) = (0, Vec::new());
         loop {
-            let (mut batch, planned_at) = self.batch(lane)?;
-            // Should a job stay due whatever it answers, it is for the next tick.
-            batch.retain(|due| tried.insert((due.job.clone(), due.window, due.attempt)));
-            if batch.is_empty() {
+            self.wake()?;
+            let mut is_planned = false;
+            while self.has_room(lane) {
+                let Some(next) = self.begin_next(&mut queue) else {
+                    if is_planned {
+                        break;
+                    }
+                    queue = self.queue(lane)?;
+                    tried.retain(|_, begun_at: &mut Instant| begun_at.elapsed() < AGAIN);
+                    queue.due.retain(|due| !tried.contains_key(&tried_key(due)));
+                    is_planned = true;
+                    continue;
+                };
+                let Begun { job, claim, due } = next;
+                tried.insert(tried_key(&due), Instant::now());
+                self.spawn(job, claim, due, sender.clone())?;
+                begun += 1;
+            }
+            if begun == ended.len() {
                 return Ok(ended);
             }
-            ended.extend(self.run_batch(lane, batch, planned_at)?);
+            match receiver.recv_timeout(lane.period()) {
+                Ok(end) => ended.push(end?),
+                // What is due may be another by now; and what runs may have to be told to stop for it.
+                Err(_) => queue = self.queue(lane)?,
+            }
         }
+    }
+
+    /// Whether one more run may begin.
+    fn has_room(&self, lane: Lane) -> bool {
+        let is_day = |running: &&Running| running.window.instant().is_none() && !running.is_stuck;
+        match lane {
+            Lane::Day => self.lock().running.values().filter(is_day).count() < self.inner.options.concurrency,
+            Lane::Instant => true,
+        }
+    }
+
+    /// Takes the first job of the queue that can begin. What was begun since the queue was planned, or is not in the schedule
+    /// any more, is taken from it; what waits for an earlier run of its job stays.
+    fn begin_next(&self, queue: &mut Queue) -> Option<Begun> {
+        // The schedule may have been replaced since it was planned.
+        let schedule = self.schedule();
+        let mut busy: HashSet<String> = HashSet::new();
+        let mut place = 0;
+        while let Some(due) = queue.due.get(place) {
+            if busy.contains(&due.job) {
+                // A later firing must not overtake an earlier one, or that would count as answered.
+                place += 1;
+                continue;
+            }
+            let Some(job) = schedule.job(&due.job).filter(|job| job.enabled) else {
+                queue.due.remove(place);
+                continue;
+            };
+            match self.claim(job, due.window, Some(queue.planned_at), None) {
+                Ok(claim) => {
+                    let (job, due) = (job.clone(), queue.due.remove(place));
+                    return Some(Begun { job, claim, due });
+                }
+                Err(Unclaimed::Stopping) => return None,
+                Err(Unclaimed::Busy { .. }) => {
+                    busy.insert(due.job.clone());
+                    place += 1;
+                }
+                Err(Unclaimed::Done) => drop(queue.due.remove(place)),
+            }
+        }
+        None
     }
 
     /// Looks at the clock: after a sleep of the machine, firings in between were missed; after it was set back, time runs
@@ -79,9 +164,9 @@ impl Runner {
         if write { self.write_idle_counts() } else { Ok(()) }
     }
 
-    /// What a lane has to do now, without jobs that are busy, and the version that this was planned at; a job with
-    /// `overlap = "cancel"` is told to stop.
-    fn batch(&self, lane: Lane) -> anyhow::Result<(Vec<Due>, u64)> {
+    /// What a lane has to do now; a run of a job with `overlap = "cancel"` that began before the next firing came is told to
+    /// stop.
+    fn queue(&self, lane: Lane) -> anyhow::Result<Queue> {
         let (due, planned_at) = match lane {
             Lane::Day => self.days_due()?,
             // Which days have rows is nothing to a job by the instant: no need to ask the store each second.
@@ -93,19 +178,17 @@ impl Runner {
         };
         let schedule = self.schedule();
         let state = self.lock();
-        let mut batch = Vec::new();
-        for due in due {
-            match state.running.get(&due.job) {
-                None => batch.push(due),
-                Some(running) => {
-                    let overlap = schedule.job(&due.job).map(|job| job.overlap);
-                    if overlap == Some(Overlap::Cancel) && running.window != due.window {
-                        running.cancel.raise(Why::Superseded);
-                    }
-                }
+        for due in &due {
+            let overlap = schedule.job(&due.job).map(|job| job.overlap);
+            let Some(running) = state.running.get(&due.job).filter(|_| overlap == Some(Overlap::Cancel)) else {
+                continue;
+            };
+            let last = state.view.last(&due.job, running.window);
+            if running.window != due.window && last.is_some_and(|last| last.started_at < due.scheduled_at) {
+                running.cancel.raise(Why::Superseded);
             }
         }
-        Ok((batch, planned_at))
+        Ok(Queue { due, planned_at })
     }
 
     /// What the day lane has to do, without asking the store and going through the ledger where it cannot be more than
@@ -139,56 +222,5 @@ impl Runner {
             .collect();
         state.quiet = until.filter(|_| due.is_empty()).map(|until| Quiet::new(now, until));
         Ok((due, state.version))
-    }
-
-    fn run_batch(&self, lane: Lane, batch: Vec<Due>, planned_at: u64) -> anyhow::Result<Vec<Ended>> {
-        let mut by_job: BTreeMap<String, Vec<Due>> = BTreeMap::new();
-        if lane == Lane::Instant || self.inner.options.concurrency > 1 {
-            for due in batch {
-                by_job.entry(due.job.clone()).or_default().push(due);
-            }
-        } else {
-            // One after the other, in the plan's order: the oldest day first.
-            by_job.insert(String::new(), batch);
-        }
-        let most = match lane {
-            Lane::Day => self.inner.options.concurrency,
-            Lane::Instant => by_job.len(),
-        };
-        let workers = most.clamp(1, by_job.len());
-        let queue = Mutex::new(VecDeque::from_iter(by_job.into_values()));
-        let work = || -> anyhow::Result<Vec<Ended>> {
-            let mut ended = Vec::new();
-            loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some(in_order) = next else { return Ok(ended) };
-                for due in in_order {
-                    // The schedule may have been replaced since it was planned.
-                    let schedule = self.schedule();
-                    let Some(job) = schedule.job(&due.job).filter(|job| job.enabled) else {
-                        continue;
-                    };
-                    match self.claim(job, due.window, Some(planned_at), None) {
-                        Ok(claim) => ended.push(self.execute(job, claim, due.scheduled_at, due.attempt, due.reason)?),
-                        Err(Unclaimed::Stopping) => return Ok(ended),
-                        // A later firing must not overtake this one, or it would count as answered.
-                        Err(_) if lane == Lane::Instant => break,
-                        // Whoever came first in the meantime has it; if it is still due then, the next plan says so.
-                        Err(_) => {}
-                    }
-                }
-            }
-        };
-        if workers == 1 {
-            return work();
-        }
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            let mut ended = Vec::new();
-            for worker in workers {
-                ended.extend(worker.join().expect("a worker catches the panics of its jobs")?);
-            }
-            Ok(ended)
-        })
     }
 }

@@ -78,6 +78,31 @@ fn what_a_crash_cut_short_is_abandoned_once() {
 }
 
 #[test]
+fn of_the_tries_that_led_to_a_run_those_that_failed_are_counted() {
+    let (_folder, store) = store();
+    let ran = |day: &str, attempt, minute: u32, outcome| {
+        let started_at = format!("2026-01-06T00:{minute:02}:00Z");
+        let run_id = begin(&store, "compact", day, attempt, &started_at);
+        store
+            .finish_run(run_id, at(&started_at), Err((outcome, "no space")))
+            .unwrap();
+    };
+    ran("2026-01-04", 1, 20, Outcome::Failed);
+    ran("2026-01-04", 2, 21, Outcome::Failed);
+    // What it is made from was made again: tries are counted anew.
+    ran("2026-01-04", 1, 30, Outcome::Abandoned);
+    ran("2026-01-04", 2, 31, Outcome::Failed);
+    ran("2026-01-05", 1, 40, Outcome::Abandoned);
+    let runs = store.last_runs().unwrap();
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| (run.window.to_string(), run.attempt, run.failures))
+        .collect();
+    assert!(told.contains(&("2026-01-04".to_owned(), 2, 1)), "{told:?}");
+    assert!(told.contains(&("2026-01-05".to_owned(), 1, 0)), "{told:?}");
+}
+
+#[test]
 fn a_job_keeps_its_first_sight_and_its_idle_runs_are_counted() {
     let (_folder, store) = store();
     store.see_jobs(["send"], at("2026-01-01T00:00:00Z")).unwrap();

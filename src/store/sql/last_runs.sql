@@ -1,5 +1,5 @@
--- Grain: one row per job and window: its latest run, when its latest success began and ended, and whether any run of it
--- answered a firing, rather than a person's wish.
+-- Grain: one row per job and window: its latest run, how many of its tries failed, when its latest success began and ended,
+-- and whether any run of it answered a firing, rather than a person's wish.
 -- Of windows that are instants, only the few of a job that ran last: their keys are longer than ten characters, a day's, a week's and
 -- a month's are not.
 with
@@ -14,6 +14,15 @@ done as (
     where outcome = 'succeeded'
     group by job, "window"
 ),
+tries as (
+    -- Counted from the latest first try on.
+    select job, "window", count(*) filter (where outcome = 'failed' and started_at >= coalesce(first_at, started_at)) as failures
+    from (
+        select *, max(case when attempt = 1 then started_at end) over (partition by job, "window") as first_at
+        from ops.job_run
+    )
+    group by job, "window"
+),
 fired as (
     select distinct job, "window", true as is_firing
     from ops.job_run
@@ -21,8 +30,9 @@ fired as (
 )
 select
     latest.job, latest."window", latest.attempt, latest.outcome, latest.scheduled_at, latest.started_at,
-    latest.finished_at, done.started_at, done.finished_at, coalesce(fired.is_firing, false)
+    latest.finished_at, done.started_at, done.finished_at, coalesce(fired.is_firing, false), tries.failures
 from latest
+left join tries using (job, "window")
 left join done using (job, "window")
 left join fired using (job, "window")
 qualify length("window") <= 10 or row_number() over (partition by job, length("window") <= 10 order by latest.started_at desc) <= 50
