@@ -1,13 +1,15 @@
 //! `deloton backfill JOB --from A --to B`: one job for a range of days, or the weeks or months of them.
 
-use std::io::Write;
-
 use anyhow::bail;
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::{run::tell, words::counted};
+use super::{
+    output::{Output, Progress, Unit},
+    run::tell,
+    words::counted,
+};
 use crate::{
     config::schedule::Kind,
     domain::{run::Outcome, window::Window},
@@ -65,7 +67,7 @@ pub enum Only {
 /// # Errors
 /// When there is no such job, it would mail unasked, the range is empty or reaches beyond the last window that is over,
 /// or one fails.
-pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Output) -> anyhow::Result<()> {
     let schedule = runner.schedule();
     let job = schedule.require(&args.job)?;
     if job.is_sub_day() {
@@ -104,7 +106,13 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
         return Ok(());
     }
     let mut failed = Vec::new();
-    for &window in &windows {
+    let progress = |done: usize, at: String, out: &mut dyn Output| {
+        let (done, all) = (done as u64, windows.len() as u64);
+        let unit = Unit::Runs;
+        out.progress(Progress { done, all, unit, at });
+    };
+    for (done, &window) in windows.iter().enumerate() {
+        progress(done, format!("{} {window}", job.name), out);
         // Whoever asked through a server and has gone away wants no further one.
         out.flush()?;
         let asked = Asked {
@@ -119,6 +127,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Write) -> an
             failed.push(window);
         }
     }
+    progress(windows.len(), String::new(), out);
     if failed.is_empty() {
         writeln!(out, "{count}")?;
         return Ok(());

@@ -1,7 +1,6 @@
 //! `deloton consume`: a whole file, or Kafka alone.
 
 use std::{
-    io::{IsTerminal, Write},
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -9,10 +8,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    output::{Output, Progress, Unit},
     serve,
     words::{counted, grouped, lines},
 };
@@ -37,26 +36,18 @@ pub struct ConsumeArgs {
 ///
 /// # Errors
 /// When the file cannot be read, the settings are wrong or the store cannot be written.
-pub fn consume(args: &ConsumeArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn consume(args: &ConsumeArgs, app: &App, out: &mut dyn Output) -> anyhow::Result<()> {
     match &args.from_file {
         Some(path) => take_in(path, app, out),
         None => from_kafka(app),
     }
 }
 
-fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
-    let bar = progress_bar();
-    let summary = ingest_file(
-        &app.store,
-        app.rules(),
-        app.settings.log_timezone,
-        path,
-        |bytes, size| {
-            bar.set_length(size);
-            bar.set_position(bytes);
-        },
-    )?;
-    bar.finish_and_clear();
+fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Output) -> anyhow::Result<()> {
+    let summary = ingest_file(&app.store, app.rules(), app.settings.log_timezone, path, |done, all| {
+        let (unit, at) = (Unit::Bytes, String::new());
+        out.progress(Progress { done, all, unit, at });
+    })?;
     let counts = summary.counts;
     let count = |count: i64| count.unsigned_abs();
     let (now, all) = (count(summary.messages), count(counts.messages));
@@ -110,18 +101,6 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Write) -> anyhow::Re
         )?;
     }
     Ok(())
-}
-
-/// A bar on a terminal, nothing elsewhere.
-pub(super) fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg} {bar:40} {percent} % {bytes_per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(0).with_style(style);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn from_kafka(app: &App) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use chrono::{Days, NaiveDate};
 
 use super::{
-    consume::progress_bar,
+    output::{Output, Progress, Terminal, Unit},
     serve::{ServeArgs, consume, run_job},
 };
 use crate::{
@@ -97,10 +97,9 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
         start: app.schedule().day.span(first).start,
         end: app.schedule().day.span(last).end,
     };
-    let bar = progress_bar();
-    let steps = PAST_DAYS + 1;
-    bar.set_length(steps * 1000);
-    bar.set_message(format!("making rides of {first} to {last}"));
+    // The rides are one step, and each day's report is one.
+    let (unit, all) = (Unit::Thousandths, (PAST_DAYS + 1) * 1000);
+    let mut terminal = Terminal::default();
     tracing::info!(%first, %last, "filling in the days before the first start");
     let fleet = Fleet::new(FleetConfig {
         opens_at: Some(span.start),
@@ -119,7 +118,9 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
             envelope::write_payload(&line, &mut payload);
             if offset % 65_536 == 0 {
                 let done = (line.at - span.start).num_seconds() * 1000 / (span.end - span.start).num_seconds();
-                bar.set_position(u64::try_from(done).unwrap_or(0));
+                let done = u64::try_from(done).unwrap_or(0);
+                let at = format!("making rides of {first} to {last}");
+                terminal.progress(Progress { done, all, unit, at });
                 if stop.load(Ordering::Relaxed) {
                     bail!("stopped while filling in the past; the next start goes on with it");
                 }
@@ -141,11 +142,12 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
         return Ok(());
     }
     filled?;
-    let mut day = first;
+    let (mut day, mut done) = (first, 1000);
     while day <= last && !stop.load(Ordering::Relaxed) {
-        bar.set_message(format!("compacting and reporting {day}"));
+        let at = format!("compacting and reporting {day}");
+        terminal.progress(Progress { done, all, unit, at });
         run_job(app, "report", day)?;
-        bar.inc(1000);
+        done += 1000;
         day = day + Days::new(1);
     }
     if stop.load(Ordering::Relaxed) {
@@ -155,7 +157,6 @@ fn fill_in_past(args: &ServeArgs, app: &App, stop: &AtomicBool) -> anyhow::Resul
     if app.settings.mail == MailKind::Outbox {
         run_job(app, "notify", last)?;
     }
-    bar.finish_and_clear();
     std::fs::write(&marker, format!("{first} {last}\n")).with_context(|| format!("cannot write `{}`", marker.display()))
 }
 

@@ -10,6 +10,7 @@ pub mod check;
 pub mod consume;
 mod demo;
 pub mod outbox;
+pub mod output;
 pub mod plan;
 pub mod rejected;
 pub mod remote;
@@ -34,6 +35,7 @@ use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use self::output::{Output, Terminal};
 use crate::{
     api,
     app::{self, App},
@@ -113,7 +115,7 @@ impl StoreCommand {
     ///
     /// # Errors
     /// Why it could not be done.
-    pub fn execute(&self, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+    pub fn execute(&self, app: &App, out: &mut dyn Output) -> anyhow::Result<()> {
         match self {
             StoreCommand::Consume(args) => consume::consume(args, app, out),
             StoreCommand::Run(args) if args.dry_run => run::dry_run(args, app, out),
@@ -240,7 +242,7 @@ pub fn main() -> ExitCode {
 
 fn run_command(cli: Cli) -> anyhow::Result<()> {
     let Cli { settings, command } = cli;
-    let mut out = io::stdout();
+    let mut out = Terminal::default();
     match command {
         Command::Serve(args) => serve::serve(&args, settings),
         Command::Simulate(args) => simulate::run(&args, &settings),
@@ -252,7 +254,7 @@ fn run_command(cli: Cli) -> anyhow::Result<()> {
 }
 
 /// Has a running server do it, or does it here.
-fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn Write) -> anyhow::Result<()> {
+fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn Output) -> anyhow::Result<()> {
     if let Some(server) = remote::Server::find(&settings.data_dir)? {
         let (command, _spooled) = command.clone().seen_from_elsewhere()?;
         return server.execute(&command, out);
@@ -265,6 +267,11 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn W
             settings.data_dir.display()
         ),
         StoreCommand::Consume(_) => serve::refuse(&settings.export_problems())?,
+        StoreCommand::Run(args) if args.no_wait => bail!(
+            "no server of the data folder `{}` is running that could go on with it: leave --no-wait out, or start one \
+             with `deloton serve`",
+            settings.data_dir.display()
+        ),
         StoreCommand::Run(_) | StoreCommand::Backfill(_) => {
             let problems = [
                 settings.mail_problems(),

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -18,7 +18,10 @@ use poem::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::StoreCommand;
+use super::{
+    StoreCommand,
+    output::{Output, Progress},
+};
 use crate::app::App;
 
 /// Where the server takes commands.
@@ -26,6 +29,9 @@ pub const PATH: &str = "/internal/commands";
 
 /// How long a server may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often whoever waits is told how far a command is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// What `serve` writes into its data folder, readable by its owner alone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +49,7 @@ pub struct Server {
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Output(String),
+    Progress(Progress),
     Done,
     Failed(String),
 }
@@ -97,7 +104,7 @@ impl Server {
     ///
     /// # Errors
     /// Why it could not be done, in the server's words.
-    pub fn execute(&self, command: &StoreCommand, out: &mut dyn Write) -> anyhow::Result<()> {
+    pub fn execute(&self, command: &StoreCommand, out: &mut dyn Output) -> anyhow::Result<()> {
         let lost = || {
             format!(
                 "the server at {} (process {}) did not finish the command",
@@ -122,6 +129,7 @@ impl Server {
                     out.write_all(text.as_bytes())?;
                     out.flush()?;
                 }
+                Answer::Progress(progress) => out.progress(progress),
                 Answer::Done => return Ok(()),
                 Answer::Failed(reason) => return Err(anyhow!(reason)),
             }
@@ -160,7 +168,7 @@ pub fn endpoint(app: App, token: String) -> impl Endpoint<Output = Response> {
 fn answer(app: App, command: StoreCommand) -> Response {
     let (lines, received) = mpsc::unbounded_channel();
     tokio::task::spawn_blocking(move || {
-        let mut out = Lines(lines);
+        let mut out = Lines::new(lines);
         let answer = match command.execute(&app, &mut out) {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Failed(format!("{error:#}")),
@@ -178,13 +186,23 @@ fn answer(app: App, command: StoreCommand) -> Response {
 }
 
 /// Sends what a command writes, as it writes it.
-struct Lines(mpsc::UnboundedSender<Vec<u8>>);
+struct Lines {
+    lines: mpsc::UnboundedSender<Vec<u8>>,
+    progressed_at: Option<Instant>,
+}
 
 impl Lines {
+    fn new(lines: mpsc::UnboundedSender<Vec<u8>>) -> Self {
+        Lines {
+            lines,
+            progressed_at: None,
+        }
+    }
+
     fn say(&mut self, answer: &Answer) -> std::io::Result<()> {
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
-        self.0.send(line).map_err(|_| caller_has_gone())
+        self.lines.send(line).map_err(|_| caller_has_gone())
     }
 }
 
@@ -196,10 +214,21 @@ impl Write for Lines {
 
     /// Fails where the caller has gone away: a command of many steps ends between two of them then.
     fn flush(&mut self) -> std::io::Result<()> {
-        if self.0.is_closed() {
+        if self.lines.is_closed() {
             return Err(caller_has_gone());
         }
         Ok(())
+    }
+}
+
+impl Output for Lines {
+    fn progress(&mut self, progress: Progress) {
+        let is_last = progress.done >= progress.all;
+        if is_last || self.progressed_at.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+            self.progressed_at = Some(Instant::now());
+            // Should nobody be there any more, the next step hears of it.
+            self.say(&Answer::Progress(progress)).ok();
+        }
     }
 }
 
@@ -217,7 +246,7 @@ mod tests {
     #[test]
     fn a_command_hears_between_its_steps_that_its_caller_has_gone() {
         let (lines, received) = mpsc::unbounded_channel();
-        let mut out = Lines(lines);
+        let mut out = Lines::new(lines);
         out.write_all(b"2026-01-05 done").unwrap();
         out.flush().unwrap();
         drop(received);

@@ -31,6 +31,15 @@ pub struct RunArgs {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Wait until it has ended; the default.
+    #[arg(long, overrides_with = "no_wait")]
+    #[serde(skip)]
+    pub wait: bool,
+
+    /// Have a running server do it, and only say which run it is.
+    #[arg(long)]
+    pub no_wait: bool,
+
     /// Let a mail go out that this comes after and that has not gone out yet.
     #[arg(long = "with-mail", id = "with_mail")]
     pub mail: bool,
@@ -42,14 +51,16 @@ pub struct RunArgs {
 /// When there is no such job, or a run fails.
 pub fn run(args: &RunArgs, runner: &Runner, out: &mut dyn Write) -> anyhow::Result<()> {
     let window = runner.window(&args.job, args.day)?;
-    let ended = runner.run_asked(
-        &args.job,
-        window,
-        Asked {
-            reason: Reason::Manual,
-            mail: args.mail,
-        },
-    )?;
+    let asked = Asked {
+        reason: Reason::Manual,
+        mail: args.mail,
+    };
+    if args.no_wait {
+        let run = runner.start(&args.job, Some(window), asked)?;
+        writeln!(out, "{:<28} {window:<20} asked for: run {}", args.job, run.run_id)?;
+        return Ok(());
+    }
+    let ended = runner.run_asked(&args.job, window, asked)?;
     for run in &ended {
         // Why the last one failed is said below.
         tell(run, None, out)?;

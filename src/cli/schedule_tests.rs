@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -10,6 +12,7 @@ use chrono::{DateTime, Utc};
 use super::{
     backfill::{BackfillArgs, Only, backfill},
     check::{Check, CheckArgs, check},
+    output::{Output, Progress},
     plan::{Mails, PlanArgs, plan},
     run::{RunArgs, run},
 };
@@ -114,6 +117,8 @@ fn run_makes_what_is_missing_and_tells_each_run() {
             job: job.to_owned(),
             day: day.map(|day| day.parse().unwrap()),
             dry_run: false,
+            wait: false,
+            no_wait: false,
             mail: false,
         };
         written(|out| run(&args, &runner, out))
@@ -133,6 +138,37 @@ fn run_makes_what_is_missing_and_tells_each_run() {
 }
 
 #[test]
+fn a_run_that_nobody_waits_for_is_known_by_its_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(&folder, &Arc::default());
+    let args = RunArgs {
+        job: "report".to_owned(),
+        day: Some("2026-01-05".parse().unwrap()),
+        dry_run: false,
+        wait: false,
+        no_wait: true,
+        mail: false,
+    };
+    let text = written(|out| run(&args, &runner, out));
+    let id = text.rsplit(' ').next().unwrap().trim().parse().unwrap();
+    assert!(
+        text.starts_with("report                       2026-01-05           asked for: run "),
+        "{text}"
+    );
+    let until = Instant::now() + Duration::from_secs(20);
+    let is_done = || {
+        let view = runner.view().unwrap();
+        let last = view.last("report", "2026-01-05".parse().unwrap());
+        last.is_some_and(|last| last.done.is_some())
+    };
+    while !is_done() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let store = Store::open(folder.path(), Clock::Fixed(now())).unwrap();
+    assert_eq!(store.job_run(id).unwrap().unwrap().job, "report");
+}
+
+#[test]
 fn run_seals_a_day_again_that_late_rides_came_in_for_before_what_is_made_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let asked = || {
@@ -140,6 +176,8 @@ fn run_seals_a_day_again_that_late_rides_came_in_for_before_what_is_made_of_it()
             job: "report".to_owned(),
             day: Some("2026-01-05".parse().unwrap()),
             dry_run: false,
+            wait: false,
+            no_wait: false,
             mail: false,
         };
         let runner = runner(&folder, &Arc::default());
@@ -188,6 +226,35 @@ fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
     report                       2026-01-02           done: 3 rides
     1 day
     ");
+}
+
+#[test]
+fn a_backfill_says_how_far_it_is() {
+    #[derive(Default)]
+    struct Watched(Vec<(u64, u64, String)>);
+    impl io::Write for Watched {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    impl Output for Watched {
+        fn progress(&mut self, Progress { done, all, at, .. }: Progress) {
+            self.0.push((done, all, at));
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(&folder, &Arc::default());
+    let mut watched = Watched::default();
+    backfill(&args("2026-01-01", "2026-01-02", Only::Missing), &runner, &mut watched).unwrap();
+    let told = [
+        (0, 2, "report 2026-01-01".to_owned()),
+        (1, 2, "report 2026-01-02".to_owned()),
+        (2, 2, String::new()),
+    ];
+    assert_eq!(watched.0, told);
 }
 
 #[test]

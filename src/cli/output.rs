@@ -1,0 +1,107 @@
+//! Where a command tells what it does: a terminal, a pipe, or whoever asked a server for it.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+/// Takes what a command says, and how far it is.
+pub trait Output: Write {
+    /// So far it is. Shown to people who watch, and to nobody else.
+    fn progress(&mut self, progress: Progress);
+}
+
+/// How far a command is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is done, in units.
+    pub done: u64,
+    /// What is to be done, in units.
+    pub all: u64,
+    /// What is counted.
+    pub unit: Unit,
+    /// What it is at, e.g. `report 2026-01-05`.
+    pub at: String,
+}
+
+/// What progress is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes of a file.
+    Bytes,
+    /// Runs of a job.
+    Runs,
+    /// Thousandths of steps that are of different kinds.
+    Thousandths,
+}
+
+/// Standard output, and a bar on standard error where that is a terminal.
+#[derive(Default)]
+pub struct Terminal {
+    bar: Option<ProgressBar>,
+}
+
+impl Terminal {
+    /// Has what is written not get into the bar.
+    fn beside_the_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+impl Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.beside_the_bar(|| io::stdout().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+impl Output for Terminal {
+    fn progress(&mut self, progress: Progress) {
+        if !io::stderr().is_terminal() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| bar(progress.unit));
+        bar.set_length(progress.all);
+        bar.set_position(progress.done);
+        bar.set_message(progress.at);
+        if progress.done >= progress.all {
+            bar.finish_and_clear();
+            self.bar = None;
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(unit: Unit) -> ProgressBar {
+    let template = match unit {
+        Unit::Bytes => "{bar:40} {percent} % {bytes_per_sec} {eta}",
+        Unit::Runs => "{bar:40} {pos} of {len}, {eta} left: {msg}",
+        Unit::Thousandths => "{bar:40} {percent} %: {msg}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+#[cfg(test)]
+impl Output for Vec<u8> {
+    fn progress(&mut self, _: Progress) {}
+}
