@@ -18,7 +18,7 @@ use crate::{
     domain::{
         day::DayRule,
         live::{LiveBike, LiveBoard},
-        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted},
+        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted, OpenWindow},
         window::{Period, Window},
     },
     store::query::fixture,
@@ -92,6 +92,19 @@ impl JobsHandle for Jobs {
                 ..JobOverview::default()
             })
             .to_vec()
+    }
+
+    fn open_windows(&self) -> Vec<OpenWindow> {
+        let open = |job: &str, day: &str, stands: &str, is_late| OpenWindow {
+            job: job.to_owned(),
+            window: day.parse().unwrap(),
+            stands: stands.to_owned(),
+            is_late,
+        };
+        vec![
+            open("compact", "2026-11-08", "due now", false),
+            open("publish", "2026-11-08", "waits for report", true),
+        ]
     }
 
     fn start(&self, job: &str, window: Option<Window>, _: bool) -> Result<AskedRun, NotStarted> {
@@ -787,6 +800,9 @@ async fn pages_show_what_the_store_has_and_mask_who_is_written_to() {
     let jobs = page("/jobs").await;
     assert_eq!(jobs.matches(r#"<td class="cell succeeded""#).count(), 7);
     assert!(jobs.contains("cannot render `report&#x2F;day.html`") || jobs.contains("cannot render `report/day.html`"));
+    assert!(jobs.contains(r#"<td class="cell waiting"><a href="/jobs/compact/2026-11-08""#));
+    assert!(jobs.contains(r#"<td class="cell late"><a href="/jobs/publish/2026-11-08""#));
+    assert!(jobs.contains("publish, 2026-11-08: late; waits for report, past its deadline"));
     let outbox = page("/outbox").await;
     assert!(
         outbox.contains("c…@deloton.example") && !outbox.contains("ceo@"),

@@ -32,7 +32,7 @@ use crate::{
         settings::{Location, MailKind, Settings, SourceKind},
     },
     domain::{
-        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted},
+        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted, OpenWindow},
         window::{Period, Window},
     },
     ingest::{
@@ -353,6 +353,10 @@ struct Jobs(Runner);
 impl JobsHandle for Jobs {
     fn overview(&self) -> Vec<JobOverview> {
         self.0.overview()
+    }
+
+    fn open_windows(&self) -> Vec<OpenWindow> {
+        self.0.open_windows()
     }
 
     fn start(&self, job: &str, window: Option<Window>, with_mail: bool) -> Result<AskedRun, NotStarted> {

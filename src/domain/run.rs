@@ -119,6 +119,19 @@ pub struct LastOverview {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// A window that a job is to make and has not made, or is to make again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// The job.
+    pub job: String,
+    /// The window.
+    pub window: Window,
+    /// How it stands, in words: `waits for report`.
+    pub stands: String,
+    /// Its deadline has passed.
+    pub is_late: bool,
+}
+
 /// A run that somebody asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedRun {
@@ -149,6 +162,9 @@ pub enum NotStarted {
 pub trait JobsHandle: Send + Sync {
     /// Every job of the schedule, in its order.
     fn overview(&self) -> Vec<JobOverview>;
+
+    /// What is due, waits or is late, of the jobs that are about days.
+    fn open_windows(&self) -> Vec<OpenWindow>;
 
     /// Has a job run for `window`, or for the one it would be about now, after what is missing before it, and does not
     /// wait for it. Whoever asks for what is asked for or under way already is told of the same run.

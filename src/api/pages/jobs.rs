@@ -20,7 +20,7 @@ use crate::{
     api::problem::Refusal,
     domain::{
         day::DayRule,
-        run::{AskedRun, JobOverview, LogLine, NotStarted},
+        run::{AskedRun, JobOverview, LogLine, NotStarted, OpenWindow},
         window::{Period, Window},
     },
     store::query::ledger,
@@ -45,6 +45,8 @@ struct Cell {
     icon: &'static str,
     word: &'static str,
     attempts: i32,
+    /// What it waits for, and that its deadline has passed.
+    stands: Option<String>,
 }
 
 /// The grid of jobs and days.
@@ -55,8 +57,12 @@ pub(in crate::api) async fn jobs_page(context: Data<&ApiContext>) -> poem::Resul
     let (cells, latest) = context
         .read(move |store| Ok((ledger::job_grid(store, first_day)?, ledger::latest_runs(store)?)))
         .await?;
+    let jobs = Arc::clone(&context.jobs);
+    // It plans; that is nothing to hold up the answers to others.
+    let open = tokio::task::spawn_blocking(move || jobs.open_windows()).await;
     let runs = Runs {
         schedule: context.jobs.overview(),
+        open: open.unwrap_or_default(),
         cells,
         latest,
     };
@@ -67,6 +73,7 @@ pub(in crate::api) async fn jobs_page(context: Data<&ApiContext>) -> poem::Resul
 #[derive(Default)]
 pub(super) struct Runs {
     pub(super) schedule: Vec<JobOverview>,
+    pub(super) open: Vec<OpenWindow>,
     pub(super) cells: Vec<ledger::GridCell>,
     pub(super) latest: Vec<ledger::JobRun>,
 }
@@ -74,9 +81,14 @@ pub(super) struct Runs {
 pub(super) fn grid(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
     let Runs {
         schedule,
+        open,
         cells,
         latest,
     } = runs;
+    let open: BTreeMap<_, _> = open
+        .into_iter()
+        .map(|open| ((open.job.clone(), open.window), open))
+        .collect();
     let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
     let latest: BTreeMap<_, _> = latest.into_iter().map(|run| (run.job.clone(), run)).collect();
     let failures: Vec<_> = cells
@@ -105,12 +117,13 @@ pub(super) fn grid(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
                 let windows = days.chunk_by(|&a, &b| every.around(a) == every.around(b));
                 let cell = |days: &[NaiveDate]| {
                     let window = every.around(days[0]);
-                    shown(window, days.len(), by_cell.get(&(name.clone(), window)))
+                    let key = (name.clone(), window);
+                    shown(window, days.len(), by_cell.get(&key), open.get(&key))
                 };
                 windows.map(cell).collect::<Vec<_>>()
             });
             let last = latest.get(&name).map(|run| {
-                let (icon, word) = outcome(&run.outcome);
+                let (icon, word) = outcome_words(&run.outcome);
                 json!({
                     "icon": icon, "word": word, "outcome": run.outcome, "at": moment(run.started_at, rule),
                     "window": run.window,
@@ -129,8 +142,17 @@ pub(super) fn grid(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
     }
 }
 
-fn shown(window: Window, days: usize, cell: Option<&ledger::GridCell>) -> Cell {
-    let (icon, word) = cell.map_or(("", "not run"), |cell| outcome(&cell.outcome));
+fn shown(window: Window, days: usize, cell: Option<&ledger::GridCell>, open: Option<&OpenWindow>) -> Cell {
+    let is_late = open.is_some_and(|open| open.is_late);
+    let outcome = match (cell, open) {
+        (Some(cell), _) if cell.outcome != "succeeded" => cell.outcome.as_str(),
+        (_, Some(_)) if is_late => "late",
+        (Some(cell), _) => cell.outcome.as_str(),
+        (None, Some(_)) => "waiting",
+        (None, None) => "none",
+    };
+    let (icon, word) = outcome_words(outcome);
+    let late = if is_late { ", past its deadline" } else { "" };
     // The week's number; its year is that of the days above.
     let week = || window.to_string().split_once('-').map(|(_, week)| week.to_owned());
     let label = match window.span() {
@@ -141,20 +163,23 @@ fn shown(window: Window, days: usize, cell: Option<&ledger::GridCell>) -> Cell {
         window,
         days,
         label,
-        outcome: cell.map_or("none", |cell| cell.outcome.as_str()).to_owned(),
+        outcome: outcome.to_owned(),
         icon,
         word,
         attempts: cell.map_or(0, |cell| cell.attempts),
+        stands: open.map(|open| format!("{}{late}", open.stands)),
     }
 }
 
-/// An outcome of the ledger as an icon and a word.
-fn outcome(name: &str) -> (&'static str, &'static str) {
+/// An outcome of the ledger, or how a window stands that has none, as an icon and a word.
+fn outcome_words(name: &str) -> (&'static str, &'static str) {
     match name {
+        "none" => ("", "not run"),
+        "late" => ("!!", "late"),
         "succeeded" => ("✓", "ok"),
         "failed" => ("!", "failed"),
         "running" => ("…", "running"),
-        "waiting" => ("…", "waiting"),
+        "waiting" => ("◦", "waiting"),
         _ => ("–", "cut short"),
     }
 }
@@ -244,7 +269,7 @@ pub(super) fn of_window(seen: Seen, rule: DayRule) -> Page {
     let runs: Vec<_> = runs
         .into_iter()
         .map(|run| {
-            let (icon, word) = outcome(&run.outcome);
+            let (icon, word) = outcome_words(&run.outcome);
             let took = run.finished_at.map(|finished| seconds(finished - run.started_at));
             let counts: BTreeMap<String, f64> = run
                 .counts

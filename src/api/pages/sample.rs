@@ -16,8 +16,8 @@ use crate::{
     domain::{
         day::DayRule,
         live::LiveBike,
-        run::{AskedRun, JobOverview, LogLine},
-        window::Period,
+        run::{AskedRun, JobOverview, LogLine, OpenWindow},
+        window::{Period, Window},
     },
     store::query::ledger::{GridCell, JobRun, OutboxMessage},
 };
@@ -131,6 +131,14 @@ fn runs(day: NaiveDate) -> Runs {
             .chain(&["idle", "compact"])
             .map(|name| job(name))
             .collect(),
+        open: [("idle", false), ("compact", true)]
+            .map(|(job, is_late)| OpenWindow {
+                job: job.to_owned(),
+                window: Window::Day(day),
+                stands: "waits for report".to_owned(),
+                is_late,
+            })
+            .into(),
         cells: (1..)
             .zip(outcomes)
             .map(|(attempts, outcome)| cell(attempts, outcome))

@@ -1,9 +1,14 @@
 //! The jobs as people see them.
 
-use super::{super::plan::next_run, Runner};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::plan::{late, next_run},
+    Runner,
+};
 use crate::{
     config::schedule::JobConfig,
-    domain::run::{JobOverview, LastOverview},
+    domain::run::{JobOverview, LastOverview, OpenWindow},
 };
 
 impl Runner {
@@ -36,5 +41,41 @@ impl Runner {
             }
         };
         schedule.jobs.iter().map(overview).collect()
+    }
+
+    /// What is due, waits or is late, of the jobs that are about days; by the rides that there were when it was planned last.
+    #[must_use]
+    pub fn open_windows(&self) -> Vec<OpenWindow> {
+        let now = self.inner.clock.now();
+        let schedule = self.schedule();
+        let state = self.lock();
+        let planned = self.planned(&state);
+        let late: BTreeSet<_> = late(&schedule, &state.view, now)
+            .into_iter()
+            .map(|(job, window, _)| (job.name.clone(), window))
+            .collect();
+        drop(state);
+        let due = planned
+            .due
+            .into_iter()
+            .map(|due| (due.job, due.window, "due now".to_owned()));
+        let waiting = planned.waiting.into_iter();
+        let waiting = waiting.map(|waiting| (waiting.job, waiting.window, waiting.on.to_string()));
+        let mut open: BTreeMap<_, _> = late
+            .iter()
+            .map(|late| (late.clone(), "its deadline has passed".to_owned()))
+            .collect();
+        let all = due.chain(waiting).filter(|(_, window, _)| window.instant().is_none());
+        open.extend(all.map(|(job, window, stands)| ((job, window), stands)));
+        let open = open.into_iter().map(|((job, window), stands)| {
+            let is_late = late.contains(&(job.clone(), window));
+            OpenWindow {
+                job,
+                window,
+                stands,
+                is_late,
+            }
+        });
+        open.collect()
     }
 }
