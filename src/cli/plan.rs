@@ -68,7 +68,7 @@ pub fn plan(
     }
     let planned = plan_at(schedule, view, stream, now);
     let mail_job = |job: &str| schedule.job(job).filter(|job| matches!(job.kind, Kind::Notify { .. }));
-    let held_up = |job: &JobConfig, window| held_up_by(schedule, &planned, job, window);
+    let held_up = |job: &JobConfig, window| held_up_by(schedule, view, &planned, job, window);
     let mail = |job: &str, window: Window| match mail_job(job) {
         None => "",
         Some(_) if window.day().is_some_and(|day| mails.reported.contains(&day)) => "",
@@ -191,7 +191,7 @@ pub fn plan(
                 out,
                 "  the report of {day} does not go out: `{}` {}; run `{}`",
                 cause.job,
-                cause.on,
+                cause.why,
                 run_command(&cause.job, cause.window)
             )?;
         } else {

@@ -97,6 +97,10 @@ fn args(from: &str, to: &str, only: Only) -> BackfillArgs {
     }
 }
 
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
 fn written(command: impl FnOnce(&mut Vec<u8>) -> anyhow::Result<()>) -> String {
     let mut out = Vec::new();
     let result = command(&mut out);
@@ -376,7 +380,6 @@ fn plan_shows_which_mails_were_sent_which_wait_and_who_is_told_of_failures() {
 fn plan_promises_no_mail_of_what_gave_up_and_foretells_the_deadline_that_it_will_miss() {
     let schedule = SCHEDULE.replace("catch_up = \"last\"", "catch_up = \"last\"\ndeadline = \"07:30\"");
     let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
-    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     let jobs = ["compact", "report", "mail"].map(|job| JobRow {
         job: job.to_owned(),
         first_seen_at: at("2026-01-05T12:00:00Z"),
@@ -422,6 +425,49 @@ fn plan_promises_no_mail_of_what_gave_up_and_foretells_the_deadline_that_it_will
       what goes wrong to ops@x.example (2026-01-06 06:22:00 GMT, unless somebody mends it): `compact` failed for 2026-01-05
       what goes wrong to ops@x.example (2026-01-06 07:30:00 GMT, unless somebody mends it): `mail` is late for 2026-01-05
     ");
+}
+
+#[test]
+fn plan_says_that_a_mail_after_a_disabled_job_does_not_go_out() {
+    let told = |disabled: &str, made: &[(&str, Outcome)]| {
+        let schedule = SCHEDULE.replace(
+            &format!("name = \"{disabled}\""),
+            &format!("name = \"{disabled}\"\n    enabled = false"),
+        );
+        let schedule = Schedule::parse(&schedule, "cron.toml").unwrap();
+        let jobs = schedule.jobs.iter().map(|job| JobRow {
+            job: job.name.clone(),
+            first_seen_at: at("2026-01-05T12:00:00Z"),
+            idle_runs: 0,
+            last_idle_at: None,
+            failures_told_at: None,
+            deadlines_told_until: None,
+        });
+        let ran = made.iter().map(|&(job, outcome)| LastRun {
+            job: job.to_owned(),
+            window: "2026-01-05".parse().unwrap(),
+            attempt: 1,
+            failures: 0,
+            outcome,
+            scheduled_at: at("2026-01-06T00:20:00Z"),
+            started_at: at("2026-01-06T00:20:00Z"),
+            finished_at: Some(at("2026-01-06T00:21:00Z")),
+            done_started_at: Some(at("2026-01-06T00:20:00Z")),
+            done_finished_at: Some(at("2026-01-06T00:21:00Z")),
+            is_firing: true,
+        });
+        let view = LedgerView::new(jobs.collect(), ran.collect(), now());
+        let mails = Mails::default();
+        let args = PlanArgs { at: None, until: None };
+        let text = written(|out| plan(&args, &schedule, &view, Stream::CAUGHT_UP, &mails, now(), out));
+        text.split_once("mails\n").unwrap().1.to_owned()
+    };
+    let held =
+        "the report of 2026-01-05 does not go out: `report` is disabled; run `deloton run report --day 2026-01-05`";
+    assert!(told("report", &[]).contains(held), "{}", told("report", &[]));
+    let done = Outcome::Succeeded;
+    let made = told("compact", &[("compact", done), ("report", done)]);
+    assert!(made.contains("the report of 2026-01-05 to nobody"), "{made}");
 }
 
 #[test]

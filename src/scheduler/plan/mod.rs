@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     next::{MOST_COUNTED, Missed, NextRun, missed, next_run, next_runs},
-    trouble::{Trouble, What, deadline_of, foretold, held_up_by, late, overdue, untold},
+    trouble::{HeldUp, Trouble, What, deadline_of, foretold, held_up_by, late, overdue, untold},
     view::{Done, History, Last, LedgerView, Stream, Told},
 };
 use super::firing::next_after;

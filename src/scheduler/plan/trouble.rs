@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{
-    History, Last, LedgerView, Plan, Stream, UNEVEN, Waiting, WaitingOn, calendar, happens_once, plan, upstream_order,
-};
+use super::{History, Last, LedgerView, Plan, Stream, UNEVEN, WaitingOn, calendar, happens_once, plan, upstream_order};
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::{day::DayRule, run::Outcome, window::Window},
@@ -138,12 +136,12 @@ pub fn foretold(
         }
         let to_come = overdue_windows(schedule, view, job, until).into_iter();
         for (window, deadline) in to_come.filter(|&(_, deadline)| deadline >= now) {
-            let Some(cause) = held_up_by(schedule, planned, job, window) else {
+            let Some(cause) = held_up_by(schedule, view, planned, job, window) else {
                 continue;
             };
             let what = What::Late {
                 deadline,
-                why: format!("`{}` {}", cause.job, cause.on),
+                why: format!("`{}` {}", cause.job, cause.why),
             };
             let job = job.name.clone();
             found.push((deadline, Trouble { job, window, what }));
@@ -153,22 +151,55 @@ pub fn foretold(
     found
 }
 
-/// What gave up that `window` of `job` cannot be made without: the job itself, or one that it comes after.
+/// What a window cannot be made without, and what nothing is done about unless a person does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldUp {
+    /// The job that does not make it.
+    pub job: String,
+    /// What that is to make.
+    pub window: Window,
+    /// Why it does not, in words: `failed 4 times, not tried again by itself`, `is disabled`.
+    pub why: String,
+}
+
+/// What holds `window` of `job` up: the job itself, or one that it comes after, gave up or is disabled.
 #[must_use]
-pub fn held_up_by<'p>(schedule: &Schedule, planned: &'p Plan, job: &JobConfig, window: Window) -> Option<&'p Waiting> {
-    let waits = |job: &JobConfig, window: Window| {
-        let mut waiting = planned.waiting.iter();
-        waiting.find(|waiting| waiting.job == job.name && waiting.window == window)
+pub fn held_up_by(
+    schedule: &Schedule,
+    view: &LedgerView,
+    planned: &Plan,
+    job: &JobConfig,
+    window: Window,
+) -> Option<HeldUp> {
+    let held_up = |why: String| HeldUp {
+        job: job.name.clone(),
+        window,
+        why,
     };
-    if let Some(gave_up) = waits(job, window).filter(|own| matches!(own.on, WaitingOn::GaveUp { .. })) {
-        return Some(gave_up);
+    if !job.enabled {
+        return Some(held_up("is disabled".to_owned()));
     }
+    if planned
+        .due
+        .iter()
+        .any(|due| due.job == job.name && due.window == window)
+    {
+        return None;
+    }
+    let mut waiting = planned.waiting.iter();
+    let on = waiting.find(|waiting| waiting.job == job.name && waiting.window == window);
+    let on = on.map(|waiting| &waiting.on);
+    if let Some(on @ WaitingOn::GaveUp { .. }) = on {
+        return Some(held_up(on.to_string()));
+    }
+    let is_missing = |upstream: &JobConfig, part: Window| match on {
+        Some(WaitingOn::Upstream { jobs }) => jobs.contains(&upstream.name),
+        _ => view.last(&upstream.name, part).is_none_or(|last| last.done.is_none()),
+    };
     let upstream = job.after.iter().filter_map(|name| schedule.job(name));
-    let mut parts = upstream.flat_map(|upstream| window.parts(upstream.every).map(move |part| (upstream, part)));
-    parts.find_map(|(upstream, part)| {
-        waits(upstream, part)?;
-        held_up_by(schedule, planned, upstream, part)
-    })
+    let parts = upstream.flat_map(|upstream| window.parts(upstream.every).map(move |part| (upstream, part)));
+    let mut missing = parts.filter(|&(upstream, part)| is_missing(upstream, part));
+    missing.find_map(|(upstream, part)| held_up_by(schedule, view, planned, upstream, part))
 }
 
 /// The windows that are undone although their deadline has passed, with the job and the deadline.
