@@ -8,7 +8,8 @@ mod reload;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    thread,
     time::Duration,
 };
 
@@ -113,6 +114,7 @@ impl App {
         let services = Arc::new(Services {
             exporter,
             publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
+            publishing: Mutex::new(()),
             notifier: runtime.block_on(notifier(&settings)),
             folder: outbox_folder(&settings),
             jobs_dir: jobs_dir(&settings),
@@ -326,12 +328,17 @@ impl AlertMails {
     }
 }
 
+/// Who waits for another to have published looks this often.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// What jobs need besides their window.
 struct Services {
     settings: Settings,
     store: Store,
     templates: Arc<Templates>,
     publisher: Publisher,
+    /// Held from looking what there is to publish until it is published: of two at once, the later one must have the newer.
+    publishing: Mutex<()>,
     notifier: Notifier,
     /// For mail to addresses that cannot exist.
     folder: Notifier,
@@ -457,6 +464,7 @@ impl Services {
                 jobs::report::run(store, &rule, &self.templates, run.day()?)
             }
             Kind::Publish => {
+                let _turn = self.turn_to_publish(&run.cancel)?;
                 let (reported, periods) = reported(schedule, store)?;
                 jobs::period_report::put_back(store, &self.templates, &periods)?;
                 let missing = jobs::report::missing(store.data_dir(), &reported)?;
@@ -496,6 +504,24 @@ impl Services {
                 jobs::prune::run(store, last, *keep_days, *keep_log_days)
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
+        }
+    }
+
+    /// Waits until no other job publishes.
+    ///
+    /// # Errors
+    /// When the run was cancelled.
+    fn turn_to_publish(&self, cancel: &Cancel) -> anyhow::Result<MutexGuard<'_, ()>> {
+        loop {
+            match self.publishing.try_lock() {
+                Ok(turn) => return Ok(turn),
+                // It protects nothing that a panic could leave half done.
+                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    cancel.check()?;
+                    thread::sleep(LOOK_EVERY);
+                }
+            }
         }
     }
 

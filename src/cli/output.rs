@@ -43,21 +43,40 @@ pub enum Unit {
 #[derive(Default)]
 pub struct Terminal {
     bar: Option<ProgressBar>,
+    /// The beginning of a line, while there is a bar: that would come between its pieces.
+    line: Vec<u8>,
 }
 
 impl Terminal {
-    /// Has what is written not get into the bar.
-    fn beside_the_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+    /// Writes the first bytes of the line beside the bar.
+    fn emit(&mut self, length: usize) -> io::Result<()> {
+        let bytes: Vec<u8> = self.line.drain(..length).collect();
+        let write = || io::stdout().write_all(&bytes);
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
     }
+
+    fn end_bar(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        // What standard output does not take will be said by the next write.
+        self.emit(self.line.len()).ok();
+    }
 }
 
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.beside_the_bar(|| io::stdout().write(bytes))
+        if self.bar.is_none() {
+            return io::stdout().write(bytes);
+        }
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = memchr::memrchr(b'\n', &self.line) {
+            self.emit(end + 1)?;
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -75,17 +94,14 @@ impl Output for Terminal {
         bar.set_position(progress.done);
         bar.set_message(progress.at);
         if progress.done >= progress.all {
-            bar.finish_and_clear();
-            self.bar = None;
+            self.end_bar();
         }
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.end_bar();
     }
 }
 

@@ -112,7 +112,11 @@ fn every_mistake_in_cron_toml_is_told_at_once_with_its_place() {
     let sandbox = Sandbox::new();
     let text = "[day]\ntimezone = \"Europe/Lodnon\"\n\n[[job]]\nname = \"compact\"\nkind = \"compakt\"\ncron = \"61 * * * *\"\n";
     sandbox.write("cron.toml", text);
-    for command in [vec!["check"], vec!["run", "compact"], vec!["serve", "--source", "none"]] {
+    for command in [
+        vec!["check"],
+        vec!["run", "compact"],
+        vec!["serve", "--source", "none", "--listen", "127.0.0.1:0"],
+    ] {
         let message = sandbox.fail(&command);
         for word in ["2:12", "Europe/London", "6:8", "`compact`", "7:8", "61"] {
             assert!(message.contains(word), "no `{word}` in: {message}");

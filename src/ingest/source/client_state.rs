@@ -9,6 +9,7 @@ use std::{
 use rdkafka::{
     bindings::{self, rd_kafka_resp_err_t},
     consumer::{BaseConsumer, Consumer, ConsumerContext},
+    error::KafkaError,
 };
 
 /// The state of a consumer's client.
@@ -57,7 +58,15 @@ pub(super) fn has_no_events<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> b
     }
 }
 
-/// Has the client's events served, of a consumer that was not subscribed yet: there are no messages.
-pub(super) fn serve_events<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
-    while consumer.poll(Duration::ZERO).is_some() || !has_no_events(consumer) {}
+/// Has the client's events served, of a consumer that was not subscribed yet: there are no messages. Answers the last error
+/// among them.
+pub(super) fn serve_events<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<KafkaError> {
+    let mut last = None;
+    loop {
+        match consumer.poll(Duration::ZERO) {
+            Some(polled) => last = polled.err().or(last),
+            None if has_no_events(consumer) => return last,
+            None => {}
+        }
+    }
 }

@@ -10,7 +10,7 @@ use rdkafka::{
     TopicPartitionList,
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, Consumer},
-    error::RDKafkaErrorCode as Code,
+    error::{KafkaError, RDKafkaErrorCode as Code},
     metadata::Metadata,
 };
 
@@ -64,7 +64,9 @@ pub fn probe(config: &KafkaConfig) -> Vec<Step> {
             return steps;
         }
     };
-    match ask(config, &consumer) {
+    // What librdkafka tells once, at whichever step it comes.
+    let mut told = None;
+    match ask(config, &consumer, &mut told) {
         Err(failure) => {
             if failure.step == LOGIN {
                 step(TLS, Ok(tls(config)));
@@ -76,7 +78,7 @@ pub fn probe(config: &KafkaConfig) -> Vec<Step> {
             step(LOGIN, Ok(login(config)));
             step(ANSWER, Ok(answering(&metadata)));
             if step("topic", topic(config, &metadata)) {
-                step("group", group(config, &consumer));
+                step("group", group(config, &consumer, told));
             }
         }
     }
@@ -138,13 +140,17 @@ struct Failure {
 }
 
 /// Asks which topics there are: of all, as asking for one may have an old broker make it.
-fn ask(config: &KafkaConfig, consumer: &BaseConsumer<Context>) -> Result<Metadata, Failure> {
+fn ask(
+    config: &KafkaConfig,
+    consumer: &BaseConsumer<Context>,
+    told: &mut Option<KafkaError>,
+) -> Result<Metadata, Failure> {
     let deadline = Instant::now() + 2 * ANSWER_TIMEOUT;
     let explained = |code: Code, reason: &str| explain(code, reason, &config.topic, &config.group);
     let mut heard = None;
     loop {
         let answer = consumer.fetch_metadata(None, Duration::from_secs(1));
-        serve_events(consumer);
+        *told = serve_events(consumer).or(told.take());
         let error = match answer {
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
@@ -223,7 +229,7 @@ fn topic(config: &KafkaConfig, metadata: &Metadata) -> Result<String, String> {
     }
 }
 
-fn group(config: &KafkaConfig, consumer: &BaseConsumer<Context>) -> Result<String, String> {
+fn group(config: &KafkaConfig, consumer: &BaseConsumer<Context>, told: Option<KafkaError>) -> Result<String, String> {
     if CString::new(config.topic.as_str()).is_err() {
         return Err(format!("`{}` is no name of a topic", config.topic));
     }
@@ -232,5 +238,13 @@ fn group(config: &KafkaConfig, consumer: &BaseConsumer<Context>) -> Result<Strin
     consumer
         .committed_offsets(list, 2 * ANSWER_TIMEOUT)
         .map(|_| format!("`{}` may be used", config.group))
-        .map_err(|error| explain_error(&error, &config.topic, &config.group))
+        .map_err(|error| {
+            // The call itself only says that it waited too long for a coordinator.
+            let told = serve_events(consumer).or(told);
+            explain_error(&told.unwrap_or(error), &config.topic, &config.group)
+        })
 }
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;
