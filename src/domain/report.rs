@@ -39,8 +39,21 @@ pub struct DailyReport {
     pub by_gender: Vec<Group>,
     /// Rides and time by age band, youngest first, unknown last.
     pub by_age_band: Vec<Group>,
+    /// Rides, time and energy by age band and gender together: the bands of `by_age_band`, with the genders in the order of
+    /// `by_gender`.
+    #[serde(default)]
+    pub by_age_and_gender: Vec<AgeBand>,
     /// Rides and time by town, most rides first; at most ten.
     pub by_city: Vec<Group>,
+    /// Rides by how the rider came to us, most rides first, unknown last.
+    #[serde(default)]
+    pub by_channel: Vec<Group>,
+    /// Rides by postcode area, most rides first: only areas of enough riders are in it, and what is unknown.
+    #[serde(default)]
+    pub by_postcode_area: Vec<Group>,
+    /// Time by heart-rate zone, the lightest first, unknown last. A group's rides are those with any second in the zone.
+    #[serde(default)]
+    pub heart_rate_zones: Vec<Group>,
     /// Rides by their mean power, bins of 20 W.
     pub power_per_ride: Histogram,
     /// Rides by their mean heart rate with contact, bins of 5 bpm.
@@ -224,6 +237,15 @@ pub struct Group {
     pub duration_seconds: Option<i64>,
     /// Sum of energy.
     pub energy_kilojoules: Option<f64>,
+}
+
+/// An age band's genders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgeBand {
+    /// The band's name.
+    pub name: String,
+    /// The genders in it.
+    pub genders: Vec<Group>,
 }
 
 /// Counts of rides in bins of equal width.

@@ -455,7 +455,11 @@ mod tests {
             rides_per_hour: Vec::new(),
             by_gender: Vec::new(),
             by_age_band: Vec::new(),
+            by_age_and_gender: Vec::new(),
             by_city: Vec::new(),
+            by_channel: Vec::new(),
+            by_postcode_area: Vec::new(),
+            heart_rate_zones: Vec::new(),
             power_per_ride: Histogram::default(),
             heart_rate_per_ride: Histogram::default(),
             quality: Quality {

@@ -21,6 +21,18 @@ use crate::{
 pub(super) const WIDE: (u32, u32) = (686, 280);
 /// Charts across half of the page.
 const HALF: (u32, u32) = (500, 264);
+/// The map: as high as two others, and narrow enough for a phone. There it is the same drawing.
+const MAP: (u32, u32) = (344, 640);
+/// Cards of half the page, in the order they are read.
+const CARDS: [Chart; 7] = [
+    Chart::Gender,
+    Chart::Ages,
+    Chart::Power,
+    Chart::HeartRate,
+    Chart::Areas,
+    Chart::Zones,
+    Chart::Channels,
+];
 /// Charts on a phone of 360 pixels, within its margins.
 pub(super) const PHONE: (u32, u32) = (296, 232);
 
@@ -82,7 +94,8 @@ pub(super) struct ChartView {
     pub(super) title: &'static str,
     pub(super) subtitle: String,
     pub(super) wide: String,
-    pub(super) phone: String,
+    /// Drawn anew for a phone; none where one drawing does for both.
+    pub(super) phone: Option<String>,
     pub(super) table: Table,
 }
 
@@ -129,9 +142,9 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
         figures: others.filter_map(|key| figure(&key)).collect::<Result<_>>()?,
         days: chart(Chart::Days, report, WIDE)?,
         hours: chart(Chart::Hours, report, WIDE)?,
-        charts: [Chart::Gender, Chart::Ages, Chart::Power, Chart::HeartRate]
+        charts: CARDS
             .into_iter()
-            .map(|kind| chart(kind, report, HALF))
+            .map(|kind| chart(kind, report, if kind == Chart::Areas { MAP } else { HALF }))
             .collect::<Result<_>>()?,
         has_cities: !cities.rows.is_empty(),
         cities,
@@ -189,14 +202,20 @@ pub(super) fn notes(report: &DailyReport) -> Vec<String> {
 
 fn chart(kind: Chart, report: &DailyReport, (width, height): (u32, u32)) -> Result<ChartView> {
     let name = kind.name();
-    // Ages are a row a band: on a phone they need the height, not the width.
-    let phone = if kind == Chart::Ages { (PHONE.0, 264) } else { PHONE };
+    // Bands and areas on a phone need the height, not the width.
+    let phone = match kind {
+        Chart::Ages => (PHONE.0, 288),
+        _ => PHONE,
+    };
     Ok(ChartView {
         name,
         title: kind.title(),
         subtitle: kind.subtitle(report),
         wide: kind.svg(report, name, width, height)?,
-        phone: kind.svg(report, &format!("{name}-phone"), phone.0, phone.1)?,
+        phone: match kind {
+            Chart::Areas => None,
+            _ => Some(kind.svg(report, &format!("{name}-phone"), phone.0, phone.1)?),
+        },
         table: table_named(name, report),
     })
 }

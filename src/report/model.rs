@@ -43,9 +43,15 @@ pub(super) const HEADLINES: [HeadlineKey; 9] = [
 ];
 
 const GENDERS: [&str; 4] = ["female", "male", "other", "unknown"];
+const ZONES: [&str; 6] = ["z1", "z2", "z3", "z4", "z5", UNKNOWN];
+/// What groups are called of which nothing is known.
+const UNKNOWN: &str = "unknown";
 const AGE_BANDS: [&str; 8] = [
     "under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65+", "unknown",
 ];
+
+/// Towns that are listed at most.
+const MOST_TOWNS: usize = 10;
 
 /// Widths of the histograms' bins, as in `jobs/daily_power_histogram.sql` and `jobs/daily_heart_rate_histogram.sql`.
 const POWER_BIN_WATTS: i64 = 20;
@@ -101,6 +107,12 @@ pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyRe
         bins => Ok(bins),
     };
 
+    let by_gender = suppress::suppress(in_order(groups(Breakdown::Gender, "daily_by_gender")?, &GENDERS));
+    let by_age_band = suppress::suppress(in_order(groups(Breakdown::AgeBand, "daily_by_age_band")?, &AGE_BANDS));
+    let cells = match reader.ages_and_genders()? {
+        cells if cells.is_empty() && totals.rides > 0 => return Err(reader.missing("daily_by_age_and_gender").into()),
+        cells => cells,
+    };
     let headlines: Vec<_> = HEADLINES.iter().map(|&key| headline(key, &history, day)).collect();
     let sealing = report::sealing(store, day)?;
     let mut report = DailyReport {
@@ -124,9 +136,21 @@ pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyRe
             })
             .collect(),
         rides_per_hour: rides_per_hour(day_rule, &history, &hours, day),
-        by_gender: suppress::suppress(in_order(groups(Breakdown::Gender, "daily_by_gender")?, &GENDERS)),
-        by_age_band: suppress::suppress(in_order(groups(Breakdown::AgeBand, "daily_by_age_band")?, &AGE_BANDS)),
-        by_city: suppress::largest(groups(Breakdown::City, "daily_by_city")?),
+        by_age_and_gender: suppress::suppress_both_ways(cells, &by_age_band, &by_gender),
+        by_gender,
+        by_age_band,
+        by_city: suppress::largest(groups(Breakdown::City, "daily_by_city")?, MOST_TOWNS),
+        by_channel: suppress::suppress(unknown_last(groups(Breakdown::Channel, "daily_by_channel")?)),
+        by_postcode_area: suppress::largest(
+            unknown_last(groups(Breakdown::PostcodeArea, "daily_by_postcode_area")?),
+            usize::MAX,
+        ),
+        heart_rate_zones: match reader.groups(Breakdown::HeartRateZone)? {
+            zones if zones.is_empty() && totals.rides_with_heart_rate > 0 => {
+                return Err(reader.missing("daily_heart_rate_zones").into());
+            }
+            zones => suppress::suppress(in_order(zones, &ZONES)),
+        },
         power_per_ride: histogram(
             &bins(Binned::Power, "daily_power_histogram", totals.rides_with_power)?,
             POWER_BIN_WATTS,
@@ -278,6 +302,12 @@ fn in_order(mut groups: Vec<GroupTotals>, names: &[&str]) -> Vec<GroupTotals> {
         }
     }
     groups.sort_by_key(|group| names.iter().position(|&name| name == group.name).unwrap_or(names.len()));
+    groups
+}
+
+/// The groups as they are, but the one of which nothing is known after the others.
+fn unknown_last(mut groups: Vec<GroupTotals>) -> Vec<GroupTotals> {
+    groups.sort_by_key(|group| group.name == UNKNOWN);
     groups
 }
 

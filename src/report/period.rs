@@ -163,7 +163,12 @@ fn days(report: &PeriodReport) -> Result<ChartView> {
             format::date_short(report.last_day)
         ),
         wide: chart::days_svg(days, kind.name(), WIDE.0, WIDE.1)?,
-        phone: chart::days_svg(days, &format!("{}-phone", kind.name()), PHONE.0, PHONE.1)?,
+        phone: Some(chart::days_svg(
+            days,
+            &format!("{}-phone", kind.name()),
+            PHONE.0,
+            PHONE.1,
+        )?),
         table: rides_per_day(days),
     })
 }

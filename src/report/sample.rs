@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use crate::domain::{
     day::DayRule,
     period_report::{PeriodHeadline, PeriodReport},
-    report::{Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Lines, Quality},
+    report::{AgeBand, Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Lines, Quality},
     window::{Period, Window},
 };
 
@@ -144,6 +144,17 @@ fn normal_bins(from: f64, width: f64, count: i32, rides: f64) -> Vec<Bin> {
         .collect()
 }
 
+const AGE_BANDS: [(&str, i64); 8] = [
+    ("under 18", 21),
+    ("18–24", 402),
+    ("25–34", 1_010),
+    ("35–44", 884),
+    ("45–54", 601),
+    ("55–64", 322),
+    ("65+", 131),
+    ("unknown", 41),
+];
+
 /// A busy Tuesday with four weeks of history.
 pub(super) fn ordinary() -> DailyReport {
     let day = tuesday();
@@ -209,15 +220,44 @@ pub(super) fn ordinary() -> DailyReport {
             group("other", 41),
             group("unknown", 47),
         ],
-        by_age_band: vec![
-            group("under 18", 21),
-            group("18–24", 402),
-            group("25–34", 1_010),
-            group("35–44", 884),
-            group("45–54", 601),
-            group("55–64", 322),
-            group("65 and over", 131),
-            group("unknown", 41),
+        by_age_band: AGE_BANDS.map(|(band, rides)| group(band, rides)).into(),
+        by_age_and_gender: AGE_BANDS
+            .into_iter()
+            .map(|(band, rides)| AgeBand {
+                name: band.to_owned(),
+                genders: vec![
+                    group("female", rides * 45 / 100),
+                    group("male", rides * 52 / 100),
+                    suppressed("other"),
+                    suppressed("unknown"),
+                ],
+            })
+            .collect(),
+        by_channel: vec![
+            group("direct", 1_402),
+            group("google ads", 911),
+            group("social media", 604),
+            group("offline", 448),
+            group("unknown", 47),
+        ],
+        by_postcode_area: [
+            ("M", 205),
+            ("LS", 171),
+            ("G", 150),
+            ("SW", 96),
+            ("ZE", 12),
+            ("QQ", 9),
+            ("unknown", 47),
+        ]
+        .map(|(area, rides)| group(area, rides))
+        .into(),
+        heart_rate_zones: vec![
+            group("z1", 702),
+            group("z2", 1_911),
+            group("z3", 2_304),
+            group("z4", 1_201),
+            group("z5", 212),
+            suppressed("unknown"),
         ],
         by_city: [
             "London",
@@ -289,6 +329,10 @@ pub(super) fn empty() -> DailyReport {
     report.by_gender.clear();
     report.by_age_band.clear();
     report.by_city.clear();
+    report.by_age_and_gender.clear();
+    report.by_channel.clear();
+    report.by_postcode_area.clear();
+    report.heart_rate_zones.clear();
     report.power_per_ride = Histogram {
         bin_width: 20.0,
         ..Histogram::default()
@@ -333,6 +377,10 @@ pub(super) fn one_ride() -> DailyReport {
     report.by_gender = ["female", "male", "other", "unknown"].map(suppressed).to_vec();
     report.by_age_band = ["18–24", "25–34", "unknown"].map(suppressed).to_vec();
     report.by_city = vec![suppressed("Leeds")];
+    report.by_age_and_gender.clear();
+    report.by_channel = vec![suppressed("direct")];
+    report.by_postcode_area.clear();
+    report.heart_rate_zones.clear();
     report.power_per_ride = Histogram {
         bin_width: 20.0,
         bins: vec![Bin { from: 180.0, rides: 1 }],

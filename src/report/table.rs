@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::chart::{AGE_BAND_UNKNOWN, gender_name, whole};
+use super::chart::{area_name, gender_name, group_name, whole, zone_name};
 use crate::{
     domain::{
         period_report::PeriodReport,
@@ -133,10 +133,10 @@ pub fn tables(report: &DailyReport) -> Vec<Table> {
         headlines(report),
         rides_per_day(&report.rides_per_day),
         rides_per_hour(report),
-        groups("gender", text("Gender", "gender"), &report.by_gender, gender_name),
-        groups("age", text("Age", "age_band"), &report.by_age_band, |name| {
-            if name == AGE_BAND_UNKNOWN { "Unknown" } else { name }
+        groups("gender", text("Gender", "gender"), &report.by_gender, |name| {
+            gender_name(name).to_owned()
         }),
+        ages_and_genders(report),
         cities(report),
         histogram(
             "power",
@@ -151,6 +151,14 @@ pub fn tables(report: &DailyReport) -> Vec<Table> {
             text("Mean heart rate", "from_bpm"),
             number("To", "to_bpm"),
             "bpm",
+        ),
+        zones(report),
+        groups("channel", text("Channel", "channel"), &report.by_channel, group_name),
+        groups(
+            "postcode-area",
+            text("Postcode area", "postcode_area"),
+            &report.by_postcode_area,
+            area_name,
         ),
         quality(report),
     ]
@@ -281,39 +289,85 @@ fn cities(report: &DailyReport) -> Table {
         .filter(|group| !group.is_suppressed)
         .cloned()
         .collect();
-    groups("city", text("Town", "city"), &shown, |name| name)
+    groups("city", text("Town", "city"), &shown, str::to_owned)
 }
 
-fn groups(name: &'static str, heading: Column, groups: &[Group], shown: impl Fn(&str) -> &str) -> Table {
-    let rows = groups.iter().map(|group| {
-        let mut row = vec![Cell::text(shown(&group.name), &group.name)];
-        if group.is_suppressed {
-            row.extend(std::iter::repeat_n(Cell::suppressed(), 4));
-        } else {
-            row.extend([
-                Cell::count(group.rides),
-                Cell::count(group.riders),
-                Cell::number(group.duration_seconds.map(whole), format::duration),
-                Cell::number(group.energy_kilojoules, format::energy),
-            ]);
-        }
-        row.push(Cell {
-            shown: String::new(),
-            raw: group.is_suppressed.to_string(),
-            is_text: false,
-        });
+/// Age bands, of all genders and of each.
+fn ages_and_genders(report: &DailyReport) -> Table {
+    let all = report.by_age_band.iter().map(|band| (&band.name, "all", band));
+    let each = report.by_age_and_gender.iter();
+    let each = each.flat_map(|band| {
+        band.genders
+            .iter()
+            .map(move |gender| (&band.name, gender.name.as_str(), gender))
+    });
+    let mut rows: Vec<(&String, &str, &Group)> = all.chain(each).collect();
+    // A stable sort: within a band, all of it comes first.
+    rows.sort_by_key(|(age, ..)| report.by_age_band.iter().position(|band| band.name == **age));
+    let rows = rows.into_iter().map(|(age, gender, group)| {
+        let who = if gender == "all" { "All" } else { gender_name(gender) };
+        let mut row = vec![Cell::text(&group_name(age), age), Cell::text(who, gender)];
+        row.extend(figures(group));
         row
     });
+    let mut columns = vec![text("Age", "age_band"), text("Gender", "gender")];
+    columns.extend(FIGURES);
+    Table {
+        name: "age",
+        columns,
+        rows: rows.collect(),
+    }
+}
+
+/// Heart-rate zones: their rides overlap, and their seconds are what counts.
+fn zones(report: &DailyReport) -> Table {
+    groups(
+        "heart-rate-zones",
+        text("Zone", "heart_rate_zone"),
+        &report.heart_rate_zones,
+        |zone| zone_name(zone).to_owned(),
+    )
+}
+
+/// What is told of a group.
+const FIGURES: [Column; 5] = [
+    number("Rides", "rides"),
+    number("Riders", "riders"),
+    number("Time ridden", "duration_seconds"),
+    number("Energy", "energy_kilojoules"),
+    number("", "is_suppressed"),
+];
+
+fn figures(group: &Group) -> [Cell; 5] {
+    let is_suppressed = Cell {
+        shown: String::new(),
+        raw: group.is_suppressed.to_string(),
+        is_text: false,
+    };
+    if group.is_suppressed {
+        let nothing = Cell::suppressed;
+        return [nothing(), nothing(), nothing(), nothing(), is_suppressed];
+    }
+    [
+        Cell::count(group.rides),
+        Cell::count(group.riders),
+        Cell::number(group.duration_seconds.map(whole), format::duration),
+        Cell::number(group.energy_kilojoules, format::energy),
+        is_suppressed,
+    ]
+}
+
+fn groups(name: &'static str, heading: Column, groups: &[Group], shown: impl Fn(&str) -> String) -> Table {
+    let rows = groups.iter().map(|group| {
+        let mut row = vec![Cell::text(&shown(&group.name), &group.name)];
+        row.extend(figures(group));
+        row
+    });
+    let mut columns = vec![heading];
+    columns.extend(FIGURES);
     Table {
         name,
-        columns: vec![
-            heading,
-            number("Rides", "rides"),
-            number("Riders", "riders"),
-            number("Time ridden", "duration_seconds"),
-            number("Energy", "energy_kilojoules"),
-            number("", "is_suppressed"),
-        ],
+        columns,
         rows: rows.collect(),
     }
 }

@@ -74,6 +74,12 @@ pub enum Breakdown {
     AgeBand,
     /// By town.
     City,
+    /// By how the rider came to us.
+    Channel,
+    /// By the postcode area of the rider's address.
+    PostcodeArea,
+    /// Time by heart-rate zone; the rides of a zone are those with any second in it.
+    HeartRateZone,
 }
 
 /// What rides are counted by in bins.
@@ -91,6 +97,15 @@ impl Breakdown {
             Breakdown::Gender => ("daily_by_gender", include_str!("sql/report_by_gender.sql")),
             Breakdown::AgeBand => ("daily_by_age_band", include_str!("sql/report_by_age_band.sql")),
             Breakdown::City => ("daily_by_city", include_str!("sql/report_by_city.sql")),
+            Breakdown::Channel => ("daily_by_channel", include_str!("sql/report_by_channel.sql")),
+            Breakdown::PostcodeArea => (
+                "daily_by_postcode_area",
+                include_str!("sql/report_by_postcode_area.sql"),
+            ),
+            Breakdown::HeartRateZone => (
+                "daily_heart_rate_zones",
+                include_str!("sql/report_heart_rate_zones.sql"),
+            ),
         }
     }
 }
@@ -198,14 +213,17 @@ impl ReportReader {
     /// As for [`ReportReader::totals`].
     pub fn groups(&self, breakdown: Breakdown) -> Result<Vec<GroupTotals>> {
         let (table, sql) = breakdown.table_and_sql();
-        self.rows_of(table, sql, [date(self.day)], |row| {
-            Ok(GroupTotals {
-                name: row.get(0)?,
-                rides: row.get(1)?,
-                riders: row.get(2)?,
-                duration_seconds: row.get(3)?,
-                energy_kilojoules: row.get(4)?,
-            })
+        self.rows_of(table, sql, [date(self.day)], group_of)
+    }
+
+    /// The groups of age and gender together that have rides: the age band, and the gender with its figures.
+    ///
+    /// # Errors
+    /// As for [`ReportReader::totals`].
+    pub fn ages_and_genders(&self) -> Result<Vec<(String, GroupTotals)>> {
+        let sql = include_str!("sql/report_by_age_and_gender.sql");
+        self.rows_of("daily_by_age_and_gender", sql, [date(self.day)], |row| {
+            Ok((row.get(5)?, group_of(row)?))
         })
     }
 
@@ -282,6 +300,16 @@ impl ReportReader {
             || -> duckdb::Result<Vec<T>> { self.connection.prepare(sql)?.query_map(parameters, read)?.collect() };
         rows().doing(|| format!("failed to read {what} for the report of {}", self.day))
     }
+}
+
+fn group_of(row: &Row<'_>) -> duckdb::Result<GroupTotals> {
+    Ok(GroupTotals {
+        name: row.get(0)?,
+        rides: row.get(1)?,
+        riders: row.get(2)?,
+        duration_seconds: row.get(3)?,
+        energy_kilojoules: row.get(4)?,
+    })
 }
 
 /// How often `day` was sealed with a change, and when last; none where it was not.

@@ -42,6 +42,24 @@ pub(crate) mod colour {
     pub(crate) const TEAL: RGBColor = RGBColor(0x43, 0x9C, 0x90);
     /// Another gender.
     pub(crate) const OCHRE: RGBColor = RGBColor(0xAA, 0x8A, 0x1E);
+    /// The zones, from light effort to hard: also told apart by lightness alone.
+    pub(crate) const ZONE_1: RGBColor = RGBColor(0x84, 0x8D, 0x9B);
+    /// Zone 2.
+    pub(crate) const ZONE_2: RGBColor = RGBColor(0x95, 0x75, 0x12);
+    /// Zone 3.
+    pub(crate) const ZONE_3: RGBColor = RGBColor(0xAB, 0x34, 0x14);
+    /// Zone 4.
+    pub(crate) const ZONE_4: RGBColor = RGBColor(0x7D, 0x1B, 0x48);
+    /// Zone 5.
+    pub(crate) const ZONE_5: RGBColor = RGBColor(0x43, 0x0E, 0x35);
+    /// Classes of a map below the measure's own colour, from few to many.
+    pub(crate) const TINT_1: RGBColor = RGBColor(0xDC, 0xEB, 0xEC);
+    /// The second class.
+    pub(crate) const TINT_2: RGBColor = RGBColor(0xAE, 0xD2, 0xD5);
+    /// The third class.
+    pub(crate) const TINT_3: RGBColor = RGBColor(0x7A, 0xB5, 0xBA);
+    /// The fourth class.
+    pub(crate) const TINT_4: RGBColor = RGBColor(0x2F, 0x83, 0x8A);
     /// What is drawn on: behind a dot.
     pub(crate) const SURFACE: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 }
@@ -122,14 +140,25 @@ impl<DB: DrawingBackend> Canvas<DB> {
     /// A rectangle of thin slanted lines: what is not shown.
     pub(crate) fn hatched(&self, x: f64, y: f64, width: f64, height: f64) -> Drawn<DB> {
         let corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)];
+        // To and fro in one line, which goes on along the edge.
+        let mut points = corners.to_vec();
         let mut offset = 4.0;
+        let mut is_back = false;
         while offset < width + height {
             let from = (x + (offset - height).max(0.0), y + offset.min(height));
             let to = (x + offset.min(width), y + (offset - width).max(0.0));
-            self.line(&[from, to], 0.75, colour::CONTROL)?;
+            // Around a corner of the edge, not across it.
+            let corner = if is_back { (x + width, y) } else { (x, y + height) };
+            let last = points[points.len() - 1];
+            let next = if is_back { [to, from] } else { [from, to] };
+            if points.len() > corners.len() && last.0 != next[0].0 && last.1 != next[0].1 {
+                points.push(corner);
+            }
+            points.extend(next);
             offset += 6.0;
+            is_back = !is_back;
         }
-        self.line(&corners, 0.75, colour::CONTROL)
+        self.line(&points, 0.75, colour::CONTROL)
     }
 
     /// Text of axis size, vertically centred on `y`.

@@ -1,9 +1,11 @@
 //! The report's charts, each drawn once over plotters' generic backend: inline SVG for the page, vector operations for
 //! the PDF, a PNG for the mail. Bars begin at zero, nothing is a pie, and every chart says in words what it shows.
 
+mod areas;
+mod bars;
 mod canvas;
 mod days;
-mod groups;
+mod gender;
 mod histogram;
 mod hours;
 pub mod pdf_backend;
@@ -23,7 +25,9 @@ use crate::{
 };
 
 pub use self::{
-    groups::{AGE_BAND_UNKNOWN, gender_name},
+    areas::area_name,
+    bars::{group_name, zone_name},
+    gender::gender_name,
     spark::sparkline,
 };
 
@@ -56,23 +60,32 @@ pub enum Chart {
     Hours,
     /// Shares of rides and time by gender.
     Gender,
-    /// Rides by age band.
+    /// Rides by age band, in the genders' colours.
     Ages,
     /// Rides by mean power.
     Power,
     /// Rides by mean heart rate.
     HeartRate,
+    /// Time by heart-rate zone.
+    Zones,
+    /// Rides by how the rider came to us.
+    Channels,
+    /// A map of rides by postcode area.
+    Areas,
 }
 
 impl Chart {
     /// Every chart, in the order they are read.
-    pub const ALL: [Chart; 6] = [
+    pub const ALL: [Chart; 9] = [
         Chart::Days,
         Chart::Hours,
         Chart::Gender,
         Chart::Ages,
         Chart::Power,
         Chart::HeartRate,
+        Chart::Zones,
+        Chart::Channels,
+        Chart::Areas,
     ];
 
     /// Name in ids and file names.
@@ -85,6 +98,9 @@ impl Chart {
             Chart::Ages => "age",
             Chart::Power => "power",
             Chart::HeartRate => "heart-rate",
+            Chart::Zones => "heart-rate-zones",
+            Chart::Channels => "channel",
+            Chart::Areas => "postcode-area",
         }
     }
 
@@ -95,9 +111,12 @@ impl Chart {
             Chart::Days => "Rides per day",
             Chart::Hours => "Rides by hour",
             Chart::Gender => "Rides and time by gender",
-            Chart::Ages => "Rides by age",
+            Chart::Ages => "Rides by age and gender",
             Chart::Power => "Mean power of a ride",
             Chart::HeartRate => "Mean heart rate of a ride",
+            Chart::Zones => "Time by heart rate zone",
+            Chart::Channels => "Rides by channel",
+            Chart::Areas => "Rides by postcode area",
         }
     }
 
@@ -122,6 +141,11 @@ impl Chart {
             ),
             Chart::Gender => format!("Share of rides and of time ridden, {}", over(report.rides())),
             Chart::Ages => format!("Rides by the rider's age, {}", over(report.rides())),
+            Chart::Zones => {
+                "Seconds with hand contact, by share of the maximum heart rate for the rider’s age".to_owned()
+            }
+            Chart::Channels => format!("Rides by how the rider came to us, {}", over(report.rides())),
+            Chart::Areas => "Rides by the area of the rider’s postcode; outlined: fewer than five riders".to_owned(),
             Chart::Power => format!(
                 "Rides in bins of 20{}W, {}",
                 format::THIN,
@@ -146,8 +170,11 @@ impl Chart {
         match self {
             Chart::Days => days::describe(&report.rides_per_day, usual_rides(report)),
             Chart::Hours => hours::describe(report),
-            Chart::Gender => groups::describe_gender(report),
-            Chart::Ages => groups::describe_ages(report),
+            Chart::Gender => gender::describe_gender(report),
+            Chart::Ages => bars::describe_ages(report),
+            Chart::Zones => bars::describe_zones(report),
+            Chart::Channels => bars::describe_channels(report),
+            Chart::Areas => areas::describe(report),
             Chart::Power => histogram::describe(&report.power_per_ride, "W"),
             Chart::HeartRate => histogram::describe(&report.heart_rate_per_ride, "bpm"),
         }
@@ -227,8 +254,11 @@ impl Chart {
         match self {
             Chart::Days => days::draw(canvas, &report.rides_per_day, usual_rides(report)),
             Chart::Hours => hours::draw(canvas, report),
-            Chart::Gender => groups::draw_gender(canvas, report),
-            Chart::Ages => groups::draw_ages(canvas, report),
+            Chart::Gender => gender::draw_gender(canvas, report),
+            Chart::Ages => bars::draw_ages(canvas, report),
+            Chart::Zones => bars::draw_zones(canvas, report),
+            Chart::Channels => bars::draw_channels(canvas, report),
+            Chart::Areas => areas::draw(canvas, report),
             Chart::Power => histogram::draw(canvas, &report.power_per_ride, 20.0, "W"),
             Chart::HeartRate => histogram::draw(canvas, &report.heart_rate_per_ride, 5.0, "bpm"),
         }

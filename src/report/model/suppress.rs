@@ -1,13 +1,12 @@
 //! What a breakdown may say: nothing of groups so small that they point to people, nor anything such a group could be
 //! worked out from.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    domain::report::{Group, MIN_GROUP_RIDERS},
+    domain::report::{AgeBand, Group, MIN_GROUP_RIDERS},
     store::report::GroupTotals,
 };
-
-/// Towns that are listed at most.
-const MOST_TOWNS: usize = 10;
 
 /// The groups, those of fewer than [`MIN_GROUP_RIDERS`] riders without figures, also those nobody rode in: that a
 /// group is empty tells of the riders of a small day what they are not.
@@ -33,13 +32,70 @@ pub(super) fn suppress(groups: Vec<GroupTotals>) -> Vec<Group> {
         .collect()
 }
 
-/// The first ten groups that may be shown. The others are not even named: that somebody of a small town rode is
+/// The age bands of `ages` with the genders of `genders`, both with what they do not show. A cell is shown where it has
+/// enough riders, its band's and its gender's totals are shown, and no small one could be worked out from a band's or a
+/// gender's total less the others.
+pub(super) fn suppress_both_ways(cells: Vec<(String, GroupTotals)>, ages: &[Group], genders: &[Group]) -> Vec<AgeBand> {
+    let mut cells: BTreeMap<(String, String), GroupTotals> = cells
+        .into_iter()
+        .map(|(age, cell)| ((age, cell.name.clone()), cell))
+        .collect();
+    let mut rows: Vec<Vec<(GroupTotals, bool)>> = Vec::new();
+    for age in ages {
+        let cell = |gender: &Group| {
+            let nobody = || GroupTotals {
+                name: gender.name.clone(),
+                rides: 0,
+                riders: 0,
+                duration_seconds: 0,
+                energy_kilojoules: 0.0,
+            };
+            let cell = cells
+                .remove(&(age.name.clone(), gender.name.clone()))
+                .unwrap_or_else(nobody);
+            let is_small = cell.riders < MIN_GROUP_RIDERS;
+            (cell, is_small || age.is_suppressed || gender.is_suppressed)
+        };
+        rows.push(genders.iter().map(cell).collect());
+    }
+    // What hides one cell may leave another alone in the other direction.
+    loop {
+        let lines = (0..ages.len())
+            .filter(|&row| !ages[row].is_suppressed)
+            .map(|row| (0..genders.len()).map(|column| (row, column)).collect());
+        let columns = (0..genders.len())
+            .filter(|&column| !genders[column].is_suppressed)
+            .map(|column| (0..ages.len()).map(|row| (row, column)).collect());
+        let next = lines.chain(columns).find_map(|line: Vec<(usize, usize)>| {
+            let at = |&(row, column): &(usize, usize)| &rows[row][column];
+            let alone = line
+                .iter()
+                .map(at)
+                .filter(|(cell, hidden)| *hidden && cell.riders > 0)
+                .count()
+                == 1;
+            let shown = line.into_iter().filter(|place| !at(place).1);
+            shown
+                .min_by_key(|place| (at(place).0.riders, at(place).0.rides))
+                .filter(|_| alone)
+        });
+        let Some((row, column)) = next else { break };
+        rows[row][column].1 = true;
+    }
+    let bands = ages.iter().zip(rows).map(|(age, row)| AgeBand {
+        name: age.name.clone(),
+        genders: row.into_iter().map(|(cell, hidden)| figures(cell, hidden)).collect(),
+    });
+    bands.collect()
+}
+
+/// The first `most` groups that may be shown. The others are not even named: that somebody of a small town rode is
 /// already something about a person.
-pub(super) fn largest(groups: Vec<GroupTotals>) -> Vec<Group> {
+pub(super) fn largest(groups: Vec<GroupTotals>, most: usize) -> Vec<Group> {
     suppress(groups)
         .into_iter()
         .filter(|group| !group.is_suppressed)
-        .take(MOST_TOWNS)
+        .take(most)
         .collect()
 }
 
@@ -120,9 +176,86 @@ mod tests {
     fn small_towns_are_not_named_and_ten_are_enough() {
         let names: Vec<_> = (0..12).map(|town| format!("town {town}")).collect();
         let riders: Vec<_> = names.iter().map(String::as_str).zip((6..18).rev()).collect();
-        assert_eq!(largest(groups(&riders)).len(), 10);
-        let few = largest(groups(&[("A", 30), ("B", 20), ("C", 10), ("D", 1)]));
+        assert_eq!(largest(groups(&riders), 10).len(), 10);
+        let few = largest(groups(&[("A", 30), ("B", 20), ("C", 10), ("D", 1)]), 10);
         assert_eq!(shown(&few), ["A", "B"]);
         assert_eq!(few.len(), 2);
+    }
+
+    /// Cells as `age gender riders`; which of them are shown, given the totals of both.
+    fn cells_shown(cells: &[(&str, &str, i64)]) -> Vec<String> {
+        let total = |name: &str, of: &dyn Fn(&(&str, &str, i64)) -> bool| {
+            let riders = cells.iter().filter(|cell| of(cell)).map(|cell| cell.2).sum();
+            groups(&[(name, riders)]).remove(0)
+        };
+        let names = |of: fn(&(&str, &str, i64)) -> String| {
+            let mut names: Vec<_> = cells.iter().map(of).collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        let ages = names(|cell| cell.0.to_owned());
+        let genders = names(|cell| cell.1.to_owned());
+        let ages = suppress(ages.iter().map(|age| total(age, &|cell| cell.0 == age)).collect());
+        let genders = suppress(
+            genders
+                .iter()
+                .map(|gender| total(gender, &|cell| cell.1 == gender))
+                .collect(),
+        );
+        let totals = cells.iter().map(|&(age, gender, riders)| {
+            let cell = groups(&[(gender, riders)]).remove(0);
+            (age.to_owned(), cell)
+        });
+        let bands = suppress_both_ways(totals.collect(), &ages, &genders);
+        let shown = bands.iter().flat_map(|band| {
+            let shown = band.genders.iter().filter(|cell| !cell.is_suppressed);
+            shown.map(|cell| format!("{} {}", band.name, cell.name))
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn no_small_cell_can_be_worked_out_along_its_band_or_its_gender() {
+        let all_large = [("a", "f", 10), ("a", "m", 20), ("b", "f", 30), ("b", "m", 40)];
+        assert_eq!(cells_shown(&all_large), ["a f", "a m", "b f", "b m"]);
+        // a f is small: it would follow from a's total, from f's, and then the other two from theirs.
+        let one_small = [("a", "f", 3), ("a", "m", 20), ("b", "f", 30), ("b", "m", 40)];
+        assert_eq!(cells_shown(&one_small), [""; 0]);
+        // With a third band, that one can stay.
+        let three = [
+            ("a", "f", 3),
+            ("a", "m", 20),
+            ("b", "f", 30),
+            ("b", "m", 40),
+            ("c", "f", 50),
+            ("c", "m", 60),
+        ];
+        assert_eq!(cells_shown(&three), ["c f", "c m"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_line_of_a_shown_total_hides_a_single_cell(riders in proptest::collection::vec(0..40_i64, 12)) {
+            let places = riders.iter().enumerate();
+            let cells: Vec<(String, String, i64)> = places
+                .map(|(place, &riders)| (format!("a{}", place / 3), format!("g{}", place % 3), riders))
+                .collect();
+            let cells: Vec<(&str, &str, i64)> = cells.iter().map(|(age, gender, riders)| (&**age, &**gender, *riders)).collect();
+            let shown = cells_shown(&cells);
+            let is_shown = |age: &str, gender: &str| shown.contains(&format!("{age} {gender}"));
+            for (age, gender, riders) in &cells {
+                proptest::prop_assert!(*riders >= MIN_GROUP_RIDERS || !is_shown(age, gender));
+            }
+            for line in 0..7_usize {
+                let of_line = |cell: &&(&str, &str, i64)| {
+                    if line < 4 { cell.0 == format!("a{line}") } else { cell.1 == format!("g{}", line - 4) }
+                };
+                let of_line: Vec<_> = cells.iter().filter(of_line).collect();
+                let hidden = of_line.iter().filter(|cell| !is_shown(cell.0, cell.1) && cell.2 > 0).count();
+                let any_shown = of_line.iter().any(|cell| is_shown(cell.0, cell.1));
+                proptest::prop_assert!(hidden != 1 || !any_shown, "{line} {cells:?} {shown:?}");
+            }
+        }
     }
 }

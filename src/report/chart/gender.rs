@@ -1,4 +1,4 @@
-//! Who rode: shares by gender as two full bars, rides by age band as bars. What is suppressed is hatched, never guessed.
+//! Who rode: shares by gender as two full bars. What is suppressed is hatched, never guessed.
 
 use plotters::{prelude::DrawingBackend, style::RGBColor};
 
@@ -12,9 +12,6 @@ use crate::{
     template::format,
 };
 
-/// Name of the age band of riders whose birth date is unknown.
-pub const AGE_BAND_UNKNOWN: &str = "unknown";
-
 /// A gender group's name for people.
 #[must_use]
 pub fn gender_name(group: &str) -> &str {
@@ -27,7 +24,7 @@ pub fn gender_name(group: &str) -> &str {
     }
 }
 
-fn gender_colour(group: &str) -> RGBColor {
+pub(super) fn gender_colour(group: &str) -> RGBColor {
     match group {
         "female" => colour::PURPLE,
         "male" => colour::TEAL,
@@ -99,25 +96,6 @@ pub(super) fn describe_gender(report: &DailyReport) -> String {
     format!("Two bars of shares. Rides: {}. Time: {}.", list(&rides), list(&time))
 }
 
-pub(super) fn describe_ages(report: &DailyReport) -> String {
-    let most = report
-        .by_age_band
-        .iter()
-        .filter(|group| !group.is_suppressed)
-        .max_by_key(|group| group.rides);
-    match most.and_then(|group| Some((group, group.rides?))) {
-        Some((group, rides)) => {
-            let noun = if rides == 1 { "ride" } else { "rides" };
-            format!(
-                "Bar chart of rides by age band: most {}, {} {noun}.",
-                group.name,
-                format::count(whole(rides))
-            )
-        }
-        None => "Too few riders to show ages.".to_owned(),
-    }
-}
-
 pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
     let rows = gender_shares(report);
     let em = canvas.em;
@@ -186,83 +164,4 @@ pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Dail
         )?;
     }
     Ok(())
-}
-
-pub(super) fn draw_ages<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
-    let groups = &report.by_age_band;
-    if groups.is_empty() {
-        return canvas.nothing("No ages are known");
-    }
-    let em = canvas.em;
-    let names: Vec<&str> = groups
-        .iter()
-        .map(|group| {
-            if group.name == AGE_BAND_UNKNOWN {
-                "Unknown"
-            } else {
-                &group.name
-            }
-        })
-        .collect();
-    let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
-    let left = widest(&mut names.iter().map(|name| canvas.text_width(name, Weight::Regular))) + 0.8 * em;
-    let total = whole(report.rides());
-    let label = |rides: i64| {
-        format!(
-            "{} · {}",
-            format::count(whole(rides)),
-            format::share_of(whole(rides), total)
-        )
-    };
-    let label_width = widest(
-        &mut groups
-            .iter()
-            .filter_map(|group| Some(canvas.text_width(&label(group.rides?), Weight::Regular))),
-    );
-    let width = canvas.width - left - label_width - em;
-    let largest = groups
-        .iter()
-        .filter_map(|group| group.rides)
-        .max()
-        .map_or(1.0, whole)
-        .max(1.0);
-    let row = canvas.height / index(groups.len());
-    let bar = (row * 0.66).min(1.7 * em);
-
-    for (place, (group, name)) in groups.iter().zip(names).enumerate() {
-        let middle = row * (index(place) + 0.5);
-        canvas.text(left - 0.8 * em, middle, name, Align::End, Weight::Regular, colour::TEXT)?;
-        if group.is_suppressed {
-            canvas.hatched(left, middle - bar / 2.0, 2.4 * em, bar)?;
-            let note = "not shown: few riders";
-            canvas.text(
-                left + 3.0 * em,
-                middle,
-                note,
-                Align::Start,
-                Weight::Regular,
-                colour::MUTED,
-            )?;
-            continue;
-        }
-        let rides = group.rides.unwrap_or(0);
-        let size = width * whole(rides) / largest;
-        let fill = if group.name == AGE_BAND_UNKNOWN {
-            colour::CONTROL
-        } else {
-            colour::ACCENT
-        };
-        if rides > 0 {
-            canvas.rect(left, middle - bar / 2.0, size.max(1.0), bar, fill)?;
-        }
-        canvas.text(
-            left + size + 0.6 * em,
-            middle,
-            &label(rides),
-            Align::Start,
-            Weight::Regular,
-            colour::TEXT,
-        )?;
-    }
-    canvas.line(&[(left, 0.0), (left, canvas.height)], 1.0, colour::CONTROL)
 }

@@ -1,0 +1,49 @@
+-- The day's rides by the rider's age and gender together.
+-- Grain: one row per business day, age band and gender that has rides; the bands are those of `daily_by_age_band`, the
+-- genders those of `daily_by_gender`.
+-- Units: seconds, kilojoules.
+-- Sums go through decimals, so that they do not depend on the order in which rows are added.
+with aged as (
+    select
+        ride.rider_id,
+        ride.duration_seconds,
+        ride.energy_kilojoules,
+        coalesce(rider.gender, 'unknown') as gender,
+        extract(year from ride.started_at) - extract(year from rider.date_of_birth)
+        - case
+            when
+                extract(month from ride.started_at) * 100 + extract(day from ride.started_at)
+                < extract(month from rider.date_of_birth) * 100 + extract(day from rider.date_of_birth)
+                then 1
+            else 0
+        end as age
+    from ride
+    left join rider on ride.rider_id = rider.rider_id
+    where ride.business_day = :day
+),
+
+banded as (
+    select
+        *,
+        case
+            when age is null or age < 0 then 'unknown'
+            when age < 18 then 'under 18'
+            when age < 25 then '18–24'
+            when age < 35 then '25–34'
+            when age < 45 then '35–44'
+            when age < 55 then '45–54'
+            when age < 65 then '55–64'
+            else '65+'
+        end as age_band
+    from aged
+)
+
+select
+    age_band,
+    gender,
+    count(*) as rides,
+    count(distinct rider_id) as riders,
+    cast(sum(duration_seconds) as bigint) as duration_seconds,
+    cast(sum(cast(energy_kilojoules as decimal(18, 6))) as double) as energy_kilojoules
+from banded
+group by age_band, gender

@@ -1,0 +1,151 @@
+//! Where riders live: a map of the UK's postcode areas as tiles of one size, darker with more rides. Areas of fewer than
+//! five riders are outlined, as those of none are: which of the two it is would say something of a person.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use plotters::{prelude::DrawingBackend, style::RGBColor};
+
+use super::{
+    bars::UNKNOWN,
+    canvas::{Align, Canvas, CountAxis, Drawn, colour},
+    index, whole,
+};
+use crate::{domain::report::DailyReport, report::font::Weight, template::format};
+
+/// The areas with their names and their places on the map: column and row from the top left.
+static AREAS: LazyLock<BTreeMap<&str, (&str, f64, f64)>> = LazyLock::new(|| {
+    let lines = include_str!("../../../assets/uk_postcode_areas.csv").lines().skip(1);
+    let area = |line: &'static str| {
+        let mut fields = line.rsplitn(3, ',');
+        let row = fields.next()?.trim().parse().ok()?;
+        let column = fields.next()?.parse().ok()?;
+        let (area, name) = fields.next()?.split_once(',')?;
+        Some((area, (name.trim_matches('"'), column, row)))
+    };
+    lines.filter_map(area).collect()
+});
+
+/// Tints from few rides to many.
+const TINTS: [RGBColor; 5] = [
+    colour::TINT_1,
+    colour::TINT_2,
+    colour::TINT_3,
+    colour::TINT_4,
+    colour::ACCENT,
+];
+
+/// An area's name for people.
+#[must_use]
+pub fn area_name(area: &str) -> String {
+    match AREAS.get(area) {
+        Some((name, ..)) => format!("{area} · {name}"),
+        None if area == UNKNOWN => "No postcode".to_owned(),
+        None => format!("{area} · not in the UK’s list"),
+    }
+}
+
+/// Rides by area, of those that are on the map.
+fn on_the_map(report: &DailyReport) -> impl Iterator<Item = (&str, i64)> {
+    let shown = report
+        .by_postcode_area
+        .iter()
+        .filter_map(|group| Some((group.name.as_str(), group.rides?)));
+    shown.filter(|(area, _)| AREAS.contains_key(area))
+}
+
+pub(super) fn describe(report: &DailyReport) -> String {
+    let count = on_the_map(report).count();
+    match on_the_map(report).max_by_key(|(_, rides)| *rides) {
+        Some((area, rides)) => format!(
+            "Map of the UK’s postcode areas: {count} with five riders and more; most rides {}, {}.",
+            area_name(area),
+            format::count(whole(rides))
+        ),
+        None => "No postcode area had five riders.".to_owned(),
+    }
+}
+
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
+    let em = canvas.em;
+    let rides: BTreeMap<&str, i64> = on_the_map(report).collect();
+    let end = |place: fn(&(&str, f64, f64)) -> f64| AREAS.values().map(place).fold(0.0, f64::max) + 1.0;
+    let (columns, rows) = (end(|area| area.1), end(|area| area.2));
+    let foot = 2.6 * em;
+    let side = (canvas.width / columns).min((canvas.height - foot) / rows);
+    let left = (canvas.width - side * columns) / 2.0;
+    // Round classes, so that the key can be read.
+    let most = whole(rides.values().copied().max().unwrap_or(0));
+    let step = (CountAxis::holding(most).top / index(TINTS.len())).ceil().max(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few classes, never negative"
+    )]
+    let class = |rides: i64| (((whole(rides) - 1.0) / step).floor().max(0.0) as usize).min(TINTS.len() - 1);
+    for (area, (_, column, row)) in AREAS.iter() {
+        let (x, y) = (left + side * column, side * row);
+        let (ink, inner) = match rides.get(area) {
+            Some(&rides) => {
+                canvas.rect(x + 0.5, y + 0.5, side - 1.0, side - 1.0, TINTS[class(rides)])?;
+                (
+                    if class(rides) > 2 {
+                        colour::SURFACE
+                    } else {
+                        colour::TEXT
+                    },
+                    Weight::SemiBold,
+                )
+            }
+            None => {
+                let (right, bottom) = (x + side - 1.0, y + side - 1.0);
+                let corners = [
+                    (x + 1.0, y + 1.0),
+                    (right, y + 1.0),
+                    (right, bottom),
+                    (x + 1.0, bottom),
+                    (x + 1.0, y + 1.0),
+                ];
+                canvas.line(&corners, 0.5, colour::RULE)?;
+                (colour::MUTED, Weight::Regular)
+            }
+        };
+        // In print the tiles are too small for letters of the size of the axes.
+        if side > 1.5 * em {
+            canvas.text(x + side / 2.0, y + side / 2.0, area, Align::Middle, inner, ink)?;
+        }
+    }
+    let mut at = 0.0;
+    let y = canvas.height - em;
+    for (place, tint) in TINTS
+        .iter()
+        .enumerate()
+        .take(class(rides.values().copied().max().unwrap_or(0)) + 1)
+    {
+        let (from, to) = (step * index(place) + 1.0, step * (index(place) + 1.0));
+        let name = if from < to {
+            format!("{}–{}", format::count(from), format::count(to))
+        } else {
+            format::count(from)
+        };
+        canvas.rect(at, y - em / 2.0, em, em, *tint)?;
+        canvas.text(at + 1.4 * em, y, &name, Align::Start, Weight::Regular, colour::TEXT)?;
+        at += canvas.text_width(&name, Weight::Regular) + 2.2 * em;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_area_has_a_place_of_its_own() {
+        assert_eq!(AREAS.len(), 124);
+        let mut places: Vec<_> = AREAS.values().map(|area| format!("{} {}", area.1, area.2)).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 124);
+        assert_eq!(area_name("LS"), "LS · Leeds");
+        assert_eq!(area_name(UNKNOWN), "No postcode");
+    }
+}
