@@ -8,8 +8,7 @@ mod reload;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
-    thread,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -328,9 +327,6 @@ impl AlertMails {
     }
 }
 
-/// Who waits for another to have published looks this often.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
 /// What jobs need besides their window.
 struct Services {
     settings: Settings,
@@ -464,7 +460,7 @@ impl Services {
                 jobs::report::run(store, &rule, &self.templates, run.day()?)
             }
             Kind::Publish => {
-                let _turn = self.turn_to_publish(&run.cancel)?;
+                let _turn = run.cancel.lock(&self.publishing)?;
                 let (reported, periods) = reported(schedule, store)?;
                 jobs::period_report::put_back(store, &self.templates, &periods)?;
                 let missing = jobs::report::missing(store.data_dir(), &reported)?;
@@ -504,24 +500,6 @@ impl Services {
                 jobs::prune::run(store, last, *keep_days, *keep_log_days)
             }
             Kind::Backup { keep } => jobs::backup::run(store, *keep),
-        }
-    }
-
-    /// Waits until no other job publishes.
-    ///
-    /// # Errors
-    /// When the run was cancelled.
-    fn turn_to_publish(&self, cancel: &Cancel) -> anyhow::Result<MutexGuard<'_, ()>> {
-        loop {
-            match self.publishing.try_lock() {
-                Ok(turn) => return Ok(turn),
-                // It protects nothing that a panic could leave half done.
-                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
-                Err(TryLockError::WouldBlock) => {
-                    cancel.check()?;
-                    thread::sleep(LOOK_EVERY);
-                }
-            }
         }
     }
 

@@ -46,7 +46,7 @@ impl Observer for Observed {
         };
         let signal = match end.outcome {
             Outcome::Succeeded => Signal::Success,
-            Outcome::Failed if run.attempt > job.retries => Signal::Fail,
+            Outcome::Failed if end.gave_up => Signal::Fail,
             // It is due again.
             Outcome::Failed | Outcome::Abandoned | Outcome::Running => Signal::Log,
         };

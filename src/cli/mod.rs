@@ -267,7 +267,7 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn O
             settings.data_dir.display()
         ),
         StoreCommand::Consume(_) => serve::refuse(&settings.export_problems())?,
-        StoreCommand::Run(args) if args.no_wait => bail!(
+        StoreCommand::Run(args) if args.no_wait && !args.dry_run => bail!(
             "no server of the data folder `{}` is running that could go on with it: leave --no-wait out, or start one \
              with `deloton serve`",
             settings.data_dir.display()

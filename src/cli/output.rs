@@ -62,7 +62,7 @@ impl Terminal {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        // What standard output does not take will be said by the next write.
+        // A pipe that is closed is no mistake.
         self.emit(self.line.len()).ok();
     }
 }

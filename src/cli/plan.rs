@@ -12,8 +12,8 @@ use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::window::Window,
     scheduler::plan::{
-        Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, Trouble, WaitingOn, deadline_of, foretold, held_up_by,
-        missed, next_runs, plan as plan_at, untold,
+        Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, Trouble, WaitingOn, What, deadline_of, foretold,
+        held_up_by, missed, next_runs, plan as plan_at, untold,
     },
 };
 
@@ -243,7 +243,11 @@ const MOST_TROUBLES: usize = 5;
 /// Troubles in words, the first few of them.
 fn in_words(troubles: &[&Trouble], local: &impl Fn(DateTime<Utc>) -> String) -> String {
     let one = |trouble: &&Trouble| {
-        let what = if trouble.is_late() { "is late" } else { "failed" };
+        let what = match trouble.what {
+            What::GaveUp { .. } => "failed",
+            What::CutShort { .. } => "was cut short",
+            What::Late { .. } => "is late",
+        };
         format!("`{}` {what} for {}", trouble.job, window(trouble.window, local))
     };
     let mut about: Vec<_> = troubles.iter().take(MOST_TROUBLES).map(one).collect();

@@ -189,7 +189,14 @@ fn failures(standing: &Standing<'_>) -> Vec<String> {
         }
         for waiting in of_job() {
             let (how, at) = match waiting.on {
-                WaitingOn::Retry { at, attempts } => (format!("failed for {} at try {attempts}", waiting.window), at),
+                WaitingOn::Retry { at, attempts } => {
+                    let times = if attempts == 1 {
+                        "once".to_owned()
+                    } else {
+                        format!("{attempts} times")
+                    };
+                    (format!("failed {times} for {}", waiting.window), at)
+                }
                 WaitingOn::CutShort { at, times } => (
                     format!("was cut short for {}, {times} times by now", waiting.window),
                     at,

@@ -243,7 +243,7 @@ fn what_needs_a_person_comes_first_with_what_to_do() {
       ! 1 ride is open, and nothing has arrived for 3 h: does the consumer run, and do the bikes reach Kafka?
       ! `leaderboard` failed for 2026-07-07, 2026-07-08 and is not tried again by itself: `deloton backfill leaderboard --from 2026-07-07 --to 2026-07-08 --only failed` tries now
       ! `report` failed for 2026-07-08 and is not tried again by itself: `deloton run report --day 2026-07-08` tries now
-      ! `report` failed for 2026-07-09 at try 2: it is tried again at 2026-07-10 13:03:00 BST, `deloton run report --day 2026-07-09` tries now
+      ! `report` failed 2 times for 2026-07-09: it is tried again at 2026-07-10 13:03:00 BST, `deloton run report --day 2026-07-09` tries now
       ! `backup` was cut short for 2026-07-09 at try 1: `deloton serve` tries again at once, as does `deloton run backup --day 2026-07-09`
       ! `send` was cut short at 2026-07-10 12:00:00 BST: it fires again at 2026-07-11 00:20:00 BST, `deloton run send` tries now
       ! `notify` has missed its deadline for 2026-07-07, 2026-07-08: `deloton plan` says what it waits for, `deloton run notify --day 2026-07-08` does it now

@@ -3,9 +3,11 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 /// A flag that says a run is no longer wanted, and why. Cheap to clone; every clone is the same flag.
@@ -81,6 +83,25 @@ impl Cancel {
         if self.is_raised() { Err(Cancelled) } else { Ok(()) }
     }
 
+    /// Locks `mutex`, unless the run is cancelled before it is its turn.
+    ///
+    /// # Errors
+    /// When it was cancelled.
+    pub fn lock<'m, T>(&self, mutex: &'m Mutex<T>) -> Result<MutexGuard<'m, T>, Cancelled> {
+        /// Whoever waits looks this often.
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        loop {
+            match mutex.try_lock() {
+                Ok(turn) => return Ok(turn),
+                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    self.check()?;
+                    thread::sleep(LOOK_EVERY);
+                }
+            }
+        }
+    }
+
     /// Has `interrupt` called when the run is cancelled, until the answer is dropped.
     #[must_use]
     pub fn interrupts_with(&self, interrupt: impl Fn() + Send + 'static) -> Interruptible {
@@ -112,5 +133,29 @@ pub struct Interruptible {
 impl Drop for Interruptible {
     fn drop(&mut self) {
         self.cancel.interrupts().retain(|(id, _)| *id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_lock_has_it_in_turn_or_hears_that_the_run_is_cancelled() {
+        let (cancel, mutex) = (Cancel::default(), Mutex::new(1));
+        let held = mutex.lock().unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| cancel.lock(&mutex).map(|value| *value));
+            thread::sleep(Duration::from_millis(20));
+            drop(held);
+            assert_eq!(waiting.join().unwrap(), Ok(1));
+        });
+        let held = mutex.lock().unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| cancel.lock(&mutex).map(|value| *value));
+            cancel.raise(Why::TimedOut);
+            assert_eq!(waiting.join().unwrap(), Err(Cancelled));
+        });
+        drop(held);
     }
 }

@@ -13,7 +13,7 @@ pub trait Observer: Send + Sync {
     /// A run begins.
     fn started(&self, job: &JobConfig, run: &Run);
 
-    /// What is done at each tick failed: `what`, e.g. `plan days`.
+    /// What is done at each tick failed: `what`, e.g. `run what is due by the day`.
     fn tick_failed(&self, what: &'static str);
 
     /// It has ended.
@@ -25,6 +25,8 @@ pub trait Observer: Send + Sync {
 pub struct RunEnd<'e> {
     /// How.
     pub outcome: Outcome,
+    /// It failed, and is not tried again by itself.
+    pub gave_up: bool,
     /// How long it took.
     pub took: Duration,
     /// What it logged.

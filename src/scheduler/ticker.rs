@@ -40,7 +40,7 @@ impl Ticker {
     ) -> anyhow::Result<Self> {
         let lane = |lane: Lane| -> Work {
             let runner = runner.clone();
-            Arc::new(move || runner.tick_lane(lane).map(drop))
+            Arc::new(move || runner.tick_lane(lane))
         };
         let watch: Work = Arc::new(watch);
         let mut watch = Repeated::new(WATCH, watch, runner.clone());

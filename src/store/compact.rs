@@ -45,7 +45,7 @@ impl Store {
     /// When the rides' counts and the readings written do not agree, or something cannot be read or written; the day is
     /// then as it was.
     pub fn seal(&self, day: NaiveDate) -> Result<Sealed> {
-        let _lake = self.hold_lake();
+        let _lake = self.hold_lake()?;
         let moved_from = self.read_days(include_str!("sql/days_of_moved_rides.sql"), params![day.to_string()])?;
         for &other in &moved_from {
             self.seal_one(other, true)?;
@@ -141,7 +141,7 @@ impl Store {
     /// # Errors
     /// When a lake file does not hold what was recorded of it; nothing of that day is removed then.
     pub fn prune(&self, last: NaiveDate) -> Result<Pruned> {
-        let _lake = self.hold_lake();
+        let _lake = self.hold_lake()?;
         let connection = self.connection()?;
         let doing = || "cannot prune the buffer".to_owned();
         let mut statement = connection.prepare(include_str!("sql/prunable_days.sql")).doing(doing)?;
@@ -172,7 +172,7 @@ impl Store {
             pruned.days += 1;
         }
         if pruned.days > 0 {
-            connection.execute_batch("checkpoint").doing(doing)?;
+            self.checkpoint();
         }
         Ok(pruned)
     }

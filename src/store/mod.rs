@@ -269,8 +269,14 @@ impl Store {
     }
 
     /// Keeps the lake's files as they are listed, until dropped.
-    fn hold_lake(&self) -> MutexGuard<'_, ()> {
-        lock(&self.inner.lake)
+    ///
+    /// # Errors
+    /// When the run that it is for was cancelled before it was its turn.
+    fn hold_lake(&self) -> Result<MutexGuard<'_, ()>> {
+        match &self.cancel {
+            Some(cancel) => Ok(cancel.lock(&self.inner.lake)?),
+            None => Ok(lock(&self.inner.lake)),
+        }
     }
 
     /// Does `work` in one transaction, and again where another transaction changed the same rows meanwhile.

@@ -52,16 +52,18 @@ impl Store {
         if length < FOLDED_LENGTH {
             return;
         }
+        self.checkpoint();
+    }
+
+    /// Folds the write-ahead log into the database file, and gives back what deleted rows took. While another transaction
+    /// writes that is refused; the next look is a second away, and a commit does it at last.
+    pub(super) fn checkpoint(&self) {
         let folded = self
             .connection()
             .map(|connection| connection.execute_batch("checkpoint"));
-        // While another transaction writes it is refused; the next look is a second away, and a commit does it at last.
         if let Ok(Err(error)) = folded {
-            tracing::debug!(
-                error = error.to_string(),
-                length,
-                "the write-ahead log is not folded yet"
-            );
+            let error = error.to_string();
+            tracing::debug!(error, "the write-ahead log is not folded yet");
         }
     }
 }

@@ -59,10 +59,12 @@ pub(in crate::api) async fn jobs_page(context: Data<&ApiContext>) -> poem::Resul
         .await?;
     let jobs = Arc::clone(&context.jobs);
     // It plans; that is nothing to hold up the answers to others.
-    let open = tokio::task::spawn_blocking(move || jobs.open_windows()).await;
+    let open = tokio::task::spawn_blocking(move || jobs.open_windows())
+        .await
+        .map_err(|error| Refusal::internal(&anyhow::Error::new(error)))?;
     let runs = Runs {
         schedule: context.jobs.overview(),
-        open: open.unwrap_or_default(),
+        open,
         cells,
         latest,
     };

@@ -160,18 +160,13 @@ pub enum WaitingOn {
 impl fmt::Display for WaitingOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |at: &DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let tries = |attempts: u32| {
-            if attempts == 1 {
-                "once".to_owned()
-            } else {
-                format!("{attempts} times")
-            }
-        };
         match self {
             WaitingOn::Running { since } => write!(f, "running since {}", time(since)),
-            WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", tries(*attempts), time(at)),
-            WaitingOn::CutShort { at, times } => write!(f, "cut short {}, run again at {}", tries(*times), time(at)),
-            WaitingOn::GaveUp { attempts } => write!(f, "failed {}, not tried again by itself", tries(*attempts)),
+            WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", times(*attempts), time(at)),
+            WaitingOn::CutShort { at, times: count } => {
+                write!(f, "cut short {}, run again at {}", times(*count), time(at))
+            }
+            WaitingOn::GaveUp { attempts } => write!(f, "failed {}, not tried again by itself", times(*attempts)),
             WaitingOn::End { period, until } => {
                 write!(f, "the {} is not finished before {}", period.name(), time(until))
             }
@@ -194,6 +189,14 @@ impl fmt::Display for WaitingOn {
             }
             WaitingOn::Upstream { jobs } => write!(f, "waits for {}", jobs.join(", ")),
         }
+    }
+}
+
+/// `once`, `3 times`.
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::{History, Last, LedgerView, Plan, Stream, UNEVEN, WaitingOn, calendar, happens_once, plan, upstream_order};
+use super::{
+    Due, History, Last, LedgerView, Plan, Stream, UNEVEN, WaitingOn, calendar, happens_once, plan, times,
+    upstream_order,
+};
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::{day::DayRule, run::Outcome, window::Window},
@@ -103,12 +106,24 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
     if found.iter().any(Trouble::is_late) {
         let planned = plan(schedule, view, stream, now);
         for trouble in &mut found {
+            let is_same = |due: &Due| due.job == trouble.job && due.window == trouble.window;
             let waits = planned
                 .waiting
                 .iter()
                 .find(|waiting| waiting.job == trouble.job && waiting.window == trouble.window);
             if let What::Late { why, .. } = &mut trouble.what {
-                *why = waits.map_or_else(|| "it never began".to_owned(), |waiting| waiting.on.to_string());
+                *why = match waits {
+                    Some(waiting) => waiting.on.to_string(),
+                    None if planned.due.iter().any(is_same) => {
+                        let last = view.last(&trouble.job, trouble.window);
+                        match last.map_or((0, 0), |last| (last.failures, last.times_cut_short())) {
+                            (0, 0) => "it never began".to_owned(),
+                            (0, _) => "it was cut short, and is run again".to_owned(),
+                            (failures, _) => format!("failed {}, and is tried again", times(failures)),
+                        }
+                    }
+                    None => "it never began".to_owned(),
+                };
             }
         }
     }
@@ -116,7 +131,7 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
 }
 
 /// What somebody will be told after `now` and up to `until` if no person does anything, with when: failures that are told
-/// together with others, and deadlines of what waits for something that gave up.
+/// together with others, and deadlines of what waits for something that gave up or is disabled.
 #[must_use]
 pub fn foretold(
     schedule: &Schedule,
@@ -268,23 +283,50 @@ fn failures(job: &JobConfig, history: &History, now: DateTime<Utc>) -> Vec<Troub
     };
     if job.is_sub_day() {
         // What went well since then says that the failures before it are over.
-        let newest = history.newest_by_instant();
-        let is_over = |window: &Window| matches!(window, Window::Instant(at) if history.last_idle_at > Some(*at));
-        let open = newest.filter(|(window, _)| !is_over(window));
-        let all = history.windows.values().filter_map(what).count();
-        let open = open.and_then(|(window, last)| {
-            let mut what = what(last)?;
-            if let What::GaveUp { times, .. } = &mut what {
-                *times = all;
-            }
-            Some(trouble(window, what))
-        });
-        return open.into_iter().collect();
+        return by_instant(job, history, since)
+            .map(|(window, what)| trouble(window, what))
+            .into_iter()
+            .collect();
     }
     let windows = history.windows.iter();
     windows
         .filter_map(|(&window, last)| Some(trouble(window, what(last)?)))
         .collect()
+}
+
+/// The newest run of a job by the instant, where it gave up, or where every firing of late failed or was cut short: a firing
+/// that a newer one has come after is not tried again. What found nothing to do went well.
+fn by_instant(job: &JobConfig, history: &History, since: DateTime<Utc>) -> Option<(Window, What)> {
+    let ended_at = |last: &Last| last.finished_at.unwrap_or(last.started_at);
+    let ended = history
+        .windows
+        .iter()
+        .filter(|(window, last)| window.instant() > history.last_idle_at && last.outcome != Outcome::Running);
+    let mut ended: Vec<(&Window, &Last)> = ended.collect();
+    ended.sort_by_key(|(_, last)| std::cmp::Reverse(last.started_at));
+    let in_a_row = || {
+        ended
+            .iter()
+            .map(|(_, last)| *last)
+            .take_while(|last| last.outcome != Outcome::Succeeded)
+    };
+    let &(&window, last) = ended.first()?;
+    let at = ended_at(last);
+    let failures: u32 = in_a_row().map(|last| last.failures).sum();
+    let cut_short: u32 = in_a_row().map(Last::times_cut_short).sum();
+    let what = match last.outcome {
+        _ if at <= since => return None,
+        Outcome::Failed if failures > job.retries => What::GaveUp {
+            attempts: last.failures,
+            at,
+            times: in_a_row()
+                .filter(|last| last.failures > 0 && ended_at(last) > since)
+                .count(),
+        },
+        Outcome::Abandoned if cut_short >= TOO_OFTEN => What::CutShort { times: cut_short, at },
+        _ => return None,
+    };
+    Some((window, what))
 }
 
 /// The windows whose deadline passed within the last week and that are not done, with the deadline.

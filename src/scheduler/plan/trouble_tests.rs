@@ -292,3 +292,15 @@ fn a_run_that_is_cut_short_again_and_again_is_told_though_it_is_tried_again() {
     case(CHAIN, &given("x2"));
     case(CHAIN, &(given("x3") + "cut short compact 2026-01-05 x3"));
 }
+
+#[test]
+fn a_job_by_the_instant_whose_every_firing_fails_is_told_although_none_was_tried_again() {
+    let failing = SEND.replace("retries = 0", "retries = 3");
+    let firings = |count: usize| {
+        let one = |second: usize| format!("failed send 2026-01-06T00:00:{second:02}Z 2026-01-06T00:00:{second:02}Z\n");
+        let ran: String = (0..count).map(|place| one(place * 5)).collect();
+        format!("seen 2026-01-05T12:00:00Z\n{ran}now 2026-01-06T00:03:00Z\n=>")
+    };
+    case(&failing, &firings(3));
+    case(&failing, &(firings(4) + "failed send 2026-01-06T00:00:15Z x1 4 times"));
+}

@@ -75,7 +75,7 @@ impl Last {
     pub fn times_cut_short(&self) -> u32 {
         match self.outcome {
             Outcome::Abandoned | Outcome::Failed => self.attempt.saturating_sub(self.failures),
-            Outcome::Running | Outcome::Succeeded => (self.attempt - 1).saturating_sub(self.failures),
+            Outcome::Running | Outcome::Succeeded => self.attempt.saturating_sub(1 + self.failures),
         }
     }
 }

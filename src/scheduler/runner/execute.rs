@@ -23,7 +23,7 @@ use super::{
         plan::{Done, Due, Last, Reason},
     },
     Runner,
-    state::{Idle, Running, new_run_id},
+    state::{Idle, Running, Stage, new_run_id},
 };
 use crate::{
     config::schedule::JobConfig,
@@ -95,7 +95,7 @@ pub(super) enum Unclaimed {
 }
 
 impl Runner {
-    /// Takes the job, unless it runs, or unless its window was run since `planned_at`, if that is said; nothing is taken once the program is
+    /// Takes the job, unless it runs, or unless its window was run since it was planned, where it was; nothing is taken once the program is
     /// about to end. The run has the id `run_id`, or a new one.
     pub(super) fn claim(
         &self,
@@ -123,7 +123,8 @@ impl Runner {
         if planned_at.is_some_and(|planned_at| begun > planned_at) {
             return Err(Unclaimed::Done);
         }
-        let run_id = run_id.unwrap_or_else(|| new_run_id(self.inner.clock.now()));
+        let started_at = self.inner.clock.now();
+        let run_id = run_id.unwrap_or_else(|| new_run_id(started_at));
         state.version += 1;
         state.disturb(window);
         let version = state.version;
@@ -134,7 +135,9 @@ impl Runner {
             window,
             cancel: cancel.clone(),
             log: log.clone(),
-            is_stuck: false,
+            is_planned: planned_at.is_some(),
+            started_at,
+            stage: Stage::Runs,
         };
         state.running.insert(job.name.clone(), running);
         Ok(Claim {
@@ -155,8 +158,26 @@ impl Runner {
         attempt: u32,
         reason: Reason,
     ) -> anyhow::Result<Ended> {
-        let result = self.execute_claimed(job, &claim, scheduled_at, attempt, reason);
-        self.release(&job.name, &claim);
+        self.run_claimed(job, &claim, scheduled_at, attempt, reason)
+    }
+
+    /// Runs the job and lets others run it again, whatever happens.
+    fn run_claimed(
+        &self,
+        job: &JobConfig,
+        claim: &Claim,
+        scheduled_at: DateTime<Utc>,
+        attempt: u32,
+        reason: Reason,
+    ) -> anyhow::Result<Ended> {
+        let run = || self.execute_claimed(job, claim, scheduled_at, attempt, reason);
+        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            let (job, why) = (&job.name, panic_text(&*panic));
+            Err(anyhow::anyhow!(
+                "the run of `{job}` was given up: its bookkeeping panicked: {why}"
+            ))
+        });
+        self.release(&job.name, claim);
         result
     }
 
@@ -171,8 +192,7 @@ impl Runner {
         let claim = Arc::new(claim);
         let (runner, claimed, name) = (self.clone(), Arc::clone(&claim), job.name.clone());
         let run = move || {
-            let result = runner.execute_claimed(&job, &claimed, due.scheduled_at, due.attempt, due.reason);
-            runner.release(&job.name, &claimed);
+            let result = runner.run_claimed(&job, &claimed, due.scheduled_at, due.attempt, due.reason);
             if let Err(SendError(Err(error))) = sender.send(result) {
                 // Whoever began it has met such an error itself, and does not wait any more.
                 tracing::error!(
@@ -193,9 +213,16 @@ impl Runner {
     fn release(&self, job: &str, claim: &Claim) {
         let mut state = self.lock();
         state.disturb(claim.window);
-        let is_this = |running: &Running| running.run_id == claim.run_id && !running.is_stuck;
-        if state.running.get(job).is_some_and(is_this) {
-            state.running.remove(job);
+        if let Some(running) = state
+            .running
+            .get_mut(job)
+            .filter(|running| running.run_id == claim.run_id)
+        {
+            if running.stage == Stage::GivenUp {
+                running.stage = Stage::Stuck;
+            } else {
+                state.running.remove(job);
+            }
         }
         drop(state);
         self.inner.ended.notify_all();
@@ -321,15 +348,20 @@ impl Runner {
                 store.keep_run_log(run_id, &log)
             })?;
         }
+        let mut state = self.lock();
+        let failures = state.view.last(&job.name, window).map_or(0, |last| last.failures);
+        let failures = failures + u32::from(outcome == Outcome::Failed);
         if let Some(observer) = self.inner.observer.get() {
+            drop(state);
             let end = RunEnd {
                 outcome,
+                gave_up: outcome == Outcome::Failed && failures > job.retries,
                 took,
                 log: &log,
             };
             observer.ended(job, &run, &end);
+            state = self.lock();
         }
-        let mut state = self.lock();
         let last_idle_at = idle.then(|| window.instant());
         let history = state.history(&job.name, started_at);
         if reason.is_firing() {
@@ -342,7 +374,7 @@ impl Runner {
         } else if let Some(last) = history.windows.get_mut(&window) {
             last.outcome = outcome;
             last.finished_at = Some(finished_at);
-            last.failures += u32::from(outcome == Outcome::Failed);
+            last.failures = failures;
             if outcome == Outcome::Succeeded {
                 last.done = Some(Done {
                     started_at,
@@ -476,7 +508,7 @@ impl Runner {
         if answer.is_none()
             && let Some(running) = state.running.get_mut(job).filter(|running| running.run_id == run_id)
         {
-            running.is_stuck = true;
+            running.stage = Stage::GivenUp;
         }
         answer
     }
@@ -484,11 +516,13 @@ impl Runner {
     /// The job is free again when a run that was given up has ended after all.
     fn free_if_stuck(&self, job: &str, run_id: Uuid) {
         let mut state = self.lock();
-        if state
-            .running
-            .get(job)
-            .is_some_and(|running| running.run_id == run_id && running.is_stuck)
-        {
+        let Some(running) = state.running.get_mut(job).filter(|running| running.run_id == run_id) else {
+            return;
+        };
+        if running.stage == Stage::GivenUp {
+            // That it failed is still being written; then it is free.
+            running.stage = Stage::Runs;
+        } else if running.stage == Stage::Stuck {
             state.running.remove(job);
             drop(state);
             if !self.inner.stopping.load(Ordering::Acquire) {

@@ -289,9 +289,10 @@ impl Runner {
 
     fn write_idle_counts(&self) -> anyhow::Result<()> {
         let now = self.inner.clock.now();
-        let counts = self.lock().take_idle_counts(now);
+        let counts = self.lock().idle_counts();
         for (job, runs, last_at) in counts {
             self.inner.store.count_idle_runs(&job, runs, last_at)?;
+            self.lock().idle_was_counted(&job, runs, now);
         }
         Ok(())
     }

@@ -45,8 +45,21 @@ pub(super) struct Running {
     pub(super) window: Window,
     pub(super) cancel: Cancel,
     pub(super) log: RunLog,
-    /// It did not end when it was told to; it has failed in the ledger, but goes on.
-    pub(super) is_stuck: bool,
+    /// The schedule made it, not a person.
+    pub(super) is_planned: bool,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) stage: Stage,
+}
+
+/// How far a run is that may have to be given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It runs, or has ended and that is being written down.
+    Runs,
+    /// It did not end when it was told to, and that it failed is being written down.
+    GivenUp,
+    /// It has failed in the ledger, but goes on.
+    Stuck,
 }
 
 /// A stretch in which nothing becomes due by itself.
@@ -119,13 +132,19 @@ impl State {
     }
 
     /// The idle runs since they were last counted in the store.
-    pub(super) fn take_idle_counts(&mut self, now: DateTime<Utc>) -> Vec<(String, u64, DateTime<Utc>)> {
-        let take = |(job, idle): (&String, &mut Idle)| {
+    pub(super) fn idle_counts(&self) -> Vec<(String, u64, DateTime<Utc>)> {
+        let counted = self.idle.iter().filter(|(_, idle)| idle.runs > 0);
+        counted
+            .map(|(job, idle)| (job.clone(), idle.runs, idle.last_at))
+            .collect()
+    }
+
+    /// Notes that so many idle runs of a job were counted in the store.
+    pub(super) fn idle_was_counted(&mut self, job: &str, runs: u64, now: DateTime<Utc>) {
+        if let Some(idle) = self.idle.get_mut(job) {
+            idle.runs = idle.runs.saturating_sub(runs);
             idle.written_at = now;
-            let runs = std::mem::take(&mut idle.runs);
-            (runs > 0).then(|| (job.clone(), runs, idle.last_at))
-        };
-        self.idle.iter_mut().filter_map(take).collect()
+        }
     }
 }
 

@@ -47,11 +47,18 @@ impl Runner {
     fn tick(&self) -> anyhow::Result<Vec<Ended>> {
         self.lock().quiet = None;
         std::thread::scope(|scope| {
-            let instants = scope.spawn(|| self.tick_lane(Lane::Instant));
-            let mut ended = self.tick_lane(Lane::Day)?;
+            let instants = scope.spawn(|| self.tick_of(Lane::Instant));
+            let mut ended = self.tick_of(Lane::Day)?;
             ended.extend(instants.join().unwrap()?);
             Ok(ended)
         })
+    }
+
+    /// One lane once; the runs in the order in which they ended.
+    fn tick_of(&self, lane: Lane) -> anyhow::Result<Vec<Ended>> {
+        let mut ended = Vec::new();
+        self.tick_telling(lane, &mut |end| ended.push(end))?;
+        Ok(ended)
     }
 }
 
@@ -579,8 +586,8 @@ fn jobs_by_the_instant_do_not_wait_for_days() {
     });
     let runner = world.runner();
     let days = runner.clone();
-    let days = std::thread::spawn(move || days.tick_lane(Lane::Day).unwrap());
-    let sent = runner.tick_lane(Lane::Instant).unwrap();
+    let days = std::thread::spawn(move || days.tick_of(Lane::Day).unwrap());
+    let sent = runner.tick_of(Lane::Instant).unwrap();
     assert_eq!(sent.len(), 1);
     drop(release);
     assert_eq!(days.join().unwrap().len(), 5);
@@ -597,7 +604,7 @@ fn what_hangs_holds_up_only_what_comes_after_it() {
     });
     let runner = world.runner_with(Options::default());
     let ticking = runner.clone();
-    let tick = std::thread::spawn(move || ticking.tick_lane(Lane::Day).unwrap());
+    let tick = std::thread::spawn(move || ticking.tick_of(Lane::Day).unwrap());
     let until = Instant::now() + Duration::from_secs(20);
     while world.log().len() < 5 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
@@ -606,6 +613,67 @@ fn what_hangs_holds_up_only_what_comes_after_it() {
     assert_eq!(world.log().len(), 5, "the whole chain ran beside it");
     drop(release);
     assert_eq!(tick.join().unwrap().len(), 6);
+}
+
+#[test]
+fn what_people_run_takes_no_place_of_what_is_due() {
+    let schedule = format!("[[job]]\nname = \"backup\"\nkind = \"backup\"\ncron = \"10 0 * * *\"\n{CHAIN}");
+    let (entered, begun) = mpsc::channel();
+    let (release, held) = mpsc::channel::<()>();
+    let (entered, held) = (Mutex::new(entered), Mutex::new(held));
+    let world = World::new(&schedule).with_a_day().job("backup", move |_: &Run| {
+        entered.lock().unwrap().send(()).ok();
+        held.lock().unwrap().recv().ok();
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner();
+    let asking = runner.clone();
+    let asked = std::thread::spawn(move || asking.run_now("backup", day()).unwrap());
+    begun.recv().unwrap();
+    assert_eq!(runner.tick_of(Lane::Day).unwrap().len(), 5);
+    drop(release);
+    asked.join().unwrap();
+}
+
+#[test]
+fn days_that_wait_for_their_turn_do_not_stop_the_one_before_them() {
+    let schedule = CHAIN.replace("[defaults]", "[defaults]\n    overlap = \"cancel\"");
+    let world = World::new(&schedule).with_a_day().job("report", |run: &Run| {
+        std::thread::sleep(Duration::from_millis(30));
+        run.cancel.check()?;
+        Ok(JobStatus::done())
+    });
+    let runner = world.runner_with(Options::default());
+    let sql = "insert into daily.ride (ride_id, business_day, bike_serial, started_at, is_partial, duration_seconds,
+        reading_count, energy_kilojoules, dropout_seconds, flagged_readings, alert_count)
+        select uuid(), '2026-01-01'::date + day::integer, 'SN0', '2026-01-01T10:00:00Z', false, 9, 9, 1, 0, 0, 0
+        from range(4) as days (day)";
+    runner.inner.store.connection().unwrap().execute_batch(sql).unwrap();
+    let ended = runner.tick().unwrap();
+    let reports: Vec<_> = ended.iter().filter(|run| run.job == "report").collect();
+    assert_eq!(reports.len(), 5);
+    assert!(
+        reports.iter().all(|run| run.outcome == Outcome::Succeeded),
+        "{reports:?}"
+    );
+}
+
+#[test]
+fn tries_that_failed_are_counted_here_as_in_the_ledger() {
+    let world = World::new(CHAIN)
+        .with_a_day()
+        .job("compact", |_| anyhow::bail!("no space"));
+    let failures = |runner: &Runner| {
+        let view = runner.view().unwrap();
+        let last = view.last("compact", day()).unwrap();
+        (last.attempt, last.failures)
+    };
+    let runner = world.runner();
+    runner.run_now("compact", day()).unwrap();
+    runner.run_now("compact", day()).unwrap();
+    assert_eq!(failures(&runner), (2, 2));
+    drop(runner);
+    assert_eq!(failures(&world.runner()), (2, 2));
 }
 
 #[test]
@@ -629,7 +697,7 @@ fn the_next_firing_stops_a_run_that_goes_on_where_the_schedule_says_so() {
     let runner = Runner::new(schedule, store, clock, world.jobs.clone(), stream, Options::default()).unwrap();
     let mut ended = Vec::new();
     while ended.len() < 2 {
-        ended.extend(runner.tick_lane(Lane::Instant).unwrap());
+        ended.extend(runner.tick_of(Lane::Instant).unwrap());
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(
@@ -744,6 +812,17 @@ fn what_went_wrong_is_told_once_and_a_new_process_knows() {
     assert_eq!(runner.overdue(), [("mail".to_owned(), 1)]);
     runner.tick().unwrap();
     assert_eq!(told(&runner), ["totals false", "mail true"]);
+    let open = runner.open_windows();
+    let open: Vec<_> = open
+        .iter()
+        .map(|open| (open.job.as_str(), open.stands.as_str(), open.is_late))
+        .collect();
+    let expected = [
+        ("mail", "waits for report", true),
+        ("report", "waits for totals", false),
+        ("totals", "failed once, not tried again by itself", false),
+    ];
+    assert_eq!(open, expected);
     runner.note_told(&runner.troubles()).unwrap();
     assert!(told(&runner).is_empty());
     drop(runner);

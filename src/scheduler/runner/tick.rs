@@ -10,7 +10,7 @@ use super::{
     super::plan::{Due, UNEVEN, plan, plan_instants, quiet_until},
     Ended, Runner,
     execute::{Claim, Unclaimed},
-    state::{Quiet, Running, State},
+    state::{Quiet, Running, Stage, State},
 };
 use crate::{
     config::schedule::{JobConfig, Overlap},
@@ -64,51 +64,50 @@ fn tried_key(due: &Due) -> (String, Window, u32) {
 
 impl Runner {
     /// Runs everything that is due, and what becomes due by that, until nothing is and what was begun has ended. Of the jobs
-    /// about days only a few run at the same time; those by the instant wait for none but the earlier firing of their own.
-    /// What can go on beside a slow run is looked for at each [period](Lane::period). Says how the runs ended.
+    /// about days only a few run at the same time, besides those that people asked for; those by the instant wait for none but
+    /// the earlier firing of their own. What can go on beside a slow run is looked for at each [period](Lane::period).
     ///
     /// # Errors
     /// When the ledger cannot be read or written; what was begun goes on. A job's failure is not an error here: it is in the
     /// ledger.
-    pub fn tick_lane(&self, lane: Lane) -> anyhow::Result<Vec<Ended>> {
+    pub fn tick_lane(&self, lane: Lane) -> anyhow::Result<()> {
+        self.tick_telling(lane, &mut drop)
+    }
+
+    /// [`tick_lane`](Self::tick_lane), which tells of each run that has ended.
+    pub(super) fn tick_telling(&self, lane: Lane, tell: &mut dyn FnMut(Ended)) -> anyhow::Result<()> {
         let (sender, receiver) = mpsc::channel();
-        let (mut queue, mut tried) = (Queue::default(), HashMap::new());
-        let (mut begun, mut ended) = (0, Vec::new());
+        let mut tried: HashMap<_, Instant> = HashMap::new();
+        let mut running = 0_usize;
         loop {
             self.wake()?;
-            let mut is_planned = false;
-            while self.has_room(lane) {
-                let Some(next) = self.begin_next(&mut queue) else {
-                    if is_planned {
-                        break;
-                    }
-                    queue = self.queue(lane)?;
-                    tried.retain(|_, begun_at: &mut Instant| begun_at.elapsed() < AGAIN);
-                    queue.due.retain(|due| !tried.contains_key(&tried_key(due)));
-                    is_planned = true;
-                    continue;
-                };
-                let Begun { job, claim, due } = next;
+            let mut queue = self.queue(lane)?;
+            tried.retain(|_, begun_at| begun_at.elapsed() < AGAIN);
+            queue.due.retain(|due| !tried.contains_key(&tried_key(due)));
+            while self.has_room(lane)
+                && let Some(Begun { job, claim, due }) = self.begin_next(&mut queue)
+            {
                 tried.insert(tried_key(&due), Instant::now());
                 self.spawn(job, claim, due, sender.clone())?;
-                begun += 1;
+                running += 1;
             }
-            if begun == ended.len() {
-                return Ok(ended);
+            if running == 0 {
+                return Ok(());
             }
-            match receiver.recv_timeout(lane.period()) {
-                Ok(end) => ended.push(end?),
-                // What is due may be another by now; and what runs may have to be told to stop for it.
-                Err(_) => queue = self.queue(lane)?,
+            if let Ok(end) = receiver.recv_timeout(lane.period()) {
+                running -= 1;
+                tell(end?);
             }
         }
     }
 
-    /// Whether one more run may begin.
+    /// Whether one more run may begin. What people asked for takes nobody's place.
     fn has_room(&self, lane: Lane) -> bool {
-        let is_day = |running: &&Running| running.window.instant().is_none() && !running.is_stuck;
+        let takes_place = |running: &&Running| {
+            running.is_planned && running.window.instant().is_none() && running.stage != Stage::Stuck
+        };
         match lane {
-            Lane::Day => self.lock().running.values().filter(is_day).count() < self.inner.options.concurrency,
+            Lane::Day => self.lock().running.values().filter(takes_place).count() < self.inner.options.concurrency,
             Lane::Instant => true,
         }
     }
@@ -179,12 +178,14 @@ impl Runner {
         let schedule = self.schedule();
         let state = self.lock();
         for due in &due {
-            let overlap = schedule.job(&due.job).map(|job| job.overlap);
-            let Some(running) = state.running.get(&due.job).filter(|_| overlap == Some(Overlap::Cancel)) else {
-                continue;
-            };
-            let last = state.view.last(&due.job, running.window);
-            if running.window != due.window && last.is_some_and(|last| last.started_at < due.scheduled_at) {
+            // A day that became due by what it comes after has not fired, and an older one is no reason to stop a newer one.
+            let fires =
+                |job: &&JobConfig| job.overlap == Overlap::Cancel && job.cron.is_some() && due.reason.is_firing();
+            if schedule.job(&due.job).filter(fires).is_some()
+                && let Some(running) = state.running.get(&due.job)
+                && running.window < due.window
+                && running.started_at < due.scheduled_at
+            {
                 running.cancel.raise(Why::Superseded);
             }
         }

@@ -37,13 +37,14 @@ impl Runner {
             }
         }
         for (job, new) in told {
-            let mut state = self.lock();
-            let told = &mut state.history(job, now).told;
-            told.failures = new.failures.or(told.failures);
-            told.deadlines = new.deadlines.or(told.deadlines);
-            let Told { failures, deadlines } = *told;
-            drop(state);
-            self.inner.store.note_told(job, failures, deadlines)?;
+            let told = self.lock().history(job, now).told;
+            let told = Told {
+                failures: new.failures.or(told.failures),
+                deadlines: new.deadlines.or(told.deadlines),
+            };
+            // Written first: what was not is told again.
+            self.inner.store.note_told(job, told.failures, told.deadlines)?;
+            self.lock().history(job, now).told = told;
         }
         Ok(())
     }

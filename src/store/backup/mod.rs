@@ -85,7 +85,7 @@ impl Store {
     pub fn backup(&self, into: &Path) -> Result<Backup> {
         let doing = || format!("cannot take a backup into `{}`", into.display());
         fs::create_dir_all(into).doing(doing)?;
-        let _lake = self.hold_lake();
+        let _lake = self.hold_lake()?;
         if into == self.backups_folder() {
             remove_partial(into).doing(doing)?;
         }
