@@ -13,15 +13,25 @@ use crate::{
 /// Riders 1 to 5 are 24, 34, 44, 54 and 64 on 2026-01-02, each the day after the birthday; 6 turns 18 that day; 7 has
 /// neither gender, birth date nor address.
 const RIDERS: &str = "create or replace view rider as select * from (values
-    (1, 'female', date '2002-01-01', 'Bethan'), (2, 'male', date '1992-01-01', 'Bethan'),
-    (3, 'male', date '1982-01-01', 'Bethan'), (4, 'male', date '1972-01-01', 'Wilkinsonshire'),
-    (5, 'other', date '1962-01-01', 'Wilkinsonshire'), (6, 'female', date '2008-01-02', 'Wilkinsonshire'),
-    (7, 'unknown', null, null)) as t(rider_id, gender, date_of_birth, town)";
+    (1, 'female', date '2002-01-01', 'Bethan', 'LS', 'direct'), (2, 'male', date '1992-01-01', 'Bethan', 'LS', ' Direct'),
+    (3, 'male', date '1982-01-01', 'Bethan', 'LS', 'offline'), (4, 'male', date '1972-01-01', 'Wilkinsonshire', 'E', 'offline'),
+    (5, 'other', date '1962-01-01', 'Wilkinsonshire', 'E', 'direct'), (6, 'female', date '2008-01-02', 'Wilkinsonshire', 'E', null),
+    (7, 'unknown', null, null, null, null)) as t(rider_id, gender, date_of_birth, town, postcode_area, original_source)";
+
+/// Of each ride a second at its mean heart rate, one without contact, and one at its highest.
+const READINGS: &str = "create or replace view reading as
+    select ride_id, business_day, 1 as second, cast(heart_rate_bpm_mean as integer) as heart_rate_bpm, false as is_dropout,
+        1500e0 as power_watts
+    from ride where heart_rate_bpm_mean is not null
+    union all
+    select ride_id, business_day, 2, null, true, 100e0 from ride
+    union all
+    select ride_id, business_day, 3, heart_rate_bpm_max, false, null from ride where heart_rate_bpm_max is not null";
 
 /// Columns: day, rider, start, seconds, readings, kJ, W mean, W max, bpm mean, bpm max, dropouts, end reason, partial.
 /// Rider 1 rides twice on 2026-01-02, the first time across midnight; rider 2 never touches the sensor; one ride has
 /// no rider; one is still open. Rider 3 rode the day before.
-const RIDES: &str = "create or replace view ride as select t.*, 80e0 as cadence_rpm_mean, 100 as cadence_rpm_max,
+const RIDES: &str = "create or replace view ride as select t.*, row_number() over () as ride_id, 80e0 as cadence_rpm_mean, 100 as cadence_rpm_max,
     30e0 as resistance_mean, 170 as resistance_max,
     case when watts_max > 2000 then 1 else 0 end as flagged_readings, case when bpm_max > 190 then 1 else 0 end as alert_count,
     kilojoules::double as energy_kilojoules,
@@ -52,11 +62,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Clock::Fixed("2026-01-05T06:00:00Z".parse().unwrap())).unwrap();
         let fixture = Fixture { store, _folder: folder };
-        for view in [
-            RIDERS,
-            RIDES,
-            "create or replace view reading as select *, null::date as business_day from daily.reading",
-        ] {
+        for view in [RIDERS, RIDES, READINGS] {
             fixture.store.connection().unwrap().execute_batch(view).unwrap();
         }
         fixture
@@ -94,7 +100,7 @@ const EMPTY_DAY: &str = "2025-12-24";
 fn every_file_is_one_select_the_database_understands() {
     let fixture = Fixture::new();
     let names = sql_files::names(None).unwrap();
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 13, "{names:?}");
     for name in names {
         daily_table::check(&fixture.store, &sql_files::load(None, &name).unwrap()).unwrap();
     }
@@ -171,6 +177,57 @@ fn the_upper_edge_of_a_band_is_in_the_band() {
             "45–54|1|1|520",
             "55–64|1|1|520",
             "unknown|2|1|620",
+        ]
+    );
+}
+
+#[test]
+fn age_and_gender_together_add_up_to_each() {
+    let fixture = Fixture::new();
+    for table in ["daily_by_age_and_gender", "daily_by_age_band", "daily_by_gender"] {
+        fixture.run(table, DAY);
+    }
+    for by in ["age_band", "gender"] {
+        let sums = |table: &str| {
+            let figures = "sum(rides), sum(duration_seconds), round(sum(energy_kilojoules), 6)";
+            fixture.query(&format!("select {by}, {figures} from historical.{table} group by {by}"))
+        };
+        let one = if by == "gender" {
+            "daily_by_gender"
+        } else {
+            "daily_by_age_band"
+        };
+        assert_eq!(sums("daily_by_age_and_gender"), sums(one));
+    }
+}
+
+#[test]
+fn channels_and_areas_are_those_of_the_riders_and_nobody_is_left_out() {
+    let fixture = Fixture::new();
+    assert_eq!(
+        fixture.run("daily_by_channel", DAY),
+        ["direct|4|3|2140|101.4", "offline|2|2|1040|41.2", "unknown|3|2|820|16.0"]
+    );
+    assert_eq!(
+        fixture.run("daily_by_postcode_area", DAY),
+        ["E|3|3|1240|20.4", "LS|4|3|2140|122.2", "unknown|2|1|620|16.0"]
+    );
+}
+
+#[test]
+fn zones_are_shares_of_the_maximum_for_the_age_and_count_only_contact() {
+    let fixture = Fixture::new();
+    assert_eq!(
+        fixture.run("daily_heart_rate_zones", DAY),
+        [
+            // Rider 6 is 18, with 110 and 120 bpm of 195.4; rider 1, of 24, has 120, 140, 150 and 160 of 191.2; rider 4, of
+            // 54, has 125 and 191 of 170.2.
+            "unknown|2|1|4|3.0",
+            "z1|1|1|1|1.5",
+            "z2|2|2|2|1.5",
+            "z3|5|4|5|6.0",
+            "z4|2|2|2|0.0",
+            "z5|2|2|2|0.0",
         ]
     );
 }

@@ -209,7 +209,7 @@ fn the_shipped_file_is_right_and_has_the_companys_day() {
         .map(|job| job.name.as_str())
         .collect();
     assert_eq!(before_report.first(), Some(&"compact"));
-    assert_eq!(before_report.len(), 11);
+    assert_eq!(before_report.len(), 15);
 }
 
 #[test]

@@ -9,12 +9,25 @@ use crate::{
     },
 };
 
-const JOBS: [(&str, &str); 8] = [
+const JOBS: [(&str, &str); 12] = [
     ("daily_totals", include_str!("../../../jobs/daily_totals.sql")),
     ("daily_by_hour", include_str!("../../../jobs/daily_by_hour.sql")),
     ("daily_by_gender", include_str!("../../../jobs/daily_by_gender.sql")),
     ("daily_by_age_band", include_str!("../../../jobs/daily_by_age_band.sql")),
+    (
+        "daily_by_age_and_gender",
+        include_str!("../../../jobs/daily_by_age_and_gender.sql"),
+    ),
     ("daily_by_city", include_str!("../../../jobs/daily_by_city.sql")),
+    ("daily_by_channel", include_str!("../../../jobs/daily_by_channel.sql")),
+    (
+        "daily_by_postcode_area",
+        include_str!("../../../jobs/daily_by_postcode_area.sql"),
+    ),
+    (
+        "daily_heart_rate_zones",
+        include_str!("../../../jobs/daily_heart_rate_zones.sql"),
+    ),
     (
         "daily_power_histogram",
         include_str!("../../../jobs/daily_power_histogram.sql"),
@@ -53,8 +66,16 @@ impl Fixture {
                 id as rider_id,
                 case when id = 20 then 'other' when id % 2 = 1 then 'female' else 'male' end as gender,
                 case when id % 2 = 1 then date '1996-01-01' when id < 20 then date '1986-01-01' end as date_of_birth,
-                case when id % 2 = 1 then 'Bethan' when id < 20 then 'Norton' end as town
-             from range(1, 21) as t(id)",
+                case when id % 2 = 1 then 'Bethan' when id < 20 then 'Norton' end as town,
+                case when id % 2 = 1 then 'LS' when id < 16 then 'YO' end as postcode_area,
+                case when id % 2 = 1 then 'Direct' when id < 20 then 'google ads' end as original_source
+             from range(1, 21) as t(id);
+             -- Ten seconds of each ride, at its mean.
+             create or replace view reading as
+             select
+                ride.business_day, ride.ride_id, second, cast(ride.heart_rate_bpm_mean as integer) as heart_rate_bpm,
+                false as is_dropout, ride.power_watts_mean as power_watts
+             from ride cross join range(10) as t(second)",
         );
         fixture
     }
@@ -395,6 +416,36 @@ fn nothing_of_a_small_group_can_be_worked_out() {
         expected.map(|(name, riders)| (name.to_owned(), riders))
     );
     assert_eq!(of(&report.by_city), [("Bethan".to_owned(), Some(10))]);
+    // Seven men of YO, three of no area: with two that are not told, neither can be.
+    assert_eq!(of(&report.by_postcode_area), [("LS".to_owned(), Some(10))]);
+    let channels = [("direct", Some(10)), ("google ads", None), ("unknown", None)];
+    assert_eq!(
+        of(&report.by_channel),
+        channels.map(|(name, riders)| (name.to_owned(), riders))
+    );
+    // Women of 30 at 101 to 119 bpm of 187, men of 40 at 102 to 118 of 180: nine in z1, ten in z2. The age of the other is
+    // not known, and the nine go with that one.
+    let zones = report.heart_rate_zones.iter();
+    let zones: Vec<_> = zones
+        .map(|zone| (zone.name.as_str(), zone.riders, zone.duration_seconds))
+        .collect();
+    let shown = |zone| {
+        if zone == "z2" {
+            (Some(10), Some(100))
+        } else {
+            (None, None)
+        }
+    };
+    let expected = ZONES.map(|zone| (zone, shown(zone).0, shown(zone).1));
+    assert_eq!(zones, expected);
+    let women_of_30 = report
+        .by_age_and_gender
+        .iter()
+        .find(|band| band.name == "25–34")
+        .unwrap();
+    assert_eq!(of(&women_of_30.genders)[0], ("female".to_owned(), Some(10)));
+    let shown = report.by_age_and_gender.iter().flat_map(|band| &band.genders);
+    assert_eq!(shown.filter(|cell| !cell.is_suppressed).count(), 1);
     let bands: Vec<_> = report.by_age_band.iter().map(|group| group.name.as_str()).collect();
     assert_eq!(bands, AGE_BANDS);
     assert_eq!(
