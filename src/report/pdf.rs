@@ -314,25 +314,40 @@ fn tiles(sheet: &mut Sheet, report: &DailyReport) -> Result<()> {
 }
 
 fn second_page(report: &DailyReport) -> Result<Sheet> {
+    /// Towns beside the map.
+    const TOWNS: usize = 5;
     let mut sheet = Sheet::new();
     let right = MARGIN + HALF + GUTTER;
-    for (left_chart, right_chart) in [(Chart::Gender, Chart::Ages), (Chart::Power, Chart::HeartRate)] {
-        let size = (points(HALF), 184);
+    for (left_chart, right_chart, height) in [
+        (Chart::Gender, Chart::Ages, 114),
+        (Chart::Power, Chart::HeartRate, 90),
+        (Chart::Zones, Chart::Channels, 80),
+    ] {
+        let size = (points(HALF), height);
         sheet.chart(left_chart, report, MARGIN, size)?;
         sheet.chart(right_chart, report, right, size)?;
-        sheet.y -= CHART_HEAD + f64::from(size.1) + 24.0;
+        sheet.y -= CHART_HEAD + f64::from(size.1) + 16.0;
     }
     let all = tables(report);
     let named = |name: &str| all.iter().find(|table| table.name == name);
-    if let Some(cities) = named("city") {
-        table(&mut sheet, "Towns with most rides", cities, &[0, 1, 2], MARGIN);
-    }
+    sheet.chart(
+        Chart::Areas,
+        report,
+        MARGIN,
+        (points(HALF), points(sheet.y - FOOT - CHART_HEAD)),
+    )?;
     if let Some(quality) = named("data-quality") {
         let mut down = table(&mut sheet, "Data quality", quality, &[0, 1, 3], right) + 14.0;
         for line in wrapped(&quality::reconciliation(&report.quality), Weight::Regular, 8.0, HALF) {
             sheet.text(right, down, &line, Weight::Regular, 8.0, MUTED);
             down += 10.0;
         }
+        sheet.y -= down + 8.0;
+    }
+    if let Some(cities) = named("city") {
+        let mut cities = cities.clone();
+        cities.rows.truncate(TOWNS);
+        table(&mut sheet, "Towns with most rides", &cities, &[0, 1, 2], right);
     }
     Ok(sheet)
 }

@@ -114,22 +114,33 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
             canvas.text(x + side / 2.0, y + side / 2.0, area, Align::Middle, inner, ink)?;
         }
     }
-    let mut at = 0.0;
+    // The key: from the least rides of the lightest tint to the most of the darkest.
     let y = canvas.height - em;
-    for (place, tint) in TINTS
-        .iter()
-        .enumerate()
-        .take(class(rides.values().copied().max().unwrap_or(0)) + 1)
-    {
+    let bounds = |place: usize| {
         let (from, to) = (step * index(place) + 1.0, step * (index(place) + 1.0));
-        let name = if from < to {
+        if from < to {
             format!("{}–{}", format::count(from), format::count(to))
         } else {
             format::count(from)
-        };
-        canvas.rect(at, y - em / 2.0, em, em, *tint)?;
-        canvas.text(at + 1.4 * em, y, &name, Align::Start, Weight::Regular, colour::TEXT)?;
-        at += canvas.text_width(&name, Weight::Regular) + 2.2 * em;
+        }
+    };
+    let last = class(rides.values().copied().max().unwrap_or(0));
+    let first = format!("{} rides", bounds(0));
+    canvas.text(left, y, &first, Align::Start, Weight::Regular, colour::TEXT)?;
+    let mut at = left + canvas.text_width(&first, Weight::Regular) + 0.6 * em;
+    for tint in &TINTS[..=last] {
+        canvas.rect(at, y - em / 2.0, 1.4 * em, em, *tint)?;
+        at += 1.4 * em;
+    }
+    if last > 0 {
+        canvas.text(
+            at + 0.6 * em,
+            y,
+            &bounds(last),
+            Align::Start,
+            Weight::Regular,
+            colour::TEXT,
+        )?;
     }
     Ok(())
 }

@@ -141,11 +141,9 @@ impl Chart {
             ),
             Chart::Gender => format!("Share of rides and of time ridden, {}", over(report.rides())),
             Chart::Ages => format!("Rides by the rider's age, {}", over(report.rides())),
-            Chart::Zones => {
-                "Seconds with hand contact, by share of the maximum heart rate for the rider’s age".to_owned()
-            }
+            Chart::Zones => "Time with hand contact, by share of the maximum for the age".to_owned(),
             Chart::Channels => format!("Rides by how the rider came to us, {}", over(report.rides())),
-            Chart::Areas => "Rides by the area of the rider’s postcode; outlined: fewer than five riders".to_owned(),
+            Chart::Areas => "Where riders live; outlined: fewer than five riders".to_owned(),
             Chart::Power => format!(
                 "Rides in bins of 20{}W, {}",
                 format::THIN,
