@@ -243,6 +243,8 @@ impl Metrics {
         for (job, days) in jobs {
             let labels = JobLabels { job: job.to_owned() };
             self.job_days_overdue.get_or_create(&labels).set(whole(days as u64));
+            // There from the start: what begins with its first count has not risen.
+            drop(self.job_deadlines_missed.get_or_create(&labels));
         }
     }
 

@@ -1,7 +1,6 @@
 //! `deloton backfill JOB --from A --to B`: one job for a range of days, or the weeks or months of them.
 
 use anyhow::bail;
-use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +24,13 @@ pub struct BackfillArgs {
     /// The job's name in cron.toml.
     pub job: String,
 
-    /// The first day.
+    /// The first day, or the first week (2026-W44) or month (2026-09).
     #[arg(long, value_name = "DATE")]
-    pub from: NaiveDate,
+    pub from: Window,
 
-    /// The last day.
+    /// The last one.
     #[arg(long, value_name = "DATE")]
-    pub to: NaiveDate,
+    pub to: Window,
 
     /// Which of the days.
     #[arg(long, value_enum, default_value = "missing")]
@@ -79,11 +78,14 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Output) -> a
             job.name
         );
     }
-    if args.to < args.from {
+    let Some(((first, _), (_, last))) = args.from.span().zip(args.to.span()) else {
+        bail!("give --from and --to as days, weeks or months: `--from 2026-11-01 --to 2026-11-30`");
+    };
+    if last < first {
         bail!("the range is empty: --to {} is before --from {}", args.to, args.from);
     }
     let newest = job.every.last_over(schedule.day.last_finished(runner.clock().now()));
-    let (from, to) = (job.every.around(args.from), job.every.around(args.to));
+    let (from, to) = (job.every.around(first), job.every.around(last));
     if to > newest {
         bail!(
             "the last finished {} is {newest}: --to {} is not over yet",
@@ -93,16 +95,39 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Output) -> a
     }
     let view = runner.view()?;
     let is_chosen = |&window: &Window| args.only.chooses(view.last(&job.name, window));
-    let mut windows: Vec<_> = from.up_to(to).filter(is_chosen).collect();
+    // A report of a day that nobody rode on says that it was a bad day; it may be one before the first bike.
+    let has_rides = |window: &Window| {
+        let of_seal = |day| {
+            let seals = schedule.jobs.iter().filter(|job| job.kind == Kind::Compact);
+            seals.into_iter().any(|seal| {
+                view.last(&seal.name, Window::Day(day))
+                    .is_some_and(|last| last.done.is_some())
+            })
+        };
+        window
+            .days()
+            .any(|day| view.days_with_rows.contains(&day) || of_seal(day))
+    };
+    let is_wanted = |window: &Window| args.only != Only::Missing || !job.kind.needs_day() || has_rides(window);
+    let (mut windows, without): (Vec<_>, Vec<_>) = from.up_to(to).filter(is_chosen).partition(is_wanted);
     if args.reverse {
         windows.reverse();
     }
     let count = counted(windows.len() as u64, job.every.name());
-    if args.dry_run {
-        for window in &windows {
-            writeln!(out, "{:<28} {window:<20} would run", job.name)?;
+    let passed_over = match without.len() {
+        0 => String::new(),
+        some => {
+            let some = counted(some as u64, job.every.name());
+            format!("; {some} without rides passed over, `--only all` makes them too")
         }
-        writeln!(out, "{count}")?;
+    };
+    if args.dry_run {
+        for &window in &windows {
+            for (job, window) in runner.would_run(&job.name, window)? {
+                writeln!(out, "{:<28} {window:<20} would run", job.name)?;
+            }
+        }
+        writeln!(out, "{count}{passed_over}")?;
         return Ok(());
     }
     let mut failed = Vec::new();
@@ -129,7 +154,7 @@ pub fn backfill(args: &BackfillArgs, runner: &Runner, out: &mut dyn Output) -> a
     }
     progress(windows.len(), String::new(), out);
     if failed.is_empty() {
-        writeln!(out, "{count}")?;
+        writeln!(out, "{count}{passed_over}")?;
         return Ok(());
     }
     let view = runner.view()?;

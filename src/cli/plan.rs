@@ -13,7 +13,7 @@ use crate::{
     domain::window::Window,
     scheduler::plan::{
         Due, LedgerView, MOST_COUNTED, Plan, Reason, Stream, Trouble, WaitingOn, What, deadline_of, foretold,
-        held_up_by, missed, next_runs, plan as plan_at, untold,
+        held_up_by, late, missed, next_run, next_runs, plan as plan_at, untold,
     },
 };
 
@@ -108,7 +108,7 @@ pub fn plan(
     if planned.due.is_empty() {
         writeln!(out, "  nothing")?;
     }
-    if !planned.waiting.is_empty() {
+    if !planned.waiting.is_empty() || !late(schedule, view, now).is_empty() {
         writeln!(out, "\nwaiting")?;
     }
     for waiting in &planned.waiting {
@@ -123,6 +123,22 @@ pub fn plan(
             write!(out, "; run `{}`", run_command(&waiting.job, waiting.window))?;
         }
         writeln!(out, "{}", mail(&waiting.job, waiting.window))?;
+    }
+    for (job, late, deadline) in late(schedule, view, now) {
+        let is_told = planned
+            .waiting
+            .iter()
+            .any(|waiting| waiting.job == job.name && waiting.window == late)
+            || planned.due.iter().any(|due| due.job == job.name && due.window == late);
+        if is_told {
+            continue;
+        }
+        let why = match held_up(job, late) {
+            Some(cause) => format!("`{}` {}", cause.job, cause.why),
+            None => "it never began".to_owned(),
+        };
+        let (late, by) = (window(late, &local), local(deadline));
+        writeln!(out, "  {:<28} {late:<20} {why}; it was to be done by {by}", job.name)?;
     }
     let missed = missed(schedule, view, &planned, now);
     if !missed.is_empty() {
@@ -142,6 +158,24 @@ pub fn plan(
     }
     let next = next_runs(schedule, now, until);
     writeln!(out, "\nnext, until {}", local(until))?;
+    for job in schedule.jobs.iter().filter(|job| job.kind == Kind::Compact) {
+        let Some(at) = next_run(schedule, job, now).filter(|&at| at <= until) else {
+            continue;
+        };
+        let is_planned = |day: Window| planned.due.iter().any(|due| due.job == job.name && due.window == day);
+        for day in view
+            .late_days
+            .iter()
+            .map(|&day| Window::Day(day))
+            .filter(|&day| !is_planned(day))
+        {
+            let (name, at) = (&job.name, local(at));
+            writeln!(
+                out,
+                "  {name:<28} {day:<20} {at}  again, as rides came in late, and what comes after it"
+            )?;
+        }
+    }
     for run in &next {
         let after = if run.after.is_empty() {
             String::new()

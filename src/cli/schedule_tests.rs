@@ -84,6 +84,17 @@ fn runner(folder: &tempfile::TempDir, failing: &Arc<Mutex<Vec<String>>>) -> Runn
     .unwrap()
 }
 
+/// The same, with rides on each of the first five days of January.
+fn runner_of_days(folder: &tempfile::TempDir, failing: &Arc<Mutex<Vec<String>>>) -> Runner {
+    let store = Store::open(folder.path(), Clock::Fixed(now())).unwrap();
+    let rides = "insert into daily.ride (ride_id, business_day, bike_serial, started_at, is_partial, duration_seconds,
+        reading_count, energy_kilojoules, dropout_seconds, flagged_readings, alert_count)
+        select uuid(), '2026-01-01'::date + day::integer, 'SN0', '2026-01-01T10:00:00Z', false, 9, 9, 1, 0, 0, 0
+        from range(5) as days (day)";
+    store.connection().unwrap().execute_batch(rides).unwrap();
+    runner(folder, failing)
+}
+
 fn args(from: &str, to: &str, only: Only) -> BackfillArgs {
     let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
     BackfillArgs {
@@ -205,7 +216,7 @@ fn run_seals_a_day_again_that_late_rides_came_in_for_before_what_is_made_of_it()
 fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let failing = Arc::new(Mutex::new(vec!["2026-01-02".to_owned()]));
-    let runner = runner(&folder, &failing);
+    let runner = runner_of_days(&folder, &failing);
     insta::assert_snapshot!(written(|out| backfill(&args("2026-01-01", "2026-01-03", Only::Missing), &runner, out)), @r"
     compact                      2026-01-01           done: 3 rides
     report                       2026-01-01           done: 3 rides
@@ -221,7 +232,9 @@ fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
         ..args("2026-01-01", "2026-01-04", Only::Missing)
     };
     insta::assert_snapshot!(written(|out| backfill(&dry, &runner, out)), @r"
+    compact                      2026-01-04           would run
     report                       2026-01-04           would run
+    compact                      2026-01-02           would run
     report                       2026-01-02           would run
     2 days
     ");
@@ -230,6 +243,19 @@ fn backfill_does_the_missing_days_and_carries_on_where_it_was() {
     report                       2026-01-02           done: 3 rides
     1 day
     ");
+}
+
+#[test]
+fn days_without_rides_are_passed_over_unless_all_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner_of_days(&folder, &Arc::default());
+    let told = |only| written(|out| backfill(&args("2025-12-30", "2026-01-01", only), &runner, out));
+    insta::assert_snapshot!(told(Only::Missing), @r"
+    compact                      2026-01-01           done: 3 rides
+    report                       2026-01-01           done: 3 rides
+    1 day; 2 days without rides passed over, `--only all` makes them too
+    ");
+    assert!(told(Only::All).ends_with("3 days\n"));
 }
 
 #[test]
@@ -250,7 +276,7 @@ fn a_backfill_says_how_far_it_is() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let runner = runner(&folder, &Arc::default());
+    let runner = runner_of_days(&folder, &Arc::default());
     let mut watched = Watched::default();
     backfill(&args("2026-01-01", "2026-01-02", Only::Missing), &runner, &mut watched).unwrap();
     let told = [
@@ -265,7 +291,7 @@ fn a_backfill_says_how_far_it_is() {
 fn the_command_that_a_failed_backfill_names_runs_the_days_that_failed() {
     let folder = tempfile::tempdir().unwrap();
     let failing: Arc<Mutex<Vec<String>>> = Arc::default();
-    let runner = runner(&folder, &failing);
+    let runner = runner_of_days(&folder, &failing);
     let all = BackfillArgs {
         job: "compact".to_owned(),
         reverse: true,

@@ -197,6 +197,18 @@ fn failures(standing: &Standing<'_>) -> Vec<String> {
                     };
                     (format!("failed {times} for {}", waiting.window), at)
                 }
+                WaitingOn::Turn {
+                    behind,
+                    failures,
+                    cut_short,
+                } if failures + cut_short > 0 => {
+                    let how = if failures > 0 { "failed" } else { "was cut short" };
+                    warnings.push(format!(
+                        "`{name}` {how} for {}: it is tried again after its run of {behind}, which goes on",
+                        waiting.window
+                    ));
+                    continue;
+                }
                 WaitingOn::CutShort { at, times } => (
                     format!("was cut short for {}, {times} times by now", waiting.window),
                     at,

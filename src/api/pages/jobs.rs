@@ -93,12 +93,17 @@ pub(super) fn grid(runs: Runs, first_day: NaiveDate, rule: DayRule) -> Page {
         .collect();
     let days: Vec<NaiveDate> = first_day.iter_days().take(GRID_DAYS as usize).collect();
     let latest: BTreeMap<_, _> = latest.into_iter().map(|run| (run.job.clone(), run)).collect();
+    let known: BTreeSet<_> = schedule.iter().map(|job| job.name.clone()).collect();
     let failures: Vec<_> = cells
         .iter()
         .filter(|cell| cell.outcome == "failed")
-        .map(|cell| json!({ "job": cell.job, "window": cell.window, "attempts": cell.attempts, "error": cell.error }))
+        .map(|cell| {
+            json!({
+                "job": cell.job, "window": cell.window, "attempts": cell.attempts, "error": cell.error,
+                "is_known": known.contains(&cell.job),
+            })
+        })
         .collect();
-    let known: BTreeSet<_> = schedule.iter().map(|job| job.name.clone()).collect();
     let gone = latest
         .keys()
         .filter(|name| !known.contains(*name))

@@ -109,12 +109,17 @@ impl<'p> Calendar<'p> {
                     found.open.insert(window);
                     let scheduled_at = scheduled_at.or(last.map(|last| last.scheduled_at)).unwrap_or(self.now);
                     match running {
-                        Some(other) if other != window && job.overlap == Overlap::Queue => {
-                            let since = history.windows[&other].started_at;
+                        Some(behind) if behind != window && job.overlap == Overlap::Queue => {
+                            let tries = last.filter(|_| attempt > 1);
+                            let on = WaitingOn::Turn {
+                                behind,
+                                failures: tries.map_or(0, |last| last.failures),
+                                cut_short: tries.map_or(0, Last::times_cut_short),
+                            };
                             plan.waiting.push(Waiting {
                                 job: job.name.clone(),
                                 window,
-                                on: WaitingOn::Running { since },
+                                on,
                             });
                         }
                         _ => plan.due.push(Due {
@@ -272,22 +277,33 @@ impl<'p> Calendar<'p> {
         let rule = &self.schedule.day;
         let mut windows = self.upstream_windows(job, found);
         if !found.covers {
-            let around = |instant| job.every.around(rule.day_of(instant));
-            let first = around(history.first_seen_at);
-            let oldest = match job.catch_up {
-                CatchUp::All => around(self.now - job.catch_up_window),
-                CatchUp::Last => self
-                    .newest_upstream(job)
-                    .unwrap_or(first)
-                    .max(around(self.now - job.catch_up_window)),
-                CatchUp::None => around(self.view.up_since),
+            let from = match job.catch_up {
+                CatchUp::All | CatchUp::Last => self.now - job.catch_up_window,
+                CatchUp::None => self.view.up_since,
             };
-            windows = windows.split_off(&first.max(oldest));
+            // What fired before anybody looked is not made, however late what it comes after was done.
+            let from = from.max(history.first_seen_at);
+            windows.retain(|&window| self.fires_at(job, window).is_none_or(|at| at > from));
+            if job.catch_up == CatchUp::Last
+                && let Some(newest) = self.newest_upstream(job)
+            {
+                windows = windows.split_off(&newest);
+            }
         }
         for window in windows {
             let at = self.upstream_made_at(job, window);
             wanted.insert(window, at.unwrap_or_else(|| rule.finished_at(last_day(window))));
         }
+    }
+
+    /// When `window` of `job` is to be made: at the first firing after its end, of the last of what it comes after.
+    fn fires_at(&self, job: &JobConfig, window: Window) -> Option<DateTime<Utc>> {
+        if let Some(cron) = &job.cron {
+            let end = self.schedule.day.span(last_day(window)).end;
+            return next_from(cron, job.timezone, end);
+        }
+        let upstream = job.after.iter().filter_map(|name| self.schedule.job(name));
+        upstream.filter_map(|upstream| self.fires_at(upstream, window)).max()
     }
 
     /// What was found of the jobs that `job` comes after, with their names.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Due, LedgerView, Plan, Reason, UNEVEN, Waiting, WaitingOn, try_again};
+use super::{Due, Last, LedgerView, Plan, Reason, UNEVEN, Waiting, WaitingOn, try_again};
 use crate::{
     config::schedule::{CatchUp, JobConfig, Overlap},
     domain::{run::Outcome, window::Window},
@@ -62,27 +62,37 @@ pub(super) fn plan(job: &JobConfig, view: &LedgerView, now: DateTime<Utc>, plan:
     };
     let dropped = |at| is_answered(at) || (job.overlap == Overlap::Skip && history.was_running_at(at));
     let mut firings: Vec<_> = firings.into_iter().filter(|&at| !dropped(at)).collect();
-    if firings.is_empty() && running.is_none() {
+    let mut again = |window: Window, last: &Last| match try_again(job, window, last, view.up_since, now) {
+        Ok(reason) => plan.due.push(Due {
+            job: job.name.clone(),
+            window,
+            scheduled_at: last.scheduled_at,
+            attempt: last.attempt + 1,
+            reason,
+        }),
+        Err(on) => plan.waiting.push(Waiting {
+            job: job.name.clone(),
+            window,
+            on,
+        }),
+    };
+    let newest = history.newest_by_instant();
+    if running.is_none() {
+        // Where each firing counts, one that was cut short is made although newer ones have come.
+        let counts = |window: &Window, last: &Last| {
+            let is_cut_short = job.catch_up == CatchUp::All && last.is_firing && last.outcome == Outcome::Abandoned;
+            is_cut_short && window.instant() >= Some(now - job.catch_up_window)
+        };
         // Nothing newer has come: a run that failed may be tried again.
-        let last = history.newest_by_instant();
-        if let Some((window, last)) = last.filter(|(_, last)| is_open(last.outcome)) {
-            let due = |reason| Due {
-                job: job.name.clone(),
-                window,
-                scheduled_at: last.scheduled_at,
-                attempt: last.attempt + 1,
-                reason,
-            };
-            match try_again(job, window, last, view.up_since, now) {
-                Ok(reason) => plan.due.push(due(reason)),
-                Err(on) => plan.waiting.push(Waiting {
-                    job: job.name.clone(),
-                    window,
-                    on,
-                }),
-            }
+        let is_last = |window: &Window, last: &Last| {
+            firings.is_empty() && newest.is_some_and(|(newest, _)| newest == *window) && is_open(last.outcome)
+        };
+        let open = history.windows.iter();
+        open.filter(|(window, last)| counts(window, last) || is_last(window, last))
+            .for_each(|(window, last)| again(*window, last));
+        if firings.is_empty() {
+            return;
         }
-        return;
     }
     firings.sort_unstable();
     plan.due.extend(firings.into_iter().map(|at| Due {

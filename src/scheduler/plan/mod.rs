@@ -117,6 +117,15 @@ pub enum WaitingOn {
         /// Since when.
         since: DateTime<Utc>,
     },
+    /// Another window of the same job that runs.
+    Turn {
+        /// That one.
+        behind: Window,
+        /// Tries of this one that failed.
+        failures: u32,
+        /// Tries of this one that were cut short.
+        cut_short: u32,
+    },
     /// Its next try.
     Retry {
         /// When that is.
@@ -162,6 +171,18 @@ impl fmt::Display for WaitingOn {
         let time = |at: &DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
         match self {
             WaitingOn::Running { since } => write!(f, "running since {}", time(since)),
+            WaitingOn::Turn {
+                behind,
+                failures,
+                cut_short,
+            } => {
+                match (failures, cut_short) {
+                    (0, 0) => {}
+                    (0, cut_short) => write!(f, "cut short {}, ", times(*cut_short))?,
+                    (failures, _) => write!(f, "failed {}, ", times(*failures))?,
+                }
+                write!(f, "waits for its run of {behind}")
+            }
             WaitingOn::Retry { at, attempts } => write!(f, "failed {}, tried again at {}", times(*attempts), time(at)),
             WaitingOn::CutShort { at, times: count } => {
                 write!(f, "cut short {}, run again at {}", times(*count), time(at))
@@ -247,7 +268,7 @@ pub fn quiet_until(schedule: &Schedule, planned: &Plan, now: DateTime<Utc>) -> O
             WaitingOn::Retry { at, .. } | WaitingOn::CutShort { at, .. } => until = until.min(at),
             WaitingOn::End { until: end, .. } => until = until.min(end),
             WaitingOn::Upstream { .. } | WaitingOn::GaveUp { .. } => {}
-            WaitingOn::Running { .. } | WaitingOn::Ingest { .. } => return None,
+            WaitingOn::Running { .. } | WaitingOn::Turn { .. } | WaitingOn::Ingest { .. } => return None,
         }
     }
     Some(until)

@@ -109,13 +109,24 @@ pub fn missed(schedule: &Schedule, view: &LedgerView, planned: &super::Plan, now
                 .filter(|due| due.job == job.name)
                 .map(|due| due.scheduled_at)
                 .min();
-            let from = history.answered.unwrap_or(history.first_seen_at);
-            let until = planned_first.unwrap_or(now);
+            let running = history.running().and_then(|(window, _)| window.instant());
+            let from = history
+                .answered
+                .unwrap_or(history.first_seen_at)
+                .max(running.unwrap_or(history.first_seen_at));
+            // What fires while it runs is not missed where it is queued.
+            let is_queued = running.is_some() && job.overlap == Overlap::Queue && job.catch_up == CatchUp::All;
+            let until = match planned_first {
+                None if is_queued => now - job.catch_up_window,
+                planned => planned.unwrap_or(now),
+            };
             let first = next_after(cron, job.timezone, from).filter(|&first| first < until);
             let last = latest_at(cron, job.timezone, until - chrono::TimeDelta::seconds(1));
             if let Some((first, last)) = first.zip(last).filter(|(first, last)| first <= last) {
                 let why = if job.overlap == Overlap::Skip {
                     "passed while it ran, or while nobody was there"
+                } else if planned_first.is_none() && last < now - job.catch_up_window {
+                    "older than its catch_up_window"
                 } else {
                     why
                 };

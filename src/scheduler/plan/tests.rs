@@ -975,3 +975,53 @@ fn the_shipped_schedule_mails_at_seven_and_reports_after_midnight() {
     assert_eq!(at("publish"), "2026-01-06T00:20:00+00:00");
     assert_eq!(at("notify"), "2026-01-06T07:00:00+00:00");
 }
+
+#[test]
+fn a_job_that_comes_after_one_with_a_firing_to_come_is_made_with_it_on_its_first_day() {
+    let schedule = "[[job]]\nname = \"prune\"\nkind = \"prune\"\ncron = \"11 3 * * *\"\n\
+        [[job]]\nname = \"backup\"\nkind = \"backup\"\nafter = [\"prune\"]\nevery = \"day\"\n";
+    let given = |done: &str, now: &str| format!("seen 2026-01-06T02:00:00Z\n{done}\nnow {now}\n=>");
+    case(schedule, &given("", "2026-01-06T03:10:00Z"));
+    case(
+        schedule,
+        &(given("", "2026-01-06T03:11:00Z") + "due prune 2026-01-05 schedule\nwait backup 2026-01-05: waits for prune"),
+    );
+    let done = "ok prune 2026-01-05 2026-01-06T03:11:00Z";
+    case(
+        schedule,
+        &(given(done, "2026-01-06T03:12:30Z") + "due backup 2026-01-05 schedule"),
+    );
+    // What had fired before it was first seen is none of its business.
+    let earlier = "ok prune 2026-01-04 2026-01-05T03:11:00Z";
+    case(schedule, &given(earlier, "2026-01-06T03:10:00Z"));
+}
+
+#[test]
+fn days_that_wait_behind_another_say_for_which_and_what_became_of_them() {
+    let queued = COMPACT.to_owned() + "overlap = \"queue\"\n";
+    case(
+        &queued,
+        "seen 2026-01-01T12:00:00Z
+        rows 2026-01-03 2026-01-04 2026-01-05
+        failed compact 2026-01-03 2026-01-06T00:20:00Z x2
+        running compact 2026-01-04 2026-01-06T00:20:00Z
+        now 2026-01-06T06:00:00Z
+        =>
+        wait compact 2026-01-01: waits for its run of 2026-01-04
+        wait compact 2026-01-02: waits for its run of 2026-01-04
+        wait compact 2026-01-03: failed 2 times, waits for its run of 2026-01-04
+        wait compact 2026-01-04: running since 2026-01-06T00:20:00Z
+        wait compact 2026-01-05: waits for its run of 2026-01-04",
+    );
+}
+
+#[test]
+fn a_firing_that_was_cut_short_is_made_although_a_newer_one_was_where_each_counts() {
+    let given = "seen 2026-01-06T00:00:00Z
+        abandoned backup 2026-01-06T06:00:00Z 2026-01-06T06:00:00Z
+        ok backup 2026-01-06T12:00:00Z 2026-01-06T12:00:00Z
+        now 2026-01-06T13:00:00Z
+        =>";
+    case(BACKUP, &format!("{given}due backup 2026-01-06T06:00:00Z abandoned x2"));
+    case(&format!("{BACKUP}catch_up = \"last\"\n"), given);
+}

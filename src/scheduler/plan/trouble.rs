@@ -122,7 +122,13 @@ pub fn untold(schedule: &Schedule, view: &LedgerView, stream: Stream, now: DateT
                             (failures, _) => format!("failed {}, and is tried again", times(failures)),
                         }
                     }
-                    None => "it never began".to_owned(),
+                    None => schedule
+                        .job(&trouble.job)
+                        .and_then(|job| held_up_by(schedule, view, &planned, job, trouble.window))
+                        .map_or_else(
+                            || "it never began".to_owned(),
+                            |cause| format!("it never began: `{}` {}", cause.job, cause.why),
+                        ),
                 };
             }
         }
@@ -209,6 +215,7 @@ pub fn held_up_by(
     }
     let is_missing = |upstream: &JobConfig, part: Window| match on {
         Some(WaitingOn::Upstream { jobs }) => jobs.contains(&upstream.name),
+        Some(WaitingOn::Turn { .. } | WaitingOn::Running { .. } | WaitingOn::Retry { .. }) => false,
         _ => view.last(&upstream.name, part).is_none_or(|last| last.done.is_none()),
     };
     let upstream = job.after.iter().filter_map(|name| schedule.job(name));
