@@ -218,7 +218,11 @@ impl App {
     /// When a report cannot be read, or the site cannot be reached.
     pub fn plan_publication(&self) -> anyhow::Result<PublishStatus> {
         let Services { publisher, runtime, .. } = &*self.services;
-        let items = jobs::report::site(&self.settings.data_dir, &self.templates)?;
+        let items = jobs::report::site(
+            &self.settings.data_dir,
+            &self.templates,
+            self.settings.site_url.as_deref(),
+        )?;
         runtime
             .block_on(publisher.plan(&items))
             .with_context(|| format!("cannot tell what would be published to `{}`", publisher.target()))
@@ -467,7 +471,7 @@ impl Services {
                 if let Some(rule) = report_rule(schedule) {
                     jobs::report::put_back(store, &rule, &self.templates, &missing)?;
                 }
-                let items = jobs::report::site(store.data_dir(), &self.templates)?;
+                let items = jobs::report::site(store.data_dir(), &self.templates, self.settings.site_url.as_deref())?;
                 let run_id = Some(run.run_id);
                 jobs::publish::publish(&self.store, &self.publisher, &items, run_id, &self.runtime, &run.cancel)
             }
@@ -518,7 +522,8 @@ impl Services {
         let pdf = folder.join(day.to_string()).join("report.pdf");
         let pdf = std::fs::read(&pdf).with_context(|| format!("cannot read `{}`", pdf.display()))?;
         let chart_png = Chart::Days.png(&report, 600, 280)?;
-        let site_url = self.settings.site_url.as_deref().map(|url| url.trim_end_matches('/'));
+        let site_url = self.settings.site_url.as_ref().or(self.settings.served_at.as_ref());
+        let site_url = site_url.map(|url| url.trim_end_matches('/'));
         let page_url = site_url.map(|url| format!("{url}/daily/{day}/index.html"));
         let index_url = site_url.map(|url| format!("{url}/index.html"));
         let mail = DailyMail {

@@ -151,8 +151,8 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
             )
         })?;
     let address = local_address(&acceptor).unwrap_or(settings.listen);
-    if settings.site_url.is_none() && matches!(settings.site(), Location::Directory(_)) {
-        settings.site_url = Some(format!("http://{address}/reports"));
+    if matches!(settings.site(), Location::Directory(_)) {
+        settings.served_at = Some(format!("http://{address}/reports"));
     }
     let app = App::open(settings, runtime.handle())?;
     let result = runtime.block_on(run(args, &app, acceptor, address));

@@ -124,9 +124,14 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_SITE", value_name = "DIR|S3")]
     pub site: Option<Location>,
 
-    /// The address at which people open the site; used by the mail.
+    /// The address at which people open the site; used by the mail, the feed and the map for search engines.
     #[arg(long, global = true, env = "DELOTON_SITE_URL", value_name = "URL", value_parser = web_address)]
     pub site_url: Option<String>,
+
+    /// Where this server itself shows the site; mails say that where no other address is set. It may be another one at the next
+    /// start, so nothing that is published says it.
+    #[arg(skip)]
+    pub served_at: Option<String>,
 
     /// Where the files of single rides go when they end: a folder or `s3://bucket/prefix`. They are personal: never below
     /// the site. Default: `exports` in the data folder.

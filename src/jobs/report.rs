@@ -22,7 +22,7 @@ use crate::{
     report::{
         html::Neighbours,
         model::{self, HISTORY_DAYS, ReportRule},
-        site::{self, DayEntry, daily_artifacts, site_artifacts},
+        site::{self, Reported, daily_artifacts, site_artifacts},
     },
     store::{
         Store,
@@ -104,19 +104,17 @@ pub fn put_back(store: &Store, rule: &ReportRule, templates: &Templates, days: &
 ///
 /// # Errors
 /// When a rendered day cannot be read, or the index cannot be rendered.
-pub fn site(data_dir: &Path, templates: &Templates) -> Result<Vec<Item>> {
+pub fn site(data_dir: &Path, templates: &Templates, site_url: Option<&str>) -> Result<Vec<Item>> {
     let folder = folder(data_dir);
     let (mut items, periods) = period_report::site(data_dir)?;
-    let mut entries = Vec::new();
-    let mut latest = None;
+    let mut days = Reported::default();
     for day in rendered_days(&folder)? {
         items.extend(files_below(&folder.join(day.to_string()), &format!("daily/{day}/"))?);
         if let Some(report) = read_report(&folder, day)? {
-            entries.push(DayEntry::of(&report));
-            latest = Some(report);
+            days.add(report);
         }
     }
-    let around = site_artifacts(&entries, &periods, latest.as_ref(), templates)?;
+    let around = site_artifacts(&days, &periods, templates, site_url)?;
     items.extend(around.into_iter().map(Item::Rendered));
     Ok(items)
 }

@@ -1,6 +1,7 @@
 //! From one [`DailyReport`] to what people look at: charts, the page, the PDF, the site. Renderers are pure: the same
 //! report gives the same bytes, and nothing here reads a clock or a database.
 
+pub mod all_time;
 pub mod chart;
 pub mod font;
 pub mod html;
@@ -27,7 +28,8 @@ pub fn check(templates: &Templates) -> Vec<anyhow::Error> {
         previous: report.day.pred_opt(),
         next: report.day.succ_opt().filter(|_| report.rides() > 0),
     };
-    let entries: Vec<_> = days.iter().map(site::DayEntry::of).collect();
+    let mut all = site::Reported::default();
+    days.iter().rev().cloned().for_each(|report| all.add(report));
     let pages = days
         .iter()
         .map(|report| html::page(report, neighbours(report), templates).map(drop));
@@ -40,12 +42,13 @@ pub fn check(templates: &Templates) -> Vec<anyhow::Error> {
     let period_pages = periods
         .iter()
         .map(|report| period::page(report, beside(report.window), templates).map(drop));
-    let index = |latest, entries, periods| site::site_artifacts(entries, periods, latest, templates).map(drop);
+    let site_url = Some("https://site.example");
+    let around = |days, periods| site::site_artifacts(days, periods, templates, site_url).map(drop);
     pages
         .chain(period_pages)
         .chain([
-            index(days.first(), &entries[..], &period_entries[..]),
-            index(None, &[], &[]),
+            around(&all, &period_entries[..]),
+            around(&site::Reported::default(), &[]),
         ])
         .filter_map(Result::err)
         .collect()

@@ -1,10 +1,11 @@
 //! What is published: the files of a day, and the files of the site around them.
 
 use anyhow::{Context, Result};
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, NaiveDate, SecondsFormat};
 use serde::Serialize;
 
 use super::{
+    all_time::AllTime,
     chart::whole,
     html::{self, Figure, Links, Neighbours, TILES},
     pdf,
@@ -23,6 +24,12 @@ use crate::{
         words::{self, Base},
     },
 };
+
+/// Days in the feed.
+const FEED_DAYS: usize = 30;
+
+/// What a feed without entries was changed at last.
+const NEVER: &str = "1970-01-01T00:00:00Z";
 
 /// Months of the index that are unfolded.
 const OPEN_MONTHS: usize = 2;
@@ -79,6 +86,12 @@ pub struct DayEntry {
     power: String,
     level: &'static str,
     is_restated: bool,
+    /// What the day is looked for by, in small letters: `2026-11-21 saturday 21 november 2026`.
+    sought_by: String,
+    /// The summary in words.
+    summary: String,
+    /// When the day was over, or sealed again with something else.
+    updated: String,
 }
 
 impl DayEntry {
@@ -113,7 +126,31 @@ impl DayEntry {
             power: figure(HeadlineKey::PowerWattsMean),
             level: level.key(),
             is_restated: report.seal_count > 1,
+            sought_by: format!("{} {}", report.day, format::date_long(report.day)).to_lowercase(),
+            summary: words::summary(report).join(" "),
+            updated: report
+                .restatement
+                .as_ref()
+                .map_or(report.ends_at, |restatement| restatement.restated_at)
+                .to_rfc3339_opts(SecondsFormat::Secs, true),
         }
+    }
+}
+
+/// All days that have a report.
+#[derive(Debug, Default)]
+pub struct Reported {
+    entries: Vec<DayEntry>,
+    latest: Option<DailyReport>,
+    all_time: AllTime,
+}
+
+impl Reported {
+    /// Adds a day; they come oldest first.
+    pub fn add(&mut self, report: DailyReport) {
+        self.entries.push(DayEntry::of(&report));
+        self.all_time.add(&report);
+        self.latest = Some(report);
     }
 }
 
@@ -141,9 +178,30 @@ struct Latest<'a> {
     tiles: Vec<Figure>,
 }
 
+/// What `feed.xml` is made of.
+#[derive(Debug, Serialize)]
+struct Feed<'a> {
+    /// Newest first.
+    entries: Vec<&'a DayEntry>,
+    /// The newest change of all.
+    updated: &'a str,
+    /// Ends in a slash; empty where the site has no address that is known.
+    base: String,
+}
+
+/// What `sitemap.xml` is made of.
+#[derive(Debug, Serialize)]
+struct Sitemap<'a> {
+    base: String,
+    days: &'a [DayEntry],
+    periods: &'a [PeriodEntry],
+}
+
 #[derive(Debug, Serialize)]
 struct IndexPage<'a> {
     links: Links,
+    /// The script that finds days.
+    find: String,
     latest: Option<Latest<'a>>,
     /// Reports of weeks and of months, where there are some.
     periods: Vec<Periods<'a>>,
@@ -159,19 +217,31 @@ struct Periods<'a> {
     entries: Vec<&'a PeriodEntry>,
 }
 
-/// The files around the days: `index.html` and everything below `static/`. `entries` are all days that have a report, in
-/// any order; `periods` are the weeks and months that have one; `latest` is the newest day's.
+/// What of `static/` the site's pages ask for; the rest is the server's own.
+fn is_of_the_site(asset: &str) -> bool {
+    matches!(asset, "site.css" | "icon.svg" | "find.js") || asset.starts_with("fonts/")
+}
+
+/// The files around the days: the index, the page of all time, the feed, the style sheet and what it needs, and, where the
+/// site's address is known, a map for search engines: that must spell addresses out. `periods` are the weeks and months that
+/// have a report.
 ///
 /// # Errors
-/// The index could not be rendered; the message says why.
+/// One of them could not be rendered; the message says which, and why.
 pub fn site_artifacts(
-    entries: &[DayEntry],
+    days: &Reported,
     periods: &[PeriodEntry],
-    latest: Option<&DailyReport>,
     templates: &Templates,
+    site_url: Option<&str>,
 ) -> Result<Vec<Artifact>> {
+    let Reported {
+        entries,
+        latest,
+        all_time,
+    } = days;
     let mut artifacts: Vec<Artifact> = assets::all()
         .iter()
+        .filter(|asset| is_of_the_site(&asset.name))
         .map(|asset| Artifact {
             path: format!("static/{}", asset.hashed_name),
             media_type: media_type_of(&asset.name),
@@ -180,7 +250,8 @@ pub fn site_artifacts(
         .collect();
     let page = IndexPage {
         links: Links::from(""),
-        latest: latest.map(latest_card).transpose()?,
+        find: format!("static/{}", assets::hashed_name("find.js")),
+        latest: latest.as_ref().map(latest_card).transpose()?,
         periods: by_length(periods),
         months: months(entries),
         day_count: entries.len(),
@@ -189,6 +260,35 @@ pub fn site_artifacts(
         .render("report/index.html", &page)
         .context("failed to render the site's index")?;
     artifacts.push(Artifact::text("index.html", media_type_of("index.html"), html));
+    let all_time = all_time.page(templates)?;
+    artifacts.push(Artifact::text(
+        "all-time/index.html",
+        media_type_of("index.html"),
+        all_time,
+    ));
+
+    let base = site_url.map(|url| format!("{}/", url.trim_end_matches('/')));
+    let newest = entries.iter().rev().take(FEED_DAYS).collect();
+    let feed = Feed {
+        entries: newest,
+        updated: entries
+            .iter()
+            .map(|entry| entry.updated.as_str())
+            .max()
+            .unwrap_or(NEVER),
+        base: base.clone().unwrap_or_default(),
+    };
+    let feed = templates
+        .render("report/feed.xml", &feed)
+        .context("failed to render the site's feed")?;
+    artifacts.push(Artifact::text("feed.xml", media_type_of("feed.xml"), feed));
+    if let Some(base) = base {
+        let days = entries;
+        let map = templates
+            .render("report/sitemap.xml", &Sitemap { base, days, periods })
+            .context("failed to render the site's map")?;
+        artifacts.push(Artifact::text("sitemap.xml", media_type_of("sitemap.xml"), map));
+    }
     Ok(artifacts)
 }
 
@@ -232,7 +332,7 @@ fn months(entries: &[DayEntry]) -> Vec<Month<'_>> {
                     bar: 0.0,
                 },
             );
-            expected = Some(day - Days::new(1));
+            expected = Some(day - chrono::Days::new(1));
         }
         let bar = (whole(entry.rides) / whole(busiest) * 1000.0).round() / 10.0;
         push(
@@ -243,7 +343,7 @@ fn months(entries: &[DayEntry]) -> Vec<Month<'_>> {
                 bar,
             },
         );
-        expected = Some(entry.day - Days::new(1));
+        expected = Some(entry.day - chrono::Days::new(1));
     }
     months
 }
@@ -325,6 +425,12 @@ mod tests {
         }
     }
 
+    fn site_of(days: impl IntoIterator<Item = DailyReport>, site_url: Option<&str>) -> Vec<Artifact> {
+        let mut all = Reported::default();
+        days.into_iter().for_each(|day| all.add(day));
+        site_artifacts(&all, &[], &templates(), site_url).unwrap()
+    }
+
     #[test]
     fn suppressed_groups_have_no_figures_in_any_file() {
         let mut report = sample::ordinary();
@@ -348,10 +454,10 @@ mod tests {
     #[test]
     fn the_index_lists_every_day_newest_first_and_the_missing_ones() {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let days = ["2025-02-27", "2025-03-04", "2025-03-02", "2025-03-01"];
-        let entries: Vec<DayEntry> = days.iter().map(|text| DayEntry::of(&sample::on(day(text)))).collect();
-        let latest = sample::on(day("2025-03-04"));
-        let artifacts = site_artifacts(&entries, &[], Some(&latest), &templates()).unwrap();
+        let artifacts = site_of(
+            ["2025-02-27", "2025-03-01", "2025-03-02", "2025-03-04"].map(|text| sample::on(day(text))),
+            None,
+        );
         let html = text(named(&artifacts, "index.html"));
         let places: Vec<usize> = ["2025-03-04", "2025-03-02", "2025-03-01", "2025-02-27"]
             .iter()
@@ -371,28 +477,54 @@ mod tests {
     #[test]
     fn weeks_and_months_are_listed_above_the_days() {
         let periods: Vec<_> = sample::periods().iter().map(PeriodEntry::of).collect();
-        let entries = [DayEntry::of(&sample::ordinary())];
-        let artifacts = site_artifacts(&entries, &periods, None, &templates()).unwrap();
+        let mut days = Reported::default();
+        days.add(sample::ordinary());
+        let artifacts = site_artifacts(&days, &periods, &templates(), None).unwrap();
         let html = text(named(&artifacts, "index.html"));
         let places = [
             "weekly/2025-W10/index.html",
             "monthly/2025-02/index.html",
             "daily/2025-03-04/index.html",
         ]
-        .map(|path| html.find(path).unwrap_or_else(|| panic!("`{path}` is not linked")));
+        .map(|path| html.rfind(path).unwrap_or_else(|| panic!("`{path}` is not linked")));
         assert!(places.is_sorted(), "{places:?}");
     }
 
     #[test]
     fn an_empty_site_still_opens() {
-        let artifacts = site_artifacts(&[], &[], None, &templates()).unwrap();
+        let artifacts = site_of([], None);
         assert!(text(named(&artifacts, "index.html")).contains("No report yet"));
+        assert!(text(named(&artifacts, "feed.xml")).contains("<updated>1970"));
+    }
+
+    #[test]
+    fn the_feed_and_the_map_name_each_page_once() {
+        let days = || [1, 2, 3].map(|day| sample::on(NaiveDate::from_ymd_opt(2025, 3, day).unwrap()));
+        let mut restated = sample::ordinary();
+        restated.headlines[0].value = Some(1.0);
+        let artifacts = site_of(
+            days().into_iter().chain([restated]),
+            Some("https://reports.example/all/"),
+        );
+        let feed = text(named(&artifacts, "feed.xml"));
+        let order: Vec<_> = feed
+            .match_indices("<title>")
+            .map(|(at, _)| &feed[at + 7..at + 14])
+            .collect();
+        assert_eq!(order, ["Deloton", "Tuesday", "Monday ", "Sunday ", "Saturda"]);
+        assert!(feed.contains("<title>Tuesday 4 March 2025: 1 ride</title>"), "{feed}");
+        assert!(feed.contains(r#"href="https://reports.example/all/daily/2025-03-04/index.html""#));
+        let map = text(named(&artifacts, "sitemap.xml"));
+        assert_eq!(map.matches("<loc>https://reports.example/all/").count(), 6);
+        // Addresses that are not known are relative in a feed, and a map needs them whole.
+        let artifacts = site_of(days(), None);
+        assert!(text(named(&artifacts, "feed.xml")).contains(r#"href="daily/2025-03-03/index.html""#));
+        assert!(artifacts.iter().all(|artifact| artifact.path != "sitemap.xml"));
     }
 
     #[test]
     fn every_static_file_a_page_asks_for_is_published_under_its_hash() {
-        let entry = DayEntry::of(&sample::ordinary());
-        let artifacts = site_artifacts(&[entry], &[], Some(&sample::ordinary()), &templates()).unwrap();
+        let artifacts = site_of([sample::ordinary()], None);
         let paths: BTreeSet<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
         let html = text(named(&artifacts, "index.html"));
         let asked: Vec<&str> = html
@@ -404,5 +536,8 @@ mod tests {
         for name in asked {
             assert!(paths.contains(format!("static/{name}").as_str()), "{name}");
         }
+        let fonts = paths.iter().filter(|path| path.starts_with("static/fonts/")).count();
+        let statics = paths.iter().filter(|path| path.starts_with("static/")).count();
+        assert_eq!(statics, fonts + 3, "nothing of the server's own: {paths:?}");
     }
 }

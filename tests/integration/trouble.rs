@@ -238,7 +238,10 @@ fn a_bucket_out_of_reach_fails_its_job_and_the_server_goes_on() {
         || sandbox.succeed(&["status"]),
         || {
             let status = sandbox.succeed(&["status"]);
-            status.contains("`publish` failed for 2026-05-05").then_some(())
+            let mut lines = status.lines();
+            lines
+                .any(|line| line.contains("`publish` failed ") && line.contains("for 2026-05-05"))
+                .then_some(())
         },
     );
     assert_eq!(get(&address, "/healthz").unwrap().0, 200);
