@@ -385,6 +385,24 @@ pub fn load_templates(settings: &Settings) -> anyhow::Result<Templates> {
     Templates::load(folder).context("the templates cannot be used")
 }
 
+/// What keeps a daily table of the schedule from being filled at all: it has no SQL.
+#[must_use]
+pub fn sql_problems(schedule: &Schedule, jobs_dir: Option<&Path>) -> Vec<String> {
+    let tables = schedule
+        .jobs
+        .iter()
+        .filter(|job| job.enabled)
+        .filter_map(|job| match &job.kind {
+            Kind::Transform { sql } => Some((job, sql)),
+            _ => None,
+        });
+    let problem = |(job, sql): (&JobConfig, &String)| {
+        let error = jobs::sql_files::load(jobs_dir, sql).err()?;
+        Some(format!("`{}`: {error:#}", job.name))
+    };
+    tables.filter_map(problem).collect()
+}
+
 /// The folder of the daily tables' SQL, where there is one.
 #[must_use]
 pub fn jobs_dir(settings: &Settings) -> Option<PathBuf> {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{bail, ensure};
 use chrono::{DateTime, Utc};
 
-use super::{App, announces_rides};
+use super::{App, announces_rides, sql_problems};
 use crate::config::schedule::{JobConfig, Schedule};
 
 /// The file of the schedule, and what became of it.
@@ -132,8 +132,13 @@ impl App {
             announces_rides(&new) == announces_rides(&old),
             "whether rides are exported takes effect at a start: restart the program, or put the `export_rides` job back"
         );
-        if let Some(problem) = new.ping_problems().into_iter().next() {
-            bail!("{problem}");
+        let problems = [
+            new.ping_problems(),
+            sql_problems(&new, self.services.jobs_dir.as_deref()),
+        ]
+        .concat();
+        if !problems.is_empty() {
+            bail!("{}", problems.join("; "));
         }
         let changes = changes(&old.jobs, &new.jobs);
         let jobs = self.services.jobs_of(&new);

@@ -26,7 +26,7 @@ use uuid::Uuid;
 use super::{demo, remote};
 use crate::{
     api::{self, ApiContext},
-    app::{App, load_schedule},
+    app::{App, jobs_dir, load_schedule, sql_problems},
     config::{
         schedule::{Kind, UnknownJob},
         settings::{Location, MailKind, Settings, SourceKind},
@@ -167,7 +167,10 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     wrong.extend(settings.folder_problems());
     wrong.extend(settings.export_problems());
     // What is wrong with the schedule itself is told when it is read.
-    wrong.extend(load_schedule(settings).map_or_else(|_| Vec::new(), |schedule| schedule.ping_problems()));
+    if let Ok(schedule) = load_schedule(settings) {
+        wrong.extend(schedule.ping_problems());
+        wrong.extend(sql_problems(&schedule, jobs_dir(settings).as_deref()));
+    }
     wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
     if settings.source() == SourceKind::Kafka {
         let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());

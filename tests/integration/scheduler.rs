@@ -42,6 +42,21 @@ fn an_edited_schedule_is_in_force_without_a_restart_or_refused_as_a_whole() {
         "{refused}"
     );
     assert!(server.log().contains("did you mean `cron`?"), "{}", server.log());
+    let table = "[[job]]\nname = \"by_bike\"\nkind = \"transform\"\nafter = \"compact\"\n";
+    sandbox.write("cron.toml", format!("{COMPACT}{PRUNE}{table}"));
+    wait_until("refusal of a table without SQL", &|text| {
+        text.contains("no SQL for the daily table `by_bike`")
+    });
+    let said = sandbox.fail(&[
+        "serve",
+        "--source",
+        "none",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        "other",
+    ]);
+    assert!(said.contains("no SQL for the daily table `by_bike`"), "{said}");
     sandbox.write("cron.toml", format!("[day]\nends_at = \"16:45\"\n{COMPACT}"));
     wait_until("refusal of another day", &|text| text.contains("restart the program"));
     let said = sandbox.succeed(&["plan"]);
