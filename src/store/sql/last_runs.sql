@@ -14,14 +14,20 @@ done as (
     where outcome = 'succeeded'
     group by job, "window"
 ),
+first_try as (
+    select job, "window", max(started_at) as first_at
+    from ops.job_run
+    where attempt = 1
+    group by job, "window"
+),
 tries as (
     -- Counted from the latest first try on.
-    select job, "window", count(*) filter (where outcome = 'failed' and started_at >= coalesce(first_at, started_at)) as failures
-    from (
-        select *, max(case when attempt = 1 then started_at end) over (partition by job, "window") as first_at
-        from ops.job_run
-    )
-    group by job, "window"
+    select
+        run.job, run."window",
+        count(*) filter (where run.outcome = 'failed' and run.started_at >= coalesce(first_at, run.started_at)) as failures
+    from ops.job_run as run
+    left join first_try using (job, "window")
+    group by run.job, run."window"
 ),
 fired as (
     select distinct job, "window", true as is_firing
