@@ -108,7 +108,14 @@ pub fn plan(
     if planned.due.is_empty() {
         writeln!(out, "  nothing")?;
     }
-    if !planned.waiting.is_empty() || !late(schedule, view, now).is_empty() {
+    let is_planned = |job: &str, window: Window| {
+        let is_due = planned.due.iter().any(|due| due.job == job && due.window == window);
+        let mut waiting = planned.waiting.iter();
+        is_due || waiting.any(|waiting| waiting.job == job && waiting.window == window)
+    };
+    let mut never_began = late(schedule, view, now);
+    never_began.retain(|(job, window, _)| !is_planned(&job.name, *window));
+    if !planned.waiting.is_empty() || !never_began.is_empty() {
         writeln!(out, "\nwaiting")?;
     }
     for waiting in &planned.waiting {
@@ -124,15 +131,7 @@ pub fn plan(
         }
         writeln!(out, "{}", mail(&waiting.job, waiting.window))?;
     }
-    for (job, late, deadline) in late(schedule, view, now) {
-        let is_told = planned
-            .waiting
-            .iter()
-            .any(|waiting| waiting.job == job.name && waiting.window == late)
-            || planned.due.iter().any(|due| due.job == job.name && due.window == late);
-        if is_told {
-            continue;
-        }
+    for (job, late, deadline) in never_began {
         let why = match held_up(job, late) {
             Some(cause) => format!("`{}` {}", cause.job, cause.why),
             None => "it never began".to_owned(),
@@ -162,12 +161,11 @@ pub fn plan(
         let Some(at) = next_run(schedule, job, now).filter(|&at| at <= until) else {
             continue;
         };
-        let is_planned = |day: Window| planned.due.iter().any(|due| due.job == job.name && due.window == day);
         for day in view
             .late_days
             .iter()
             .map(|&day| Window::Day(day))
-            .filter(|&day| !is_planned(day))
+            .filter(|&day| !is_planned(&job.name, day))
         {
             let (name, at) = (&job.name, local(at));
             writeln!(

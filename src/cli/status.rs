@@ -16,7 +16,7 @@ use crate::{
         run::{JobOverview, Outcome},
         window::Window,
     },
-    scheduler::plan::{Plan, Reason, WaitingOn},
+    scheduler::plan::{Plan, Reason, WaitingOn, times},
     store::{
         disk::size,
         outbox::{MailState, StateCount},
@@ -189,14 +189,7 @@ fn failures(standing: &Standing<'_>) -> Vec<String> {
         }
         for waiting in of_job() {
             let (how, at) = match waiting.on {
-                WaitingOn::Retry { at, attempts } => {
-                    let times = if attempts == 1 {
-                        "once".to_owned()
-                    } else {
-                        format!("{attempts} times")
-                    };
-                    (format!("failed {times} for {}", waiting.window), at)
-                }
+                WaitingOn::Retry { at, attempts } => (format!("failed {} for {}", times(attempts), waiting.window), at),
                 WaitingOn::Turn {
                     behind,
                     failures,

@@ -214,7 +214,8 @@ impl fmt::Display for WaitingOn {
 }
 
 /// `once`, `3 times`.
-fn times(count: u32) -> String {
+#[must_use]
+pub fn times(count: u32) -> String {
     match count {
         1 => "once".to_owned(),
         count => format!("{count} times"),

@@ -95,8 +95,8 @@ pub(super) enum Unclaimed {
 }
 
 impl Runner {
-    /// Takes the job, unless it runs, or unless its window was run since it was planned, where it was; nothing is taken once the program is
-    /// about to end. The run has the id `run_id`, or a new one.
+    /// Takes the job, unless it runs, or unless its window was run since it was planned, where it was; nothing is taken once
+    /// the program is about to end. The run has the id `run_id`, or a new one.
     pub(super) fn claim(
         &self,
         job: &JobConfig,
