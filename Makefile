@@ -5,7 +5,7 @@ LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
 
 FUZZ_SECONDS ?= 600
 
-.PHONY: build run test crash test-peers bench fuzz lint setup
+.PHONY: build run test test-web crash test-peers bench fuzz lint setup
 
 build: setup ## leaves target/release/deloton, with the DuckDB library beside it
 	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
@@ -18,6 +18,9 @@ run: build ## starts deloton with simulated bikes; everything is in data/
 test: setup ## every test
 	@[ -d target/debug/deps ] || echo "building the tests and everything they stand on: about 8 minutes on two cores, once"
 	cargo test --locked $(CARGO_FLAGS)
+
+test-web: setup ## the report site and the server's pages in a real browser, which it fetches where there is none
+	@tools/test-web $(CARGO_FLAGS)
 
 KILLS ?= 60
 SEED ?= $$(date +%s)
