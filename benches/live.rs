@@ -42,7 +42,7 @@ use deloton::{
     report::{
         html::Neighbours,
         model::{self, ReportRule},
-        site::daily_artifacts,
+        site::{Site, daily_artifacts},
     },
     store::{Store, daily_table::ChangedTypes, query},
     template::Templates,
@@ -195,7 +195,7 @@ fn report_and_query(store: &Store, day: NaiveDate, stop: &AtomicBool) {
     let templates = Templates::load(None).unwrap();
     while !stop.load(Ordering::Relaxed) {
         let model = model::build(store, &ReportRule::default(), day).unwrap();
-        daily_artifacts(&model, Neighbours::default(), &templates).unwrap();
+        daily_artifacts(&model, Neighbours::default(), Site::new(&templates, None)).unwrap();
         for _ in 0..10 {
             query::rides(store, &query::RideFilter::default(), 100).unwrap();
             query::ledger::standing(store).unwrap();

@@ -15,6 +15,7 @@ use std::{
 use anyhow::Context;
 use chrono::NaiveDate;
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 use self::observe::Observed;
 pub use self::reload::{FileStanding, ScheduleFile};
@@ -38,15 +39,16 @@ use crate::{
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
     jobs::{
         self,
+        gate::Gate,
         notify::{Addresses, For, Sender},
     },
     metrics::Metrics,
     notify::{
         Notifier, mime,
-        render::{self, DailyMail, HeartRateAlert},
+        render::{self, DailyMail, HeartRateAlert, To},
     },
-    publish::{self, PublishStatus, Publisher},
-    report::{chart::Chart, model::ReportRule},
+    publish::{self, Edition, NewEdition, PublishStatus, Publisher},
+    report::{chart, model::ReportRule, site::Site},
     scheduler::{
         Job, Options, Run, Runner,
         plan::{Reason, Stream, Trouble, What},
@@ -194,9 +196,9 @@ impl App {
             let to = Addresses {
                 from: &self.settings.mail_from,
                 to: self.settings.failure_recipients(),
+                public_url: self.settings.public_url.as_deref(),
             };
-            let (timezone, public_url) = (schedule.day.timezone, self.settings.public_url.as_deref());
-            jobs::failures::tell(&self.store, &self.templates, &mailed, to, timezone, public_url)?;
+            jobs::failures::tell(&self.store, &self.templates, &mailed, to, schedule.day.timezone)?;
         }
         self.runner.note_told(&troubles)?;
         for Trouble { job, window, what } in &troubles {
@@ -218,14 +220,50 @@ impl App {
     /// When a report cannot be read, or the site cannot be reached.
     pub fn plan_publication(&self) -> anyhow::Result<PublishStatus> {
         let Services { publisher, runtime, .. } = &*self.services;
-        let items = jobs::report::site(
-            &self.settings.data_dir,
-            &self.templates,
-            self.settings.site_url.as_deref(),
-        )?;
+        let items = jobs::report::items(&self.settings.data_dir, self.services.site())?;
         runtime
             .block_on(publisher.plan(&items))
             .with_context(|| format!("cannot tell what would be published to `{}`", publisher.target()))
+    }
+
+    /// Publishes the reports that are there now, whatever that deletes.
+    ///
+    /// # Errors
+    /// When it could not be done.
+    pub fn publish_whatever_it_deletes(&self) -> anyhow::Result<JobStatus> {
+        self.services.publish(&self.schedule(), None, true, &Cancel::default())
+    }
+
+    /// The editions of the site that can be gone back to, newest first.
+    ///
+    /// # Errors
+    /// When the site cannot be reached.
+    pub fn editions(&self) -> anyhow::Result<Vec<Edition>> {
+        let Services { publisher, runtime, .. } = &*self.services;
+        runtime
+            .block_on(publisher.editions())
+            .with_context(|| format!("cannot list the editions of `{}`", publisher.target()))
+    }
+
+    /// Makes the site what it was in an older edition.
+    ///
+    /// # Errors
+    /// When it could not be done.
+    pub fn roll_back(&self, edition: u64) -> anyhow::Result<PublishStatus> {
+        let Services {
+            publisher,
+            runtime,
+            store,
+            publishing,
+            ..
+        } = &*self.services;
+        let _turn = Cancel::default().lock(publishing)?;
+        let target = publisher.target();
+        let status = runtime
+            .block_on(publisher.roll_back(edition, store.clock().now()))
+            .with_context(|| format!("cannot put edition {edition} of `{target}` back"))?;
+        jobs::publish::record(store, &target, &status, None)?;
+        Ok(status)
     }
 
     /// The newest reported day, where something of what people read is gone, as after a restore: a report that was made,
@@ -250,6 +288,8 @@ impl App {
     #[must_use]
     pub fn alert_mails(&self) -> Compose {
         let mails = AlertMails {
+            store: self.store.clone(),
+            public_url: self.settings.public_url.clone(),
             templates: Arc::clone(&self.templates),
             rule: self.schedule().heart_rate,
             timezone: self.schedule().day.timezone.name(),
@@ -296,6 +336,8 @@ const SIMULATED_RIDERS: &str = "riders@deloton.example";
 
 /// What mails about heart-rate alerts are written with.
 struct AlertMails {
+    store: Store,
+    public_url: Option<String>,
     templates: Arc<Templates>,
     rule: AlertRule,
     timezone: &'static str,
@@ -315,9 +357,25 @@ impl AlertMails {
             None => own,
         };
         let values = HeartRateAlert::new(alert, &self.rule, self.timezone, &self.from);
-        let rendered = render::heart_rate_alert(&self.templates, &values, recipient).or_else(|error| {
+        let addresses = Addresses {
+            from: &self.from,
+            to: &[],
+            public_url: self.public_url.as_deref(),
+        };
+        // Better an alert that cannot be unsubscribed from than none.
+        let unsubscribe_url = addresses
+            .unsubscribe_url(&self.store, recipient)
+            .unwrap_or_else(|error| {
+                tracing::error!("the mail about a heart-rate alert has no link to unsubscribe: {error:#}");
+                None
+            });
+        let to = To {
+            address: recipient,
+            unsubscribe_url: unsubscribe_url.as_deref(),
+        };
+        let rendered = render::heart_rate_alert(&self.templates, &values, to).or_else(|error| {
             tracing::error!("{error}; the mail about a heart-rate alert is written with the template compiled in");
-            render::heart_rate_alert(&Templates::load(None)?, &values, recipient)
+            render::heart_rate_alert(&Templates::load(None)?, &values, to)
         });
         let sealed = rendered
             .map_err(anyhow::Error::from)
@@ -381,8 +439,13 @@ fn announces_rides(schedule: &Schedule) -> bool {
 /// # Errors
 /// Everything that is wrong with one.
 pub fn load_templates(settings: &Settings) -> anyhow::Result<Templates> {
-    let folder = settings.templates_dir.as_deref().or_else(|| existing("templates"));
-    Templates::load(folder).context("the templates cannot be used")
+    Templates::load(templates_dir(settings)).context("the templates cannot be used")
+}
+
+/// The folder of the templates, where there is one.
+#[must_use]
+pub fn templates_dir(settings: &Settings) -> Option<&Path> {
+    settings.templates_dir.as_deref().or_else(|| existing("templates"))
 }
 
 /// What keeps a daily table of the schedule from being filled at all: it has no SQL.
@@ -479,20 +542,9 @@ impl Services {
                     day: schedule.day,
                     alert_banner: *alert_banner,
                 };
-                jobs::report::run(store, &rule, &self.templates, run.day()?)
+                jobs::report::run(store, &rule, self.site(), run.day()?)
             }
-            Kind::Publish => {
-                let _turn = run.cancel.lock(&self.publishing)?;
-                let (reported, periods) = reported(schedule, store)?;
-                jobs::period_report::put_back(store, &self.templates, &periods)?;
-                let missing = jobs::report::missing(store.data_dir(), &reported)?;
-                if let Some(rule) = report_rule(schedule) {
-                    jobs::report::put_back(store, &rule, &self.templates, &missing)?;
-                }
-                let items = jobs::report::site(store.data_dir(), &self.templates, self.settings.site_url.as_deref())?;
-                let run_id = Some(run.run_id);
-                jobs::publish::publish(&self.store, &self.publisher, &items, run_id, &self.runtime, &run.cancel)
-            }
+            Kind::Publish => self.publish(schedule, Some(run.run_id), false, &run.cancel),
             Kind::Notify { restate_percent } => self.mail(run, *restate_percent),
             Kind::Send => {
                 // A schedule without a job for them must not keep alerts back.
@@ -529,6 +581,41 @@ impl Services {
         jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime, cancel)
     }
 
+    fn site(&self) -> Site<'_> {
+        Site::new(&self.templates, self.settings.site_url.as_deref())
+    }
+
+    /// Publishes every report that was made; those that are gone, as after a restore, are made again first.
+    fn publish(
+        &self,
+        schedule: &Schedule,
+        run_id: Option<Uuid>,
+        allow_deletes: bool,
+        cancel: &Cancel,
+    ) -> anyhow::Result<JobStatus> {
+        let store = &self.store;
+        let _turn = cancel.lock(&self.publishing)?;
+        let (reported, periods) = reported(schedule, store)?;
+        jobs::period_report::put_back(store, &self.templates, &periods)?;
+        let missing = jobs::report::missing(store.data_dir(), &reported)?;
+        if let Some(rule) = report_rule(schedule) {
+            jobs::report::put_back(store, &rule, self.site(), &missing)?;
+        }
+        let items = jobs::report::items(store.data_dir(), self.site())?;
+        let gate = Gate {
+            store,
+            site: self.site(),
+            items: &items,
+            cancel,
+        };
+        let edition = NewEdition {
+            at: store.clock().now(),
+            allow_deletes,
+            gate: &|changed| gate.check(changed),
+        };
+        jobs::publish::publish(store, &self.publisher, &items, &edition, run_id, &self.runtime, cancel)
+    }
+
     /// Mails the report that was rendered, to each recipient; to those who have it, that it was restated.
     fn mail(&self, run: &Run, restate_percent: Option<u32>) -> anyhow::Result<JobStatus> {
         let Window::Day(day) = run.window else {
@@ -539,7 +626,7 @@ impl Services {
             .with_context(|| format!("there is no report of {day}; make it with `deloton run report --day {day}`"))?;
         let pdf = folder.join(day.to_string()).join("report.pdf");
         let pdf = std::fs::read(&pdf).with_context(|| format!("cannot read `{}`", pdf.display()))?;
-        let chart_png = Chart::Days.png(&report, 600, 280)?;
+        let chart_png = chart::of_mail(&report)?;
         let site_url = self.settings.site_url.as_ref().or(self.settings.served_at.as_ref());
         let site_url = site_url.map(|url| url.trim_end_matches('/'));
         let page_url = site_url.map(|url| format!("{url}/daily/{day}/index.html"));
@@ -554,6 +641,7 @@ impl Services {
         let to = Addresses {
             from: &self.settings.mail_from,
             to: &self.settings.mail_to,
+            public_url: self.settings.public_url.as_deref(),
         };
         if let Some(percent) = restate_percent {
             jobs::notify::queue_restatement(&self.store, &self.templates, &mail, percent, to)?;

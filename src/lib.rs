@@ -57,8 +57,9 @@
 //! - A ride may be told of by several streams: the store knows which ([`store::ride_source`]) and compares their seconds.
 //!   Consumers of one group hand partitions over with the rides under way ([`ingest::source::handover`]).
 //! - Nothing is deleted from the buffer that history does not verifiably hold.
-//! - A mail is in the ledger before it is sent, once per (kind, topic, recipient). So is word of a ride's end, from the
-//!   transaction that stores the end; it may be sent twice, under the same key, rather than not at all.
+//! - A mail is in the ledger before it is sent, once per (kind, topic, recipient), and never to whoever has unsubscribed. So
+//!   is word of a ride's end, from the transaction that stores the end; it may be sent twice, under the same key, rather
+//!   than not at all.
 //! - A message is a reading's line, a header's, a marker, a repeat, or kept with the reason why not; and counted.
 
 pub mod api;

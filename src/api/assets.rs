@@ -20,7 +20,16 @@ struct Static;
 /// A file that is compiled in.
 #[handler]
 pub(super) fn statics(request: &Request) -> Response {
-    let path = request.uri().path().trim_start_matches('/');
+    compiled_in(request, request.uri().path().trim_start_matches('/'))
+}
+
+/// The icon that browsers ask for where a page names none, as that of the API does.
+#[handler]
+pub(super) fn icon(request: &Request) -> Response {
+    compiled_in(request, "bike.svg")
+}
+
+fn compiled_in(request: &Request, path: &str) -> Response {
     let Some(file) = Static::get(path) else {
         return StatusCode::NOT_FOUND.into();
     };
@@ -100,11 +109,12 @@ pub(super) fn published(context: &ApiContext, day: NaiveDate) -> Vec<Link> {
     names.into_iter().filter_map(link).collect()
 }
 
-/// The path a request means, below a folder. None where it would leave the folder or name a hidden file.
+/// The path a request means, below a folder. None where it would leave the folder or name a hidden file, or one that the
+/// publisher keeps for itself.
 fn below(wanted: &str) -> Option<PathBuf> {
     let decoded = percent_decoded(wanted)?;
     let is_plain = |part: Component<'_>| match part {
-        Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
+        Component::Normal(name) => !name.to_string_lossy().starts_with(['.', '_']),
         _ => false,
     };
     let path = PathBuf::from(decoded.trim_end_matches('/'));

@@ -33,6 +33,14 @@ pub fn check_bind(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a request that does not name this machine: see [`Hosts::check`].
+///
+/// # Errors
+/// It names another.
+pub fn check_loopback_host(request: &Request) -> poem::Result<()> {
+    Hosts::new(None).check(request)
+}
+
 /// The host names this server answers to.
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
@@ -75,8 +83,16 @@ impl Hosts {
 
 impl Hosts {
     /// Refuses a request that changes something and that a page of another site sent: the visitor's browser may reach this
-    /// server where that site cannot.
+    /// server where that site cannot. What a mail's own link allows is allowed from anywhere: whoever has the link could
+    /// send it without a browser, and mail programs show pages in frames that have no origin.
     pub(super) fn check_origin(&self, request: &Request) -> poem::Result<()> {
+        let path = request.uri().path();
+        if ["/unsubscribe/", "/resubscribe/"]
+            .iter()
+            .any(|of_mail| path.starts_with(of_mail))
+        {
+            return Ok(());
+        }
         let Some(origin) = request.header(header::ORIGIN).filter(|_| !request.method().is_safe()) else {
             return Ok(());
         };

@@ -29,6 +29,7 @@ use poem::{
     get,
     http::Method,
     middleware::Compression,
+    post,
     web::CompressionAlgo,
 };
 use poem_openapi::{
@@ -37,8 +38,8 @@ use poem_openapi::{
 };
 
 use contract::Contract;
-pub use guard::check_bind;
 use guard::{Etags, Hosts, RequestIds};
+pub use guard::{check_bind, check_loopback_host};
 pub use pages::check as check_pages;
 use problem::{Problems, Refusal};
 
@@ -225,12 +226,18 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .at("/outbox", get(pages::outbox_page))
         .at("/outbox/:message_id", get(pages::mail_page))
         .at("/outbox/:message_id/body", get(pages::mail_body))
+        .at(
+            "/unsubscribe/:token",
+            get(pages::unsubscribe_page).post(pages::stop_notices),
+        )
+        .at("/resubscribe/:token", post(pages::resume_notices))
         .at("/problems/:slug", get(pages::problem_page))
         .at("/healthz", get(health::healthz))
         .at("/readyz", get(health::readyz))
         .at("/metrics", get(health::metrics))
         .nest_no_strip("/reports", get(assets::reports))
         .nest("/static", get(assets::statics))
+        .at("/favicon.ico", get(assets::icon))
         .with(Etags)
         .with(Compression::new().algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR]));
     let feed = Arc::new(live::Feed::new(&context));

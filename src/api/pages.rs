@@ -4,8 +4,10 @@
 
 mod jobs;
 mod sample;
+mod unsubscribe;
 
 pub(super) use jobs::{jobs_page, run_again, window_page};
+pub(super) use unsubscribe::{resume_notices, stop_notices, unsubscribe_page};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};

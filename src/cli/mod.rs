@@ -14,6 +14,7 @@ pub mod output;
 pub mod plan;
 pub mod rejected;
 pub mod remote;
+pub mod report;
 pub mod restore;
 pub mod rider;
 pub mod run;
@@ -21,6 +22,7 @@ pub mod run;
 mod schedule_tests;
 pub mod serve;
 pub mod simulate;
+pub mod site;
 pub mod status;
 mod words;
 
@@ -49,10 +51,10 @@ use crate::{
         source::{KafkaConfig, probe::probe},
     },
     jobs::sql_files,
-    logging, notify, report,
+    logging, notify,
     scheduler::plan::late,
     store::{
-        Store, daily_table,
+        Store, daily_table, mail_reader,
         outbox::{self as outbox_ledger, MailState},
     },
     template::TemplateError,
@@ -79,6 +81,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Put a backup back.
     Restore(restore::RestoreArgs),
+    /// Edit the reports' templates with a day's page, PDF and mail in view.
+    Report(report::ReportArgs),
     /// Print the OpenAPI document.
     Openapi,
     #[command(flatten)]
@@ -106,6 +110,8 @@ pub enum StoreCommand {
     Alerts(alerts::AlertsArgs),
     /// Settle things for single riders: their own heart-rate limits.
     Rider(rider::RiderArgs),
+    /// Look at the published site's editions, and go back to one.
+    Site(site::SiteArgs),
     /// Copy everything while bikes ride.
     Backup(backup::BackupArgs),
 }
@@ -151,6 +157,7 @@ impl StoreCommand {
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
             StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
+            StoreCommand::Site(args) => site::site(args, app, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
     }
@@ -183,14 +190,13 @@ impl StoreCommand {
 
     /// Whether it only looks: then a data folder without a database is an empty one, and stays so.
     fn only_reads(&self) -> bool {
+        if let StoreCommand::Site(args) = self {
+            return args.only_reads();
+        }
         matches!(
             self,
-            StoreCommand::Plan(_)
-                | StoreCommand::Status(_)
-                | StoreCommand::Outbox(_)
-                | StoreCommand::Rejected(_)
-                | StoreCommand::Alerts(_)
-        )
+            StoreCommand::Plan(_) | StoreCommand::Status(_) | StoreCommand::Rejected(_) | StoreCommand::Alerts(_)
+        ) || matches!(self, StoreCommand::Outbox(args) if !matches!(args.action, outbox::Action::Unsubscribe { .. }))
     }
 }
 
@@ -200,9 +206,25 @@ fn mails(app: &App) -> anyhow::Result<plan::Mails> {
     let counts = outbox_ledger::counts(&connection, None)?;
     let waiting = counts.iter().find(|count| count.state == MailState::Waiting);
     let reported = outbox_ledger::topics(&connection, MessageKind::DailyReport)?;
+    let unsubscribed = mail_reader::unsubscribed(&connection)?;
+    let mailed = |recipients: &[String]| -> Vec<String> {
+        let is_mailed = |to: &String| {
+            !unsubscribed
+                .iter()
+                .any(|reader| reader.address.eq_ignore_ascii_case(to))
+        };
+        let words = recipients.iter().map(|to| {
+            if is_mailed(to) {
+                to.clone()
+            } else {
+                format!("{to} (unsubscribed)")
+            }
+        });
+        words.collect()
+    };
     Ok(plan::Mails {
-        report_to: app.settings.mail_to.clone(),
-        failures_to: app.settings.failure_recipients().to_vec(),
+        report_to: mailed(&app.settings.mail_to),
+        failures_to: mailed(app.settings.failure_recipients()),
         reported: reported.iter().filter_map(|topic| topic.parse().ok()).collect(),
         waiting: waiting.map_or(0, |count| count.mails),
     })
@@ -248,6 +270,7 @@ fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(&args, &settings),
         Command::Check(args) => check_everything(&args, &settings, &mut out),
         Command::Restore(args) => restore::restore(&args, &settings, &mut out),
+        Command::Report(args) => report::report(&args, &settings, &mut out),
         Command::Openapi => Ok(out.write_all(api::openapi_document().as_bytes())?),
         Command::Store(command) => store_command(&command, settings, &mut out),
     }
@@ -285,6 +308,8 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn O
     // Looking at nothing must not leave a database behind.
     let empty = if command.only_reads() && !settings.database().exists() {
         let empty = tempfile::tempdir()?;
+        // The site may be elsewhere, and it is looked at where it is.
+        settings.site = Some(settings.site());
         settings.data_dir = empty.path().to_owned();
         Some(empty)
     } else {
@@ -370,14 +395,14 @@ fn check_sql(settings: &Settings, schedule: Option<&Schedule>) -> Result<usize, 
 /// Renders every page and every mail from samples.
 fn check_templates(settings: &Settings) -> Result<usize, Vec<String>> {
     let templates = app::load_templates(settings).map_err(|error| vec![format!("{error:#}")])?;
-    let mails = notify::render::check(&templates, &report::sample_days());
+    let mails = notify::render::check(&templates, &crate::report::sample_days());
     let wrong = mails
         .into_iter()
         .chain(api::check_pages(&templates))
         .map(anyhow::Error::from);
     // By their place: a part that several pages share is wrong once, whichever sample it failed for.
     let mut problems = BTreeMap::new();
-    for error in report::check(&templates).into_iter().chain(wrong) {
+    for error in crate::report::check(&templates).into_iter().chain(wrong) {
         let (place, problem) = match error.downcast_ref::<TemplateError>() {
             Some(error @ TemplateError::Line { template, line, .. }) => ((template.clone(), *line), error.to_string()),
             _ => ((format!("{error:#}"), 0), format!("{error:#}")),
@@ -453,6 +478,8 @@ mod tests {
             "partials/chart.html",
             "partials/table.html",
             "partials/tiles.html",
+            "email/frame.html",
+            "email/unsubscribe.txt",
             "email/daily_report/subject.txt",
             "email/daily_report/body.txt",
             "email/daily_report/body.html",
@@ -477,6 +504,7 @@ mod tests {
             "web/mail.html",
             "web/problem.html",
             "web/nothing_published.html",
+            "web/unsubscribe.html",
         ];
         assert_eq!(check_with(&templates), Ok(names.len()), "every template is tried");
         let broken = tempfile::tempdir().unwrap();

@@ -7,9 +7,12 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::store::{
-    Store,
-    outbox::{self, Mail, MailState},
+use crate::{
+    domain::message::MessageKind,
+    store::{
+        Store, mail_reader,
+        outbox::{self, Mail, MailState},
+    },
 };
 
 /// Look after mails.
@@ -41,11 +44,26 @@ pub enum Action {
     Resend {
         /// Its id.
         id: Uuid,
+        /// Also one that was sent: it arrives twice.
+        #[arg(long)]
+        again: bool,
     },
     /// Give up a mail for good.
     Discard {
         /// Its id.
         id: Uuid,
+    },
+    /// List who unsubscribed from all notices, and since when.
+    Unsubscribed,
+    /// Send no more notices to an address, as its owner asked for.
+    Unsubscribe {
+        /// The address.
+        address: String,
+    },
+    /// Send notices to an address again.
+    Resubscribe {
+        /// The address.
+        address: String,
     },
 }
 
@@ -92,9 +110,24 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
             Some((_, payload)) => out.write_all(&payload)?,
             None => bail!("there is no mail {id}; `deloton outbox list` shows what there is"),
         },
-        Action::Resend { id } => {
+        Action::Resend { id, again } => {
+            let Some((mail, _)) = outbox::get(&connection, *id)? else {
+                bail!("there is no mail {id}; `deloton outbox list` shows what there is");
+            };
+            if mail.state == MailState::Sent && !again {
+                bail!("mail {id} was sent; with `--again` it is sent a second time");
+            }
+            let mut notices = MessageKind::MAILS.into_iter().filter(|kind| kind.is_notice());
+            if notices.any(|kind| kind.name() == mail.kind)
+                && mail_reader::is_unsubscribed(&connection, &mail.recipient)?
+            {
+                bail!(
+                    "mail {id} is a notice to somebody who has unsubscribed; `deloton outbox resubscribe` takes that back \
+                     where they ask for it"
+                );
+            }
             if !outbox::resend(&connection, *id)? {
-                bail!("mail {id} is not there, or is not one that failed or is not known to have arrived");
+                bail!("mail {id} is being sent right now");
             }
             writeln!(out, "mail {id} waits again")?;
         }
@@ -103,6 +136,32 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
                 bail!("mail {id} is not there, or was sent");
             }
             writeln!(out, "mail {id} is given up")?;
+        }
+        Action::Unsubscribed => {
+            let readers = mail_reader::unsubscribed(&connection)?;
+            for reader in &readers {
+                let since = reader.unsubscribed_at.unwrap_or_default();
+                writeln!(out, "{}  {}", since.format("%Y-%m-%d %H:%M UTC"), reader.address)?;
+            }
+            if readers.is_empty() {
+                writeln!(out, "nobody unsubscribed")?;
+            }
+        }
+        Action::Unsubscribe { address } => {
+            if !address.contains('@') {
+                bail!("`{address}` is no mail address");
+            }
+            if mail_reader::unsubscribe(&connection, address, store.clock().now())? {
+                writeln!(out, "no more notices go to {address}; what waits for it is discarded")?;
+            } else {
+                writeln!(out, "no notices went to {address} before")?;
+            }
+        }
+        Action::Resubscribe { address } => {
+            if !mail_reader::resubscribe(&connection, address)? {
+                bail!("{address} had not unsubscribed; `deloton outbox unsubscribed` lists who has");
+            }
+            writeln!(out, "notices go to {address} again")?;
         }
     }
     Ok(())

@@ -32,9 +32,9 @@ pub struct PlanArgs {
 /// What the plan tells of mails: who gets them, and which are written already.
 #[derive(Debug, Clone, Default)]
 pub struct Mails {
-    /// Recipients of the daily report.
+    /// Recipients of the daily report, those marked who unsubscribed.
     pub report_to: Vec<String>,
-    /// Recipients of mails about jobs that failed or are late.
+    /// Recipients of mails about jobs that failed or are late, likewise.
     pub failures_to: Vec<String>,
     /// Days whose report was mailed, or is in the send ledger: nobody gets it twice.
     pub reported: BTreeSet<NaiveDate>,

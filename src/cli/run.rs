@@ -101,6 +101,13 @@ pub fn dry_run(args: &RunArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
         for path in &plan.written {
             writeln!(out, "would write {path}")?;
         }
+        for path in &plan.deleted {
+            writeln!(out, "would delete {path}")?;
+        }
+        let deletes = match plan.deleted.len() {
+            0 => String::new(),
+            deletes => format!("{deletes} to delete, "),
+        };
         let before = if jobs.len() > 1 {
             ", before what it comes after has run"
         } else {
@@ -108,7 +115,7 @@ pub fn dry_run(args: &RunArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
         };
         writeln!(
             out,
-            "{} to write, {} unchanged{before}",
+            "{} to write, {deletes}{} unchanged{before}",
             counted(plan.written.len() as u64, "file"),
             plan.unchanged
         )?;

@@ -96,11 +96,11 @@ pub fn on_signal(stop: Arc<AtomicBool>) -> std::io::Result<()> {
 }
 
 /// Ctrl-C and SIGTERM, listened for from the moment this is made.
-struct Interruption(Option<[signal::unix::Signal; 2]>);
+pub(super) struct Interruption(Option<[signal::unix::Signal; 2]>);
 
 impl Interruption {
     /// To be made within a runtime.
-    fn listen() -> Self {
+    pub(super) fn listen() -> Self {
         let listen = |kind| signal::unix::signal(kind);
         let both = listen(signal::unix::SignalKind::interrupt())
             .and_then(|interrupt| Ok([interrupt, listen(signal::unix::SignalKind::terminate())?]));
@@ -113,7 +113,7 @@ impl Interruption {
     }
 
     /// Waits for either.
-    async fn heard(self) {
+    pub(super) async fn heard(self) {
         let Some([mut interrupt, mut terminate]) = self.0 else {
             return futures_util::future::pending().await;
         };
@@ -143,14 +143,14 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
         );
     }
     let acceptor = runtime
-        .block_on(TcpListener::bind(settings.listen).into_acceptor())
+        .block_on(TcpListener::bind(settings.listen()).into_acceptor())
         .with_context(|| {
             format!(
                 "cannot listen on {}; is another program listening there? choose another with --listen",
-                settings.listen
+                settings.listen()
             )
         })?;
-    let address = local_address(&acceptor).unwrap_or(settings.listen);
+    let address = local_address(&acceptor).unwrap_or(settings.listen());
     if matches!(settings.site(), Location::Directory(_)) {
         settings.served_at = Some(format!("http://{address}/reports"));
     }
@@ -171,7 +171,11 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         wrong.extend(schedule.ping_problems());
         wrong.extend(sql_problems(&schedule, jobs_dir(settings).as_deref()));
     }
-    wrong.extend(api::check_bind(settings.listen).err().map(|error| format!("{error:#}")));
+    wrong.extend(
+        api::check_bind(settings.listen())
+            .err()
+            .map(|error| format!("{error:#}")),
+    );
     if settings.source() == SourceKind::Kafka {
         let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());
         wrong.extend(kafka.err().map(|error| format!("{error:#}")));
@@ -188,7 +192,7 @@ pub(super) fn refuse(wrong: &[String]) -> anyhow::Result<()> {
     }
 }
 
-fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {
+pub(super) fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {
     acceptor
         .local_addr()
         .iter()

@@ -544,6 +544,10 @@ fn rest(status: &Status, out: &mut dyn Write) -> std::io::Result<()> {
         }
     };
     field(out, "mails", &states(|count| count.mails))?;
+    if status.unsubscribed > 0 {
+        let words = format!("{}: `deloton outbox unsubscribed`", grouped(status.unsubscribed));
+        field(out, "unsubscribed", &words)?;
+    }
     field(out, "ride exports", &states(|count| count.exports))?;
     field(out, "database", &size(status.database_bytes))?;
     field(out, "lake", &size(status.lake_bytes))?;

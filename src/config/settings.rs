@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -98,15 +98,9 @@ pub struct Settings {
     #[serde(skip, default = "two_hours")]
     pub lookback: TimeDelta,
 
-    /// Address the server listens on.
-    #[arg(
-        long,
-        global = true,
-        env = "DELOTON_LISTEN",
-        default_value = "127.0.0.1:8080",
-        value_name = "ADDR"
-    )]
-    pub listen: SocketAddr,
+    /// Address that is listened on. Default: 127.0.0.1:8080, and 127.0.0.1:8090 for `report preview`.
+    #[arg(long, global = true, env = "DELOTON_LISTEN", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
 
     /// The schedule. Default: `cron.toml` here, else the one compiled in.
     #[arg(long, global = true, env = "DELOTON_CRON", value_name = "FILE")]
@@ -222,6 +216,12 @@ impl Settings {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.now.map_or(Clock::System, Clock::Fixed)
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)))
     }
 
     /// Where lines come from.

@@ -24,6 +24,14 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
+    /// What is mailed to people.
+    pub const MAILS: [MessageKind; 4] = [
+        MessageKind::DailyReport,
+        MessageKind::HeartRateAlert,
+        MessageKind::JobFailure,
+        MessageKind::Restatement,
+    ];
+
     /// What leaves when a ride ends, in the order in which it does.
     pub const OF_RIDES: [MessageKind; 3] = [MessageKind::RideCsv, MessageKind::RideSns, MessageKind::RideWebhook];
 
@@ -44,13 +52,8 @@ impl MessageKind {
     /// The kind called `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let all = [
-            MessageKind::DailyReport,
-            MessageKind::HeartRateAlert,
-            MessageKind::JobFailure,
-            MessageKind::Restatement,
-        ];
-        all.into_iter()
+        MessageKind::MAILS
+            .into_iter()
             .chain(MessageKind::OF_RIDES)
             .find(|kind| kind.name() == name)
     }
@@ -67,10 +70,37 @@ impl MessageKind {
         MessageKind::OF_RIDES.contains(&self)
     }
 
+    /// Whether it is about the reader's own account, such as that it was opened or erased, and goes out whoever has
+    /// unsubscribed. Nothing that is mailed today is: all of it is notices that one may do without. A new kind has to be
+    /// decided about here, and nowhere else.
+    #[must_use]
+    pub fn is_account_matter(self) -> bool {
+        match self {
+            MessageKind::DailyReport
+            | MessageKind::HeartRateAlert
+            | MessageKind::JobFailure
+            | MessageKind::Restatement
+            | MessageKind::RideCsv
+            | MessageKind::RideSns
+            | MessageKind::RideWebhook => false,
+        }
+    }
+
+    /// Whether it is a mail that whoever has unsubscribed gets no more.
+    #[must_use]
+    pub fn is_notice(self) -> bool {
+        !self.is_of_ride() && !self.is_account_matter()
+    }
+
     /// The id of a message of this kind: a UUID (version 8) made of its kind, topic and recipient. The same message has the
-    /// same id wherever and whenever it is made.
+    /// same id wherever and whenever it is made, also where a mail address is spelt in other case.
     #[must_use]
     pub fn message_id(self, topic: &str, recipient: &str) -> Uuid {
+        let recipient = match self.is_of_ride() {
+            // A web address may mean something else in other case.
+            true => recipient.to_owned(),
+            false => recipient.to_lowercase(),
+        };
         let hash = hash_of(&[self.name().as_bytes(), topic.as_bytes(), recipient.as_bytes()]);
         let first = u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal");
         uuid::Builder::from_custom_bytes(first.to_be_bytes()).into_uuid()
@@ -122,6 +152,8 @@ pub struct Message {
     pub images: Vec<InlineImage>,
     /// Files attached.
     pub attachments: Vec<Attachment>,
+    /// The address at which its reader unsubscribes, as its text and HTML say it too; none where there is none.
+    pub unsubscribe_url: Option<String>,
 }
 
 impl Message {
@@ -131,10 +163,15 @@ impl Message {
         self.kind.message_id(&self.topic, &self.recipient)
     }
 
-    /// What the mail says, as a hash: every part a reader sees, nothing of who it goes to.
+    /// What the mail says, as a hash: every part a reader sees, nothing of who it goes to, nor the reader's own link.
     #[must_use]
     pub fn content_hash(&self) -> String {
-        let mut parts = vec![self.subject.as_bytes(), self.text.as_bytes(), self.html.as_bytes()];
+        let own = self.unsubscribe_url.as_deref().unwrap_or_default();
+        let [text, html] = [&self.text, &self.html].map(|part| match own {
+            "" => part.clone(),
+            own => part.replace(own, ""),
+        });
+        let mut parts = vec![self.subject.as_bytes(), text.as_bytes(), html.as_bytes()];
         for image in &self.images {
             parts.extend([image.content_id.as_bytes(), &image.png]);
         }
@@ -218,7 +255,17 @@ pub struct Attachment {
 
 #[cfg(test)]
 mod tests {
-    use super::is_reserved;
+    use super::{MessageKind, is_reserved};
+
+    #[test]
+    fn one_reader_has_one_mail_however_the_address_is_spelt_and_two_web_addresses_are_two() {
+        let id = |kind: MessageKind, recipient: &str| kind.message_id("2026-05-06", recipient);
+        let mail = MessageKind::DailyReport;
+        assert_eq!(id(mail, "CEO@Deloton.example"), id(mail, "ceo@deloton.example"));
+        assert_ne!(id(mail, "ceo@deloton.example"), id(mail, "cfo@deloton.example"));
+        let call = MessageKind::RideWebhook;
+        assert_ne!(id(call, "https://hooks.example/A"), id(call, "https://hooks.example/a"));
+    }
 
     #[test]
     fn addresses_for_examples_and_tests_are_known() {

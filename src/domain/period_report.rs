@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    report::{DayCount, HeadlineKey},
+    report::{Breakdowns, DayCount, HeadlineKey},
     window::Window,
 };
 
@@ -21,6 +21,9 @@ pub struct PeriodReport {
     pub headlines: Vec<PeriodHeadline>,
     /// Every day of it, oldest first.
     pub rides_per_day: Vec<DayCount>,
+    /// Who rode, how and where, on all of its days together.
+    #[serde(flatten)]
+    pub breakdowns: Breakdowns,
     /// Days of it that were never sealed: nothing of them is in any figure.
     pub missing_days: Vec<NaiveDate>,
     /// Days that are missing of the window before.

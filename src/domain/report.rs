@@ -35,31 +35,40 @@ pub struct DailyReport {
     pub rides_per_day: Vec<DayCount>,
     /// One entry an hour of the day, in order; 23 or 25 of them where the clocks change.
     pub rides_per_hour: Vec<HourCount>,
+    /// Who rode, how and where.
+    #[serde(flatten)]
+    pub breakdowns: Breakdowns,
+    /// How good the day's data is.
+    pub quality: Quality,
+}
+
+/// Who rode, how and where: what is told of groups of rides, of a day as well as of a week or a month.
+///
+/// Of a day, a group is not shown that has fewer than [`MIN_GROUP_RIDERS`] riders, or that would reveal such a one. Of several
+/// days, one is shown where each of them that has rides shows it: its figures are the sums of those, so they tell nothing
+/// that the days do not. How many different riders that were is not known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Breakdowns {
     /// Rides and time by gender: female, male, other, unknown.
     pub by_gender: Vec<Group>,
     /// Rides and time by age band, youngest first, unknown last.
     pub by_age_band: Vec<Group>,
     /// Rides, time and energy by age band and gender together: the bands of `by_age_band`, with the genders in the order of
     /// `by_gender`.
-    #[serde(default)]
     pub by_age_and_gender: Vec<AgeBand>,
-    /// Rides and time by town, most rides first; at most ten.
+    /// Rides and time by town, most rides first; at most ten. None of several days.
     pub by_city: Vec<Group>,
     /// Rides by how the rider came to us, most rides first, unknown last.
-    #[serde(default)]
     pub by_channel: Vec<Group>,
     /// Rides by postcode area, most rides first: only areas of enough riders are in it, and what is unknown.
-    #[serde(default)]
     pub by_postcode_area: Vec<Group>,
     /// Time by heart-rate zone, the lightest first, unknown last. A group's rides are those with any second in the zone.
-    #[serde(default)]
     pub heart_rate_zones: Vec<Group>,
     /// Rides by their mean power, bins of 20 W.
     pub power_per_ride: Histogram,
     /// Rides by their mean heart rate with contact, bins of 5 bpm.
     pub heart_rate_per_ride: Histogram,
-    /// How good the day's data is.
-    pub quality: Quality,
 }
 
 impl DailyReport {
@@ -231,7 +240,7 @@ pub struct Group {
     pub is_suppressed: bool,
     /// Rides.
     pub rides: Option<i64>,
-    /// Distinct riders.
+    /// Distinct riders; none of several days, where they are not known.
     pub riders: Option<i64>,
     /// Sum of durations.
     pub duration_seconds: Option<i64>,
@@ -255,7 +264,7 @@ pub struct Histogram {
     pub bin_width: f64,
     /// Every bin from the lowest to the highest that has rides, empty ones between included.
     pub bins: Vec<Bin>,
-    /// Median over rides; none without rides.
+    /// Median over rides; none without rides, and of several days.
     pub median: Option<f64>,
     /// Rides that have the value.
     pub rides: i64,

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 
 use super::notify::{Addresses, queue_message};
 use crate::{
-    notify::render::{self, Failing, FailureMail, JobFailure},
+    notify::render::{self, Failing, FailureMail, JobFailure, To},
     scheduler::plan::{Trouble, What},
     store::Store,
     template::Templates,
@@ -20,26 +20,24 @@ use crate::{
 ///
 /// # Errors
 /// When the ledger cannot be read or written, a template does not fit, or an address is not one.
-pub fn tell(
-    store: &Store,
-    templates: &Templates,
-    troubles: &[Trouble],
-    to: Addresses<'_>,
-    timezone: Tz,
-    public_url: Option<&str>,
-) -> Result<()> {
+pub fn tell(store: &Store, templates: &Templates, troubles: &[Trouble], to: Addresses<'_>, timezone: Tz) -> Result<()> {
     let failures = troubles
         .iter()
         .map(|trouble| failure(store, trouble))
         .collect::<Result<Vec<_>>>()?;
-    let jobs_url = public_url.map(|url| format!("{}/jobs", url.trim_end_matches('/')));
+    let jobs_url = to.public_url.map(|url| format!("{}/jobs", url.trim_end_matches('/')));
     let mail = FailureMail {
         failures: &failures,
         timezone,
         jobs_url: jobs_url.as_deref(),
     };
     for recipient in to.to {
-        let message = render::job_failures(templates, &mail, recipient)?;
+        let unsubscribe_url = to.unsubscribe_url(store, recipient)?;
+        let reader = To {
+            address: recipient,
+            unsubscribe_url: unsubscribe_url.as_deref(),
+        };
+        let message = render::job_failures(templates, &mail, reader)?;
         queue_message(store, &message, to.from).with_context(|| {
             let jobs: Vec<_> = troubles.iter().map(|trouble| trouble.job.as_str()).collect();
             format!(
@@ -130,18 +128,10 @@ mod tests {
         let to = Addresses {
             from: "Deloton <reports@x.example>",
             to: &recipients,
+            public_url: Some("https://x.example/"),
         };
         let templates = Templates::load(None).unwrap();
-        let told = || {
-            tell(
-                &store,
-                &templates,
-                &troubles,
-                to,
-                Tz::Europe__London,
-                Some("https://x.example/"),
-            )
-        };
+        let told = || tell(&store, &templates, &troubles, to, Tz::Europe__London);
         told().unwrap();
         told().unwrap();
         let connection = store.connection().unwrap();

@@ -17,10 +17,10 @@ use crate::{
     },
     notify::{
         Notifier, mime,
-        render::{self, DailyMail},
+        render::{self, DailyMail, To},
     },
     store::{
-        Store,
+        Store, mail_reader,
         outbox::{self, Enqueued, MailState, Which},
         report::{keep_mailed_report, mailed_report},
     },
@@ -34,6 +34,36 @@ pub struct Addresses<'a> {
     pub from: &'a str,
     /// The daily report's recipients.
     pub to: &'a [String],
+    /// Where people reach this server: there they unsubscribe. None where they do not.
+    pub public_url: Option<&'a str>,
+}
+
+impl Addresses<'_> {
+    /// Where whoever has `address` unsubscribes.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub fn unsubscribe_url(&self, store: &Store, address: &str) -> Result<Option<String>> {
+        let Some(public_url) = self.public_url else {
+            return Ok(None);
+        };
+        let token = mail_reader::token(&*store.connection()?, address)?;
+        Ok(Some(format!(
+            "{}/unsubscribe/{token}",
+            public_url.trim_end_matches('/')
+        )))
+    }
+}
+
+/// The mails of a day, by what became of them when they were to be queued.
+#[derive(Debug, Default, Clone, Copy)]
+struct Queued {
+    /// Written.
+    new: u64,
+    /// There before.
+    known: u64,
+    /// Not written, as their readers unsubscribed.
+    unsubscribed: u64,
 }
 
 /// For whom a day's mail is written.
@@ -59,8 +89,8 @@ pub struct Sender<'s> {
 /// Queues the day's mail, then sends. Without recipients there is nothing to do.
 ///
 /// # Errors
-/// When a template does not fit, an address is not one, the ledger cannot be written, a recipient does not have the
-/// mail afterwards, or the run was cancelled.
+/// When a template does not fit, an address is not one, the ledger cannot be written, a recipient who did not unsubscribe
+/// does not have the mail afterwards, or the run was cancelled.
 pub fn notify(
     store: &Store,
     sender: Sender<'_>,
@@ -81,40 +111,52 @@ pub fn notify(
     let day = mail.report.day;
     let was_mailed = mailed_report(store, day)?.is_some();
     let is_closed = was_mailed && readers == For::FirstReaders;
-    let (queued, known) = queue(store, templates, mail, addresses, is_closed)
+    let queued = queue(store, templates, mail, addresses, is_closed)
         .with_context(|| format!("failed to queue the daily mail of {day}"))?;
     if !was_mailed {
         keep_mailed_report(store, day, &mail.report.figures())?;
     }
     let drained = drain(store, Which::Other, &|_| notifier, runtime, cancel)?;
     check_delivered(store, &day.to_string(), drained.reason.as_deref())?;
-    Ok(JobStatus::done()
-        .count("mails_queued", queued)
-        .count("mails_known", known)
-        .count("mails_sent", drained.sent))
+    let status = JobStatus::done()
+        .count("mails_queued", queued.new)
+        .count("mails_known", queued.known)
+        .count("mails_sent", drained.sent);
+    let unsubscribed = queued.unsubscribed + drained.unsubscribed;
+    Ok(if unsubscribed > 0 {
+        status.count("mails_unsubscribed", unsubscribed)
+    } else {
+        status
+    })
 }
 
-/// How many mails were written, and how many were there before; where the list `is_closed`, nobody comes onto it.
+/// Writes the mails; where the list `is_closed`, nobody comes onto it.
 fn queue(
     store: &Store,
     templates: &Templates,
     mail: &DailyMail<'_>,
     addresses: Addresses<'_>,
     is_closed: bool,
-) -> Result<(u64, u64)> {
-    let (mut queued, mut known) = (0, 0);
+) -> Result<Queued> {
+    let mut queued = Queued::default();
     for recipient in addresses.to {
         let id = MessageKind::DailyReport.message_id(&mail.report.day.to_string(), recipient);
         if is_closed && outbox::get(&*store.connection()?, id)?.is_none() {
             continue;
         }
-        let message = render::daily_report(templates, mail, recipient)?;
+        let unsubscribe_url = addresses.unsubscribe_url(store, recipient)?;
+        let to = To {
+            address: recipient,
+            unsubscribe_url: unsubscribe_url.as_deref(),
+        };
+        let message = render::daily_report(templates, mail, to)?;
         match queue_message(store, &message, addresses.from)? {
-            Enqueued::Queued => queued += 1,
-            Enqueued::AlreadyThere => known += 1,
+            Enqueued::Queued => queued.new += 1,
+            Enqueued::AlreadyThere => queued.known += 1,
+            Enqueued::Unsubscribed => queued.unsubscribed += 1,
         }
     }
-    Ok((queued, known))
+    Ok(queued)
 }
 
 /// Queues word that the day was restated for those who have its mail from before that, if a figure moved by more than
@@ -155,7 +197,12 @@ pub fn queue_restatement(
         if first.is_none_or(|(first, _)| first.created_at >= restatement.restated_at) {
             continue;
         }
-        let message = render::restatement(templates, &mail, recipient)?;
+        let unsubscribe_url = addresses.unsubscribe_url(store, recipient)?;
+        let to = To {
+            address: recipient,
+            unsubscribe_url: unsubscribe_url.as_deref(),
+        };
+        let message = render::restatement(templates, &mail, to)?;
         if queue_message(store, &message, addresses.from)? == Enqueued::Queued {
             queued += 1;
         }
@@ -166,7 +213,7 @@ pub fn queue_restatement(
     Ok(queued)
 }
 
-/// Queues one mail, unless it was queued before. It leaves with the next run that sends.
+/// Queues one mail, unless it was queued before or its reader has unsubscribed. It leaves with the next run that sends.
 ///
 /// # Errors
 /// When an address is not one, or the ledger cannot be written.
@@ -227,6 +274,10 @@ mod tests {
 
         /// Has the mail written; answers how many there are that were not before.
         fn mailed(&self, report: &DailyReport, to: &[&str], readers: For) -> u64 {
+            self.run(report, to, readers).counts["mails_queued"]
+        }
+
+        fn run(&self, report: &DailyReport, to: &[&str], readers: For) -> JobStatus {
             let to: Vec<_> = to.iter().map(|&to| to.to_owned()).collect();
             let (mail, addresses) = (mail(report), addresses(&to));
             let sender = Sender {
@@ -234,8 +285,7 @@ mod tests {
                 runtime: self.runtime.handle(),
                 cancel: &Cancel::default(),
             };
-            let status = notify(&self.store, sender, &self.templates, &mail, addresses, readers);
-            status.unwrap().counts["mails_queued"]
+            notify(&self.store, sender, &self.templates, &mail, addresses, readers).unwrap()
         }
 
         fn restated(&self, report: &DailyReport, percent: u32) -> u64 {
@@ -258,6 +308,7 @@ mod tests {
         Addresses {
             from: "Deloton <reports@x.example>",
             to,
+            public_url: Some("https://bikes.example/"),
         }
     }
 
@@ -318,5 +369,91 @@ mod tests {
         let again = restated(&world.store, HeadlineKey::Rides, 6_000.0, 1);
         assert_eq!(world.mailed(&again, &[CEO, NEW], For::FirstReaders), 0);
         assert_eq!(world.mailed(&again, &[CEO, NEW], For::Everybody), 1);
+    }
+
+    #[test]
+    fn a_run_for_those_alone_who_unsubscribed_does_well_and_counts_them() {
+        let world = World::new();
+        let connection = world.store.connection().unwrap();
+        mail_reader::unsubscribe(&connection, CEO, world.store.clock().now()).unwrap();
+        let status = world.run(&report(), &[CEO], For::Everybody);
+        assert_eq!(
+            (status.counts["mails_queued"], status.counts["mails_unsubscribed"]),
+            (0, 1)
+        );
+        mail_reader::resubscribe(&connection, CEO).unwrap();
+        let status = world.run(&report(), &[CEO], For::Everybody);
+        assert_eq!(status.counts["mails_sent"], 1);
+        assert_eq!(status.counts.get("mails_unsubscribed"), None);
+    }
+
+    #[test]
+    fn a_mail_that_waits_when_its_reader_unsubscribes_is_discarded_and_fails_no_run() {
+        let world = World::new();
+        let report = report();
+        let connection = world.store.connection().unwrap();
+        let to = [CEO.to_owned()];
+        queue(&world.store, &world.templates, &mail(&report), addresses(&to), false).unwrap();
+        mail_reader::unsubscribe(&connection, CEO, world.store.clock().now()).unwrap();
+        let status = world.run(&report, &[CEO], For::Everybody);
+        assert_eq!(status.counts["mails_sent"], 0);
+        assert!(status.counts["mails_unsubscribed"] >= 1, "{status:?}");
+        let listed = outbox::list(&connection, Some(MailState::Discarded), 10).unwrap();
+        assert_eq!(listed[0].detail.as_deref(), Some("unsubscribed"));
+    }
+
+    #[test]
+    fn each_reader_has_a_link_of_their_own_that_is_the_same_in_every_mail() {
+        let world = World::new();
+        let to = [CEO.to_owned(), NEW.to_owned()];
+        let link = |to: &str| addresses(&[]).unsubscribe_url(&world.store, to).unwrap().unwrap();
+        assert_eq!(link(CEO), link(CEO));
+        assert_ne!(link(CEO), link(NEW));
+        assert!(
+            link(CEO).starts_with("https://bikes.example/unsubscribe/"),
+            "{}",
+            link(CEO)
+        );
+        queue(&world.store, &world.templates, &mail(&report()), addresses(&to), false).unwrap();
+        let connection = world.store.connection().unwrap();
+        for own in [CEO, NEW] {
+            let id = MessageKind::DailyReport.message_id(&report().day.to_string(), own);
+            let (_, bytes) = outbox::get(&connection, id).unwrap().unwrap();
+            let sent = mail_parser::MessageParser::default().parse(&bytes).unwrap();
+            let other = if own == CEO { NEW } else { CEO };
+            for part in [sent.body_text(0).unwrap(), sent.body_html(0).unwrap()] {
+                assert!(part.contains(&link(own)) && !part.contains(&link(other)), "{part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_fattest_day_is_not_cut_by_mail_readers() {
+        let url = format!("https://{}.example/daily/2025-03-04/index.html", "reports.".repeat(20));
+        let own = format!("https://bikes.example/unsubscribe/{}", "0f".repeat(16));
+        for mut report in sample_days() {
+            report.quality.alerts = 1_000_000;
+            report.quality.has_many_alerts = true;
+            report.quality.lines.rejected = 1_000_000;
+            report.seal_count = 9;
+            for headline in &mut report.headlines {
+                headline.value = headline.value.map(|value| value * 1e6);
+            }
+            let mail = DailyMail {
+                chart_png: b"png",
+                page_url: Some(&url),
+                index_url: Some(&url),
+                ..mail(&report)
+            };
+            let to = To {
+                address: CEO,
+                unsubscribe_url: Some(&own),
+            };
+            let message = render::daily_report(&Templates::load(None).unwrap(), &mail, to).unwrap();
+            // Encoded for the way, letters beyond ASCII and the ends of lines take more.
+            let sealed = mime::seal(&message, "reports@x.example", report.ends_at).unwrap();
+            assert!(sealed.mime.len() < render::HTML_MAX_BYTES, "{}", sealed.mime.len());
+            assert!(message.html.len() > 5_000, "it is the mail with everything in it");
+        }
     }
 }

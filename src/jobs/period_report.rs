@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 use super::{
     publish::files_below,
-    report::{self, write_artifacts},
+    report::{self, write_artifacts, write_static},
 };
 use crate::{
     domain::{
@@ -42,10 +42,10 @@ pub fn run(store: &Store, templates: &Templates, window: Window) -> Result<JobSt
     let days = made.rides_per_day.len() as u64;
     let mut rendered = rendered(&folder, window.period().context("an instant has no report")?)?;
     rendered.insert(window);
-    let mut bytes = write(&folder, &made, &rendered, templates)?;
+    let mut bytes = write_static(&folder)? + write(&folder, &made, &rendered, templates)?;
     let Beside { previous, next } = beside(&rendered, window);
     for other in [previous, next].into_iter().flatten() {
-        if let Some(report) = read(&folder, other)? {
+        if let Some(report) = read_report(&folder, other)? {
             bytes += write(&folder, &report, &rendered, templates)?;
         }
     }
@@ -94,7 +94,7 @@ pub fn site(data_dir: &Path) -> Result<(Vec<Item>, Vec<PeriodEntry>)> {
                 &place(&folder, window),
                 &format!("{}/{window}/", folder_of(period)),
             )?);
-            entries.extend(read(&folder, window)?.as_ref().map(PeriodEntry::of));
+            entries.extend(read_report(&folder, window)?.as_ref().map(PeriodEntry::of));
         }
     }
     Ok((items, entries))
@@ -107,7 +107,11 @@ fn place(folder: &Path, window: Window) -> PathBuf {
         .join(window.to_string())
 }
 
-fn read(folder: &Path, window: Window) -> Result<Option<PeriodReport>> {
+/// The report of a week or a month that was rendered, as its JSON has it; none where it was not.
+///
+/// # Errors
+/// When the file is damaged.
+pub fn read_report(folder: &Path, window: Window) -> Result<Option<PeriodReport>> {
     let path = place(folder, window).join("report.json");
     if !path.exists() {
         return Ok(None);

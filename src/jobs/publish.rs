@@ -1,7 +1,8 @@
 //! Publishes the report site.
 //!
-//! 1. Put what changed where the site is, leaves first.
-//! 2. Record it in `ops.publication`.
+//! 1. See whether what is new is fit to be read ([`gate`](super::gate)).
+//! 2. Put it where the site is, leaves first; delete what is not there any more.
+//! 3. Record it in `ops.publication`.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -14,7 +15,7 @@ use crate::{
         cancel::{Cancel, Cancelled},
         run::JobStatus,
     },
-    publish::{Item, Publisher},
+    publish::{Item, NewEdition, PublishStatus, Publisher},
     store::{
         Store,
         publication::{self, Publication},
@@ -24,7 +25,7 @@ use crate::{
 /// While the site is written, whether that is still wanted is looked at this often.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Publishes `items` and records it under `run_id`.
+/// Publishes `items` as `edition` asks for, and records it under `run_id`.
 ///
 /// # Errors
 /// When the site could not be published, or that could not be recorded; when the run was cancelled: the next one goes on.
@@ -32,6 +33,7 @@ pub fn publish(
     store: &Store,
     publisher: &Publisher,
     items: &[Item],
+    edition: &NewEdition<'_>,
     run_id: Option<Uuid>,
     runtime: &Handle,
     cancel: &Cancel,
@@ -39,23 +41,40 @@ pub fn publish(
     let target = publisher.target();
     let publish = async {
         tokio::select! {
-            status = publisher.publish(items) => Ok(status?),
+            status = publisher.publish(items, edition) => Ok(status?),
             cancelled = cancelled(cancel) => Err(anyhow::Error::new(cancelled)),
         }
     };
     let status = runtime
         .block_on(publish)
         .with_context(|| format!("failed to publish the site to `{target}`"))?;
+    record(store, &target, &status, run_id)?;
+    if let Some(edition) = status.edition {
+        tracing::info!(site = target, "edition {edition} of the site is out");
+    }
+    Ok(JobStatus::done()
+        .count("files_written", status.written.len() as u64)
+        .count("files_deleted", status.deleted.len() as u64)
+        .count("files_unchanged", status.unchanged as u64))
+}
+
+/// Records in the ledger what was done to the site in `target`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn record(store: &Store, target: &str, status: &PublishStatus, run_id: Option<Uuid>) -> Result<()> {
     let publication = Publication {
-        target: &target,
+        target,
         run_id,
         written: status.written.len() as u64,
+        deleted: status.deleted.len() as u64,
         unchanged: status.unchanged as u64,
     };
-    publication::record(&*store.connection()?, &publication, store.clock().now())?;
-    Ok(JobStatus::done()
-        .count("files_written", publication.written)
-        .count("files_unchanged", publication.unchanged))
+    Ok(publication::record(
+        &*store.connection()?,
+        &publication,
+        store.clock().now(),
+    )?)
 }
 
 /// Answers when the run was cancelled.

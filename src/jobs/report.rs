@@ -1,68 +1,86 @@
 //! Renders a day's report into `reports/<day>/` of the data folder: page, PDF, JSON, CSV.
 //!
-//! 1. Render the day. What its first report says is kept: a restated one says what moved.
-//! 2. Render the days before and after it again, since they link to it.
-//! 3. Render those of the days after it again that are compared with it and now say something else: it may have been
-//!    restated.
+//! What its first report says is kept: a restated one says what moved.
+//!
+//! 1. Where the day says something else than before, render those of the days after it again that are compared with it.
+//! 2. Where it had no report, render the days before and after it again, since they link to it.
+//! 3. Render the day. Last: a run that was cut short leaves what the day said before, so that the next one does all again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::ErrorKind,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 
-use super::{period_report, publish::files_below};
+use super::{parallel::in_parts, period_report, publish::files_below};
 use crate::{
     domain::{artifact::Artifact, report::DailyReport, run::JobStatus},
     publish::Item,
     report::{
         html::Neighbours,
-        model::{self, HISTORY_DAYS, ReportRule},
-        site::{self, Reported, daily_artifacts, site_artifacts},
+        model::{HISTORY_DAYS, ReportRule, Tables},
+        site::{self, Reported, Site, daily_artifacts, site_artifacts, static_artifacts},
     },
     store::{
         Store,
         report::{FirstReport, keep_first_report},
     },
-    template::Templates,
 };
+
+/// Days whose tables are read together.
+const DAYS_AT_ONCE: i32 = 64;
 
 /// Renders the report of `day`, and again those that it bears on. The status counts its `rides`, the `bytes` written,
 /// and the `reports_compared_anew`: those of later days whose comparisons changed.
 ///
 /// # Errors
 /// When a daily table is missing, naming the job to run; when something cannot be rendered or written.
-pub fn run(store: &Store, rule: &ReportRule, templates: &Templates, day: NaiveDate) -> Result<JobStatus> {
+pub fn run(store: &Store, rule: &ReportRule, site: Site<'_>, day: NaiveDate) -> Result<JobStatus> {
     let folder = folder(store.data_dir());
-    let report = model::build(store, rule, day)?;
+    let tables = Tables::read(store, day, day)?;
+    let report = tables.report(rule, day)?;
     let rides = report.rides();
-    if rule.day.finished_at(day) <= store.clock().now() {
+    if rule.day.finished_at(day) <= store.clock().now() && !tables.has_first_report(day) {
         keep_first(store, &report)?;
     }
+    let rendered = Rendered::find(&folder)?;
+    let is_compared_anew = match read_report(&folder, day) {
+        Ok(before) => before.is_none_or(|before| !compare_alike(&before, &report)),
+        // It is about to be written anew.
+        Err(_) => true,
+    };
     let mut reports = BTreeMap::from([(day, report)]);
-    for later in rendered_days(&folder)?.range(day + Days::new(1)..=day + Days::new(HISTORY_DAYS)) {
-        store.check()?;
-        match model::build(store, rule, *later) {
-            Ok(report) if site::json(&report)? != read(&folder, *later)?.unwrap_or_default() => {
-                reports.insert(*later, report);
-            }
-            Ok(_) => {}
-            // Its own run is where that is a failure.
-            Err(error) => {
-                tracing::warn!("the report of {later} stays as it is, although it is compared with {day}: {error:#}");
+    if is_compared_anew {
+        let later: Vec<_> = rendered
+            .within(day + Days::new(1)..=day + Days::new(HISTORY_DAYS))
+            .collect();
+        // Their own runs are where it is a failure that one cannot be made.
+        for (later, report) in build_all(store, rule, &later, "stays as it is, although its days before changed")? {
+            if site::json(&report)? != read(&folder, later)?.unwrap_or_default() {
+                reports.insert(later, report);
             }
         }
     }
-    let bytes = write(store, &reports, templates)?;
+    let bytes = write(store, &reports, site)?;
     #[expect(clippy::cast_sign_loss, reason = "a count of rides")]
     Ok(JobStatus::done()
         .count("rides", rides as u64)
         .count("reports_compared_anew", reports.len() as u64 - 1)
         .count("bytes", bytes))
+}
+
+/// Whether two reports of a day say the same of what other days are compared with.
+fn compare_alike(before: &DailyReport, now: &DailyReport) -> bool {
+    let hours = |report: &DailyReport| -> Vec<_> {
+        let hours = report.rides_per_hour.iter();
+        hours.map(|hour| (hour.starts_at, hour.rides)).collect()
+    };
+    before.figures() == now.figures() && hours(before) == hours(now)
 }
 
 /// Keeps what the first report of a day says, so that a restated one can say what moved.
@@ -79,8 +97,9 @@ fn keep_first(store: &Store, report: &DailyReport) -> Result<()> {
 /// # Errors
 /// When the reports' folder cannot be read.
 pub fn missing(data_dir: &Path, days: &BTreeSet<NaiveDate>) -> Result<Vec<NaiveDate>> {
-    let rendered = rendered_days(&folder(data_dir))?;
-    Ok(days.difference(&rendered).copied().collect())
+    let folder = folder(data_dir);
+    let rendered = Rendered::find(&folder)?;
+    Ok(days.iter().copied().filter(|&day| !rendered.has(day)).collect())
 }
 
 /// Renders the reports of `days` from the store, and leaves out those that cannot be made, with a warning: one old day
@@ -88,33 +107,60 @@ pub fn missing(data_dir: &Path, days: &BTreeSet<NaiveDate>) -> Result<Vec<NaiveD
 ///
 /// # Errors
 /// When something cannot be rendered or written.
-pub fn put_back(store: &Store, rule: &ReportRule, templates: &Templates, days: &[NaiveDate]) -> Result<()> {
+pub fn put_back(store: &Store, rule: &ReportRule, site: Site<'_>, days: &[NaiveDate]) -> Result<()> {
+    let reports = build_all(store, rule, days, "is gone and cannot be made again")?;
+    write(store, &reports, site).map(drop)
+}
+
+/// The reports of `days`, which are in order, without those that cannot be made: of these it warns that they are `left`.
+fn build_all(
+    store: &Store,
+    rule: &ReportRule,
+    days: &[NaiveDate],
+    left: &str,
+) -> Result<BTreeMap<NaiveDate, DailyReport>> {
     let mut reports = BTreeMap::new();
-    for &day in days {
+    let warn = |day: NaiveDate, error: &anyhow::Error| tracing::warn!("the report of {day} {left}: {error:#}");
+    // Days of some weeks are read together: to ask for one takes as long as to ask for them.
+    for days in
+        days.chunk_by(|first, next| first.num_days_from_ce() / DAYS_AT_ONCE == next.num_days_from_ce() / DAYS_AT_ONCE)
+    {
         store.check()?;
-        match model::build(store, rule, day) {
-            Ok(report) => drop(reports.insert(day, report)),
-            Err(error) => tracing::warn!("the report of {day} is gone and cannot be made again: {error:#}"),
+        let (first, last) = (days[0], days[days.len() - 1]);
+        match Tables::read(store, first, last) {
+            Ok(tables) => {
+                for &day in days {
+                    match tables.report(rule, day) {
+                        Ok(report) => drop(reports.insert(day, report)),
+                        Err(error) => warn(day, &error),
+                    }
+                }
+            }
+            Err(error) => days.iter().for_each(|&day| warn(day, &error)),
         }
     }
-    write(store, &reports, templates).map(drop)
+    Ok(reports)
 }
 
 /// Everything that is published: every rendered day, week and month, and the site around them.
 ///
 /// # Errors
 /// When a rendered day cannot be read, or the index cannot be rendered.
-pub fn site(data_dir: &Path, templates: &Templates, site_url: Option<&str>) -> Result<Vec<Item>> {
+pub fn items(data_dir: &Path, site: Site<'_>) -> Result<Vec<Item>> {
     let folder = folder(data_dir);
     let (mut items, periods) = period_report::site(data_dir)?;
     let mut days = Reported::default();
-    for day in rendered_days(&folder)? {
+    for day in Rendered::find(&folder)?.all() {
         items.extend(files_below(&folder.join(day.to_string()), &format!("daily/{day}/"))?);
         if let Some(report) = read_report(&folder, day)? {
             days.add(report);
         }
     }
-    let around = site_artifacts(&days, &periods, templates, site_url)?;
+    let around = site_artifacts(&days, &periods, site)?;
+    // Pages that an earlier version rendered load what it had.
+    let earlier = files_below(&folder.join("static"), "static/")?;
+    let is_earlier = |item: &Item| around.iter().all(|artifact| artifact.path != item.path());
+    items.extend(earlier.into_iter().filter(is_earlier));
     items.extend(around.into_iter().map(Item::Rendered));
     Ok(items)
 }
@@ -155,18 +201,16 @@ fn json_of(folder: &Path, day: NaiveDate) -> PathBuf {
     folder.join(day.to_string()).join("report.json")
 }
 
-/// Writes `reports`, and again the days before and after each, since they link to it. Answers the bytes.
-fn write(store: &Store, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &Templates) -> Result<u64> {
+/// Writes `reports`, the oldest last, and before them the days before and after those that are new, since they link to
+/// them. Answers the bytes.
+fn write(store: &Store, reports: &BTreeMap<NaiveDate, DailyReport>, site: Site<'_>) -> Result<u64> {
     let folder = &folder(store.data_dir());
+    let mut bytes = write_static(folder)?;
+    let mut rendered = Rendered::find(folder)?;
+    let new: BTreeSet<_> = reports.keys().copied().filter(|&day| !rendered.has(day)).collect();
     // Only days that have a page can be linked to: one that is sealed may never be reported.
-    let mut days = rendered_days(folder)?;
-    days.extend(reports.keys());
-    let mut bytes = 0;
-    for (day, report) in reports {
-        store.check()?;
-        bytes += write_day(folder, report, neighbours(&days, *day), templates)?;
-    }
-    let beside = reports.keys().map(|day| neighbours(&days, *day));
+    rendered.coming = new.clone();
+    let beside = new.iter().map(|&day| rendered.beside(day));
     let mut beside: BTreeSet<_> = beside
         .flat_map(|beside| [beside.previous, beside.next])
         .flatten()
@@ -175,29 +219,44 @@ fn write(store: &Store, reports: &BTreeMap<NaiveDate, DailyReport>, templates: &
     for day in beside {
         store.check()?;
         if let Some(report) = read_report(folder, day)? {
-            bytes += write_day(folder, &report, neighbours(&days, day), templates)?;
+            bytes += write_day(folder, &report, rendered.beside(day), site)?;
         }
     }
+    let mut reports: Vec<&DailyReport> = reports.values().collect();
+    let first = (!reports.is_empty()).then(|| reports.remove(0));
+    let write = |reports: &[&DailyReport]| {
+        let written = reports.iter().map(|report| {
+            store.check()?;
+            write_day(folder, report, rendered.beside(report.day), site)
+        });
+        written.sum::<Result<u64>>()
+    };
+    bytes += in_parts(&reports, write).into_iter().sum::<Result<u64>>()?;
+    bytes += write(first.as_slice())?;
     Ok(bytes)
 }
 
-fn neighbours(days: &BTreeSet<NaiveDate>, day: NaiveDate) -> Neighbours {
-    Neighbours {
-        previous: days.range(..day).next_back().copied(),
-        next: days.range(day + Days::new(1)..).next().copied(),
-    }
+/// Writes a day's files. Answers the bytes.
+fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, site: Site<'_>) -> Result<u64> {
+    write_artifacts(folder, daily_artifacts(report, neighbours, site)?)
 }
 
-/// Writes a day's files. Answers the bytes.
-fn write_day(folder: &Path, report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<u64> {
-    write_artifacts(folder, daily_artifacts(report, neighbours, templates)?)
+/// Writes what pages load beside them: it is published as long as they are, also when later versions load something else.
+pub(super) fn write_static(folder: &Path) -> Result<u64> {
+    let new = static_artifacts().filter(|artifact| !folder.join(&artifact.path).exists());
+    write_artifacts(folder, new.collect())
 }
 
 /// Writes files aside and renames them, so that a reader finds each whole; `report.json` last, which says that all are
 /// there. Those of a day are at the top of `folder`. Answers the bytes.
 pub(super) fn write_artifacts(folder: &Path, mut artifacts: Vec<Artifact>) -> Result<u64> {
     let mut bytes = 0;
-    artifacts.sort_by_key(|artifact| artifact.path.ends_with("/report.json"));
+    artifacts.sort_by_key(|artifact| {
+        (
+            artifact.path.ends_with("/report.json"),
+            !artifact.path.starts_with("static/"),
+        )
+    });
     for artifact in artifacts {
         let path = folder.join(artifact.path.strip_prefix("daily/").unwrap_or(&artifact.path));
         // Hidden, so that one left behind by a crash is never published.
@@ -213,17 +272,53 @@ pub(super) fn write_artifacts(folder: &Path, mut artifacts: Vec<Artifact>) -> Re
     Ok(bytes)
 }
 
-/// Days that were rendered.
-fn rendered_days(folder: &Path) -> Result<BTreeSet<NaiveDate>> {
-    if !folder.exists() {
-        return Ok(BTreeSet::new());
+/// Days that were rendered. A folder whose files are not all there is found to be none when it is asked for: there may be
+/// thousands, and few are.
+struct Rendered<'a> {
+    folder: &'a Path,
+    folders: BTreeSet<NaiveDate>,
+    /// Those that are about to be.
+    coming: BTreeSet<NaiveDate>,
+}
+
+impl<'a> Rendered<'a> {
+    fn find(folder: &'a Path) -> Result<Self> {
+        let mut folders = BTreeSet::new();
+        if folder.exists() {
+            let reading = || format!("cannot read `{}`", folder.display());
+            for entry in fs::read_dir(folder).with_context(reading)? {
+                let name = entry.with_context(reading)?.file_name();
+                folders.extend(name.to_str().and_then(|name| name.parse::<NaiveDate>().ok()));
+            }
+        }
+        Ok(Rendered {
+            folder,
+            folders,
+            coming: BTreeSet::new(),
+        })
     }
-    let reading = || format!("cannot read `{}`", folder.display());
-    let mut days = BTreeSet::new();
-    for entry in fs::read_dir(folder).with_context(reading)? {
-        let name = entry.with_context(reading)?.file_name();
-        let day = name.to_str().and_then(|name| name.parse::<NaiveDate>().ok());
-        days.extend(day.filter(|&day| json_of(folder, day).exists()));
+
+    fn has(&self, day: NaiveDate) -> bool {
+        self.coming.contains(&day) || self.folders.contains(&day) && json_of(self.folder, day).exists()
     }
-    Ok(days)
+
+    fn all(&self) -> impl Iterator<Item = NaiveDate> {
+        self.folders.iter().copied().filter(|&day| self.has(day))
+    }
+
+    fn within(&self, days: RangeInclusive<NaiveDate>) -> impl Iterator<Item = NaiveDate> {
+        self.folders.range(days).copied().filter(|&day| self.has(day))
+    }
+
+    /// The days that the page of `day` links to.
+    fn beside(&self, day: NaiveDate) -> Neighbours {
+        let before =
+            [&self.folders, &self.coming].map(|days| days.range(..day).rev().copied().find(|&day| self.has(day)));
+        let after = day + Days::new(1);
+        let after = [&self.folders, &self.coming].map(|days| days.range(after..).copied().find(|&day| self.has(day)));
+        Neighbours {
+            previous: before.into_iter().flatten().max(),
+            next: after.into_iter().flatten().min(),
+        }
+    }
 }

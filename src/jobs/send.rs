@@ -1,8 +1,9 @@
 //! Sends what waits in the send ledger.
 //!
-//! 1. Claim the oldest mail that is due; from here on a crash shows.
-//! 2. Hand it to the notifier.
-//! 3. Record what became of it.
+//! 1. Discard what waits for those who unsubscribed since it was queued.
+//! 2. Claim the oldest mail that is due; from here on a crash shows.
+//! 3. Hand it to the notifier.
+//! 4. Record what became of it.
 //!
 //! Until nothing is due, or until the service cannot take more: then the rest waits for the next run.
 
@@ -23,6 +24,8 @@ use crate::{
 pub struct Drained {
     /// Mails sent.
     pub sent: u64,
+    /// Mails discarded, as their readers unsubscribed.
+    pub unsubscribed: u64,
     /// Mails that were not, and where each stands now.
     pub failed: Vec<MailState>,
     /// Why the last of them was not.
@@ -38,7 +41,12 @@ pub type By<'n> = &'n dyn Fn(&str) -> &'n Notifier;
 /// When a mail could not be sent or may not have been, saying why; all others were sent all the same. When the ledger
 /// cannot be read or written, or the run was cancelled.
 pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &Cancel) -> Result<JobStatus> {
-    let Drained { sent, failed, reason } = drain(store, which, by, runtime, cancel)?;
+    let Drained {
+        sent,
+        unsubscribed,
+        failed,
+        reason,
+    } = drain(store, which, by, runtime, cancel)?;
     if let Some(reason) = reason {
         let states: Vec<_> = failed.iter().map(|state| state.name()).collect();
         bail!(
@@ -48,10 +56,12 @@ pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &
             states.join(", ")
         );
     }
-    Ok(if sent == 0 {
-        JobStatus::idle()
-    } else {
-        JobStatus::done().count("mails_sent", sent)
+    Ok(match (sent, unsubscribed) {
+        (0, 0) => JobStatus::idle(),
+        (sent, 0) => JobStatus::done().count("mails_sent", sent),
+        (sent, unsubscribed) => JobStatus::done()
+            .count("mails_sent", sent)
+            .count("mails_unsubscribed", unsubscribed),
     })
 }
 
@@ -63,7 +73,10 @@ pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &
 pub fn drain(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &Cancel) -> Result<Drained> {
     let connection = store.connection()?;
     let clock = store.clock();
-    let mut drained = Drained::default();
+    let mut drained = Drained {
+        unsubscribed: outbox::discard_unsubscribed(&connection, clock.now())? as u64,
+        ..Drained::default()
+    };
     loop {
         cancel.check()?;
         let Some(envelope) = outbox::claim(&connection, which, clock.now())? else {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mail_builder::{
     MessageBuilder,
-    headers::{address::Address, content_type::ContentType, text::Text},
+    headers::{address::Address, content_type::ContentType, text::Text, url::URL},
     mime::{BodyPart, MimePart},
 };
 
@@ -34,14 +34,22 @@ pub fn seal(message: &Message, from: &str, date: DateTime<Utc>) -> Result<Envelo
     host_of(&message.recipient).ok_or(MimeError::BadAddress { whose: "recipient's" })?;
     let message_id = message.id();
     let subject = one_line(&message.subject);
-    let mime = MessageBuilder::new()
+    let mut mail = MessageBuilder::new()
         .from(Address::new_address(name.map(one_line), sender))
         .to(Address::new_address(None::<&str>, message.recipient.as_str()))
         .subject(subject.as_str())
         .date(date.timestamp())
         .message_id(format!("{message_id}@{host}"))
         // Keeps holiday notices and other robots from answering (RFC 3834).
-        .header("Auto-Submitted", Text::new("auto-generated"))
+        .header("Auto-Submitted", Text::new("auto-generated"));
+    if let Some(url) = &message.unsubscribe_url {
+        mail = mail.header("List-Unsubscribe", URL::new(url.as_str()));
+        // The button of mail programs: a POST that asks nothing more (RFC 8058), over https alone.
+        if url.starts_with("https://") {
+            mail = mail.header("List-Unsubscribe-Post", Text::new("List-Unsubscribe=One-Click"));
+        }
+    }
+    let mime = mail
         .body(body(message, &message_id.simple().to_string()))
         .write_to_vec()?;
     Ok(Envelope {
@@ -157,6 +165,7 @@ mod tests {
                 media_type: "application/pdf".to_owned(),
                 bytes: b"%PDF-1.7 \xff\x00".to_vec(),
             }],
+            unsubscribe_url: None,
         }
     }
 
@@ -233,6 +242,35 @@ mod tests {
         let other = seal(&other, FROM, at()).unwrap();
         assert_ne!(envelope.message_id, other.message_id);
         assert_eq!(envelope.content_hash, other.content_hash);
+    }
+
+    #[test]
+    fn a_mail_is_unsubscribed_from_with_one_click_and_over_https_alone() {
+        let link = |scheme: &str| format!("{scheme}://bikes.example.org/unsubscribe/{}", "0f".repeat(16));
+        let head = |url: Option<String>| {
+            let message = Message {
+                unsubscribe_url: url,
+                ..message()
+            };
+            let mime = String::from_utf8(seal(&message, FROM, at()).unwrap().mime).unwrap();
+            let (head, _) = mime.split_once("\r\n\r\n").unwrap();
+            // Unfolded, as RFC 5322 reads it.
+            head.replace("\r\n ", " ").replace("\r\n\t", " ")
+        };
+        let with = head(Some(link("https")));
+        let field = |head: &str, name: &str| -> Option<String> {
+            head.lines()
+                .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(":")?.trim().to_owned()))
+        };
+        assert_eq!(field(&with, "List-Unsubscribe"), Some(format!("<{}>", link("https"))));
+        assert_eq!(
+            field(&with, "List-Unsubscribe-Post").as_deref(),
+            Some("List-Unsubscribe=One-Click")
+        );
+        let plain = head(Some(link("http")));
+        assert!(field(&plain, "List-Unsubscribe").is_some());
+        assert_eq!(field(&plain, "List-Unsubscribe-Post"), None);
+        assert!(!head(None).contains("List-Unsubscribe"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
 /// The largest HTML part: Gmail cuts what is longer and hides the rest.
 pub const HTML_MAX_BYTES: usize = 90_000;
 
-/// The figures on the tiles of the daily mail.
+/// The figures on the tiles of the daily mail; the others are listed below its chart.
 const TILES: [HeadlineKey; 4] = [
     HeadlineKey::Rides,
     HeadlineKey::Riders,
@@ -26,16 +26,26 @@ const TILES: [HeadlineKey; 4] = [
     HeadlineKey::PowerWattsMean,
 ];
 
-/// The figures listed below its chart.
-const MORE: [HeadlineKey; 4] = [
-    HeadlineKey::NewRiders,
-    HeadlineKey::EnergyKilojoules,
-    HeadlineKey::LongestRideSeconds,
-    HeadlineKey::PowerWattsMax,
-];
-
 /// The daily mail's chart, as the template names it.
 const CHART: &str = "chart";
+
+/// Who a mail is to.
+#[derive(Debug, Clone, Copy)]
+pub struct To<'a> {
+    /// The address.
+    pub address: &'a str,
+    /// Where whoever has that address unsubscribes; none where that cannot be done over the web.
+    pub unsubscribe_url: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for To<'a> {
+    fn from(address: &'a str) -> Self {
+        To {
+            address,
+            unsubscribe_url: None,
+        }
+    }
+}
 
 /// What the daily mail is made of.
 #[derive(Debug, Clone, Copy)]
@@ -165,11 +175,17 @@ pub struct FailureMail<'a> {
 ///
 /// # Errors
 /// A template that does not fit.
-pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
+pub fn daily_report<'a>(
+    templates: &Templates,
+    mail: &DailyMail<'_>,
+    to: impl Into<To<'a>>,
+) -> Result<Message, TemplateError> {
     #[derive(Serialize)]
     struct Values<'a> {
         report: &'a DailyReport,
         rides: Option<&'a Headline>,
+        /// All of them, in the order they are shown.
+        headlines: &'a [Headline],
         tiles: Vec<&'a Headline>,
         more: Vec<&'a Headline>,
         page_url: Option<&'a str>,
@@ -183,12 +199,16 @@ pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str
         page_url,
         index_url,
     } = *mail;
-    let figures = |keys: [HeadlineKey; 4]| keys.into_iter().filter_map(|key| report.headline(key)).collect();
+    let (tiles, more) = report
+        .headlines
+        .iter()
+        .partition(|headline| TILES.contains(&headline.key));
     let values = Values {
         report,
         rides: report.headline(HeadlineKey::Rides),
-        tiles: figures(TILES),
-        more: figures(MORE),
+        headlines: &report.headlines,
+        tiles,
+        more,
         page_url,
         index_url,
         has_chart: !chart_png.is_empty(),
@@ -197,7 +217,7 @@ pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str
         templates,
         MessageKind::DailyReport,
         report.day.to_string(),
-        recipient,
+        to.into(),
         &values,
     )?;
     if !chart_png.is_empty() {
@@ -218,7 +238,11 @@ pub fn daily_report(templates: &Templates, mail: &DailyMail<'_>, recipient: &str
 ///
 /// # Errors
 /// A template that does not fit.
-pub fn restatement(templates: &Templates, mail: &DailyMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
+pub fn restatement<'a>(
+    templates: &Templates,
+    mail: &DailyMail<'_>,
+    to: impl Into<To<'a>>,
+) -> Result<Message, TemplateError> {
     #[derive(Serialize)]
     struct Values<'a> {
         report: &'a DailyReport,
@@ -235,7 +259,7 @@ pub fn restatement(templates: &Templates, mail: &DailyMail<'_>, recipient: &str)
         templates,
         MessageKind::Restatement,
         report.day.to_string(),
-        recipient,
+        to.into(),
         &values,
     )
 }
@@ -244,16 +268,16 @@ pub fn restatement(templates: &Templates, mail: &DailyMail<'_>, recipient: &str)
 ///
 /// # Errors
 /// A template that does not fit.
-pub fn heart_rate_alert(
+pub fn heart_rate_alert<'a>(
     templates: &Templates,
     alert: &HeartRateAlert,
-    recipient: &str,
+    to: impl Into<To<'a>>,
 ) -> Result<Message, TemplateError> {
     render(
         templates,
         MessageKind::HeartRateAlert,
         alert.topic.clone(),
-        recipient,
+        to.into(),
         alert,
     )
 }
@@ -265,7 +289,11 @@ const MOST_FAILURES: usize = 20;
 ///
 /// # Errors
 /// A template that does not fit.
-pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &str) -> Result<Message, TemplateError> {
+pub fn job_failures<'a>(
+    templates: &Templates,
+    mail: &FailureMail<'_>,
+    to: impl Into<To<'a>>,
+) -> Result<Message, TemplateError> {
     #[derive(Serialize)]
     struct Failure<'a> {
         job: &'a str,
@@ -323,12 +351,16 @@ pub fn job_failures(templates: &Templates, mail: &FailureMail<'_>, recipient: &s
         let at = newest.at.to_rfc3339_opts(SecondsFormat::Secs, true);
         format!("{} {} {at}", newest.job, newest.window)
     });
-    render(templates, MessageKind::JobFailure, topic, recipient, &values)
+    render(templates, MessageKind::JobFailure, topic, to.into(), &values)
 }
 
 /// What is wrong with the mails' templates: each is rendered from samples, the daily mail from those of `reports`.
 pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateError> {
-    let to = "someone@deloton.example";
+    let address = "someone@deloton.example";
+    let to = To {
+        address,
+        unsubscribe_url: Some("https://deloton.example/unsubscribe/0f"),
+    };
     let at = DateTime::UNIX_EPOCH;
     let mails = reports.iter().flat_map(|report| {
         [None, Some("https://site.example/index.html")]
@@ -340,6 +372,11 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
                     chart_png: url.map_or(&[], |_| b"png"),
                     page_url: url,
                     index_url: url,
+                };
+                // With every link, or with none.
+                let to = To {
+                    unsubscribe_url: url,
+                    ..to
                 };
                 [daily_report(templates, &mail, to), restatement(templates, &mail, to)]
             })
@@ -356,8 +393,9 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
             is_estimate: true,
             raised_at: at,
             timezone: "Europe/London".to_owned(),
-            sender: to.to_owned(),
+            sender: address.to_owned(),
         };
+        let to = if direction == "high" { to } else { address.into() };
         heart_rate_alert(templates, &alert, to)
     });
     let failure = |window, how| JobFailure {
@@ -380,6 +418,7 @@ pub fn check(templates: &Templates, reports: &[DailyReport]) -> Vec<TemplateErro
             timezone: Tz::Europe__London,
             jobs_url: (failures.len() > 1).then_some("https://deloton.example/jobs"),
         };
+        let to = if failures.len() > 1 { to } else { address.into() };
         job_failures(templates, &mail, to)
     });
     mails.chain(alerts).chain(failures).filter_map(Result::err).collect()
@@ -389,10 +428,21 @@ fn render(
     templates: &Templates,
     kind: MessageKind,
     topic: String,
-    recipient: &str,
+    to: To<'_>,
     values: &impl Serialize,
 ) -> Result<Message, TemplateError> {
-    let part = |file: &str| templates.render(&format!("email/{}/{file}", kind.name()), values);
+    #[derive(Serialize)]
+    struct WithLink<'a, V> {
+        #[serde(flatten)]
+        values: &'a V,
+        unsubscribe_url: Option<&'a str>,
+    }
+    let unsubscribe_url = to.unsubscribe_url.filter(|_| kind.is_notice());
+    let values = WithLink {
+        values,
+        unsubscribe_url,
+    };
+    let part = |file: &str| templates.render(&format!("email/{}/{file}", kind.name()), &values);
     let html = part("body.html")?;
     if html.len() > HTML_MAX_BYTES {
         let (size, name) = (html.len(), kind.name());
@@ -403,19 +453,20 @@ fn render(
     Ok(Message {
         kind,
         topic,
-        recipient: recipient.to_owned(),
+        recipient: to.address.to_owned(),
         subject: part("subject.txt")?.trim().to_owned(),
-        text: part("body.txt")?,
+        text: format!("{}\n", part("body.txt")?.trim_end()),
         html,
         images: Vec::new(),
         attachments: Vec::new(),
+        unsubscribe_url: unsubscribe_url.map(str::to_owned),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::report::{Histogram, Lines, Quality};
+    use crate::domain::report::{Breakdowns, Lines, Quality};
 
     fn headline(key: HeadlineKey, value: f64, week_before: f64) -> Headline {
         let mut last_28_days: Vec<_> = (0..27).map(|day| Some(week_before + f64::from(day % 3))).collect();
@@ -448,20 +499,13 @@ mod tests {
                 headline(HeadlineKey::DurationSeconds, 5_240_000.0, 4_900_000.0),
                 headline(HeadlineKey::EnergyKilojoules, 990_000.0, 900_000.0),
                 headline(HeadlineKey::PowerWattsMean, 187.0, 190.0),
+                headline(HeadlineKey::HeartRateBpmMean, 141.0, 138.0),
                 headline(HeadlineKey::LongestRideSeconds, 5040.0, 5100.0),
                 headline(HeadlineKey::PowerWattsMax, 1204.0, 1300.0),
             ],
             rides_per_day: Vec::new(),
             rides_per_hour: Vec::new(),
-            by_gender: Vec::new(),
-            by_age_band: Vec::new(),
-            by_age_and_gender: Vec::new(),
-            by_city: Vec::new(),
-            by_channel: Vec::new(),
-            by_postcode_area: Vec::new(),
-            heart_rate_zones: Vec::new(),
-            power_per_ride: Histogram::default(),
-            heart_rate_per_ride: Histogram::default(),
+            breakdowns: Breakdowns::default(),
             quality: Quality {
                 alerts: 2,
                 lines: Lines {
@@ -488,6 +532,91 @@ mod tests {
     fn the_subject_says_the_day_and_the_one_thing_that_matters() {
         let subject = daily(&report(), None).subject.replace('\u{202f}', " ");
         assert_eq!(subject, "Deloton, Tue 4 Mar: 3,412 rides (▲ 12 %)");
+    }
+
+    #[test]
+    fn more_alerts_than_usual_are_said_first() {
+        let mut alarming = report();
+        alarming.quality.alerts = 6;
+        alarming.quality.has_many_alerts = true;
+        let mail = daily(&alarming, None);
+        assert_eq!(
+            mail.subject.replace('\u{202f}', " "),
+            "Deloton, Tue 4 Mar: 6 heart-rate alerts, 3,412 rides (▲ 12 %)"
+        );
+        for part in [&mail.text, &mail.html] {
+            let warned = part.find("Someone should look into them").unwrap();
+            assert!(warned < part.rfind("Rides were high").unwrap(), "{part}");
+        }
+        assert!(!daily(&report(), None).html.contains("Someone should look"));
+    }
+
+    #[test]
+    fn every_headline_is_in_the_mail_with_its_change() {
+        let report = report();
+        let mail = daily(&report, None);
+        assert_eq!(report.headlines.len(), 9);
+        for headline in &report.headlines {
+            let figure = words::figure(headline.key, headline.value);
+            let change = words::change(headline, words::Base::WeekBefore, report.day).unwrap();
+            let line = format!("{}: {figure} ({change})", words::label(headline.key));
+            assert!(mail.text.contains(&line), "{line} is missing in {}", mail.text);
+            let shown = [figure, words::figure_short(headline.key, headline.value)];
+            for part in [words::label(headline.key), &change] {
+                assert!(mail.html.contains(part), "{part} is missing in {}", mail.html);
+            }
+            assert!(
+                shown.iter().any(|figure| mail.html.contains(figure)),
+                "{shown:?} is missing in {}",
+                mail.html
+            );
+        }
+    }
+
+    #[test]
+    fn every_notice_says_in_both_parts_how_to_get_no_more_of_them() {
+        let own = "https://bikes.example/unsubscribe/0f0f";
+        let to = To {
+            address: "ceo@deloton.example",
+            unsubscribe_url: Some(own),
+        };
+        let templates = Templates::load(None).unwrap();
+        let report = report();
+        let mail = DailyMail {
+            report: &report,
+            pdf: b"%PDF",
+            chart_png: b"png",
+            page_url: None,
+            index_url: None,
+        };
+        let failing = [failed("2025-07-04", GAVE_UP, "no space")];
+        let failing = FailureMail {
+            failures: &failing,
+            timezone: Tz::Europe__London,
+            jobs_url: None,
+        };
+        for mail in [
+            daily_report(&templates, &mail, to),
+            restatement(&templates, &mail, to),
+            heart_rate_alert(&templates, &sample_alert("Ann"), to),
+            job_failures(&templates, &failing, to),
+        ] {
+            let mail = mail.unwrap();
+            assert!(mail.html.contains(&format!("href=\"{own}\"")), "{}", mail.html);
+            assert!(mail.text.contains(own), "{}", mail.text);
+            assert_eq!(mail.unsubscribe_url.as_deref(), Some(own));
+            let without = Message {
+                unsubscribe_url: None,
+                text: mail.text.replace(own, ""),
+                html: mail.html.replace(own, ""),
+                ..mail.clone()
+            };
+            assert_eq!(
+                mail.content_hash(),
+                without.content_hash(),
+                "the link is the reader's own"
+            );
+        }
     }
 
     #[test]
@@ -550,8 +679,8 @@ mod tests {
         }
     }
 
-    fn alert(forename: &str) -> Message {
-        let alert = HeartRateAlert {
+    fn sample_alert(forename: &str) -> HeartRateAlert {
+        HeartRateAlert {
             topic: "0181d5ba high 1".to_owned(),
             forename: Some(forename.to_owned()),
             direction: "high",
@@ -563,8 +692,11 @@ mod tests {
             raised_at: "2025-07-04T17:00:00Z".parse().unwrap(),
             timezone: "Europe/London".to_owned(),
             sender: "care@deloton.example".to_owned(),
-        };
-        heart_rate_alert(&Templates::load(None).unwrap(), &alert, "r@x.example").unwrap()
+        }
+    }
+
+    fn alert(forename: &str) -> Message {
+        heart_rate_alert(&Templates::load(None).unwrap(), &sample_alert(forename), "r@x.example").unwrap()
     }
 
     #[test]
@@ -642,10 +774,7 @@ mod tests {
 
         Further failures of the same job in the next six hours are told together after that.
         ");
-        assert!(
-            mail.html.contains("does not exist &lt;b&gt;")
-                && mail.html.contains("deloton run publish --day 2025-07-04")
-        );
+        assert!(mail.html.contains("does not exist &lt;b&gt;") && mail.html.contains("--day 2025-07-04"));
     }
 
     #[test]

@@ -83,21 +83,17 @@ fn refused(error: &SdkError<SendEmailError>) -> SendError {
     let code = error.code().unwrap_or_default();
     let text = error.message().unwrap_or_default().to_ascii_lowercase();
     match (code, status) {
-        ("MessageRejected" | "MailFromDomainNotVerifiedException", _) if code != "MessageRejected" || text.contains("not verified") => {
-            SendError::Dead(
-                "SES does not know one of the addresses: verify the sender's domain (`--mail-from`) in this region; in \
-                 the SES sandbox every recipient must be verified too; then resend the mail"
-                    .to_owned(),
-            )
-        }
-        ("MessageRejected", _) => {
-            SendError::Dead("SES rejected the content of the mail (MessageRejected); it will not take it as it is".to_owned())
-        }
+        ("MessageRejected", _) if text.contains("not verified") || text.contains("authority to send") => unverified(),
+        ("MailFromDomainNotVerifiedException", _) => unverified(),
+        ("MessageRejected", _) => SendError::Dead(
+            "SES rejected the content of the mail (MessageRejected); it will not take it as it is".to_owned(),
+        ),
         ("LimitExceededException", _) => quota(),
-        ("TooManyRequestsException" | "ThrottlingException" | "Throttling", _) | (_, 429) if text.contains("daily") => quota(),
-        ("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "ServiceUnavailable", _) | (_, 429 | 503) => {
-            SendError::Retry(format!("SES asked to slow down ({code}); the mail is sent later"))
+        ("TooManyRequestsException" | "ThrottlingException" | "Throttling", _) | (_, 429) if text.contains("daily") => {
+            quota()
         }
+        ("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "ServiceUnavailable", _)
+        | (_, 429 | 503) => SendError::Retry(format!("SES asked to slow down ({code}); the mail is sent later")),
         ("AccountSuspendedException" | "SendingPausedException", _) => SendError::Retry(format!(
             "SES has paused sending for this account ({code}); see the reputation page of the SES console"
         )),
@@ -110,6 +106,14 @@ fn refused(error: &SdkError<SendEmailError>) -> SendError {
         )),
         _ => SendError::Dead(format!("SES refused the mail ({code}, status {status})")),
     }
+}
+
+fn unverified() -> SendError {
+    SendError::Dead(
+        "SES does not know one of the addresses: verify the sender's domain (`--mail-from`) in this region; in the SES \
+         sandbox every recipient must be verified too; then resend the mail"
+            .to_owned(),
+    )
 }
 
 fn quota() -> SendError {

@@ -8,10 +8,11 @@ use std::{
 };
 
 use super::{
-    Item, MANIFEST, PublishError, PublishStatus, Result,
-    engine::{self, Manifest, Target, Version},
+    MANIFEST, PublishError, Result,
+    engine::{Target, Version},
+    manifest::{Manifest, kept},
 };
-use crate::domain::artifact::Artifact;
+use crate::domain::artifact::{Artifact, sha256_hex};
 
 /// Held with a file lock, which the kernel lets go when its process ends.
 const LOCK: &str = "_lock";
@@ -29,19 +30,12 @@ impl DirectoryPublisher {
         DirectoryPublisher { root }
     }
 
-    pub(super) async fn publish(&self, items: &[Item]) -> Result<PublishStatus> {
-        let _lock = self.lock()?;
-        self.empty_aside()?;
-        let status = engine::publish(self, items).await;
-        self.empty_aside()?;
-        status
-    }
-
-    fn lock(&self) -> Result<File> {
+    /// Makes this process the only one that publishes here, for as long as the file is held.
+    pub(super) fn lock(&self) -> Result<File> {
         self.io("making the folder", fs::create_dir_all(&self.root))?;
         let file = self.io(&format!("opening `{LOCK}`"), File::create(self.root.join(LOCK)))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => self.empty_aside().map(|()| file),
             Err(TryLockError::WouldBlock) => Err(PublishError::Busy { target: self.name() }),
             Err(TryLockError::Error(error)) => self.io(&format!("locking `{LOCK}`"), Err(error)),
         }
@@ -51,6 +45,27 @@ impl DirectoryPublisher {
         match fs::remove_dir_all(self.root.join(ASIDE)) {
             Err(error) if error.kind() != ErrorKind::NotFound => self.io(&format!("emptying `{ASIDE}`"), Err(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// What is at `path`; none where nothing is.
+    fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.root.join(path)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => self.io(&format!("reading `{path}`"), other).map(Some),
+        }
+    }
+
+    /// Gives what is at `path` a second name, or copies it where the file system has no such thing.
+    fn link(&self, path: &str, to: &str) -> std::io::Result<()> {
+        let (from, to_file) = (self.root.join(path), self.root.join(to));
+        fs::create_dir_all(to_file.parent().unwrap_or(&self.root))?;
+        match fs::hard_link(&from, &to_file) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            // Somebody took it away: there is nothing to keep.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(_) => self.write(to, &fs::read(from)?),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -94,16 +109,16 @@ impl Target for DirectoryPublisher {
     }
 
     async fn read_manifest(&self) -> Result<(Manifest, Version)> {
-        match fs::read(self.root.join(MANIFEST)) {
-            Ok(bytes) => {
+        match self.read_file(MANIFEST)? {
+            Some(bytes) => {
                 let manifest = serde_json::from_slice(&bytes).map_err(|source| PublishError::BadManifest {
                     target: self.name(),
+                    path: MANIFEST.to_owned(),
                     source,
                 })?;
                 Ok((manifest, None))
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok((Manifest::default(), None)),
-            Err(error) => self.io(&format!("reading `{MANIFEST}`"), Err(error)),
+            None => Ok((Manifest::default(), None)),
         }
     }
 
@@ -118,5 +133,43 @@ impl Target for DirectoryPublisher {
             &format!("writing `{}`", artifact.path),
             self.write(&artifact.path, &artifact.bytes),
         )
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        self.read_file(path)
+    }
+
+    async fn keep(&self, path: &str, hash: &str, _: bool) -> Result<()> {
+        self.io(&format!("keeping what `{path}` was"), self.link(path, &kept(hash)))
+    }
+
+    async fn is_kept(&self, hash: &str) -> Result<bool> {
+        // Who edits a published file edits what is kept of it, too.
+        Ok(self
+            .read_file(&kept(hash))?
+            .is_some_and(|bytes| sha256_hex([bytes.as_slice()]) == hash))
+    }
+
+    async fn put_back(&self, hash: &str, path: &str) -> Result<()> {
+        let put_back = fs::read(self.root.join(kept(hash))).and_then(|bytes| self.write(path, &bytes));
+        self.io(&format!("putting `{path}` back"), put_back)
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let file = self.root.join(path);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return self.io(&format!("deleting `{path}`"), Err(error));
+            }
+            _ => {}
+        }
+        // Folders that are empty now go with it; one that is not stays.
+        let above = file.ancestors().skip(1);
+        for folder in above.take_while(|folder| *folder != self.root) {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,16 +1,31 @@
 //! Puts what was rendered where people open it: a folder or a bucket.
 //!
-//! Publishing is additive. What is new or changed is written, leaves first and the root's `index.html` last, so that no
-//! page ever points at something that is not there yet; what did not change is not touched; what this call does not
-//! mention is kept.
+//! What is new or changed is written, leaves first and the root's `index.html` last, so that no page ever points at
+//! something that is not there yet; what did not change is not touched; what is not asked for any more is deleted at the
+//! end, never much of it unless that was allowed, and never what the publisher did not write itself.
 //!
-//! A manifest beside the site says what is there (path → SHA-256). It is also the lock: it can be replaced only by
-//! someone who has read its newest version. While a publisher is at work, the paths it is about to write have no hash
-//! in it, so that whoever comes after a crash writes them again.
+//! Every call that changes something makes an edition. A manifest beside the site says what is there (path → SHA-256), a
+//! record an edition says what it changed, and what it replaced or deleted is kept under its hash, so that an older
+//! edition can be put back.
+//!
+//! The manifest is also the lock: it can be replaced only by someone who has read its newest version. While a publisher
+//! is at work, the manifest lists the paths it is about to change, so that whoever comes after a crash knows which are
+//! in doubt.
+//!
+//! ```text
+//! _manifest.json        what is there, and who is at work
+//! _editions/<n>.json    what edition n changed
+//! _objects/<hash>       what was replaced
+//! ```
 
 mod directory;
+mod editions;
 mod engine;
+mod error;
+mod manifest;
 mod s3;
+#[cfg(test)]
+mod tests;
 
 use std::{
     borrow::Cow,
@@ -19,14 +34,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aws_sdk_s3::config::retry::RetryConfig;
+use chrono::{DateTime, Utc};
+
 pub use directory::DirectoryPublisher;
 use engine::Target as _;
+pub use error::{PublishError, Result};
+pub use manifest::{Change, Edition};
 pub use s3::S3Publisher;
 
 use crate::{
     config::{aws, settings::Location},
     domain::artifact::{Artifact, media_type_of, sha256_hex_of},
 };
+
+/// How often a request is made before it counts as failed.
+const TRIES: u32 = 6;
 
 /// What says what is published, at the root of the site.
 pub const MANIFEST: &str = "_manifest.json";
@@ -71,7 +94,11 @@ impl Item {
         }
     }
 
-    fn artifact(&self) -> Result<Cow<'_, Artifact>> {
+    /// The item with its content.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn artifact(&self) -> Result<Cow<'_, Artifact>> {
         match self {
             Item::Rendered(artifact) => Ok(Cow::Borrowed(artifact)),
             Item::File { path, file } => Ok(Cow::Owned(Artifact {
@@ -101,124 +128,39 @@ fn read<T>(file: &Path, result: std::io::Result<T>) -> Result<T> {
 pub struct PublishStatus {
     /// Paths written, in the order they were begun.
     pub written: Vec<String>,
+    /// Paths deleted: what was published before and is not asked for any more.
+    pub deleted: Vec<String>,
     /// How many items were already there with the same content.
     pub unchanged: usize,
+    /// The number of the edition that this made; none where nothing changed, and of a plan.
+    pub edition: Option<u64>,
 }
 
-/// Why a site could not be published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The bucket is not there.
-    #[error("the bucket of `{target}` does not exist; create it, or correct `--site`")]
-    MissingBucket {
-        /// Where the site goes.
-        target: String,
-    },
-    /// The bucket is in another region than the one asked.
-    #[error("the bucket of `{target}` is in another region; set AWS_REGION to the bucket's")]
-    WrongRegion {
-        /// Where the site goes.
-        target: String,
-    },
-    /// Nobody said which region.
-    #[error("no AWS region is set for `{target}`; set AWS_REGION to the bucket's")]
-    NoRegion {
-        /// Where the site goes.
-        target: String,
-    },
-    /// The caller may not do this.
-    #[error(
-        "access to `{target}` was denied while {doing}; the credentials need s3:ListBucket on the bucket and \
-         s3:GetObject, s3:PutObject and s3:DeleteObject on its objects"
-    )]
-    Denied {
-        /// Where the site goes.
-        target: String,
-        /// What was being done.
-        doing: String,
-    },
-    /// There are no credentials to sign with.
-    #[error(
-        "no AWS credentials were found for `{target}`; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-    )]
-    NoCredentials {
-        /// Where the site goes.
-        target: String,
-    },
-    /// Nobody answered.
-    #[error("`{target}` could not be reached while {doing}; check the network and `--aws-endpoint-url`")]
-    Unreachable {
-        /// Where the site goes.
-        target: String,
-        /// What was being done.
-        doing: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// Too many requests, also after the SDK's retries.
-    #[error("`{target}` asked to slow down while {doing}, also after waiting; publish again later")]
-    Throttled {
-        /// Where the site goes.
-        target: String,
-        /// What was being done.
-        doing: String,
-    },
-    /// Someone else publishes to the same place.
-    #[error("another publisher is at work on `{target}`; publish again when it is done")]
-    Busy {
-        /// Where the site goes.
-        target: String,
-    },
-    /// An item's path cannot be published.
-    #[error("the path `{path}` cannot be published: {reason}")]
-    BadPath {
-        /// The path.
-        path: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// What is to be published cannot be read.
-    #[error("`{}` was to be published and cannot be read", .file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The manifest is not one of ours.
-    #[error(
-        "`{MANIFEST}` of `{target}` cannot be understood; move it away, and the next publish call writes everything anew"
-    )]
-    BadManifest {
-        /// Where the site goes.
-        target: String,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A file could not be read or written.
-    #[error("{doing} failed in the site folder `{target}`; check that it is writable and that the disk has room")]
-    Io {
-        /// Where the site goes.
-        target: String,
-        /// What was being done.
-        doing: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Anything else the service answered.
-    #[error("`{target}` refused while {doing}")]
-    Service {
-        /// Where the site goes.
-        target: String,
-        /// What was being done.
-        doing: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+/// What looks at the items that are new or changed before any of them is published, and says what is wrong with them.
+pub type Gate<'a> = &'a (dyn Fn(&[&Item]) -> anyhow::Result<()> + Sync);
+
+/// How an edition is to be made.
+#[derive(Clone, Copy)]
+pub struct NewEdition<'a> {
+    /// Now.
+    pub at: DateTime<Utc>,
+    /// Whether any number of files may be deleted.
+    pub allow_deletes: bool,
+    /// Has to let the new files pass.
+    pub gate: Gate<'a>,
 }
 
-/// Result of publishing.
-pub type Result<T, E = PublishError> = std::result::Result<T, E>;
+impl NewEdition<'_> {
+    /// An edition made at `at` of files that nobody looks at first, and that deletes few.
+    #[must_use]
+    pub fn unchecked(at: DateTime<Utc>) -> NewEdition<'static> {
+        NewEdition {
+            at,
+            allow_deletes: false,
+            gate: &|_| Ok(()),
+        }
+    }
+}
 
 impl Publisher {
     /// The publisher for `location`. For a bucket, region and credentials come from where AWS's own tools look for
@@ -230,6 +172,8 @@ impl Publisher {
                 let shared = aws::load(endpoint_url).await;
                 let config = aws_sdk_s3::config::Builder::from(&shared)
                     .force_path_style(endpoint_url.is_some())
+                    // A bucket that asks to slow down is asked again some seconds later, not given up.
+                    .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
                     .build();
                 Publisher::S3(S3Publisher::new(aws_sdk_s3::Client::from_conf(config), bucket, prefix))
             }
@@ -251,17 +195,46 @@ impl Publisher {
         }
     }
 
-    /// Publishes `items`; see the module for what that promises. Writes nothing at all, not even the manifest, when
-    /// nothing changed.
+    /// Publishes `items`, which are the site; see the module for what that promises. Writes nothing at all, not even the
+    /// manifest, when nothing changed.
     ///
     /// # Errors
     /// See [`PublishError`]. After one, what was there before is still whole, or partly newer, and the same call
     /// made again completes it.
-    pub async fn publish(&self, items: &[Item]) -> Result<PublishStatus> {
+    pub async fn publish(&self, items: &[Item], new: &NewEdition<'_>) -> Result<PublishStatus> {
         check_paths(items)?;
         match self {
-            Publisher::Directory(directory) => directory.publish(items).await,
-            Publisher::S3(s3) => engine::publish(s3, items).await,
+            Publisher::Directory(directory) => {
+                let _lock = directory.lock()?;
+                engine::publish(directory, items, new).await
+            }
+            Publisher::S3(s3) => engine::publish(s3, items, new).await,
+        }
+    }
+
+    /// The editions that can be gone back to, newest first.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub async fn editions(&self) -> Result<Vec<Edition>> {
+        match self {
+            Publisher::Directory(directory) => editions::list(directory).await,
+            Publisher::S3(s3) => editions::list(s3).await,
+        }
+    }
+
+    /// Makes the site what it was in the edition `number`: that makes a new edition, and the old ones stay.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub async fn roll_back(&self, number: u64, at: DateTime<Utc>) -> Result<PublishStatus> {
+        let new = NewEdition::unchecked(at);
+        match self {
+            Publisher::Directory(directory) => {
+                let _lock = directory.lock()?;
+                editions::roll_back(directory, number, &new).await
+            }
+            Publisher::S3(s3) => editions::roll_back(s3, number, &new).await,
         }
     }
 
@@ -330,41 +303,5 @@ fn rank(path: &str) -> u8 {
         _ if path.ends_with(".html") => 2,
         _ if path.starts_with("static/") => 0,
         _ => 1,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_that_carry_a_hash_are_kept_for_ever() {
-        assert!(cache_control("static/report-3f9a01bc.css").ends_with("immutable"));
-        assert!(cache_control("static/app.3f9a01bcde.js").ends_with("immutable"));
-        for path in ["static/favicon.ico", "index.html", "2026-11-21/report-3f9a01bc.pdf"] {
-            assert_eq!(cache_control(path), "public, max-age=60", "{path}");
-        }
-    }
-
-    #[test]
-    fn paths_that_leave_the_root_or_are_ours_are_refused() {
-        for path in [
-            "/etc/passwd",
-            "../x",
-            "a//b",
-            "a/./b",
-            "",
-            "_manifest.json",
-            "a\\b",
-            "a\nb",
-        ] {
-            let error = check_paths(&[Artifact::text(path, "text/plain", "").into()]).unwrap_err();
-            assert!(matches!(error, PublishError::BadPath { .. }), "{path}");
-        }
-        let twice = [
-            Artifact::text("a", "text/plain", "").into(),
-            Artifact::text("a", "text/plain", "").into(),
-        ];
-        assert!(check_paths(&twice).unwrap_err().to_string().contains("two items"));
     }
 }

@@ -1,18 +1,38 @@
 //! A site in a bucket.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
+use flate2::{Compression, write::GzEncoder};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{
     MANIFEST, PublishError, Result, cache_control,
-    engine::{Manifest, Target, Version},
+    engine::{Target, Version},
+    manifest::{Manifest, kept},
 };
 use crate::domain::artifact::Artifact;
+
+/// What has to be escaped in the name of an object that is copied.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'+')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
+
+/// The name, beside every object that was published, of the SHA-256 of its content as it was before it was compressed.
+const HASH: &str = "sha256";
 
 /// How long a lock must stand still until its holder counts as dead. A publisher renews its own four times as often.
 const LEASE: Duration = Duration::from_secs(60);
@@ -84,13 +104,13 @@ impl S3Publisher {
         }
     }
 
-    async fn get_manifest(&self) -> Result<Option<(Vec<u8>, Version)>> {
-        let doing = format!("reading `{MANIFEST}`");
+    async fn get(&self, path: &str) -> Result<Option<(Vec<u8>, Version)>> {
+        let doing = format!("reading `{path}`");
         let output = match self
             .client
             .get_object()
             .bucket(&self.bucket)
-            .key(self.key(MANIFEST))
+            .key(self.key(path))
             .send()
             .await
         {
@@ -111,6 +131,22 @@ impl S3Publisher {
         Ok(Some((bytes.to_vec(), version)))
     }
 
+    /// Copies within the bucket, with all that is said of the object; does nothing where there is none.
+    async fn copy(&self, path: &str, to: &str, doing: &str) -> Result<bool> {
+        let from = format!("{}/{}", self.bucket, self.key(path));
+        let copy = self
+            .client
+            .copy_object()
+            .bucket(&self.bucket)
+            .copy_source(utf8_percent_encode(&from, ESCAPED).to_string())
+            .key(self.key(to));
+        match copy.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(false),
+            Err(error) => Err(self.classify(error, doing)),
+        }
+    }
+
     /// Says in words what went wrong.
     fn classify<E>(&self, error: SdkError<E>, doing: &str) -> PublishError
     where
@@ -124,6 +160,7 @@ impl S3Publisher {
             ("PreconditionFailed" | "ConditionalRequestConflict", _) | (_, 412) => PublishError::Busy { target },
             ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
             | (_, 301) => PublishError::WrongRegion { target },
+            ("RequestTimeTooSkewed", _) => PublishError::ClockSkew { target, doing },
             ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
             | (_, 429 | 503) => PublishError::Throttled { target, doing },
             (_, 401 | 403) => PublishError::Denied { target, doing },
@@ -169,10 +206,11 @@ impl Target for S3Publisher {
     }
 
     async fn read_manifest(&self) -> Result<(Manifest, Version)> {
-        match self.get_manifest().await? {
+        match self.get(MANIFEST).await? {
             Some((bytes, version)) => {
                 let manifest = serde_json::from_slice(&bytes).map_err(|source| PublishError::BadManifest {
                     target: self.name(),
+                    path: MANIFEST.to_owned(),
                     source,
                 })?;
                 Ok((manifest, version))
@@ -188,12 +226,16 @@ impl Target for S3Publisher {
         let bytes = serde_json::to_vec(manifest).expect("a manifest is plain maps and strings");
         match self.put_manifest(&bytes, version).await {
             // A put whose answer was lost is repeated by the SDK and then finds its own first try.
-            Err(PublishError::Busy { target }) => match self.get_manifest().await? {
+            Err(PublishError::Busy { target }) => match self.get(MANIFEST).await? {
                 Some((found, version)) if found == bytes => Ok(version),
                 _ => Err(PublishError::Busy { target }),
             },
             other => other,
         }
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.get(path).await?.map(|(bytes, _)| bytes))
     }
 
     async fn put(&self, artifact: &Artifact) -> Result<()> {
@@ -204,10 +246,76 @@ impl Target for S3Publisher {
             .key(self.key(&artifact.path))
             .content_type(artifact.media_type)
             .cache_control(cache_control(&artifact.path))
-            .body(ByteStream::from(artifact.bytes.clone()));
+            .metadata(HASH, artifact.content_hash());
+        // A bucket hands out what it was given: who asks for a page is not asked whether they take it compressed.
+        let put = if is_text(artifact.media_type) && !artifact.path.starts_with('_') {
+            put.content_encoding("gzip").body(gzip(&artifact.bytes).into())
+        } else {
+            put.body(ByteStream::from(artifact.bytes.clone()))
+        };
         match put.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.classify(error, &format!("writing `{}`", artifact.path))),
         }
     }
+
+    async fn keep(&self, path: &str, hash: &str, is_certain: bool) -> Result<()> {
+        if !is_certain && self.is_kept(hash).await? {
+            return Ok(());
+        }
+        // Where somebody took the object away there is nothing to keep.
+        self.copy(path, &kept(hash), &format!("keeping what `{path}` was"))
+            .await
+            .map(drop)
+    }
+
+    async fn is_kept(&self, hash: &str) -> Result<bool> {
+        let head = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.key(&kept(hash)));
+        match head.send().await {
+            // Who put something else there did not say so, or said what that is.
+            Ok(found) => Ok(found
+                .metadata()
+                .and_then(|of| of.get(HASH))
+                .is_some_and(|found| found == hash)),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(false),
+            Err(error) => Err(self.classify(error, &format!("looking for `{}`", kept(hash)))),
+        }
+    }
+
+    async fn put_back(&self, hash: &str, path: &str) -> Result<()> {
+        let doing = format!("putting `{path}` back");
+        if self.copy(&kept(hash), path, &doing).await? {
+            return Ok(());
+        }
+        Err(PublishError::Service {
+            target: self.name(),
+            doing,
+            source: format!("there is no `{}`", kept(hash)).into(),
+        })
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(self.key(path));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.classify(error, &format!("deleting `{path}`"))),
+        }
+    }
+}
+
+/// Whether compressing it is worth it.
+fn is_text(media_type: &str) -> bool {
+    media_type.starts_with("text/") || matches!(media_type, "application/json" | "application/xml" | "image/svg+xml")
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .expect("memory can be written to")
 }

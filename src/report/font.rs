@@ -1,7 +1,9 @@
 //! The two faces everything is set in: Inter 400 and 600, subset, with tabular figures; and how wide text is in them.
+//! Signs that stand among figures (plus, minus, comma) are as wide as tables need them; the hyphen is that of words.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, io::Write, sync::LazyLock};
 
+use flate2::{Compression, write::ZlibEncoder};
 use plotters::style::{FontStyle, register_font};
 use printpdf::ParsedFont;
 
@@ -10,6 +12,10 @@ pub const FAMILY: &str = "Inter";
 
 static REGULAR_TTF: &[u8] = include_bytes!("../../assets/fonts/Inter-400-tnum.ttf");
 static SEMIBOLD_TTF: &[u8] = include_bytes!("../../assets/fonts/Inter-600-tnum.ttf");
+
+/// Each face's file as PDFs hold it: compressed.
+static DEFLATED: LazyLock<[(&[u8], Vec<u8>); 2]> =
+    LazyLock::new(|| [REGULAR_TTF, SEMIBOLD_TTF].map(|face| (face, deflated(face))));
 
 static REGULAR: LazyLock<ParsedFont> = LazyLock::new(|| parse(REGULAR_TTF));
 static SEMIBOLD: LazyLock<ParsedFont> = LazyLock::new(|| parse(SEMIBOLD_TTF));
@@ -49,6 +55,24 @@ impl Weight {
             Weight::SemiBold => FontStyle::Bold,
         }
     }
+}
+
+/// The compressed file of a face, where `bytes` is the file of one: every PDF has them, so it is done once.
+#[must_use]
+pub fn deflated_face(bytes: &[u8]) -> Option<&'static [u8]> {
+    let found = DEFLATED.iter().find(|(face, _)| *face == bytes);
+    found.map(|(_, deflated)| deflated.as_slice())
+}
+
+/// What `bytes` are when zlib has compressed them.
+#[must_use]
+pub fn deflated(bytes: &[u8]) -> Vec<u8> {
+    // By less than all that can be had: the last twentieth would take as long as the rest.
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .expect("memory can be written")
 }
 
 /// Makes the faces known to plotters, once.
@@ -119,6 +143,13 @@ mod tests {
     fn digits_are_equally_wide_and_semibold_is_wider() {
         assert_eq!(width("111", Weight::Regular, 12.0), width("888", Weight::Regular, 12.0));
         assert!(width("Rides", Weight::SemiBold, 12.0) > width("Rides", Weight::Regular, 12.0));
+    }
+
+    #[test]
+    fn a_hyphen_is_that_of_words_and_not_as_wide_as_a_figure() {
+        for weight in [Weight::Regular, Weight::SemiBold] {
+            assert!(width("-", weight, 12.0) < 0.8 * width("0", weight, 12.0), "{weight:?}");
+        }
     }
 
     #[test]

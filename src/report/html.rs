@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::{
-    chart::{Chart, sparkline},
+    chart::{Chart, Charted, sparkline},
     quality::{self, Check},
     table::{Table, tables},
 };
@@ -34,7 +34,7 @@ const CARDS: [Chart; 7] = [
     Chart::Channels,
 ];
 /// Charts on a phone of 360 pixels, within its margins.
-pub(super) const PHONE: (u32, u32) = (296, 232);
+const PHONE: (u32, u32) = (296, 232);
 
 /// The figures that open the page as tiles; the others follow in a list.
 pub(super) const TILES: [HeadlineKey; 4] = [
@@ -82,7 +82,7 @@ pub(super) struct Figure {
     pub(super) value: String,
     /// Changes, each naming its base.
     pub(super) changes: Vec<String>,
-    /// The usual band, e.g. `2,810–3,290`.
+    /// What is usual and its band, e.g. `3,046 (2,810–3,290)`.
     pub(super) usual: Option<String>,
     pub(super) spark: String,
 }
@@ -114,6 +114,7 @@ struct DayPage<'a> {
     charts: Vec<ChartView>,
     cities: Table,
     has_cities: bool,
+    comparisons: Table,
     checks: Vec<Check>,
     reconciliation: String,
     previous: Option<NaiveDate>,
@@ -131,7 +132,8 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
         .iter()
         .map(|headline| headline.key)
         .filter(|key| !TILES.contains(key));
-    let cities = table_named("city", report);
+    let (of, tables) = (Charted::from(report), tables(report));
+    let cities = table_named("city", &tables);
     let view = DayPage {
         links: Links::from("../../"),
         report,
@@ -140,14 +142,12 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
         data_level: quality::data_level(report).key(),
         tiles: TILES.iter().filter_map(figure).collect::<Result<_>>()?,
         figures: others.filter_map(|key| figure(&key)).collect::<Result<_>>()?,
-        days: chart(Chart::Days, report, WIDE)?,
-        hours: chart(Chart::Hours, report, WIDE)?,
-        charts: CARDS
-            .into_iter()
-            .map(|kind| chart(kind, report, if kind == Chart::Areas { MAP } else { HALF }))
-            .collect::<Result<_>>()?,
+        days: chart(Chart::Days, &of, &tables, WIDE)?,
+        hours: chart(Chart::Hours, &of, &tables, WIDE)?,
+        charts: cards(&of, &tables)?,
         has_cities: !cities.rows.is_empty(),
         cities,
+        comparisons: table_named("headlines", &tables),
         checks: quality::checks(report),
         reconciliation: quality::reconciliation(&report.quality),
         previous: neighbours.previous,
@@ -160,8 +160,11 @@ pub fn page(report: &DailyReport, neighbours: Neighbours, templates: &Templates)
 
 /// A headline with its changes and its sparkline.
 pub(super) fn figure(headline: &Headline, day: NaiveDate) -> Result<Figure> {
-    let bases = [Base::DayBefore, Base::SevenDayMean];
-    let usual = words::usual(headline).map(|usual| usual_band(headline.key, usual));
+    let bases = [Base::DayBefore, Base::WeekBefore];
+    let usual = words::usual(headline).map(|usual| {
+        let mean = words::figure_short(headline.key, Some(usual.mean));
+        format!("{mean} ({})", usual_band(headline.key, usual))
+    });
     Ok(Figure {
         label: words::label(headline.key),
         value: words::figure_short(headline.key, headline.value),
@@ -170,7 +173,7 @@ pub(super) fn figure(headline: &Headline, day: NaiveDate) -> Result<Figure> {
             .filter_map(|base| words::change(headline, base, day))
             .collect(),
         usual,
-        spark: sparkline(&headline.last_28_days, 96, 28)?,
+        spark: sparkline(&headline.last_28_days, 96, 24)?,
     })
 }
 
@@ -200,7 +203,17 @@ pub(super) fn notes(report: &DailyReport) -> Vec<String> {
     notes
 }
 
-fn chart(kind: Chart, report: &DailyReport, (width, height): (u32, u32)) -> Result<ChartView> {
+/// The charts of who rode and how.
+pub(super) fn cards(of: &Charted<'_>, tables: &[Table]) -> Result<Vec<ChartView>> {
+    let size = |kind| if kind == Chart::Areas { MAP } else { HALF };
+    CARDS
+        .into_iter()
+        .map(|kind| chart(kind, of, tables, size(kind)))
+        .collect()
+}
+
+/// A chart, and the one of its name among the `tables`.
+pub(super) fn chart(kind: Chart, of: &Charted<'_>, tables: &[Table], (width, height): (u32, u32)) -> Result<ChartView> {
     let name = kind.name();
     // Bands and areas on a phone need the height, not the width.
     let phone = match kind {
@@ -210,19 +223,19 @@ fn chart(kind: Chart, report: &DailyReport, (width, height): (u32, u32)) -> Resu
     Ok(ChartView {
         name,
         title: kind.title(),
-        subtitle: kind.subtitle(report),
-        wide: kind.svg(report, name, width, height)?,
+        subtitle: kind.subtitle(*of),
+        wide: kind.svg(*of, name, width, height)?,
         phone: match kind {
             Chart::Areas => None,
-            _ => Some(kind.svg(report, &format!("{name}-phone"), phone.0, phone.1)?),
+            _ => Some(kind.svg(*of, &format!("{name}-phone"), phone.0, phone.1)?),
         },
-        table: table_named(name, report),
+        table: table_named(name, tables),
     })
 }
 
-fn table_named(name: &str, report: &DailyReport) -> Table {
-    let table = tables(report).into_iter().find(|table| table.name == name);
-    table.expect("every chart has a table of its name")
+fn table_named(name: &str, tables: &[Table]) -> Table {
+    let table = tables.iter().find(|table| table.name == name);
+    table.expect("every chart has a table of its name").clone()
 }
 
 #[cfg(test)]
@@ -262,7 +275,7 @@ mod tests {
             "1,753_h",
             "187_W",
             "on the day before",
-            "on the 7-day mean",
+            "last week",
             "142_bpm",
             "1,066_MJ",
             "2_h_34_min",
@@ -326,9 +339,9 @@ mod tests {
     #[test]
     fn names_from_outside_are_escaped() {
         let mut report = sample::ordinary();
-        report.by_city[0].name = "<img src=x onerror=alert(1)>".to_owned();
-        report.by_age_band[0].name = "\"><script>alert(2)</script>".to_owned();
-        report.by_gender[2].name = "</title><script>alert(3)</script>".to_owned();
+        report.breakdowns.by_city[0].name = "<img src=x onerror=alert(1)>".to_owned();
+        report.breakdowns.by_age_band[0].name = "\"><script>alert(2)</script>".to_owned();
+        report.breakdowns.by_gender[2].name = "</title><script>alert(3)</script>".to_owned();
         let html = rendered(&report);
         assert!(
             !html.contains("<img") && !html.contains("<script"),

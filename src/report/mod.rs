@@ -16,46 +16,94 @@ pub mod table;
 
 use anyhow::Result;
 
+use self::site::Site;
 use crate::{
-    domain::{report::DailyReport, window::Window},
+    domain::{artifact::Artifact, period_report::PeriodReport, report::DailyReport, window::Window},
     template::Templates,
 };
 
 /// What is wrong with the report's templates: the site is rendered from sample days.
 pub fn check(templates: &Templates) -> Vec<anyhow::Error> {
-    let days = sample::days();
+    let empty = site::site_artifacts(&site::Reported::default(), &[], Site::new(templates, Some(SAMPLE_URL)));
+    samples(templates).chain([empty]).filter_map(Result::err).collect()
+}
+
+/// Where the sample site thinks that it is.
+const SAMPLE_URL: &str = "https://site.example";
+
+/// The files of each sample day and period, and those around them.
+fn samples(templates: &Templates) -> impl Iterator<Item = Result<Vec<Artifact>>> {
+    let site = Site::new(templates, Some(SAMPLE_URL));
+    let days = sample_days();
     let neighbours = |report: &DailyReport| html::Neighbours {
         previous: report.day.pred_opt(),
         next: report.day.succ_opt().filter(|_| report.rides() > 0),
     };
     let mut all = site::Reported::default();
     days.iter().rev().cloned().for_each(|report| all.add(report));
-    let pages = days
-        .iter()
-        .map(|report| html::page(report, neighbours(report), templates).map(drop));
     let beside = |window: Window| period::Beside {
         previous: window.before(),
         next: None,
     };
     let periods = sample::periods();
     let period_entries: Vec<_> = periods.iter().map(period::PeriodEntry::of).collect();
-    let period_pages = periods
-        .iter()
-        .map(|report| period::page(report, beside(report.window), templates).map(drop));
-    let site_url = Some("https://site.example");
-    let around = |days, periods| site::site_artifacts(days, periods, templates, site_url).map(drop);
-    pages
-        .chain(period_pages)
-        .chain([
-            around(&all, &period_entries[..]),
-            around(&site::Reported::default(), &[]),
-        ])
-        .filter_map(Result::err)
-        .collect()
+    let around = site::site_artifacts(&all, &period_entries, site);
+    let days = days
+        .into_iter()
+        .map(move |report| site::daily_artifacts(&report, neighbours(&report), site));
+    let periods = periods
+        .into_iter()
+        .map(move |report| period::artifacts(&report, beside(report.window), templates));
+    days.chain(periods).chain([around])
+}
+
+/// A whole site of the sample days, weeks and months, to look at.
+///
+/// # Errors
+/// Something could not be rendered; the message says what.
+pub fn sample_site(templates: &Templates, site_url: &str) -> Result<Vec<Artifact>> {
+    let site = Site::new(templates, Some(site_url));
+    let mut days = sample_days();
+    days.sort_by_key(|report| report.day);
+    let mut all = site::Reported::default();
+    let mut artifacts = Vec::new();
+    for (place, report) in days.iter().enumerate() {
+        let neighbours = html::Neighbours {
+            previous: place.checked_sub(1).map(|place| days[place].day),
+            next: days.get(place + 1).map(|next| next.day),
+        };
+        artifacts.extend(site::daily_artifacts(report, neighbours, site)?);
+        all.add(report.clone());
+    }
+    let periods = sample::periods();
+    for report in &periods {
+        artifacts.extend(period::artifacts(report, period::Beside::default(), templates)?);
+    }
+    let entries: Vec<_> = periods.iter().map(period::PeriodEntry::of).collect();
+    artifacts.extend(site::site_artifacts(&all, &entries, site)?);
+    Ok(artifacts)
 }
 
 /// Days to try templates with: between them they have everything that a report can say.
 #[must_use]
 pub fn sample_days() -> Vec<DailyReport> {
-    sample::days().into()
+    sample::DAYS.map(|(_, day)| day()).into()
+}
+
+/// What the sample days are called.
+pub fn sample_names() -> impl Iterator<Item = &'static str> {
+    sample::DAYS.into_iter().map(|(name, _)| name)
+}
+
+/// The sample day called `name`.
+#[must_use]
+pub fn sample_day(name: &str) -> Option<DailyReport> {
+    let found = sample::DAYS.iter().find(|(other, _)| *other == name);
+    found.map(|(_, day)| day())
+}
+
+/// Weeks and months to try templates with.
+#[must_use]
+pub fn sample_periods() -> Vec<PeriodReport> {
+    sample::periods().into()
 }

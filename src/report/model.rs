@@ -1,5 +1,6 @@
 //! The report model: what the daily tables say of a day, compared with the days before it.
 
+pub(super) mod breakdowns;
 mod suppress;
 #[cfg(test)]
 mod tests;
@@ -13,13 +14,12 @@ use crate::{
     domain::{
         day::{DayRule, Span},
         report::{
-            Bin, DailyReport, DayCount, Headline, HeadlineKey, Histogram, HourCount, MIN_HISTORY_DAYS, Moved,
-            Restatement,
+            DailyReport, DayCount, Headline, HeadlineKey, HourCount, MIN_HISTORY_DAYS, Moved, Quality, Restatement,
         },
     },
     store::{
         Store,
-        report::{self, BegunInHour, Binned, Breakdown, FirstReport, GroupTotals, ReportReader, Totals},
+        report::{self, BegunInHour, BreakdownRows, ByDay, FirstReport, ReportReader, Totals},
     },
 };
 
@@ -41,21 +41,6 @@ pub(super) const HEADLINES: [HeadlineKey; 9] = [
     HeadlineKey::LongestRideSeconds,
     HeadlineKey::PowerWattsMax,
 ];
-
-const GENDERS: [&str; 4] = ["female", "male", "other", "unknown"];
-const ZONES: [&str; 6] = ["z1", "z2", "z3", "z4", "z5", UNKNOWN];
-/// What groups are called of which nothing is known.
-const UNKNOWN: &str = "unknown";
-const AGE_BANDS: [&str; 8] = [
-    "under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65+", "unknown",
-];
-
-/// Towns that are listed at most.
-const MOST_TOWNS: usize = 10;
-
-/// Widths of the histograms' bins, as in `jobs/daily_power_histogram.sql` and `jobs/daily_heart_rate_histogram.sql`.
-const POWER_BIN_WATTS: i64 = 20;
-const HEART_RATE_BIN_BPM: i64 = 5;
 
 /// Totals by day; days that were never computed are absent.
 type History = BTreeMap<NaiveDate, Totals>;
@@ -83,92 +68,95 @@ impl Default for ReportRule {
 /// # Errors
 /// A daily table is missing or was not filled for the day; the message names the run that fills it.
 pub fn build(store: &Store, rule: &ReportRule, day: NaiveDate) -> Result<DailyReport> {
-    let day_rule = &rule.day;
-    let span = day_rule.span(day);
-    let first = day - Days::new(HISTORY_DAYS);
-    let reader = ReportReader::new(store, day)?;
-    let history: History = reader
-        .totals(first, day)?
-        .into_iter()
-        .map(|totals| (totals.day, totals))
-        .collect();
-    let totals = history.get(&day).ok_or_else(|| reader.missing("daily_totals"))?;
+    Tables::read(store, day, day)?.report(rule, day)
+}
 
-    let hours = reader.hours(first, day)?;
-    if totals.rides > 0 && hours.iter().all(|hour| hour.day != day) {
-        return Err(reader.missing("daily_by_hour").into());
+/// What the tables say of some days, and of those that they are compared with, all as of one instant.
+pub struct Tables {
+    history: History,
+    hours: ByDay<BegunInHour>,
+    breakdowns: BreakdownRows,
+    quality: BTreeMap<NaiveDate, Quality>,
+    sealings: BTreeMap<NaiveDate, (i64, DateTime<Utc>)>,
+    first_reports: BTreeMap<NaiveDate, FirstReport>,
+}
+
+impl Tables {
+    /// What is needed for the reports of the days from `first` to `last`.
+    ///
+    /// # Errors
+    /// A daily table is missing; the message names the run that fills it.
+    pub fn read(store: &Store, first: NaiveDate, last: NaiveDate) -> Result<Tables> {
+        let reader = ReportReader::new(store, last)?;
+        let before = first - Days::new(HISTORY_DAYS);
+        let totals = reader.totals(before, last)?;
+        let mut hours: ByDay<BegunInHour> = BTreeMap::new();
+        for hour in reader.hours(before, last)? {
+            hours.entry(hour.day).or_default().push(hour);
+        }
+        Ok(Tables {
+            history: totals.into_iter().map(|totals| (totals.day, totals)).collect(),
+            hours,
+            breakdowns: reader.breakdowns(first, last)?,
+            quality: reader.quality(first, last)?,
+            sealings: reader.sealings(first, last)?,
+            first_reports: reader.first_reports(first, last)?,
+        })
     }
-    let groups = |breakdown, table| match reader.groups(breakdown)? {
-        groups if groups.is_empty() && totals.rides > 0 => Err(reader.missing(table)),
-        groups => Ok(groups),
-    };
-    let bins = |binned, table, rides| match reader.bins(binned)? {
-        bins if bins.is_empty() && rides > 0 => Err(reader.missing(table)),
-        bins => Ok(bins),
-    };
 
-    let by_gender = suppress::suppress(in_order(groups(Breakdown::Gender, "daily_by_gender")?, &GENDERS));
-    let by_age_band = suppress::suppress(in_order(groups(Breakdown::AgeBand, "daily_by_age_band")?, &AGE_BANDS));
-    let cells = match reader.ages_and_genders()? {
-        cells if cells.is_empty() && totals.rides > 0 => return Err(reader.missing("daily_by_age_and_gender").into()),
-        cells => cells,
-    };
-    let headlines: Vec<_> = HEADLINES.iter().map(|&key| headline(key, &history, day)).collect();
-    let sealing = report::sealing(store, day)?;
-    let mut report = DailyReport {
-        day,
-        starts_at: span.start,
-        ends_at: span.end,
-        timezone: day_rule.timezone.name().to_owned(),
-        hours_in_day: span.hours(),
-        seal_count: sealing.map_or(0, |(seal_count, _)| seal_count),
-        restatement: match (sealing, report::first_report(store, day)?) {
-            (Some((seal_count, sealed_at)), Some(first)) if first.seal_count < seal_count => {
-                Some(restatement(sealed_at, &first, &headlines))
-            }
-            _ => None,
-        },
-        headlines,
-        rides_per_day: last_28_days(day)
-            .map(|day| DayCount {
-                day,
-                rides: history.get(&day).map(|totals| totals.rides),
-            })
-            .collect(),
-        rides_per_hour: rides_per_hour(day_rule, &history, &hours, day),
-        by_age_and_gender: suppress::suppress_both_ways(cells, &by_age_band, &by_gender),
-        by_gender,
-        by_age_band,
-        by_city: suppress::largest(groups(Breakdown::City, "daily_by_city")?, MOST_TOWNS),
-        by_channel: suppress::suppress(unknown_last(groups(Breakdown::Channel, "daily_by_channel")?)),
-        by_postcode_area: suppress::largest(
-            unknown_last(groups(Breakdown::PostcodeArea, "daily_by_postcode_area")?),
-            usize::MAX,
-        ),
-        heart_rate_zones: match reader.groups(Breakdown::HeartRateZone)? {
-            zones if zones.is_empty() && totals.rides_with_heart_rate > 0 => {
-                return Err(reader.missing("daily_heart_rate_zones").into());
-            }
-            zones => suppress::suppress(in_order(zones, &ZONES)),
-        },
-        power_per_ride: histogram(
-            &bins(Binned::Power, "daily_power_histogram", totals.rides_with_power)?,
-            POWER_BIN_WATTS,
-            totals.power_watts_median,
-        ),
-        heart_rate_per_ride: histogram(
-            &bins(
-                Binned::HeartRate,
-                "daily_heart_rate_histogram",
-                totals.rides_with_heart_rate,
-            )?,
-            HEART_RATE_BIN_BPM,
-            totals.heart_rate_bpm_median,
-        ),
-        quality: reader.quality()?,
-    };
-    report.quality.has_many_alerts = report.quality.alerts > i64::from(rule.alert_banner);
-    Ok(report)
+    /// The report of `day`, which is one of those that were read.
+    ///
+    /// # Errors
+    /// A daily table was not filled for the day; the message names the run that fills it.
+    pub fn report(&self, rule: &ReportRule, day: NaiveDate) -> Result<DailyReport> {
+        let day_rule = &rule.day;
+        let span = day_rule.span(day);
+        let missing = |table: &str| report::missing(day, table, day);
+        let history = &self.history;
+        let totals = history.get(&day).ok_or_else(|| missing("daily_totals"))?;
+        if totals.rides > 0 && !self.hours.contains_key(&day) {
+            return Err(missing("daily_by_hour").into());
+        }
+        let breakdowns = breakdowns::of_days(&self.breakdowns, &[totals], day)?.remove(0);
+        let headlines: Vec<_> = HEADLINES.iter().map(|&key| headline(key, history, day)).collect();
+        let sealing = self.sealings.get(&day);
+        let mut quality = self
+            .quality
+            .get(&day)
+            .cloned()
+            .ok_or_else(|| missing("daily_quality"))?;
+        quality.has_many_alerts = quality.alerts > i64::from(rule.alert_banner);
+        Ok(DailyReport {
+            day,
+            starts_at: span.start,
+            ends_at: span.end,
+            timezone: day_rule.timezone.name().to_owned(),
+            hours_in_day: span.hours(),
+            seal_count: sealing.map_or(0, |(seal_count, _)| *seal_count),
+            restatement: match (sealing, self.first_reports.get(&day)) {
+                (Some((seal_count, sealed_at)), Some(first)) if first.seal_count < *seal_count => {
+                    Some(restatement(*sealed_at, first, &headlines))
+                }
+                _ => None,
+            },
+            headlines,
+            rides_per_day: last_28_days(day)
+                .map(|day| DayCount {
+                    day,
+                    rides: history.get(&day).map(|totals| totals.rides),
+                })
+                .collect(),
+            rides_per_hour: rides_per_hour(day_rule, history, &self.hours, day),
+            breakdowns,
+            quality,
+        })
+    }
+
+    /// Whether the first report of `day` was kept.
+    #[must_use]
+    pub fn has_first_report(&self, day: NaiveDate) -> bool {
+        self.first_reports.contains_key(&day)
+    }
 }
 
 fn restatement(restated_at: DateTime<Utc>, first: &FirstReport, headlines: &[Headline]) -> Restatement {
@@ -235,8 +223,9 @@ fn stddev(values: &[f64], mean: f64) -> Option<f64> {
 
 /// The hours of `day`, with what the hour of that local name usually has: its mean over the days before that have
 /// rides, where these are enough. An hour that a day has twice counts as two.
-fn rides_per_hour(day_rule: &DayRule, history: &History, hours: &[BegunInHour], day: NaiveDate) -> Vec<HourCount> {
-    let before = history.range(..day).filter(|(_, totals)| totals.rides > 0);
+fn rides_per_hour(day_rule: &DayRule, history: &History, hours: &ByDay<BegunInHour>, day: NaiveDate) -> Vec<HourCount> {
+    let before = history.range(day - Days::new(HISTORY_DAYS)..day);
+    let before = before.filter(|(_, totals)| totals.rides > 0);
     let before: Vec<NaiveDate> = before.map(|(&day, _)| day).collect();
     let mut usual: HashMap<u32, (i64, i64)> = HashMap::new();
     for day in before.iter().copied().filter(|_| before.len() >= MIN_HISTORY_DAYS) {
@@ -255,7 +244,7 @@ fn rides_per_hour(day_rule: &DayRule, history: &History, hours: &[BegunInHour], 
 
 /// Every hour of `day`, counted from its start, with the rides that began in it. A ride that began before the day (it
 /// belongs to the day it ended in) counts in the first hour.
-fn hours_of(day_rule: &DayRule, begun: &[BegunInHour], day: NaiveDate) -> Vec<HourCount> {
+fn hours_of(day_rule: &DayRule, begun: &ByDay<BegunInHour>, day: NaiveDate) -> Vec<HourCount> {
     let span = day_rule.span(day);
     let mut hours: Vec<_> = (0..span.hours())
         .map(|hour| {
@@ -269,7 +258,7 @@ fn hours_of(day_rule: &DayRule, begun: &[BegunInHour], day: NaiveDate) -> Vec<Ho
             }
         })
         .collect();
-    for row in begun.iter().filter(|row| row.day == day) {
+    for row in begun.get(&day).into_iter().flatten() {
         for (quarter, rides) in (0..).zip(row.rides) {
             let hour = hour_in(span, row.starts_at + TimeDelta::minutes(15 * quarter));
             hours[hour].rides += rides;
@@ -282,55 +271,4 @@ fn hours_of(day_rule: &DayRule, begun: &[BegunInHour], day: NaiveDate) -> Vec<Ho
 fn hour_in(span: Span, instant: DateTime<Utc>) -> usize {
     let hour = (instant - span.start).num_hours().clamp(0, span.hours() - 1);
     usize::try_from(hour).expect("a day has at least an hour, and the hour is clamped to it")
-}
-
-/// The groups in the order of `names`, with nothing for those without rides. A group that is not among them follows.
-fn in_order(mut groups: Vec<GroupTotals>, names: &[&str]) -> Vec<GroupTotals> {
-    if groups.is_empty() {
-        return groups;
-    }
-    for &name in names {
-        if groups.iter().all(|group| group.name != name) {
-            let name = name.to_owned();
-            groups.push(GroupTotals {
-                name,
-                rides: 0,
-                riders: 0,
-                duration_seconds: 0,
-                energy_kilojoules: 0.0,
-            });
-        }
-    }
-    groups.sort_by_key(|group| names.iter().position(|&name| name == group.name).unwrap_or(names.len()));
-    groups
-}
-
-/// The groups as they are, but the one of which nothing is known after the others.
-fn unknown_last(mut groups: Vec<GroupTotals>) -> Vec<GroupTotals> {
-    groups.sort_by_key(|group| group.name == UNKNOWN);
-    groups
-}
-
-/// A histogram of every bin from the lowest to the highest that has rides.
-fn histogram(bins: &[(i64, i64)], width: i64, median: Option<f64>) -> Histogram {
-    let rides_from: BTreeMap<i64, i64> = bins.iter().copied().collect();
-    let (Some((&lowest, _)), Some((&highest, _))) = (rides_from.first_key_value(), rides_from.last_key_value()) else {
-        return Histogram {
-            bin_width: width as f64,
-            ..Histogram::default()
-        };
-    };
-    let steps = 0..=(highest - lowest) / width;
-    let from = steps.map(|step| lowest + step * width);
-    Histogram {
-        bin_width: width as f64,
-        bins: from
-            .map(|from| Bin {
-                from: from as f64,
-                rides: rides_from.get(&from).copied().unwrap_or(0),
-            })
-            .collect(),
-        median,
-        rides: rides_from.values().sum(),
-    }
 }

@@ -1,10 +1,10 @@
 //! The report as a PDF: two A4 pages of real text and vector charts, the same figures as the page.
 
 use anyhow::{Result, anyhow};
-use lopdf::Object;
+use lopdf::{Document, Object, Stream};
 use printpdf::{
-    Line, LinePoint, Mm, OffsetDateTime, Op, PaintMode, PdfDocument, PdfFont, PdfPage, PdfSaveOptions, Polygon,
-    PolygonRing, Pt,
+    Actions, BorderArray, Line, LinePoint, LinkAnnotation, Mm, OffsetDateTime, Op, PaintMode, PdfDocument, PdfFont,
+    PdfPage, PdfSaveOptions, Polygon, PolygonRing, Pt, Rect,
 };
 use sha2::{Digest, Sha256};
 
@@ -19,7 +19,7 @@ use super::{
     table::{Table, tables},
 };
 use crate::{
-    domain::report::DailyReport,
+    domain::{artifact::hex, report::DailyReport},
     template::{format, words},
 };
 
@@ -72,6 +72,17 @@ impl Sheet {
     fn text_to(&mut self, x: f64, down: f64, text: &str, weight: Weight, size: f64, ink: Ink) {
         let start = x - font::width(&font::showable(text), weight, size);
         self.text(start, down, text, weight, size, ink);
+    }
+
+    /// Text that leads to `url`.
+    fn link(&mut self, x: f64, down: f64, text: &str, size: f64, url: &str) {
+        let width = font::width(text, Weight::Regular, size);
+        self.text(x, down, text, Weight::Regular, size, ACCENT);
+        let (corner, extent) = (point(x, self.y - down - 0.4 * size), point(width, 1.4 * size));
+        let area = Rect::from_xywh(corner.x, corner.y, extent.x, extent.y);
+        let border = Some(BorderArray::Solid([0.0; 3]));
+        let link = LinkAnnotation::new(area, Actions::Uri(url.to_owned()), border, None, None);
+        self.ops.push(Op::LinkAnnotation { link });
     }
 
     fn rule(&mut self, x: f64, down: f64, width: f64) {
@@ -144,15 +155,15 @@ const FOOT: f64 = MARGIN + 14.0;
 /// Height of a chart's title and subtitle.
 const CHART_HEAD: f64 = 32.0;
 
-/// The report of one day as a PDF file.
+/// The report of one day as a PDF file, whose pages link to `page_url`.
 ///
 /// # Errors
 /// A chart could not be drawn, or the document could not be written.
-pub fn render(report: &DailyReport) -> Result<Vec<u8>> {
+pub fn render(report: &DailyReport, page_url: &str) -> Result<Vec<u8>> {
     let sheets = [first_page(report)?, second_page(report)?];
     let count = sheets.len();
     let pages = sheets.into_iter().enumerate().map(|(place, mut sheet)| {
-        footer(&mut sheet, report, place + 1, count);
+        footer(&mut sheet, report, page_url, place + 1, count);
         PdfPage::new(Mm(210.0), Mm(297.0), sheet.ops)
     });
     let pages: Vec<PdfPage> = pages.collect();
@@ -180,7 +191,11 @@ pub fn render(report: &DailyReport) -> Result<Vec<u8>> {
 /// would draw a random one.
 fn finish(document: &PdfDocument) -> Result<Vec<u8>> {
     let mut warnings = Vec::new();
-    let mut file = printpdf::to_lopdf_doc(document, &PdfSaveOptions::default(), &mut warnings);
+    let options = PdfSaveOptions {
+        optimize: false, // it is compressed below
+        ..PdfSaveOptions::default()
+    };
+    let mut file = printpdf::to_lopdf_doc(document, &options, &mut warnings);
     // Page languages and Unicode text came after the version that printpdf writes.
     file.version = "1.7".to_owned();
     let catalog = file
@@ -192,30 +207,64 @@ fn finish(document: &PdfDocument) -> Result<Vec<u8>> {
     // It is no PDF/X, which is for print shops.
     info.map_err(|error| anyhow!("the PDF has no information: {error}"))?
         .remove(b"GTS_PDFXVersion");
+    name_links(&mut file)?;
     let mut hash = Sha256::new();
     for object in file.objects.values() {
-        hash.update(format!("{object:?}"));
+        match object {
+            Object::Stream(stream) => hash.update(&stream.content),
+            object => hash.update(format!("{object:?}")),
+        }
     }
-    let id: String = hash
-        .finalize()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let id = Object::string_literal(id);
+    let id = Object::string_literal(hex(&hash.finalize()[..16]));
     file.trailer.set("ID", vec![id.clone(), id]);
-    file.compress();
+    for object in file.objects.values_mut() {
+        if let Object::Stream(stream) = object
+            && stream.allows_compression
+        {
+            compress(stream);
+        }
+    }
     let mut bytes = Vec::new();
     file.save_to(&mut bytes)
         .map_err(|error| anyhow!("failed to write the PDF: {error}"))?;
     Ok(bytes)
 }
 
-fn footer(sheet: &mut Sheet, report: &DailyReport, page: usize, of: usize) {
+/// Gives each link a name that its page refers to it by, as the format asks for: printpdf writes them into the page.
+fn name_links(file: &mut Document) -> Result<()> {
+    for sheet in file.get_pages().into_values() {
+        let links = file
+            .get_dictionary_mut(sheet)
+            .and_then(|sheet| sheet.get_mut(b"Annots"));
+        let links = links.and_then(Object::as_array_mut).map(std::mem::take);
+        let links = links.map_err(|error| anyhow!("a page of the PDF has no list of links: {error}"))?;
+        let names: Vec<Object> = links.into_iter().map(|link| file.add_object(link).into()).collect();
+        file.get_dictionary_mut(sheet)
+            .map_err(|error| anyhow!("a page of the PDF is none: {error}"))?
+            .set("Annots", names);
+    }
+    Ok(())
+}
+
+/// Compresses a stream where that makes it smaller.
+fn compress(stream: &mut Stream) {
+    let compressed = match font::deflated_face(&stream.content) {
+        Some(face) => face.to_vec(),
+        None => font::deflated(&stream.content),
+    };
+    if compressed.len() < stream.content.len() {
+        stream.dict.set("Filter", "FlateDecode");
+        stream.set_content(compressed);
+    }
+}
+
+fn footer(sheet: &mut Sheet, report: &DailyReport, page_url: &str, page: usize, of: usize) {
     sheet.y = MARGIN;
     sheet.rule(MARGIN, -4.0, LIVE);
     let left = format!("Deloton daily report · {}", format::date_long(report.day));
     sheet.text(MARGIN, 8.0, &left, Weight::Regular, 8.0, MUTED);
+    let end = MARGIN + font::width(&left, Weight::Regular, 8.0);
+    sheet.link(end + GUTTER, 8.0, "Open the page, with tables and files", 8.0, page_url);
     sheet.text_to(
         MARGIN + LIVE,
         8.0,
@@ -314,7 +363,7 @@ fn tiles(sheet: &mut Sheet, report: &DailyReport) -> Result<()> {
 }
 
 fn second_page(report: &DailyReport) -> Result<Sheet> {
-    /// Towns beside the map.
+    /// Most towns beside the map.
     const TOWNS: usize = 5;
     let mut sheet = Sheet::new();
     let right = MARGIN + HALF + GUTTER;
@@ -346,15 +395,24 @@ fn second_page(report: &DailyReport) -> Result<Sheet> {
     }
     if let Some(cities) = named("city") {
         let mut cities = cities.clone();
-        cities.rows.truncate(TOWNS);
+        // The footer stays free, however much the data's quality took.
+        let fits = (1..=TOWNS).rev().find(|&rows| sheet.y - table_height(rows) >= FOOT);
+        cities.rows.truncate(fits.unwrap_or(0));
         table(&mut sheet, "Towns with most rides", &cities, &[0, 1, 2], right);
     }
     Ok(sheet)
 }
 
+/// Height of a row of a table.
+const ROW: f64 = 15.0;
+
+/// Height of a table with its title and its head.
+fn table_height(rows: usize) -> f64 {
+    18.0 + ROW * (1.0 + f64::from(u32::try_from(rows).unwrap_or(u32::MAX)))
+}
+
 /// A table of the given columns in half the page's width; moves nothing. Answers its height.
 fn table(sheet: &mut Sheet, title: &str, table: &Table, columns: &[usize], x: f64) -> f64 {
-    const ROW: f64 = 15.0;
     let top = sheet.y;
     sheet.text(x, 12.0, title, Weight::SemiBold, 12.0, TEXT);
     sheet.y -= 18.0;
@@ -409,13 +467,13 @@ fn wrapped(text: &str, weight: Weight, size: f64, width: f64) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use lopdf::Document;
-
     use super::*;
     use crate::report::sample;
 
+    const PAGE_URL: &str = "https://reports.example/daily/2025-03-04/index.html";
+
     fn read(report: &DailyReport) -> (Document, String) {
-        let bytes = render(report).unwrap();
+        let bytes = render(report, PAGE_URL).unwrap();
         assert!(bytes.len() < 200_000, "{} bytes", bytes.len());
         let document = Document::load_mem(&bytes).unwrap();
         let pages: Vec<u32> = document.get_pages().keys().copied().collect();
@@ -467,6 +525,26 @@ mod tests {
     }
 
     #[test]
+    fn each_sheet_leads_to_the_page_where_it_says_so() {
+        let (document, text) = read(&sample::ordinary());
+        assert_eq!(text.matches("Open the page").count(), 2, "{text}");
+        for sheet in document.get_pages().into_values() {
+            let links = document.get_page_annotations(sheet).unwrap();
+            let [link] = links.as_slice() else { panic!("{links:?}") };
+            let action = link.get(b"A").and_then(Object::as_dict).unwrap();
+            assert_eq!(action.get(b"URI").unwrap().as_str().unwrap(), PAGE_URL.as_bytes());
+            let corners = link.get(b"Rect").and_then(Object::as_array).unwrap();
+            let corners: Vec<f32> = corners.iter().map(|corner| corner.as_float().unwrap()).collect();
+            let [left, low, right, high] = corners[..] else {
+                panic!("{corners:?}")
+            };
+            // Within the footer, and no more than a line.
+            assert!(left > 200.0 && right < 500.0 && left + 80.0 < right, "{corners:?}");
+            assert!(low > 20.0 && high < 56.0 && low + 8.0 < high, "{corners:?}");
+        }
+    }
+
+    #[test]
     fn the_file_says_what_it_is_and_when_its_day_ended() {
         let (document, _) = read(&sample::ordinary());
         assert_eq!(
@@ -488,8 +566,8 @@ mod tests {
     #[test]
     fn names_that_the_faces_cannot_show_and_towns_of_few_riders_do_no_harm() {
         let mut report = sample::ordinary();
-        report.by_city[0].name = "上海 (Shanghai)".to_owned();
-        report.by_city[9] = sample::suppressed("Little Snoring");
+        report.breakdowns.by_city[0].name = "上海 (Shanghai)".to_owned();
+        report.breakdowns.by_city[9] = sample::suppressed("Little Snoring");
         let (_, text) = read(&report);
         assert!(text.contains("?? (Shanghai)"), "{text}");
         assert!(!text.contains("Little Snoring"), "{text}");

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
-    chart,
-    html::{ChartView, Figure, Links, PHONE, TILES, WIDE},
-    table::{Table, period_headlines, rides_per_day},
+    chart::{Chart, Charted, whole},
+    html::{self, ChartView, Figure, Links, TILES, WIDE},
+    table::period_tables,
 };
 use crate::{
     domain::{
@@ -17,6 +17,11 @@ use crate::{
     },
     template::{Templates, format, words},
 };
+
+/// Fewer rides than this say little of how people ride.
+const FEW_RIDES: f64 = 30.0;
+/// A change of less than this share is not worth a sentence.
+const NOTABLE_CHANGE: f64 = 0.05;
 
 /// The windows of the same length with a report beside this one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,11 +49,12 @@ struct PeriodPage<'a> {
     name: String,
     /// `16 November to 22 November 2026`; a month's name says as much.
     dates: Option<String>,
-    sentence: String,
+    sentences: Vec<String>,
     notes: Vec<String>,
     tiles: Vec<Figure>,
     figures: Vec<Figure>,
     days: ChartView,
+    charts: Vec<ChartView>,
     previous: Option<Link>,
     next: Option<Link>,
 }
@@ -93,7 +99,7 @@ pub fn artifacts(report: &PeriodReport, beside: Beside, templates: &Templates) -
     let mut json = serde_json::to_vec_pretty(report).context("failed to write the report as JSON")?;
     json.push(b'\n');
     let mut artifacts = vec![artifact("index.html", page(report, beside, templates)?.into_bytes())];
-    for table in tables(report) {
+    for table in period_tables(report) {
         artifacts.push(artifact(&format!("{}.csv", table.name), table.csv().into_bytes()));
     }
     artifacts.push(artifact("report.json", json));
@@ -122,6 +128,7 @@ pub fn page(report: &PeriodReport, beside: Beside, templates: &Templates) -> Res
         window,
         name: name_of(window),
     };
+    let (of, tables) = (Charted::from(report), period_tables(report));
     let view = PeriodPage {
         links: Links::from("../../"),
         report,
@@ -134,43 +141,18 @@ pub fn page(report: &PeriodReport, beside: Beside, templates: &Templates) -> Res
                 format::date_long(report.last_day)
             )
         }),
-        sentence: sentence(report, period),
+        sentences: sentences(report, period),
         notes: notes(report, period),
         tiles: tiles.map(figure).collect(),
         figures: others.map(figure).collect(),
-        days: days(report)?,
+        days: html::chart(Chart::Days, &of, &tables, WIDE)?,
+        charts: html::cards(&of, &tables)?,
         previous: beside.previous.map(link),
         next: beside.next.map(link),
     };
     templates
         .render("report/period.html", &view)
         .with_context(|| format!("failed to render the page of {}", report.window))
-}
-
-fn tables(report: &PeriodReport) -> [Table; 2] {
-    [period_headlines(report), rides_per_day(&report.rides_per_day)]
-}
-
-fn days(report: &PeriodReport) -> Result<ChartView> {
-    let days = &report.rides_per_day;
-    let kind = chart::Chart::Days;
-    Ok(ChartView {
-        name: kind.name(),
-        title: kind.title(),
-        subtitle: format!(
-            "Rides, {} to {}",
-            format::date_short(report.first_day),
-            format::date_short(report.last_day)
-        ),
-        wide: chart::days_svg(days, kind.name(), WIDE.0, WIDE.1)?,
-        phone: Some(chart::days_svg(
-            days,
-            &format!("{}-phone", kind.name()),
-            PHONE.0,
-            PHONE.1,
-        )?),
-        table: rides_per_day(days),
-    })
 }
 
 /// A window's name for people: `Week 47, 2026`, `November 2026`.
@@ -193,16 +175,72 @@ fn change(headline: &PeriodHeadline, period: &str) -> Option<String> {
     ))
 }
 
-fn sentence(report: &PeriodReport, period: &str) -> String {
+/// What is worth knowing: how much was ridden, what else changed most, and on which days most and least was ridden.
+fn sentences(report: &PeriodReport, period: &str) -> Vec<String> {
     let rides = report.headline(HeadlineKey::Rides);
     let count = rides.and_then(|rides| rides.value).unwrap_or(0.0);
     let recorded = match count {
-        0.0 => return format!("No rides were recorded in this {period}."),
+        0.0 => return vec![format!("No rides were recorded in this {period}.")],
         1.0 => "One ride was recorded".to_owned(),
         count => format!("{} rides were recorded", format::count(count)),
     };
     let change = rides.and_then(|rides| change(rides, period));
-    change.map_or_else(|| format!("{recorded}."), |change| format!("{recorded}: {change}."))
+    let first = change.map_or_else(|| format!("{recorded}."), |change| format!("{recorded}: {change}."));
+    [
+        Some(first),
+        largest_change(report, period),
+        busiest_and_quietest(report),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The largest change of how it was ridden; none where it is small, or where few rides say little.
+fn largest_change(report: &PeriodReport, period: &str) -> Option<String> {
+    let rides = report.headline(HeadlineKey::Rides)?;
+    if rides.value? < FEW_RIDES || rides.before? < FEW_RIDES {
+        return None;
+    }
+    let share = |headline: &PeriodHeadline| {
+        let (value, before) = (headline.value?, headline.before.filter(|&before| before > 0.0)?);
+        Some((value / before - 1.0).abs())
+    };
+    let keys = [HeadlineKey::PowerWattsMean, HeadlineKey::HeartRateBpmMean];
+    let changes = keys.iter().filter_map(|&key| {
+        let headline = report.headline(key)?;
+        Some((headline, share(headline)?))
+    });
+    let (headline, share) = changes.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    let (label, figure) = (words::label(headline.key), words::figure(headline.key, headline.value));
+    (share >= NOTABLE_CHANGE)
+        .then(|| change(headline, period))
+        .flatten()
+        .map(|change| format!("{label} was {figure}: {change}."))
+}
+
+/// On which day most and on which least was ridden, of several that differ.
+fn busiest_and_quietest(report: &PeriodReport) -> Option<String> {
+    let known = report
+        .rides_per_day
+        .iter()
+        .filter_map(|day| Some((day.day, day.rides?)));
+    // The earliest of equals.
+    let (busiest, most) = known.clone().rev().max_by_key(|(_, rides)| *rides)?;
+    let (quietest, least) = known.min_by_key(|(_, rides)| *rides)?;
+    let count = |rides: i64| match rides {
+        0 => "none".to_owned(),
+        rides => format::count(whole(rides)),
+    };
+    (most > least).then(|| {
+        format!(
+            "Most rides were on {}, {}; fewest on {}, {}.",
+            format::date_medium(busiest),
+            count(most),
+            format::date_medium(quietest),
+            count(least)
+        )
+    })
 }
 
 /// What is unlike other weeks or months about this one: days that are missing, here or in what it is compared with.
@@ -287,7 +325,9 @@ mod tests {
         for words in [
             "Week 10, 2025",
             "Monday 3 March 2025 to Sunday 9 March 2025",
-            "20,000 rides were recorded: ▲_25_% on the week before.",
+            "17,060 rides were recorded: ▲_25_% on the week before.",
+            "Mean power was 187_W: ▲_8_% on the week before.",
+            "Women 48_%",
             "2 days are missing, 8 Mar, 9 Mar: their rides are in no figure.",
             "One day is missing of the week before, which it is compared with.",
             "href=\"rides-per-day.csv\"",
@@ -297,10 +337,44 @@ mod tests {
             assert!(page.contains(words), "`{words}` is not in {page}");
         }
         let csv = rendered(&sample::week(), "weekly/2025-W10/rides-per-day.csv");
-        assert!(csv.starts_with("day,rides\r\n2025-03-03,4000\r\n"), "{csv}");
+        assert!(csv.starts_with("day,rides\r\n2025-03-03,3412\r\n"), "{csv}");
         assert!(csv.ends_with("2025-03-09,\r\n"), "{csv}");
         let csv = rendered(&sample::week(), "weekly/2025-W10/headlines.csv");
-        assert!(csv.contains("\r\nrides,20000,16000\r\n"), "{csv}");
+        assert!(csv.contains("\r\nrides,17060,13648\r\n"), "{csv}");
+    }
+
+    #[test]
+    fn each_chart_of_a_week_has_its_table_beside_it_and_none_tells_of_different_riders() {
+        let report = sample::week();
+        let page = rendered(&report, "weekly/2025-W10/index.html");
+        let artifacts = artifacts(&report, Beside::default(), &Templates::load(None).unwrap()).unwrap();
+        let beside: Vec<_> = artifacts
+            .iter()
+            .filter(|artifact| artifact.path.ends_with(".csv"))
+            .collect();
+        assert_eq!(beside.len(), 9);
+        for artifact in beside {
+            let name = artifact.path.rsplit('/').next().unwrap();
+            assert!(page.contains(&format!("href=\"{name}\"")), "{name} is not linked");
+            let heading = String::from_utf8_lossy(&artifact.bytes);
+            let heading = heading.lines().next().unwrap().to_owned();
+            assert!(!heading.contains("riders"), "{name}: {heading}");
+        }
+        let csv = rendered(&report, "weekly/2025-W10/gender.csv");
+        assert!(csv.contains("\r\nfemale,8110,15003500,2534375,false\r\n"), "{csv}");
+        let json: PeriodReport = serde_json::from_str(&rendered(&report, "weekly/2025-W10/report.json")).unwrap();
+        assert_eq!(json, report);
+    }
+
+    #[test]
+    fn the_days_of_most_and_fewest_rides_are_named() {
+        let mut report = sample::week();
+        report.rides_per_day[1].rides = Some(5_000);
+        report.rides_per_day[3].rides = Some(0);
+        assert_eq!(
+            sentences(&report, "week").last().unwrap(),
+            "Most rides were on Tue 4 Mar, 5,000; fewest on Thu 6 Mar, none."
+        );
     }
 
     #[test]

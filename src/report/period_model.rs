@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::model::HEADLINES;
+use super::model::{HEADLINES, breakdowns};
 use crate::{
     domain::{
         period_report::{PeriodHeadline, PeriodReport},
@@ -39,6 +39,7 @@ pub fn build(store: &Store, window: Window) -> Result<PeriodReport> {
         value: own.figure(key),
         before: earlier.figure(key),
     };
+    let with_rides: Vec<_> = own.totals.iter().filter(|day| day.rides > 0).collect();
     Ok(PeriodReport {
         window,
         first_day,
@@ -51,6 +52,11 @@ pub fn build(store: &Store, window: Window) -> Result<PeriodReport> {
                 rides: rides_on(day),
             })
             .collect(),
+        breakdowns: breakdowns::together(&breakdowns::of_days(
+            &reader.breakdowns(first_day, last_day)?,
+            &with_rides,
+            last_day,
+        )?),
         missing_days: window.days().filter(|&day| own.on(day).is_none()).collect(),
         missing_days_before: before.days().filter(|&day| earlier.on(day).is_none()).collect(),
     })
@@ -129,6 +135,24 @@ mod tests {
                  ) as t(business_day, rider_id)",
             )
             .unwrap();
+        for (table, group) in [
+            ("daily_by_gender", "'unknown' as gender"),
+            ("daily_by_age_band", "'unknown' as age_band"),
+            ("daily_by_age_and_gender", "'unknown' as age_band, 'unknown' as gender"),
+            ("daily_by_city", "'York' as city"),
+            ("daily_by_channel", "'unknown' as channel"),
+            ("daily_by_postcode_area", "'YO' as postcode_area"),
+            ("daily_heart_rate_zones", "'z2' as heart_rate_zone"),
+            ("daily_power_histogram", "120 as power_watts_from"),
+            ("daily_heart_rate_histogram", "140 as heart_rate_bpm_from"),
+        ] {
+            let sql = format!(
+                "create table historical.{table} as
+                 select business_day, {group}, rides, riders, duration_seconds, energy_kilojoules
+                 from historical.daily_totals"
+            );
+            store.connection().unwrap().execute_batch(&sql).unwrap();
+        }
         store
     }
 

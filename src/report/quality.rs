@@ -66,7 +66,8 @@ pub fn checks(report: &DailyReport) -> Vec<Check> {
     let (quality, rides) = (&report.quality, report.rides());
     let part = |name, key, count: i64, of: i64, warn_above: f64| {
         let share = (of > 0).then(|| whole(count) / whole(of));
-        let is_much = share.map_or(count > 0, |share| share > warn_above);
+        // Fewer than none: lines were counted twice.
+        let is_much = share.map_or(count != 0, |share| share.abs() > warn_above);
         Check {
             name,
             key,
@@ -165,7 +166,8 @@ pub fn reconciliation(quality: &Quality) -> String {
         kinds.join(" + "),
         match lines.unaccounted() {
             0 => String::new(),
-            missing => format!(" + {} not accounted for", format::count(whole(missing))),
+            missing @ 1.. => format!(" + {} not accounted for", format::count(whole(missing))),
+            twice => format!(" − {} counted twice", format::count(whole(-twice))),
         }
     )
 }

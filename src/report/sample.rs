@@ -3,10 +3,14 @@
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 
+use super::{chart::whole, model::breakdowns};
 use crate::domain::{
     day::DayRule,
     period_report::{PeriodHeadline, PeriodReport},
-    report::{AgeBand, Bin, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Lines, Quality},
+    report::{
+        AgeBand, Bin, Breakdowns, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram, HourCount, Lines,
+        Moved, Quality, Restatement,
+    },
     window::{Period, Window},
 };
 
@@ -15,47 +19,93 @@ pub(super) fn tuesday() -> NaiveDate {
     date(2025, 3, 4)
 }
 
-/// Days that between them have everything a report can say.
-pub(super) fn days() -> [DailyReport; 4] {
-    let mut alarming = on(date(2025, 10, 26));
-    alarming.seal_count = 2;
-    alarming.quality.alerts = 6;
-    alarming.quality.has_many_alerts = true;
-    alarming.quality.partial_rides = alarming.rides();
-    [ordinary(), empty(), one_ride(), alarming]
-}
+/// Makes a sample day.
+type Day = fn() -> DailyReport;
+
+/// Days that between them have everything a report can say, by name, the ordinary one first; no two of one date, so that
+/// they make a site together.
+pub(super) const DAYS: [(&str, Day); 8] = [
+    ("ordinary", ordinary),
+    ("one-ride", || moved(one_ride(), date(2025, 3, 1))),
+    ("empty", || moved(empty(), date(2025, 3, 5))),
+    ("alarming", alarming),
+    ("busy", busy),
+    ("restated", restated),
+    ("short", short_day),
+    ("long", long_day),
+];
 
 /// Weeks and months that between them have everything a report of one can say.
-pub(super) fn periods() -> [PeriodReport; 2] {
-    [week(), empty_month()]
+pub(super) fn periods() -> [PeriodReport; 3] {
+    [week(), month(), empty_month()]
 }
 
 /// A week without its weekend, better than the one before, of which a day is missing.
 pub(super) fn week() -> PeriodReport {
     let window = Period::Week.around(tuesday());
-    let mut report = period(
-        window,
-        |day| (day < date(2025, 3, 8)).then_some(4_000),
-        Some((20_000.0, 16_000.0)),
-    );
+    let mut report = period(window, |day| (day < date(2025, 3, 8)).then_some(3_412), figures_of_week);
+    let days = vec![ordinary().breakdowns; 5];
+    report.breakdowns = breakdowns::together(&days);
     report.missing_days_before = vec![date(2025, 3, 2)];
     report
+}
+
+/// A headline of that week, and of the week before.
+fn figures_of_week(key: HeadlineKey) -> Option<(f64, f64)> {
+    Some(match key {
+        HeadlineKey::Rides => (17_060.0, 13_648.0),
+        HeadlineKey::Riders => (5_204.0, 4_870.0),
+        HeadlineKey::NewRiders => (205.0, 187.0),
+        HeadlineKey::DurationSeconds => (31_561_000.0, 25_100_000.0),
+        HeadlineKey::EnergyKilojoules => (5_331_250.0, 4_260_000.0),
+        HeadlineKey::PowerWattsMean => (186.6, 172.3),
+        HeadlineKey::HeartRateBpmMean => (142.4, 141.8),
+        HeadlineKey::LongestRideSeconds => (9_240.0, 9_900.0),
+        HeadlineKey::PowerWattsMax => (1_204.0, 1_188.0),
+    })
+}
+
+/// A month of large numbers without a gap.
+fn month() -> PeriodReport {
+    let rides = |day: NaiveDate| Some(100_000 - i64::from(day.day() % 7) * 4_000);
+    let mut report = period(Period::Month.around(tuesday()), rides, figures_of_month);
+    report.breakdowns = breakdowns::together(&vec![busy().breakdowns; 31]);
+    report
+}
+
+/// A headline of that month, and of the month before.
+fn figures_of_month(key: HeadlineKey) -> Option<(f64, f64)> {
+    Some(match key {
+        HeadlineKey::Rides => (2_876_543.0, 2_912_345.0),
+        HeadlineKey::Riders => (1_204_118.0, 1_198_730.0),
+        HeadlineKey::NewRiders => (31_408.0, 30_961.0),
+        HeadlineKey::DurationSeconds => (5_321_604_550.0, 5_387_838_250.0),
+        HeadlineKey::EnergyKilojoules => (898_919_687.0, 910_107_812.0),
+        HeadlineKey::PowerWattsMean => (186.6, 184.2),
+        HeadlineKey::HeartRateBpmMean => (142.4, 143.0),
+        HeadlineKey::LongestRideSeconds => (86_399.0, 52_300.0),
+        HeadlineKey::PowerWattsMax => (9_999.0, 1_204.0),
+    })
 }
 
 /// A month of which nothing was ever sealed, nor of the one before.
 pub(super) fn empty_month() -> PeriodReport {
     let window = Period::Month.around(date(2025, 2, 1));
-    let mut report = period(window, |_| None, None);
+    let mut report = period(window, |_| None, |_| None);
     report.missing_days_before = window.before().into_iter().flat_map(Window::days).collect();
     report
 }
 
-fn period(window: Window, rides: impl Fn(NaiveDate) -> Option<i64>, figures: Option<(f64, f64)>) -> PeriodReport {
+fn period(
+    window: Window,
+    rides: impl Fn(NaiveDate) -> Option<i64>,
+    figures: impl Fn(HeadlineKey) -> Option<(f64, f64)>,
+) -> PeriodReport {
     let (first_day, last_day) = window.span().expect("a week and a month have days");
     let headline = |key| PeriodHeadline {
         key,
-        value: figures.map(|(value, _)| value),
-        before: figures.map(|(_, before)| before),
+        value: figures(key).map(|(value, _)| value),
+        before: figures(key).map(|(_, before)| before),
     };
     PeriodReport {
         window,
@@ -63,6 +113,7 @@ fn period(window: Window, rides: impl Fn(NaiveDate) -> Option<i64>, figures: Opt
         last_day,
         headlines: super::model::HEADLINES.map(headline).into(),
         rides_per_day: window.days().map(|day| DayCount { day, rides: rides(day) }).collect(),
+        breakdowns: Breakdowns::default(),
         missing_days: window.days().filter(|&day| rides(day).is_none()).collect(),
         missing_days_before: Vec::new(),
     }
@@ -214,78 +265,80 @@ pub(super) fn ordinary() -> DailyReport {
             })
             .collect(),
         rides_per_hour,
-        by_gender: vec![
-            group("female", 1_622),
-            group("male", 1_702),
-            group("other", 41),
-            group("unknown", 47),
-        ],
-        by_age_band: AGE_BANDS.map(|(band, rides)| group(band, rides)).into(),
-        by_age_and_gender: AGE_BANDS
-            .into_iter()
-            .map(|(band, rides)| AgeBand {
-                name: band.to_owned(),
-                genders: vec![
-                    group("female", rides * 45 / 100),
-                    group("male", rides * 52 / 100),
-                    suppressed("other"),
-                    suppressed("unknown"),
-                ],
-            })
+        breakdowns: Breakdowns {
+            by_gender: vec![
+                group("female", 1_622),
+                group("male", 1_702),
+                group("other", 41),
+                group("unknown", 47),
+            ],
+            by_age_band: AGE_BANDS.map(|(band, rides)| group(band, rides)).into(),
+            by_age_and_gender: AGE_BANDS
+                .into_iter()
+                .map(|(band, rides)| AgeBand {
+                    name: band.to_owned(),
+                    genders: vec![
+                        group("female", rides * 45 / 100),
+                        group("male", rides * 52 / 100),
+                        suppressed("other"),
+                        suppressed("unknown"),
+                    ],
+                })
+                .collect(),
+            by_channel: vec![
+                group("direct", 1_402),
+                group("google ads", 911),
+                group("social media", 604),
+                group("offline", 448),
+                group("unknown", 47),
+            ],
+            by_postcode_area: [
+                ("M", 205),
+                ("LS", 171),
+                ("G", 150),
+                ("SW", 96),
+                ("ZE", 12),
+                ("QQ", 9),
+                ("unknown", 47),
+            ]
+            .map(|(area, rides)| group(area, rides))
+            .into(),
+            heart_rate_zones: vec![
+                group("z1", 702),
+                group("z2", 1_911),
+                group("z3", 2_304),
+                group("z4", 1_201),
+                group("z5", 212),
+                suppressed("unknown"),
+            ],
+            by_city: [
+                "London",
+                "Manchester",
+                "Leeds",
+                "Glasgow",
+                "Birmingham",
+                "Bristol",
+                "Cardiff",
+                "York",
+                "Bath",
+                "Hull",
+            ]
+            .iter()
+            .enumerate()
+            .map(|(place, name)| group(name, 620 / (place as i64 + 1) + 20))
             .collect(),
-        by_channel: vec![
-            group("direct", 1_402),
-            group("google ads", 911),
-            group("social media", 604),
-            group("offline", 448),
-            group("unknown", 47),
-        ],
-        by_postcode_area: [
-            ("M", 205),
-            ("LS", 171),
-            ("G", 150),
-            ("SW", 96),
-            ("ZE", 12),
-            ("QQ", 9),
-            ("unknown", 47),
-        ]
-        .map(|(area, rides)| group(area, rides))
-        .into(),
-        heart_rate_zones: vec![
-            group("z1", 702),
-            group("z2", 1_911),
-            group("z3", 2_304),
-            group("z4", 1_201),
-            group("z5", 212),
-            suppressed("unknown"),
-        ],
-        by_city: [
-            "London",
-            "Manchester",
-            "Leeds",
-            "Glasgow",
-            "Birmingham",
-            "Bristol",
-            "Cardiff",
-            "York",
-            "Bath",
-            "Hull",
-        ]
-        .iter()
-        .enumerate()
-        .map(|(place, name)| group(name, 620 / (place as i64 + 1) + 20))
-        .collect(),
-        power_per_ride: Histogram {
-            bin_width: 20.0,
-            bins: normal_bins(60.0, 20.0, 16, 520.0),
-            median: Some(183.2),
-            rides: 3_412,
-        },
-        heart_rate_per_ride: Histogram {
-            bin_width: 5.0,
-            bins: normal_bins(85.0, 5.0, 22, 330.0),
-            median: Some(141.7),
-            rides: 3_398,
+            power_per_ride: Histogram {
+                bin_width: 20.0,
+                bins: normal_bins(60.0, 20.0, 16, 520.0),
+                median: Some(183.2),
+                rides: 3_412,
+            },
+            heart_rate_per_ride: Histogram {
+                bin_width: 5.0,
+                bins: normal_bins(85.0, 5.0, 22, 330.0),
+                median: Some(141.7),
+                rides: 3_398,
+            },
         },
         quality: Quality {
             readings: 6_302_118,
@@ -326,18 +379,18 @@ pub(super) fn empty() -> DailyReport {
     }
     report.rides_per_day[27].rides = Some(0);
     report.rides_per_hour.iter_mut().for_each(|hour| hour.rides = 0);
-    report.by_gender.clear();
-    report.by_age_band.clear();
-    report.by_city.clear();
-    report.by_age_and_gender.clear();
-    report.by_channel.clear();
-    report.by_postcode_area.clear();
-    report.heart_rate_zones.clear();
-    report.power_per_ride = Histogram {
+    report.breakdowns.by_gender.clear();
+    report.breakdowns.by_age_band.clear();
+    report.breakdowns.by_city.clear();
+    report.breakdowns.by_age_and_gender.clear();
+    report.breakdowns.by_channel.clear();
+    report.breakdowns.by_postcode_area.clear();
+    report.breakdowns.heart_rate_zones.clear();
+    report.breakdowns.power_per_ride = Histogram {
         bin_width: 20.0,
         ..Histogram::default()
     };
-    report.heart_rate_per_ride = Histogram {
+    report.breakdowns.heart_rate_per_ride = Histogram {
         bin_width: 5.0,
         ..Histogram::default()
     };
@@ -374,20 +427,20 @@ pub(super) fn one_ride() -> DailyReport {
         hour.rides = i64::from(hour.hour == 18);
         hour.usual = None;
     }
-    report.by_gender = ["female", "male", "other", "unknown"].map(suppressed).to_vec();
-    report.by_age_band = ["18–24", "25–34", "unknown"].map(suppressed).to_vec();
-    report.by_city = vec![suppressed("Leeds")];
-    report.by_age_and_gender.clear();
-    report.by_channel = vec![suppressed("direct")];
-    report.by_postcode_area.clear();
-    report.heart_rate_zones.clear();
-    report.power_per_ride = Histogram {
+    report.breakdowns.by_gender = ["female", "male", "other", "unknown"].map(suppressed).to_vec();
+    report.breakdowns.by_age_band = ["18–24", "25–34", "unknown"].map(suppressed).to_vec();
+    report.breakdowns.by_city = vec![suppressed("Leeds")];
+    report.breakdowns.by_age_and_gender.clear();
+    report.breakdowns.by_channel = vec![suppressed("direct")];
+    report.breakdowns.by_postcode_area.clear();
+    report.breakdowns.heart_rate_zones.clear();
+    report.breakdowns.power_per_ride = Histogram {
         bin_width: 20.0,
         bins: vec![Bin { from: 180.0, rides: 1 }],
         median: Some(186.6),
         rides: 1,
     };
-    report.heart_rate_per_ride = Histogram {
+    report.breakdowns.heart_rate_per_ride = Histogram {
         bin_width: 5.0,
         ..Histogram::default()
     };
@@ -399,38 +452,171 @@ pub(super) fn one_ride() -> DailyReport {
     report
 }
 
+/// A day with too many heart-rate alerts, whose lines are neither complete nor all readable.
+fn alarming() -> DailyReport {
+    let mut report = on(date(2025, 3, 6));
+    report.seal_count = 2;
+    report.quality.alerts = 6;
+    report.quality.has_many_alerts = true;
+    report.quality.partial_rides = report.rides();
+    report.quality.lines.rejected += 1_284_322;
+    report.quality.lines.received += 1_284_322 + 50_318;
+    report
+}
+
+/// A day of 100,000 rides and more: large numbers, long names, riders everywhere.
+fn busy() -> DailyReport {
+    const TIMES: i64 = 30;
+    let mut report = on(date(2025, 3, 7));
+    let times = |value: f64| value * whole(TIMES);
+    for headline in &mut report.headlines {
+        let adds_up = matches!(
+            headline.key,
+            HeadlineKey::Rides
+                | HeadlineKey::Riders
+                | HeadlineKey::NewRiders
+                | HeadlineKey::DurationSeconds
+                | HeadlineKey::EnergyKilojoules
+        );
+        if adds_up {
+            let known = [
+                &mut headline.value,
+                &mut headline.day_before,
+                &mut headline.week_before,
+                &mut headline.seven_day_mean,
+                &mut headline.mean_28_days,
+                &mut headline.stddev_28_days,
+            ];
+            let all = known.into_iter().chain(&mut headline.last_28_days).flatten();
+            all.for_each(|value| *value = times(*value));
+        }
+    }
+    for rides in report.rides_per_day.iter_mut().filter_map(|day| day.rides.as_mut()) {
+        *rides *= TIMES;
+    }
+    for hour in &mut report.rides_per_hour {
+        hour.rides *= TIMES;
+        hour.usual = hour.usual.map(times);
+    }
+    report.breakdowns.by_city[0].name = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch".to_owned();
+    report.breakdowns.by_city[1].name = "Newcastle-under-Lyme and Stoke-on-Trent".to_owned();
+    report.breakdowns.by_channel[1].name = "recommended by a friend, a colleague or a physiotherapist".to_owned();
+    report.breakdowns.by_postcode_area = AREAS
+        .split(' ')
+        .zip(0_i64..)
+        .map(|(area, place)| group(area, 300 - 2 * place))
+        .collect();
+    let groups = [
+        &mut report.breakdowns.by_gender,
+        &mut report.breakdowns.by_age_band,
+        &mut report.breakdowns.by_city,
+        &mut report.breakdowns.by_channel,
+        &mut report.breakdowns.by_postcode_area,
+        &mut report.breakdowns.heart_rate_zones,
+    ];
+    let genders = report
+        .breakdowns
+        .by_age_and_gender
+        .iter_mut()
+        .flat_map(|band| &mut band.genders);
+    for group in groups.into_iter().flatten().chain(genders) {
+        let counts = [&mut group.rides, &mut group.riders, &mut group.duration_seconds];
+        counts.into_iter().flatten().for_each(|count| *count *= TIMES);
+        group.energy_kilojoules = group.energy_kilojoules.map(times);
+    }
+    for histogram in [
+        &mut report.breakdowns.power_per_ride,
+        &mut report.breakdowns.heart_rate_per_ride,
+    ] {
+        histogram.rides *= TIMES;
+        histogram.bins.iter_mut().for_each(|bin| bin.rides *= TIMES);
+    }
+    let Quality {
+        readings,
+        dropout_seconds,
+        flagged_readings,
+        lines,
+        ..
+    } = &mut report.quality;
+    let counts = [
+        readings,
+        dropout_seconds,
+        flagged_readings,
+        &mut lines.received,
+        &mut lines.ride,
+        &mut lines.telemetry,
+        &mut lines.rider,
+        &mut lines.marker,
+        &mut lines.duplicate,
+        &mut lines.rejected,
+    ];
+    counts.into_iter().for_each(|count| *count *= TIMES);
+    report
+}
+
+/// Postcode areas with riders on the busy day, most first.
+const AREAS: &str = "SW SE N NW E W EC WC M B LS G S L NE BS CF EH NG LE CV SO PO RG OX CB NR IP BN ME CT TN GU KT CR BR DA \
+                     RM IG EN HA UB TW SL HP AL WD SG LU MK NN PE LN DN HU YO HG BD HX HD WF OL BL WN WA CH CW ST TF WV \
+                     DY WR HR GL SN BA TA EX PL TQ TR DT BH SP";
+
+/// A day that was made again, as rides of it came in late.
+fn restated() -> DailyReport {
+    let mut report = on(date(2025, 3, 8));
+    let before = |key, less: f64| {
+        let after = report.headline(key).and_then(|headline| headline.value);
+        Moved::between(key, after.map(|value| value - less), after)
+    };
+    let moved = [
+        before(HeadlineKey::Rides, 128.0),
+        before(HeadlineKey::Riders, 97.0),
+        before(HeadlineKey::DurationSeconds, 236_800.0),
+        before(HeadlineKey::EnergyKilojoules, 40_000.0),
+        before(HeadlineKey::PowerWattsMean, 1.4),
+    ];
+    let moved = moved.into_iter().flatten().collect();
+    let restated_at = report.ends_at + TimeDelta::hours(33);
+    report.seal_count = 3;
+    report.restatement = Some(Restatement { restated_at, moved });
+    report
+}
+
 /// An ordinary day of 25 hours.
-#[cfg(test)]
 pub(super) fn long_day() -> DailyReport {
     on(date(2025, 10, 26))
 }
 
-/// An ordinary day of 23 hours.
-#[cfg(test)]
+/// An ordinary day of 23 hours, whose heart rates end at 150: there, at the edge, the axis has its last label.
 pub(super) fn short_day() -> DailyReport {
-    on(date(2025, 3, 30))
+    let mut report = on(date(2025, 3, 30));
+    report.breakdowns.heart_rate_per_ride.bins = normal_bins(80.0, 5.0, 14, 330.0);
+    report.breakdowns.heart_rate_per_ride.median = Some(112.0);
+    report
 }
 
 /// The ordinary day's figures on another day.
 pub(super) fn on(day: NaiveDate) -> DailyReport {
-    let mut report = ordinary();
-    let (starts_at, ends_at, hours_in_day, rides_per_hour) = hours(day, |hour| i64::from(hour) * 12 + 5);
-    let moved = (0..28)
-        .rev()
-        .map(|back| day - Days::new(back))
-        .zip(&report.rides_per_day);
-    report.rides_per_day = moved
-        .map(|(day, count)| DayCount {
-            day,
-            rides: count.rides,
-        })
-        .collect();
+    moved(ordinary(), day)
+}
+
+/// The same figures on another day, each hour's in the hour of its name.
+fn moved(report: DailyReport, day: NaiveDate) -> DailyReport {
+    let (starts_at, ends_at, hours_in_day, mut rides_per_hour) = hours(day, |_| 0);
+    for hour in &mut rides_per_hour {
+        let own = report.rides_per_hour.iter().find(|own| own.hour == hour.hour);
+        (hour.rides, hour.usual) = own.map_or((0, None), |own| (own.rides, own.usual));
+    }
+    let days = (0..28).rev().map(|back| day - Days::new(back));
+    let rides_per_day = days.zip(&report.rides_per_day).map(|(day, count)| DayCount {
+        day,
+        rides: count.rides,
+    });
     DailyReport {
         day,
         starts_at,
         ends_at,
         hours_in_day,
         rides_per_hour,
+        rides_per_day: rides_per_day.collect(),
         ..report
     }
 }

@@ -34,11 +34,37 @@ const NEVER: &str = "1970-01-01T00:00:00Z";
 /// Months of the index that are unfolded.
 const OPEN_MONTHS: usize = 2;
 
+/// What the site is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// Its pages' templates.
+    pub templates: &'a Templates,
+    /// The address where people open it, where that is known.
+    pub url: Option<&'a str>,
+}
+
+impl<'a> Site<'a> {
+    /// A site made with `templates`, to be opened at `url`.
+    #[must_use]
+    pub fn new(templates: &'a Templates, url: Option<&'a str>) -> Site<'a> {
+        let url = url.map(|url| url.trim_end_matches('/'));
+        Site { templates, url }
+    }
+
+    /// The address of the page of `day`, as a file that people keep elsewhere names it; without the site's address it is
+    /// that of the page beside it.
+    fn page_url(&self, day: NaiveDate) -> String {
+        let path = "index.html";
+        self.url
+            .map_or(path.to_owned(), |url| format!("{url}/daily/{day}/{path}"))
+    }
+}
+
 /// The files of one day, below `daily/<day>/`: the page, the PDF, the report as JSON, a CSV file a table.
 ///
 /// # Errors
 /// Something could not be rendered; the message says what.
-pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, templates: &Templates) -> Result<Vec<Artifact>> {
+pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, site: Site<'_>) -> Result<Vec<Artifact>> {
     let path = |name: &str| format!("daily/{}/{name}", report.day);
     let artifact = |name: &str, bytes: Vec<u8>| Artifact {
         path: path(name),
@@ -46,8 +72,11 @@ pub fn daily_artifacts(report: &DailyReport, neighbours: Neighbours, templates: 
         bytes,
     };
     let mut artifacts = vec![
-        artifact("index.html", html::page(report, neighbours, templates)?.into_bytes()),
-        artifact("report.pdf", pdf::render(report)?),
+        artifact(
+            "index.html",
+            html::page(report, neighbours, site.templates)?.into_bytes(),
+        ),
+        artifact("report.pdf", pdf::render(report, &site.page_url(report.day))?),
         artifact("report.json", json(report)?),
     ];
     for table in tables(report) {
@@ -69,7 +98,7 @@ pub fn json(report: &DailyReport) -> Result<Vec<u8>> {
 /// The report without the names of towns that have too few riders to be shown.
 fn public(report: &DailyReport) -> DailyReport {
     let mut public = report.clone();
-    public.by_city.retain(|group| !group.is_suppressed);
+    public.breakdowns.by_city.retain(|group| !group.is_suppressed);
     public
 }
 
@@ -222,32 +251,30 @@ fn is_of_the_site(asset: &str) -> bool {
     matches!(asset, "site.css" | "icon.svg" | "find.js") || asset.starts_with("fonts/")
 }
 
+/// The files that pages load, under names that tell their contents.
+pub fn static_artifacts() -> impl Iterator<Item = Artifact> {
+    let of_the_site = assets::all().iter().filter(|asset| is_of_the_site(&asset.name));
+    of_the_site.map(|asset| Artifact {
+        path: format!("static/{}", asset.hashed_name),
+        media_type: media_type_of(&asset.name),
+        bytes: asset.bytes.clone(),
+    })
+}
+
 /// The files around the days: the index, the page of all time, the feed, the style sheet and what it needs, and, where the
 /// site's address is known, a map for search engines: that must spell addresses out. `periods` are the weeks and months that
 /// have a report.
 ///
 /// # Errors
 /// One of them could not be rendered; the message says which, and why.
-pub fn site_artifacts(
-    days: &Reported,
-    periods: &[PeriodEntry],
-    templates: &Templates,
-    site_url: Option<&str>,
-) -> Result<Vec<Artifact>> {
+pub fn site_artifacts(days: &Reported, periods: &[PeriodEntry], site: Site<'_>) -> Result<Vec<Artifact>> {
+    let templates = site.templates;
     let Reported {
         entries,
         latest,
         all_time,
     } = days;
-    let mut artifacts: Vec<Artifact> = assets::all()
-        .iter()
-        .filter(|asset| is_of_the_site(&asset.name))
-        .map(|asset| Artifact {
-            path: format!("static/{}", asset.hashed_name),
-            media_type: media_type_of(&asset.name),
-            bytes: asset.bytes.clone(),
-        })
-        .collect();
+    let mut artifacts: Vec<Artifact> = static_artifacts().collect();
     let page = IndexPage {
         links: Links::from(""),
         find: format!("static/{}", assets::hashed_name("find.js")),
@@ -267,7 +294,7 @@ pub fn site_artifacts(
         all_time,
     ));
 
-    let base = site_url.map(|url| format!("{}/", url.trim_end_matches('/')));
+    let base = site.url.map(|url| format!("{url}/"));
     let newest = entries.iter().rev().take(FEED_DAYS).collect();
     let feed = Feed {
         entries: newest,
@@ -390,12 +417,12 @@ mod tests {
     #[test]
     fn a_day_is_a_page_a_pdf_its_json_and_a_csv_file_a_table() {
         let report = sample::ordinary();
-        let artifacts = daily_artifacts(&report, Neighbours::default(), &templates()).unwrap();
+        let artifacts = daily_artifacts(&report, Neighbours::default(), Site::new(&templates(), None)).unwrap();
         let json = named(&artifacts, "daily/2025-03-04/report.json");
         let read: DailyReport = serde_json::from_slice(&json.bytes).unwrap();
         assert_eq!((read.day, read.rides()), (report.day, 3_412));
         assert_eq!(read.rides_per_hour, report.rides_per_hour);
-        assert_eq!(read.by_city, report.by_city);
+        assert_eq!(read.breakdowns.by_city, report.breakdowns.by_city);
         let page = text(named(&artifacts, "daily/2025-03-04/index.html"));
         // Every file beside the page is linked from it, and everything it links to beside it exists.
         for artifact in artifacts
@@ -417,7 +444,14 @@ mod tests {
 
     #[test]
     fn the_same_report_gives_the_same_bytes() {
-        let render = || daily_artifacts(&sample::ordinary(), Neighbours::default(), &templates()).unwrap();
+        let render = || {
+            daily_artifacts(
+                &sample::ordinary(),
+                Neighbours::default(),
+                Site::new(&templates(), None),
+            )
+            .unwrap()
+        };
         let (first, second) = (render(), render());
         for (first, second) in first.iter().zip(&second) {
             assert_eq!(first.path, second.path);
@@ -428,16 +462,16 @@ mod tests {
     fn site_of(days: impl IntoIterator<Item = DailyReport>, site_url: Option<&str>) -> Vec<Artifact> {
         let mut all = Reported::default();
         days.into_iter().for_each(|day| all.add(day));
-        site_artifacts(&all, &[], &templates(), site_url).unwrap()
+        site_artifacts(&all, &[], Site::new(&templates(), site_url)).unwrap()
     }
 
     #[test]
     fn suppressed_groups_have_no_figures_in_any_file() {
         let mut report = sample::ordinary();
-        report.by_gender[2] = sample::suppressed("other");
-        report.by_gender[3] = sample::suppressed("unknown");
-        report.by_city[9] = sample::suppressed("Little Snoring");
-        let artifacts = daily_artifacts(&report, Neighbours::default(), &templates()).unwrap();
+        report.breakdowns.by_gender[2] = sample::suppressed("other");
+        report.breakdowns.by_gender[3] = sample::suppressed("unknown");
+        report.breakdowns.by_city[9] = sample::suppressed("Little Snoring");
+        let artifacts = daily_artifacts(&report, Neighbours::default(), Site::new(&templates(), None)).unwrap();
         let csv = text(named(&artifacts, "daily/2025-03-04/gender.csv"));
         assert!(csv.contains("\r\nother,,,,,true\r\n"), "{csv}");
         for artifact in &artifacts {
@@ -479,7 +513,7 @@ mod tests {
         let periods: Vec<_> = sample::periods().iter().map(PeriodEntry::of).collect();
         let mut days = Reported::default();
         days.add(sample::ordinary());
-        let artifacts = site_artifacts(&days, &periods, &templates(), None).unwrap();
+        let artifacts = site_artifacts(&days, &periods, Site::new(&templates(), None)).unwrap();
         let html = text(named(&artifacts, "index.html"));
         let places = [
             "weekly/2025-W10/index.html",

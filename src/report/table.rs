@@ -6,7 +6,7 @@ use super::chart::{area_name, gender_name, group_name, whole, zone_name};
 use crate::{
     domain::{
         period_report::PeriodReport,
-        report::{DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram},
+        report::{Breakdowns, DailyReport, DayCount, Group, Headline, HeadlineKey, Histogram},
     },
     template::{format, words},
 };
@@ -129,38 +129,68 @@ const fn number(label: &'static str, key: &'static str) -> Column {
 /// Every table of the report; each is published as `<name>.csv` beside the page.
 #[must_use]
 pub fn tables(report: &DailyReport) -> Vec<Table> {
-    vec![
+    let mut tables = vec![
         headlines(report),
         rides_per_day(&report.rides_per_day),
         rides_per_hour(report),
-        groups("gender", text("Gender", "gender"), &report.by_gender, |name| {
+        groups("city", CITY, &towns(&report.breakdowns), &OF_A_DAY, str::to_owned),
+    ];
+    tables.extend(breakdowns(&report.breakdowns, &OF_A_DAY));
+    tables.push(quality(report));
+    tables
+}
+
+/// Every table of the report of a week or a month.
+#[must_use]
+pub fn period_tables(report: &PeriodReport) -> Vec<Table> {
+    let mut tables = vec![period_headlines(report), rides_per_day(&report.rides_per_day)];
+    tables.extend(breakdowns(&report.breakdowns, &OF_SEVERAL_DAYS));
+    tables
+}
+
+/// The tables of who rode and how, with these `figures` of each group.
+fn breakdowns(of: &Breakdowns, figures: &[Figure]) -> [Table; 7] {
+    [
+        groups("gender", text("Gender", "gender"), &of.by_gender, figures, |name| {
             gender_name(name).to_owned()
         }),
-        ages_and_genders(report),
-        cities(report),
+        ages_and_genders(of, figures),
         histogram(
             "power",
-            &report.power_per_ride,
+            &of.power_per_ride,
             text("Mean power", "from_watts"),
             number("To", "to_watts"),
             "W",
         ),
         histogram(
             "heart-rate",
-            &report.heart_rate_per_ride,
+            &of.heart_rate_per_ride,
             text("Mean heart rate", "from_bpm"),
             number("To", "to_bpm"),
             "bpm",
         ),
-        zones(report),
-        groups("channel", text("Channel", "channel"), &report.by_channel, group_name),
+        // Their rides overlap; their seconds are what counts.
+        groups(
+            "heart-rate-zones",
+            text("Zone", "heart_rate_zone"),
+            &of.heart_rate_zones,
+            figures,
+            |zone| zone_name(zone).to_owned(),
+        ),
+        groups(
+            "channel",
+            text("Channel", "channel"),
+            &of.by_channel,
+            figures,
+            group_name,
+        ),
         groups(
             "postcode-area",
             text("Postcode area", "postcode_area"),
-            &report.by_postcode_area,
+            &of.by_postcode_area,
+            figures,
             area_name,
         ),
-        quality(report),
     ]
 }
 
@@ -208,7 +238,7 @@ fn headlines(report: &DailyReport) -> Table {
 }
 
 /// The headlines of a week or a month, beside those of the one before.
-pub(super) fn period_headlines(report: &PeriodReport) -> Table {
+fn period_headlines(report: &PeriodReport) -> Table {
     let rows = report.headlines.iter().map(|headline| {
         let figure = |value: Option<f64>| Cell::number(value, |value| words::figure(headline.key, Some(value)));
         vec![
@@ -229,7 +259,7 @@ pub(super) fn period_headlines(report: &PeriodReport) -> Table {
 }
 
 /// Days and their rides.
-pub(super) fn rides_per_day(days: &[DayCount]) -> Table {
+fn rides_per_day(days: &[DayCount]) -> Table {
     let rows = days.iter().map(|count| {
         let shown = if count.rides.is_none() {
             "no data".to_owned()
@@ -281,21 +311,18 @@ fn rides_per_hour(report: &DailyReport) -> Table {
     }
 }
 
+const CITY: Column = text("Town", "city");
+
 /// Towns of at least five riders: the mere name of a smaller one would say where someone lives.
-fn cities(report: &DailyReport) -> Table {
-    let shown: Vec<Group> = report
-        .by_city
-        .iter()
-        .filter(|group| !group.is_suppressed)
-        .cloned()
-        .collect();
-    groups("city", text("Town", "city"), &shown, str::to_owned)
+fn towns(breakdowns: &Breakdowns) -> Vec<Group> {
+    let shown = breakdowns.by_city.iter().filter(|group| !group.is_suppressed);
+    shown.cloned().collect()
 }
 
 /// Age bands, of all genders and of each.
-fn ages_and_genders(report: &DailyReport) -> Table {
-    let all = report.by_age_band.iter().map(|band| (&band.name, "all", band));
-    let each = report.by_age_and_gender.iter();
+fn ages_and_genders(of: &Breakdowns, figures: &[Figure]) -> Table {
+    let all = of.by_age_band.iter().map(|band| (&band.name, "all", band));
+    let each = of.by_age_and_gender.iter();
     let each = each.flat_map(|band| {
         band.genders
             .iter()
@@ -303,71 +330,90 @@ fn ages_and_genders(report: &DailyReport) -> Table {
     });
     let mut rows: Vec<(&String, &str, &Group)> = all.chain(each).collect();
     // A stable sort: within a band, all of it comes first.
-    rows.sort_by_key(|(age, ..)| report.by_age_band.iter().position(|band| band.name == **age));
+    rows.sort_by_key(|(age, ..)| of.by_age_band.iter().position(|band| band.name == **age));
     let rows = rows.into_iter().map(|(age, gender, group)| {
         let who = if gender == "all" { "All" } else { gender_name(gender) };
         let mut row = vec![Cell::text(&group_name(age), age), Cell::text(who, gender)];
-        row.extend(figures(group));
+        row.extend(cells(group, figures));
         row
     });
-    let mut columns = vec![text("Age", "age_band"), text("Gender", "gender")];
-    columns.extend(FIGURES);
     Table {
         name: "age",
-        columns,
+        columns: columns([text("Age", "age_band"), text("Gender", "gender")], figures),
         rows: rows.collect(),
     }
 }
 
-/// Heart-rate zones: their rides overlap, and their seconds are what counts.
-fn zones(report: &DailyReport) -> Table {
-    groups(
-        "heart-rate-zones",
-        text("Zone", "heart_rate_zone"),
-        &report.heart_rate_zones,
-        |zone| zone_name(zone).to_owned(),
-    )
+/// What is told of a group.
+#[derive(Debug, Clone, Copy)]
+enum Figure {
+    Rides,
+    Riders,
+    Duration,
+    Energy,
 }
 
-/// What is told of a group.
-const FIGURES: [Column; 5] = [
-    number("Rides", "rides"),
-    number("Riders", "riders"),
-    number("Time ridden", "duration_seconds"),
-    number("Energy", "energy_kilojoules"),
-    number("", "is_suppressed"),
-];
+const OF_A_DAY: [Figure; 4] = [Figure::Rides, Figure::Riders, Figure::Duration, Figure::Energy];
+/// How many different riders a group has on several days is not known.
+const OF_SEVERAL_DAYS: [Figure; 3] = [Figure::Rides, Figure::Duration, Figure::Energy];
 
-fn figures(group: &Group) -> [Cell; 5] {
+impl Figure {
+    fn column(self) -> Column {
+        match self {
+            Figure::Rides => number("Rides", "rides"),
+            Figure::Riders => number("Riders", "riders"),
+            Figure::Duration => number("Time ridden", "duration_seconds"),
+            Figure::Energy => number("Energy", "energy_kilojoules"),
+        }
+    }
+
+    fn cell(self, group: &Group) -> Cell {
+        if group.is_suppressed {
+            return Cell::suppressed();
+        }
+        match self {
+            Figure::Rides => Cell::count(group.rides),
+            Figure::Riders => Cell::count(group.riders),
+            Figure::Duration => Cell::number(group.duration_seconds.map(whole), format::duration),
+            Figure::Energy => Cell::number(group.energy_kilojoules, format::energy),
+        }
+    }
+}
+
+/// Columns of groups: what they are called, their figures, and, for programs, whether these are held back.
+fn columns<const N: usize>(names: [Column; N], figures: &[Figure]) -> Vec<Column> {
+    let figures = figures.iter().map(|figure| figure.column());
+    names
+        .into_iter()
+        .chain(figures)
+        .chain([number("", "is_suppressed")])
+        .collect()
+}
+
+fn cells(group: &Group, figures: &[Figure]) -> impl Iterator<Item = Cell> {
     let is_suppressed = Cell {
         shown: String::new(),
         raw: group.is_suppressed.to_string(),
         is_text: false,
     };
-    if group.is_suppressed {
-        let nothing = Cell::suppressed;
-        return [nothing(), nothing(), nothing(), nothing(), is_suppressed];
-    }
-    [
-        Cell::count(group.rides),
-        Cell::count(group.riders),
-        Cell::number(group.duration_seconds.map(whole), format::duration),
-        Cell::number(group.energy_kilojoules, format::energy),
-        is_suppressed,
-    ]
+    figures.iter().map(|figure| figure.cell(group)).chain([is_suppressed])
 }
 
-fn groups(name: &'static str, heading: Column, groups: &[Group], shown: impl Fn(&str) -> String) -> Table {
+fn groups(
+    name: &'static str,
+    heading: Column,
+    groups: &[Group],
+    figures: &[Figure],
+    shown: impl Fn(&str) -> String,
+) -> Table {
     let rows = groups.iter().map(|group| {
         let mut row = vec![Cell::text(&shown(&group.name), &group.name)];
-        row.extend(figures(group));
+        row.extend(cells(group, figures));
         row
     });
-    let mut columns = vec![heading];
-    columns.extend(FIGURES);
     Table {
         name,
-        columns,
+        columns: columns([heading], figures),
         rows: rows.collect(),
     }
 }

@@ -3,8 +3,9 @@
 //! ```text
 //!            enqueue            claim            settle
 //!   nothing ────────▶ waiting ────────▶ sending ────────▶ sent | dead | unknown, or waiting again
-//!                        ▲                  │ crash, seen at start
-//!                        └── resend ────────┴──▶ unknown (waiting, if it is urgent)
+//!                        │ ▲                │ crash, seen at start
+//!                        │ └── resend ──────┴──▶ unknown (waiting, if it is urgent)
+//!                        └────────────────────▶ discarded, by a person or as its reader unsubscribed
 //! ```
 //!
 //! Each step is one statement and its own commit, so a crash leaves one of these states and never one between.
@@ -13,7 +14,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use duckdb::{Connection, OptionalExt, Row, params};
 use uuid::Uuid;
 
-use super::{Doing, Result, StoreError, is_conflict};
+use super::{Doing, Result, StoreError, is_conflict, mail_reader};
 use crate::domain::message::{Envelope, MessageKind};
 
 /// After so many attempts a mail that could not be sent is dead.
@@ -32,7 +33,7 @@ pub enum MailState {
     Dead,
     /// Perhaps sent: a person decides.
     Unknown,
-    /// Given up by a person.
+    /// Given up by a person, or as its reader unsubscribed.
     Discarded,
 }
 
@@ -103,6 +104,8 @@ pub enum Enqueued {
     Queued,
     /// There was one of this kind and topic for this recipient already, in whatever state; nothing changed.
     AlreadyThere,
+    /// Its reader has unsubscribed; nothing changed.
+    Unsubscribed,
 }
 
 /// How an attempt ended.
@@ -118,11 +121,14 @@ pub enum Settlement {
     Unknown(String),
 }
 
-/// Queues a mail, once.
+/// Queues a mail, once; a notice not to whoever has unsubscribed.
 ///
 /// # Errors
-/// When the ledger cannot be written.
+/// When the ledger cannot be read or written.
 pub fn enqueue(connection: &Connection, envelope: &Envelope, now: DateTime<Utc>) -> Result<Enqueued> {
+    if envelope.kind.is_notice() && mail_reader::is_unsubscribed(connection, &envelope.recipient)? {
+        return Ok(Enqueued::Unsubscribed);
+    }
     let inserted = connection
         .execute(
             include_str!("sql/outbox_enqueue.sql"),
@@ -161,7 +167,7 @@ pub enum Which {
 }
 
 /// Takes the oldest of `which` mails that is due and marks it `sending`; none when nothing is due. A mail that failed is due again
-/// a minute later, then two, four and so on, up to about an hour.
+/// a minute later, then two, four and so on, up to about an hour. A notice to whoever has unsubscribed is never taken.
 ///
 /// # Errors
 /// When the ledger cannot be read or written.
@@ -173,9 +179,34 @@ pub fn claim(connection: &Connection, which: Which, now: DateTime<Utc>) -> Resul
             text(now),
             now.timestamp_micros(),
             MessageKind::HeartRateAlert.name(),
-            which == Which::Urgent
+            which == Which::Urgent,
+            notices()
         ],
     )
+}
+
+/// Discards the notices that wait for whoever has unsubscribed since they were queued; answers how many there were.
+///
+/// # Errors
+/// When the ledger cannot be read or written.
+pub fn discard_unsubscribed(connection: &Connection, now: DateTime<Utc>) -> Result<usize> {
+    let discard = || {
+        connection.execute(
+            include_str!("sql/outbox_discard_unsubscribed.sql"),
+            params![notices(), text(now)],
+        )
+    };
+    let mut discarded = discard();
+    while discarded.as_ref().is_err_and(is_conflict) {
+        discarded = discard();
+    }
+    discarded.doing(|| "failed to discard mails to those who unsubscribed".to_owned())
+}
+
+/// The kinds that whoever has unsubscribed does not get, as SQL splits them.
+fn notices() -> String {
+    let notices = MessageKind::MAILS.into_iter().filter(|kind| kind.is_notice());
+    notices.map(MessageKind::name).collect::<Vec<_>>().join(",")
 }
 
 /// The same for what is sent when rides end: the oldest of `kind` that is due. Word of a ride waits for its files.
@@ -449,6 +480,7 @@ mod tests {
             html: String::new(),
             images: Vec::new(),
             attachments: Vec::new(),
+            unsubscribe_url: None,
         };
         Envelope {
             message_id: message.id(),
@@ -623,5 +655,51 @@ mod tests {
         });
         assert_eq!(claimed.len(), 40);
         assert_eq!(claimed.iter().collect::<std::collections::HashSet<_>>().len(), 40);
+    }
+
+    #[test]
+    fn who_unsubscribes_gets_neither_what_is_queued_then_nor_what_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let connection = store.connection().unwrap();
+        let urgent = mail_to(MessageKind::HeartRateAlert, "CEO@x.example");
+        for mail in [&daily("CEO@x.example"), &urgent, &daily("cto@x.example")] {
+            enqueue(&connection, mail, at(0)).unwrap();
+        }
+        mail_reader::unsubscribe(&connection, "ceo@x.example", at(1)).unwrap();
+        // Whoever claims before anybody has discarded them finds nothing to send.
+        assert_eq!(claim(&connection, Which::Urgent, at(1)).unwrap(), None);
+        assert_eq!(
+            claim(&connection, Which::Other, at(1)).unwrap().unwrap(),
+            daily("cto@x.example")
+        );
+        assert_eq!(claim(&connection, Which::Other, at(1)).unwrap(), None);
+        assert_eq!(discard_unsubscribed(&connection, at(2)).unwrap(), 2);
+        let (mail, _) = get(&connection, urgent.message_id).unwrap().unwrap();
+        assert_eq!(
+            (mail.state, mail.detail.as_deref()),
+            (MailState::Discarded, Some("unsubscribed"))
+        );
+        let restated = mail_to(MessageKind::Restatement, "ceo@x.example");
+        assert_eq!(enqueue(&connection, &restated, at(3)).unwrap(), Enqueued::Unsubscribed);
+        assert_eq!(get(&connection, restated.message_id).unwrap(), None);
+        mail_reader::resubscribe(&connection, "ceo@x.example").unwrap();
+        assert_eq!(enqueue(&connection, &restated, at(4)).unwrap(), Enqueued::Queued);
+        assert_eq!(claim(&connection, Which::Other, at(4)).unwrap(), Some(restated));
+    }
+
+    #[test]
+    fn what_programs_are_told_is_nothing_to_unsubscribe_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let connection = store.connection().unwrap();
+        let files = mail_to(MessageKind::RideCsv, "exports");
+        mail_reader::unsubscribe(&connection, "exports", at(0)).unwrap();
+        assert_eq!(enqueue(&connection, &files, at(0)).unwrap(), Enqueued::Queued);
+        assert_eq!(discard_unsubscribed(&connection, at(0)).unwrap(), 0);
+        assert_eq!(
+            claim_of_ride(&connection, MessageKind::RideCsv, at(0)).unwrap(),
+            Some(files)
+        );
     }
 }

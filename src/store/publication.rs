@@ -15,6 +15,8 @@ pub struct Publication<'a> {
     pub run_id: Option<Uuid>,
     /// Files written.
     pub written: u64,
+    /// Files deleted.
+    pub deleted: u64,
     /// Files that were there with the same content.
     pub unchanged: u64,
 }
@@ -28,13 +30,14 @@ pub fn record(connection: &Connection, publication: &Publication<'_>, now: DateT
         target,
         run_id,
         written,
+        deleted,
         unchanged,
     } = *publication;
     let at = now.to_rfc3339_opts(SecondsFormat::Micros, true);
     connection
         .execute(
             include_str!("sql/publication_record.sql"),
-            params![target, at, run_id.map(|id| id.to_string()), written, unchanged],
+            params![target, at, run_id.map(|id| id.to_string()), written, unchanged, deleted],
         )
         .map(drop)
         .doing(|| format!("failed to record the publication to `{target}`"))

@@ -1,5 +1,7 @@
 //! What the report reads: rows of the daily tables, as they are.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{OptionalExt, Params, Row};
 
@@ -65,8 +67,8 @@ pub struct GroupTotals {
     pub energy_kilojoules: f64,
 }
 
-/// The breakdowns of a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The breakdowns of days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Breakdown {
     /// By gender.
     Gender,
@@ -83,7 +85,7 @@ pub enum Breakdown {
 }
 
 /// What rides are counted by in bins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Binned {
     /// Mean power, 20 W a bin.
     Power,
@@ -92,6 +94,21 @@ pub enum Binned {
 }
 
 impl Breakdown {
+    const ALL: [Breakdown; 6] = [
+        Breakdown::Gender,
+        Breakdown::AgeBand,
+        Breakdown::City,
+        Breakdown::Channel,
+        Breakdown::PostcodeArea,
+        Breakdown::HeartRateZone,
+    ];
+
+    /// The daily table that has it.
+    #[must_use]
+    pub fn table(self) -> &'static str {
+        self.table_and_sql().0
+    }
+
     fn table_and_sql(self) -> (&'static str, &'static str) {
         match self {
             Breakdown::Gender => ("daily_by_gender", include_str!("sql/report_by_gender.sql")),
@@ -111,6 +128,14 @@ impl Breakdown {
 }
 
 impl Binned {
+    const ALL: [Binned; 2] = [Binned::Power, Binned::HeartRate];
+
+    /// The daily table that has it.
+    #[must_use]
+    pub fn table(self) -> &'static str {
+        self.table_and_sql().0
+    }
+
     fn table_and_sql(self) -> (&'static str, &'static str) {
         match self {
             Binned::Power => ("daily_power_histogram", include_str!("sql/report_power_histogram.sql")),
@@ -122,7 +147,25 @@ impl Binned {
     }
 }
 
-/// Reads daily tables for the report of one day, all as of the same instant.
+/// The breakdowns of some days, before any group is suppressed.
+#[derive(Debug, Default)]
+pub struct BreakdownRows {
+    /// The groups that have rides, most rides first.
+    pub groups: BTreeMap<Breakdown, ByDay<GroupTotals>>,
+    /// The groups of age and gender together that have rides: the age band, and the gender with its figures.
+    pub cells: ByDay<(String, GroupTotals)>,
+    /// The bins that have rides: lower edge and rides.
+    pub bins: BTreeMap<Binned, ByDay<(i64, i64)>>,
+}
+
+/// The daily table of age and gender together.
+pub const BY_AGE_AND_GENDER: &str = "daily_by_age_and_gender";
+const AGES_AND_GENDERS: (&str, &str) = (BY_AGE_AND_GENDER, include_str!("sql/report_by_age_and_gender.sql"));
+
+/// What each day has.
+pub type ByDay<T> = BTreeMap<NaiveDate, Vec<T>>;
+
+/// Reads daily tables for reports, all as of the same instant.
 pub struct ReportReader {
     connection: Lease,
     day: NaiveDate,
@@ -130,7 +173,7 @@ pub struct ReportReader {
 }
 
 impl ReportReader {
-    /// A reader for the report of `day`.
+    /// A reader for the report of `day`, or of several days of which it is the last.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -160,7 +203,7 @@ impl ReportReader {
     /// The table is not there, or lacks a column; none of the following is repeated below.
     pub fn totals(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<Totals>> {
         let sql = include_str!("sql/report_totals.sql");
-        self.rows_of("daily_totals", sql, [date(first), date(last)], |row| {
+        let mut totals = self.rows_of("daily_totals", sql, [date(first), date(last)], |row| {
             Ok(Totals {
                 day: day_at(row, 0)?,
                 rides: row.get(1)?,
@@ -177,7 +220,9 @@ impl ReportReader {
                 rides_with_power: row.get(12)?,
                 rides_with_heart_rate: row.get(13)?,
             })
-        })
+        })?;
+        totals.sort_by_key(|totals| totals.day);
+        Ok(totals)
     }
 
     /// How many riders rode from `first` to `last`, each counted once.
@@ -190,90 +235,145 @@ impl ReportReader {
         Ok(counted.into_iter().sum())
     }
 
-    /// The hours in which rides of the days from `first` to `last` began, in order.
+    /// The hours in which rides of the days from `first` to `last` began; none where the table is not there.
     ///
     /// # Errors
-    /// As for [`ReportReader::totals`].
+    /// The table lacks a column.
     pub fn hours(&self, first: NaiveDate, last: NaiveDate) -> Result<Vec<BegunInHour>> {
         let sql = include_str!("sql/report_hours.sql");
+        if !self.has("daily_by_hour") {
+            return Ok(Vec::new());
+        }
         self.rows_of("daily_by_hour", sql, [date(first), date(last)], |row| {
-            let micros = row.get(1)?;
             Ok(BegunInHour {
                 day: day_at(row, 0)?,
-                starts_at: DateTime::from_timestamp_micros(micros)
-                    .ok_or(duckdb::Error::IntegralValueOutOfRange(1, i128::from(micros)))?,
+                starts_at: instant_at(row, 1)?,
                 rides: [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?],
             })
         })
     }
 
-    /// The groups of the day that have rides, most rides first.
+    /// Every breakdown of each day from `first` to `last`. Of a table that is not there it has nothing.
     ///
     /// # Errors
-    /// As for [`ReportReader::totals`].
-    pub fn groups(&self, breakdown: Breakdown) -> Result<Vec<GroupTotals>> {
-        let (table, sql) = breakdown.table_and_sql();
-        self.rows_of(table, sql, [date(self.day)], group_of)
+    /// A table lacks a column.
+    pub fn breakdowns(&self, first: NaiveDate, last: NaiveDate) -> Result<BreakdownRows> {
+        let mut groups: BTreeMap<Breakdown, ByDay<GroupTotals>> = BTreeMap::new();
+        let tables = Breakdown::ALL.map(|of| (of, of.table_and_sql()));
+        for (of, day, group) in self.rows_of_all(&tables, first, last, group_of)? {
+            groups.entry(of).or_default().entry(day).or_default().push(group);
+        }
+        let of_day = groups.values_mut().flat_map(|days| days.values_mut());
+        of_day.for_each(|groups| groups.sort_by(|a, b| (b.rides, &a.name).cmp(&(a.rides, &b.name))));
+        let mut cells: ByDay<(String, GroupTotals)> = ByDay::new();
+        let tables = [((), AGES_AND_GENDERS)];
+        let cell = |row: &Row<'_>| Ok((row.get(7)?, group_of(row)?));
+        for ((), day, cell) in self.rows_of_all(&tables, first, last, cell)? {
+            cells.entry(day).or_default().push(cell);
+        }
+        let mut bins: BTreeMap<Binned, ByDay<(i64, i64)>> = BTreeMap::new();
+        let tables = Binned::ALL.map(|of| (of, of.table_and_sql()));
+        let bin = |row: &Row<'_>| Ok((row.get(2)?, row.get(3)?));
+        for (of, day, bin) in self.rows_of_all(&tables, first, last, bin)? {
+            bins.entry(of).or_default().entry(day).or_default().push(bin);
+        }
+        Ok(BreakdownRows { groups, cells, bins })
     }
 
-    /// The groups of age and gender together that have rides: the age band, and the gender with its figures.
-    ///
-    /// # Errors
-    /// As for [`ReportReader::totals`].
-    pub fn ages_and_genders(&self) -> Result<Vec<(String, GroupTotals)>> {
-        let sql = include_str!("sql/report_by_age_and_gender.sql");
-        self.rows_of("daily_by_age_and_gender", sql, [date(self.day)], |row| {
-            Ok((row.get(5)?, group_of(row)?))
+    /// The rows of those of the tables that are there, of each day from `first` to `last`: of which table, of which day,
+    /// and what `read` makes of the row. One question for all: to plan one takes longer than to read what it asks for.
+    fn rows_of_all<K: Copy, T>(
+        &self,
+        tables: &[(K, (&str, &str))],
+        first: NaiveDate,
+        last: NaiveDate,
+        read: impl Fn(&Row<'_>) -> duckdb::Result<T>,
+    ) -> Result<Vec<(K, NaiveDate, T)>> {
+        let parts: Vec<String> = tables
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, (table, _)))| self.has(table))
+            .map(|(place, (_, (_, sql)))| format!("select {place}, * from ({sql})"))
+            .collect();
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = tables
+            .iter()
+            .map(|(_, (table, _))| format!("`historical.{table}`"))
+            .collect();
+        let sql = parts.join("\nunion all\n");
+        self.rows(&names.join(", "), &sql, [date(first), date(last)], |row| {
+            Ok((tables[row.get::<_, usize>(0)?].0, day_at(row, 1)?, read(row)?))
         })
     }
 
-    /// The day's bins that have rides: lower edge and rides, lowest first.
+    /// The quality of each day from `first` to `last` that the table was filled for, with what became of its lines. How many
+    /// alerts are many is not for the store to say.
     ///
     /// # Errors
-    /// As for [`ReportReader::totals`].
-    pub fn bins(&self, binned: Binned) -> Result<Vec<(i64, i64)>> {
-        let (table, sql) = binned.table_and_sql();
-        self.rows_of(table, sql, [date(self.day)], |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
-    /// The day's quality, with what became of its lines. How many alerts are many is not for the store to say.
-    ///
-    /// # Errors
-    /// As for [`ReportReader::totals`]; also when the table was not filled for the day.
-    pub fn quality(&self) -> Result<Quality> {
+    /// The table lacks a column.
+    pub fn quality(&self, first: NaiveDate, last: NaiveDate) -> Result<BTreeMap<NaiveDate, Quality>> {
         let sql = include_str!("sql/report_quality.sql");
-        let rows = self.rows_of("daily_quality", sql, [date(self.day)], |row| {
-            Ok(Quality {
-                readings: row.get(0)?,
-                dropout_seconds: row.get(1)?,
-                flagged_readings: row.get(2)?,
-                partial_rides: row.get(3)?,
-                idle_rides: row.get(4)?,
-                alerts: row.get(5)?,
+        if !self.has("daily_quality") {
+            return Ok(BTreeMap::new());
+        }
+        let days = self.rows_of("daily_quality", sql, [date(first), date(last)], |row| {
+            let quality = Quality {
+                readings: row.get(1)?,
+                dropout_seconds: row.get(2)?,
+                flagged_readings: row.get(3)?,
+                partial_rides: row.get(4)?,
+                idle_rides: row.get(5)?,
+                alerts: row.get(6)?,
                 lines: Lines {
-                    received: row.get(6)?,
-                    ride: row.get(7)?,
-                    telemetry: row.get(8)?,
-                    rider: row.get::<_, i64>(9)? + row.get::<_, i64>(10)?,
-                    marker: row.get(11)?,
-                    duplicate: row.get(12)?,
-                    tombstoned: row.get(13)?,
-                    rejected: row.get(14)?,
+                    received: row.get(7)?,
+                    ride: row.get(8)?,
+                    telemetry: row.get(9)?,
+                    rider: row.get::<_, i64>(10)? + row.get::<_, i64>(11)?,
+                    marker: row.get(12)?,
+                    duplicate: row.get(13)?,
+                    tombstoned: row.get(14)?,
+                    rejected: row.get(15)?,
                 },
                 has_many_alerts: false,
-            })
+            };
+            Ok((day_at(row, 0)?, quality))
         })?;
-        rows.into_iter().next().ok_or_else(|| self.missing("daily_quality"))
+        Ok(days.into_iter().collect())
     }
 
-    /// What to say where `table` has nothing of the day although it should.
-    #[must_use]
-    pub fn missing(&self, table: &str) -> StoreError {
-        let day = self.day;
-        StoreError::Inconsistent(format!(
-            "the report of {day} needs `historical.{table}`, which has nothing for that day; fill it with `deloton run \
-             {table} --day {day}`"
-        ))
+    /// How often each day from `first` to `last` was sealed with a change, and when last.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn sealings(&self, first: NaiveDate, last: NaiveDate) -> Result<BTreeMap<NaiveDate, (i64, DateTime<Utc>)>> {
+        let sql = include_str!("sql/report_sealings.sql");
+        let sealings = self.rows("how often days were sealed", sql, [date(first), date(last)], |row| {
+            Ok((day_at(row, 0)?, (row.get(1)?, instant_at(row, 2)?)))
+        })?;
+        Ok(sealings.into_iter().collect())
+    }
+
+    /// The first report of each day from `first` to `last` of which it was kept.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn first_reports(&self, first: NaiveDate, last: NaiveDate) -> Result<BTreeMap<NaiveDate, FirstReport>> {
+        let sql = "select business_day, seal_count, figures from ops.first_report where business_day between ? and ?";
+        let reports = self.rows("what first reports said", sql, [date(first), date(last)], |row| {
+            let first = FirstReport {
+                seal_count: row.get(1)?,
+                // What an earlier version measured otherwise cannot have moved.
+                figures: serde_json::from_str(&row.get::<_, String>(2)?).unwrap_or_default(),
+            };
+            Ok((day_at(row, 0)?, first))
+        })?;
+        Ok(reports.into_iter().collect())
+    }
+
+    fn has(&self, table: &str) -> bool {
+        self.tables.iter().any(|existing| existing == table)
     }
 
     fn rows_of<T>(
@@ -283,8 +383,8 @@ impl ReportReader {
         parameters: impl Params,
         read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
     ) -> Result<Vec<T>> {
-        if !self.tables.iter().any(|existing| existing == table) {
-            return Err(self.missing(table));
+        if !self.has(table) {
+            return Err(missing(self.day, table, self.day));
         }
         self.rows(&format!("`historical.{table}`"), sql, parameters, read)
     }
@@ -302,33 +402,34 @@ impl ReportReader {
     }
 }
 
+/// The instant at `index`, which comes as microseconds.
+fn instant_at(row: &Row<'_>, index: usize) -> duckdb::Result<DateTime<Utc>> {
+    let micros = row.get(index)?;
+    DateTime::from_timestamp_micros(micros).ok_or(duckdb::Error::IntegralValueOutOfRange(index, i128::from(micros)))
+}
+
 fn group_of(row: &Row<'_>) -> duckdb::Result<GroupTotals> {
     Ok(GroupTotals {
-        name: row.get(0)?,
-        rides: row.get(1)?,
-        riders: row.get(2)?,
-        duration_seconds: row.get(3)?,
-        energy_kilojoules: row.get(4)?,
+        name: row.get(2)?,
+        rides: row.get(3)?,
+        riders: row.get(4)?,
+        duration_seconds: row.get(5)?,
+        energy_kilojoules: row.get(6)?,
     })
 }
 
-/// How often `day` was sealed with a change, and when last; none where it was not.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn sealing(store: &Store, day: NaiveDate) -> Result<Option<(i64, DateTime<Utc>)>> {
-    let connection = store.connection()?;
-    let found = connection.query_row(include_str!("sql/report_sealing.sql"), [date(day)], |row| {
-        let micros = row.get(1)?;
-        let sealed_at = DateTime::from_timestamp_micros(micros);
-        Ok((
-            row.get(0)?,
-            sealed_at.ok_or(duckdb::Error::IntegralValueOutOfRange(1, i128::from(micros)))?,
-        ))
-    });
-    found
-        .optional()
-        .doing(|| format!("failed to read how often {day} was sealed"))
+/// What to say where the report of `of` needs what `table` has of `day`, and it has nothing.
+#[must_use]
+pub fn missing(of: NaiveDate, table: &str, day: NaiveDate) -> StoreError {
+    let when = if day == of {
+        "that day".to_owned()
+    } else {
+        day.to_string()
+    };
+    StoreError::Inconsistent(format!(
+        "the report of {of} needs `historical.{table}`, which has nothing for {when}; fill it with `deloton run {table} \
+         --day {day}`"
+    ))
 }
 
 /// What the first report of a day that was over said, and of which sealing it was.
@@ -338,24 +439,6 @@ pub struct FirstReport {
     pub seal_count: i64,
     /// Its headlines.
     pub figures: Figures,
-}
-
-/// The first report of `day`; none where none was kept.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn first_report(store: &Store, day: NaiveDate) -> Result<Option<FirstReport>> {
-    let connection = store.connection()?;
-    let sql = "select seal_count, figures from ops.first_report where business_day = ?";
-    let found = connection.query_row(sql, [date(day)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
-    let found = found
-        .optional()
-        .doing(|| format!("failed to read what the first report of {day} said"))?;
-    Ok(found.map(|(seal_count, figures)| FirstReport {
-        seal_count,
-        // What an earlier version measured otherwise cannot have moved.
-        figures: serde_json::from_str(&figures).unwrap_or_default(),
-    }))
 }
 
 /// Keeps what the first report of `day` said; a later one changes nothing.

@@ -34,6 +34,8 @@ pub struct Status {
     pub late_days: Vec<NaiveDate>,
     /// Messages in the send ledger, of states that have any.
     pub outbox: Vec<StateCount>,
+    /// Addresses that unsubscribed from all notices.
+    pub unsubscribed: u64,
     /// The database file with what was not merged into it yet.
     pub database_bytes: u64,
     /// The lake's files.
@@ -152,6 +154,7 @@ fn figures(row: &Row<'_>) -> duckdb::Result<Status> {
             _ => None,
         },
         lake_bytes: row.get(9)?,
+        unsubscribed: row.get(10)?,
         ..Status::default()
     })
 }

@@ -11,6 +11,10 @@ use crate::domain::report::{DailyReport, Headline, HeadlineKey, Moved, Restateme
 const FEW_RIDES: f64 = 30.0;
 /// A departure smaller than this share is not worth a sentence.
 const WORTH_SAYING: f64 = 0.05;
+/// Sentences of a summary, at most.
+const SENTENCES: usize = 3;
+/// Days with rides, of the 27 before, that make the most of them worth a word.
+const DAYS_OF_A_RECORD: usize = 20;
 /// From this many seconds on, minutes are left out on a tile.
 const TEN_HOURS: f64 = 36_000.0;
 /// Standard deviations that hold the middle 80 % of a normal distribution.
@@ -198,7 +202,11 @@ pub fn summary(report: &DailyReport) -> Vec<String> {
         } else {
             "too few earlier days to say what is usual"
         };
-        return vec![format!("{recorded}; there are {why}.")];
+        let mut sentences = vec![format!("{recorded}; there are {why}.")];
+        if count >= FEW_RIDES {
+            sentences.extend(asides(report));
+        }
+        return sentences;
     };
     if count < FEW_RIDES {
         return vec![format!("{recorded}; the usual is {}.", format::count(usual_rides.mean))];
@@ -218,8 +226,70 @@ pub fn summary(report: &DailyReport) -> Vec<String> {
     if departure(rides).is_none() {
         sentences.insert(0, format!("Rides were as usual: {}.", format::count(count)));
     }
-    sentences.truncate(3);
+    sentences.extend(asides(report));
+    sentences.truncate(SENTENCES);
     sentences
+}
+
+/// What is worth a sentence on a day when little else is.
+fn asides(report: &DailyReport) -> impl Iterator<Item = String> {
+    busiest_hour(report).into_iter().chain(new_riders(report))
+}
+
+/// When most rides began, and how many more or fewer that is than at that hour of other days.
+fn busiest_hour(report: &DailyReport) -> Option<String> {
+    let zone: Tz = report.timezone.parse().unwrap_or(Tz::UTC);
+    // Of two alike the earlier.
+    let busiest = report.rides_per_hour.iter().rev().max_by_key(|hour| hour.rides)?;
+    let rides = f64::from(i32::try_from(busiest.rides).unwrap_or(i32::MAX));
+    if rides < 2.0 {
+        return None;
+    }
+    let than_usual = busiest.usual.filter(|usual| *usual > 0.0).and_then(|usual| {
+        let change = rides / usual - 1.0;
+        let side = if change > 0.0 { "above" } else { "below" };
+        let size = format::with_unit(&format::count(change.abs() * 100.0), "%");
+        // A handful more is chance.
+        let is_worth_saying = change.abs() >= 2.0 * WORTH_SAYING && (rides - usual).abs() >= FEW_RIDES;
+        is_worth_saying.then(|| format!(", {size} {side} what is usual then"))
+    });
+    Some(format!(
+        "Most rides began in the hour from {}: {}{}.",
+        format::clock(busiest.starts_at, zone),
+        format::count(rides),
+        than_usual.unwrap_or_default()
+    ))
+}
+
+fn new_riders(report: &DailyReport) -> Option<String> {
+    let new = report.headline(HeadlineKey::NewRiders)?.value?;
+    let of_all = report.headline(HeadlineKey::Riders)?.value?;
+    // On the first days everybody is new.
+    if new < 1.0 || new >= of_all {
+        return None;
+    }
+    let riders = if new < 1.5 {
+        "One rider".to_owned()
+    } else {
+        format!("{} riders", format::count(new))
+    };
+    Some(format!("{riders} rode for the first time."))
+}
+
+/// That rides were the most, or the fewest, of four weeks.
+fn record(rides: &Headline) -> &'static str {
+    let before = rides.last_28_days.len().saturating_sub(1);
+    let known: Vec<f64> = rides.last_28_days[..before].iter().flatten().copied().collect();
+    let Some(value) = rides.value.filter(|_| known.len() >= DAYS_OF_A_RECORD) else {
+        return "";
+    };
+    if known.iter().all(|other| *other < value) {
+        ", the most in four weeks"
+    } else if known.iter().all(|other| *other > value) {
+        ", the fewest in four weeks"
+    } else {
+        ""
+    }
 }
 
 /// How far a headline is from usual and the sentence that says so; none when it is within the band or nearly so.
@@ -243,11 +313,16 @@ fn departure(headline: &Headline) -> Option<(f64, String)> {
         "was"
     };
     let sentence = format!(
-        "{} {verb} {level}: {}, {} {side} the usual {}.",
+        "{} {verb} {level}: {}, {} {side} the usual {}{}.",
         label(headline.key),
         figure(headline.key, Some(value)),
         format::with_unit(&format::count(change.abs() * 100.0), "%"),
         figure(headline.key, Some(usual.mean)),
+        if headline.key == HeadlineKey::Rides {
+            record(headline)
+        } else {
+            ""
+        },
     );
     Some((change.abs(), sentence))
 }
@@ -295,7 +370,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::report::{MIN_HISTORY_DAYS, Quality},
+        domain::report::{HourCount, MIN_HISTORY_DAYS, Quality},
         template::format::THIN,
     };
 
@@ -322,8 +397,12 @@ mod tests {
     }
 
     fn sentences(headlines: Vec<Headline>) -> String {
+        summary(&report(headlines)).join(" ").replace(THIN, "_")
+    }
+
+    fn report(headlines: Vec<Headline>) -> DailyReport {
         let at: DateTime<Utc> = "2025-03-04T00:00:00Z".parse().unwrap();
-        let report = DailyReport {
+        DailyReport {
             day: day(),
             starts_at: at,
             ends_at: at,
@@ -334,26 +413,54 @@ mod tests {
             headlines,
             rides_per_day: Vec::new(),
             rides_per_hour: Vec::new(),
-            by_gender: Vec::new(),
-            by_age_band: Vec::new(),
-            by_age_and_gender: Vec::new(),
-            by_city: Vec::new(),
-            by_channel: Vec::new(),
-            by_postcode_area: Vec::new(),
-            heart_rate_zones: Vec::new(),
-            power_per_ride: crate::domain::report::Histogram::default(),
-            heart_rate_per_ride: crate::domain::report::Histogram::default(),
+            breakdowns: crate::domain::report::Breakdowns::default(),
             quality: Quality::default(),
-        };
-        summary(&report).join(" ").replace(THIN, "_")
+        }
     }
 
     #[test]
     fn a_departure_is_said_with_its_size_and_what_is_usual() {
         let text = sentences(vec![headline(HeadlineKey::Rides, 3_412.0, 3_046.0 * 0.9, 27)]);
-        assert_eq!(text, "Rides were high: 3,412, 24_% above the usual 2,741.");
+        assert_eq!(
+            text,
+            "Rides were high: 3,412, 24_% above the usual 2,741, the most in four weeks."
+        );
         let text = sentences(vec![headline(HeadlineKey::Rides, 2_000.0, 3_000.0, 27)]);
-        assert_eq!(text, "Rides were low: 2,000, 33_% below the usual 3,000.");
+        assert_eq!(
+            text,
+            "Rides were low: 2,000, 33_% below the usual 3,000, the fewest in four weeks."
+        );
+        let text = sentences(vec![headline(HeadlineKey::Rides, 2_000.0, 3_000.0, 13)]);
+        assert_eq!(
+            text, "Rides were low: 2,000, 33_% below the usual 3,000.",
+            "two weeks are no record"
+        );
+    }
+
+    #[test]
+    fn a_day_as_usual_says_when_most_rode_and_how_many_were_new() {
+        let mut report = report(vec![
+            headline(HeadlineKey::Rides, 3_300.0, 3_000.0, 27),
+            headline(HeadlineKey::Riders, 2_900.0, 2_800.0, 27),
+            headline(HeadlineKey::NewRiders, 37.0, 30.0, 27),
+        ]);
+        let hour = |hour: u32, rides: i64, usual: f64| HourCount {
+            starts_at: report.starts_at + chrono::TimeDelta::hours(hour.into()),
+            hour,
+            rides,
+            usual: Some(usual),
+        };
+        let hours = vec![hour(7, 350, 340.0), hour(18, 412, 300.0), hour(19, 412, 300.0)];
+        report.rides_per_hour = hours;
+        assert_eq!(
+            summary(&report).join(" ").replace(THIN, "_"),
+            "Rides were as usual: 3,300. Most rides began in the hour from 18:00: 412, 37_% above what is usual then. \
+             37 riders rode for the first time."
+        );
+        report.rides_per_hour[1].usual = Some(400.0);
+        assert_eq!(summary(&report)[1], "Most rides began in the hour from 18:00: 412.");
+        report.headlines[2].value = Some(2_900.0);
+        assert_eq!(summary(&report).len(), 2, "all are new on a first day");
     }
 
     #[test]
@@ -372,7 +479,8 @@ mod tests {
         ]);
         assert_eq!(
             text,
-            "Mean power was low: 120_W, 33_% below the usual 180_W. Rides were high: 3,600, 20_% above the usual 3,000. \
+            "Mean power was low: 120_W, 33_% below the usual 180_W. Rides were high: 3,600, 20_% above the usual 3,000, the most in \
+             four weeks. \
              Mean heart rate was high: 160_bpm, 14_% above the usual 140_bpm."
         );
     }

@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     fs,
     net::TcpListener,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,12 +36,15 @@ use poem::{Endpoint, Request, Response, Server, endpoint::make, http::StatusCode
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-/// What the server answers: a status, an error code and a text; or nothing at all.
+use crate::program::{DAYS, Sandbox, wait_for};
+
+/// What the server answers: a status, an error code and a text; or nothing at all, whether or not it took the mail.
 #[derive(Clone, Copy)]
 enum Answer {
     Taken,
     Refused(u16, &'static str, &'static str),
     Silence,
+    TakenInSilence,
 }
 
 /// A service that takes SES's `SendEmail`, answers as told, and keeps what it was sent.
@@ -46,6 +52,8 @@ struct FakeSes {
     url: String,
     answers: Arc<Mutex<VecDeque<Answer>>>,
     taken: Arc<Mutex<Vec<Value>>>,
+    /// Calls that came in, whatever was answered.
+    calls: Arc<AtomicUsize>,
 }
 
 impl FakeSes {
@@ -57,14 +65,20 @@ impl FakeSes {
             Arc::<Mutex<VecDeque<Answer>>>::default(),
             Arc::<Mutex<Vec<Value>>>::default(),
         );
-        let endpoint = endpoint(Arc::clone(&answers), Arc::clone(&taken));
+        let calls = Arc::<AtomicUsize>::default();
+        let endpoint = endpoint(Arc::clone(&answers), Arc::clone(&taken), Arc::clone(&calls));
         runtime.spawn(async move {
             Server::new_with_acceptor(TcpAcceptor::from_std(listener).unwrap())
                 .run(endpoint)
                 .await
                 .unwrap();
         });
-        FakeSes { url, answers, taken }
+        FakeSes {
+            url,
+            answers,
+            taken,
+            calls,
+        }
     }
 
     fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
@@ -76,9 +90,13 @@ impl FakeSes {
     }
 }
 
-fn endpoint(answers: Arc<Mutex<VecDeque<Answer>>>, taken: Arc<Mutex<Vec<Value>>>) -> impl Endpoint + 'static {
+fn endpoint(
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    taken: Arc<Mutex<Vec<Value>>>,
+    calls: Arc<AtomicUsize>,
+) -> impl Endpoint + 'static {
     make(move |mut request: Request| {
-        let (answers, taken) = (Arc::clone(&answers), Arc::clone(&taken));
+        let (answers, taken, calls) = (Arc::clone(&answers), Arc::clone(&taken), Arc::clone(&calls));
         async move {
             assert_eq!(
                 (request.method().as_str(), request.uri().path()),
@@ -87,9 +105,12 @@ fn endpoint(answers: Arc<Mutex<VecDeque<Answer>>>, taken: Arc<Mutex<Vec<Value>>>
             assert!(request.header("authorization").unwrap().starts_with("AWS4-HMAC-SHA256"));
             let body: Value = serde_json::from_slice(&request.take_body().into_vec().await.unwrap()).unwrap();
             let answer = answers.lock().unwrap().pop_front().unwrap_or(Answer::Taken);
+            if matches!(answer, Answer::Taken | Answer::TakenInSilence) {
+                taken.lock().unwrap().push(body);
+            }
+            calls.fetch_add(1, Ordering::SeqCst);
             match answer {
                 Answer::Taken => {
-                    taken.lock().unwrap().push(body);
                     let id = format!("ses-{}", taken.lock().unwrap().len());
                     json_response(StatusCode::OK, &json!({ "MessageId": id })).finish()
                 }
@@ -98,7 +119,7 @@ fn endpoint(answers: Arc<Mutex<VecDeque<Answer>>>, taken: Arc<Mutex<Vec<Value>>>
                         .header("x-amzn-errortype", code)
                         .finish()
                 }
-                Answer::Silence => {
+                Answer::Silence | Answer::TakenInSilence => {
                     tokio::time::sleep(Duration::from_secs(30)).await;
                     Response::default()
                 }
@@ -141,7 +162,7 @@ fn sdk(url: &str) -> SdkConfig {
         .build()
 }
 
-fn decode_base64(text: &str) -> Vec<u8> {
+pub(crate) fn decode_base64(text: &str) -> Vec<u8> {
     let sextet = |byte| match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,
@@ -208,6 +229,7 @@ impl Office {
         let addresses = Addresses {
             from: "Deloton <reports@x.example>",
             to: &self.to,
+            public_url: None,
         };
         let sender = Sender {
             notifier,
@@ -351,6 +373,46 @@ fn what_ses_answers_decides_what_becomes_of_a_mail() {
             MailState::Dead,
             "verify",
         ),
+        // As the service's gateway names errors, and as its older interface calls them.
+        (
+            Answer::Refused(
+                429,
+                "TooManyRequestsException:http://internal.amazon.com/coral/com.amazonaws.services.email/",
+                "Maximum sending rate exceeded.",
+            ),
+            MailState::Waiting,
+            "slow down",
+        ),
+        (
+            Answer::Refused(400, "Throttling", "Maximum sending rate exceeded."),
+            MailState::Waiting,
+            "slow down",
+        ),
+        (
+            Answer::Refused(400, "Throttling", "Daily message quota exceeded."),
+            MailState::Waiting,
+            "quota",
+        ),
+        (
+            Answer::Refused(429, "", "Too many requests"),
+            MailState::Waiting,
+            "slow down",
+        ),
+        (
+            Answer::Refused(400, "AccountSuspendedException", "suspended"),
+            MailState::Waiting,
+            "paused",
+        ),
+        (
+            Answer::Refused(403, "SignatureDoesNotMatch", "Signature expired"),
+            MailState::Waiting,
+            "denied access",
+        ),
+        (
+            Answer::Refused(413, "", "Request entity too large"),
+            MailState::Dead,
+            "413",
+        ),
         (
             Answer::Refused(400, "MessageRejected", "Message contains a virus."),
             MailState::Dead,
@@ -367,6 +429,7 @@ fn what_ses_answers_decides_what_becomes_of_a_mail() {
             "may or may not",
         ),
         (Answer::Silence, MailState::Unknown, "may or may not"),
+        (Answer::TakenInSilence, MailState::Unknown, "may or may not"),
     ] {
         let office = Office {
             to: vec!["ceo@x.example".to_owned()],
@@ -384,7 +447,7 @@ fn what_ses_answers_decides_what_becomes_of_a_mail() {
         assert_eq!(office.counts(), [(state, 1)], "{words}");
         // Asked again at once, nothing goes out a second time, and the run does not pretend that it did.
         assert!(office.notify(&notifier).is_err());
-        assert!(ses.taken().is_empty());
+        assert_eq!(ses.calls.load(Ordering::SeqCst), 1, "{words}");
         // A person decides, and then it goes.
         let connection = office.store.connection().unwrap();
         let id = outbox::list(&connection, None, 1).unwrap()[0].message_id;
@@ -480,5 +543,80 @@ fn a_laptop_finds_its_mail_in_a_folder() {
         let mail = MessageParser::default().parse(&bytes).unwrap();
         assert!(mail.body_html(0).unwrap().contains("cid:chart"));
         assert!(name.contains(mail.message_id().unwrap().split('@').next().unwrap()));
+    }
+}
+
+/// The steps of a send: queued, claimed, handed over, settled. What is answered tells between which two of them the program
+/// is when it is killed, with one mail or with the second of two.
+#[test]
+fn killed_between_any_two_steps_of_sending_nobody_gets_a_mail_twice() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.succeed(&["run", "publish", "--day", DAYS[0]]);
+    let runtime = Runtime::new().unwrap();
+    for (number, (answers, decision)) in [
+        // Claimed and not handed over; the second is queued and not claimed.
+        (&[Answer::Silence][..], "resend"),
+        // Handed over and not settled; likewise.
+        (&[Answer::TakenInSilence], "discard"),
+        // The first is settled, the second claimed and not handed over.
+        (&[Answer::Taken, Answer::Silence], "resend"),
+        // The first is settled, the second handed over and not settled.
+        (&[Answer::Taken, Answer::TakenInSilence], "discard"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ses = FakeSes::start(&runtime);
+        ses.answer(answers.iter().copied());
+        let recipients = ["one", "two"].map(|name| format!("{name}{number}@readers.example"));
+        let notify = || {
+            let mut command = sandbox.command(&["run", "notify", "--day", DAYS[0], "--mail", "ses"]);
+            command.args(["--mail-from", "reports@x.example", "--aws-endpoint-url", &ses.url]);
+            recipients.iter().for_each(|to| {
+                command.args(["--mail-to", to]);
+            });
+            command.envs([
+                ("AWS_ACCESS_KEY_ID", "key"),
+                ("AWS_SECRET_ACCESS_KEY", "secret"),
+                ("AWS_REGION", "eu-west-2"),
+            ]);
+            command
+        };
+        let mut running = sandbox.start_command(notify());
+        wait_for(
+            "call",
+            Duration::from_secs(60),
+            || running.log(),
+            || (ses.calls.load(Ordering::SeqCst) == answers.len()).then_some(()),
+        );
+        assert!(running.kill(), "case {number}: {}", running.log());
+
+        // Started again: the mail of which nobody knows is not sent, all others are, and the run does not hide it.
+        let again = notify().output().unwrap();
+        let said = String::from_utf8_lossy(&again.stderr);
+        assert!(
+            !again.status.success() && said.contains("1 unknown"),
+            "case {number}: {said}"
+        );
+        let listed = sandbox.succeed(&["outbox", "list", "--state", "unknown"]);
+        assert_eq!(listed.lines().count(), 1, "case {number}: {listed}");
+        let status = sandbox.succeed(&["status"]);
+        assert!(
+            status.contains("1 message may or may not have been sent"),
+            "case {number}: {status}"
+        );
+        let id = listed.split_whitespace().next().unwrap();
+        sandbox.succeed(&["outbox", decision, id]);
+        let last = notify().output().unwrap();
+        let said = String::from_utf8_lossy(&last.stderr);
+        assert!(last.status.success(), "case {number}: {said}");
+
+        let mut got: Vec<String> = ses
+            .taken()
+            .iter()
+            .map(|call| call["Destination"]["ToAddresses"][0].as_str().unwrap().to_owned())
+            .collect();
+        got.sort();
+        assert_eq!(got, recipients, "case {number}");
     }
 }

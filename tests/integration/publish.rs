@@ -4,10 +4,14 @@ use std::{
     collections::BTreeMap,
     fs,
     future::Future,
+    io::Read as _,
     net::TcpListener,
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,13 +22,14 @@ use aws_sdk_s3::{
 use deloton::{
     clock::Clock,
     domain::{
-        artifact::{Artifact, media_type_of},
+        artifact::{Artifact, media_type_of, sha256_hex},
         cancel::Cancel,
     },
     jobs,
-    publish::{Item, PublishError, Publisher, S3Publisher},
+    publish::{Item, NewEdition, PublishError, PublishStatus, Publisher, S3Publisher},
     store::Store,
 };
+use flate2::read::GzDecoder;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
@@ -34,13 +39,16 @@ use s3s::{
     access::{S3Access, S3AccessContext},
     auth::SimpleAuth,
     dto::{
-        DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
-        HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput,
+        CopyObjectInput, CopyObjectOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput,
+        HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput,
     },
     service::S3ServiceBuilder,
 };
 
 use crate::program::{DAYS, Sandbox, files_below};
+
+/// What begins a file that gzip made.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 const LEASE: Duration = Duration::from_millis(400);
 
@@ -51,6 +59,12 @@ pub(crate) struct Watch {
     writes: Arc<Mutex<Vec<String>>>,
     /// Writes allowed before every further one is denied.
     allowed: Arc<Mutex<Option<usize>>>,
+    /// How often each request is asked to slow down before it is served.
+    pub(crate) throttled_tries: Arc<AtomicUsize>,
+    /// How often each request was made.
+    tried: Arc<Mutex<BTreeMap<String, usize>>>,
+    /// Whether the server's clock is another.
+    pub(crate) is_skewed: Arc<AtomicBool>,
     /// A publisher that puts a manifest of its own just before this path is written.
     intruder: Arc<Mutex<Option<(&'static str, Client)>>>,
 }
@@ -67,8 +81,21 @@ impl S3Access for Watch {
         Self: 'f,
     {
         Box::pin(async move {
+            let request = format!("{} {:?}", context.s3_op().name(), context.s3_path());
+            let tries = {
+                let mut tried = self.tried.lock().unwrap();
+                let tries = tried.entry(request).or_insert(0);
+                *tries += 1;
+                *tries
+            };
+            if tries <= self.throttled_tries.load(Ordering::SeqCst) {
+                return Err(s3s::s3_error!(SlowDown));
+            }
+            if self.is_skewed.load(Ordering::SeqCst) {
+                return Err(s3s::s3_error!(RequestTimeTooSkewed));
+            }
             let operation = context.s3_op().name();
-            if !matches!(operation, "PutObject" | "DeleteObject") {
+            if !matches!(operation, "PutObject" | "CopyObject" | "DeleteObject") {
                 return Ok(());
             }
             let key = context.s3_path().as_object().map(|(_, key)| key).unwrap_or_default();
@@ -115,6 +142,7 @@ macro_rules! one_at_a_time {
 }
 
 one_at_a_time! {
+    copy_object: CopyObjectInput -> CopyObjectOutput,
     get_object: GetObjectInput -> GetObjectOutput,
     put_object: PutObjectInput -> PutObjectOutput,
     delete_object: DeleteObjectInput -> DeleteObjectOutput,
@@ -126,7 +154,7 @@ one_at_a_time! {
 pub(crate) struct Server {
     pub(crate) root: tempfile::TempDir,
     pub(crate) url: String,
-    watch: Watch,
+    pub(crate) watch: Watch,
 }
 
 impl Server {
@@ -170,10 +198,10 @@ impl Server {
         self.root.path().join("site/reports/_manifest.json")
     }
 
-    /// The site without the manifest: path → content.
+    /// The site without what the publisher writes down: path → content.
     fn site(&self) -> BTreeMap<String, String> {
         let mut site = files(&self.root.path().join("site/reports"));
-        site.remove("_manifest.json");
+        site.retain(|path, _| !path.starts_with('_'));
         site
     }
 
@@ -187,12 +215,16 @@ impl Server {
 }
 
 fn client(url: &str, secret: &str) -> Client {
+    client_of(url, "key", secret)
+}
+
+pub(crate) fn client_of(url: &str, key: &str, secret: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-2"))
         .endpoint_url(url)
         .force_path_style(true)
-        .credentials_provider(Credentials::new("key", secret, None, None, "test"));
+        .credentials_provider(Credentials::new(key, secret, None, None, "test"));
     Client::from_conf(config.build())
 }
 
@@ -212,8 +244,26 @@ fn publisher(url: &str, bucket: &str, secret: &str) -> Publisher {
 fn files(folder: &Path) -> BTreeMap<String, String> {
     files_below(folder)
         .into_iter()
-        .map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap()))
+        .map(|(path, bytes)| (path, String::from_utf8(unzipped(bytes)).unwrap()))
         .collect()
+}
+
+/// What a reader gets who takes it compressed.
+pub(crate) fn unzipped(bytes: Vec<u8>) -> Vec<u8> {
+    if !bytes.starts_with(&GZIP) {
+        return bytes;
+    }
+    let mut plain = Vec::new();
+    GzDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+async fn put(publisher: &Publisher, items: &[Item]) -> Result<PublishStatus, PublishError> {
+    publisher.publish(items, &now()).await
+}
+
+fn now() -> NewEdition<'static> {
+    NewEdition::unchecked("2026-11-22T01:00:00Z".parse().unwrap())
 }
 
 /// A small site; `version` is in the day's page, its data and the index, not in the asset.
@@ -243,7 +293,7 @@ fn contents(items: &[Item]) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn everything_arrives_leaves_first_and_the_index_last() {
     let server = Server::start().await;
-    let status = server.publisher().publish(&site(1)).await.unwrap();
+    let status = put(&server.publisher(), &site(1)).await.unwrap();
     assert_eq!((status.written.len(), status.unchanged), (6, 0));
     assert_eq!(server.site(), contents(&site(1)));
 
@@ -252,8 +302,9 @@ async fn everything_arrives_leaves_first_and_the_index_last() {
         .iter()
         .map(|write| write.strip_prefix("PutObject reports/").unwrap())
         .collect();
-    assert_eq!(order.len(), 8, "{order:?}");
-    assert_eq!((order[0], order[7]), ("_manifest.json", "_manifest.json"));
+    assert_eq!(order.len(), 9, "{order:?}");
+    assert_eq!((order[0], order[8]), ("_manifest.json", "_manifest.json"));
+    assert_eq!(order[7], "_editions/1.json");
     assert_eq!(order[1], "static/report-3f9a01bc.css");
     assert!(order[2].ends_with("pdf") || order[3].ends_with("pdf"), "{order:?}");
     assert_eq!(order[4..7], ["2026-11-21/index.html", "feed.xml", "index.html"]);
@@ -268,6 +319,9 @@ async fn everything_arrives_leaves_first_and_the_index_last() {
     let page = head("reports/index.html").await.unwrap();
     assert_eq!(page.content_type(), Some("text/html; charset=utf-8"));
     assert_eq!(page.cache_control(), Some("public, max-age=60"));
+    assert_eq!(page.content_encoding(), Some("gzip"));
+    let pdf = head("reports/2026-11-21/report.pdf").await.unwrap();
+    assert_eq!(pdf.content_encoding(), None, "it is compressed inside");
     let asset = head("reports/static/report-3f9a01bc.css").await.unwrap();
     assert_eq!(asset.content_type(), Some("text/css; charset=utf-8"));
     assert_eq!(asset.cache_control(), Some("public, max-age=31536000, immutable"));
@@ -276,11 +330,11 @@ async fn everything_arrives_leaves_first_and_the_index_last() {
 #[tokio::test]
 async fn what_did_not_change_is_not_written() {
     let server = Server::start().await;
-    server.publisher().publish(&site(1)).await.unwrap();
+    put(&server.publisher(), &site(1)).await.unwrap();
     let manifest = fs::read(server.manifest()).unwrap();
     server.writes();
 
-    let status = server.publisher().publish(&site(1)).await.unwrap();
+    let status = put(&server.publisher(), &site(1)).await.unwrap();
     assert_eq!((status.written.len(), status.unchanged), (0, 6));
     assert_eq!(server.writes(), Vec::<String>::new());
     assert_eq!(fs::read(server.manifest()).unwrap(), manifest);
@@ -290,27 +344,32 @@ async fn what_did_not_change_is_not_written() {
     let plan = server.publisher().plan(&changed).await.unwrap();
     assert_eq!(plan.written, ["2026-11-21/rides.csv"]);
     assert_eq!(server.writes(), Vec::<String>::new(), "a dry run writes nothing");
-    assert_eq!(server.publisher().publish(&changed).await.unwrap(), plan);
-    let expected = ["_manifest.json", "2026-11-21/rides.csv", "_manifest.json"];
-    assert_eq!(
-        server.writes(),
-        expected.map(|path| format!("PutObject reports/{path}"))
-    );
+    let status = put(&server.publisher(), &changed).await.unwrap();
+    assert_eq!((status.written, status.edition), (plan.written, Some(2)));
+    let old = sha256_hex([&b"csv 1"[..]]);
+    let expected = [
+        "PutObject reports/_manifest.json".to_owned(),
+        format!("CopyObject reports/_objects/{old}"),
+        "PutObject reports/2026-11-21/rides.csv".to_owned(),
+        "PutObject reports/_editions/2.json".to_owned(),
+        "PutObject reports/_manifest.json".to_owned(),
+    ];
+    assert_eq!(server.writes(), expected);
     assert_eq!(server.site(), contents(&changed));
 }
 
 #[tokio::test]
 async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_completes() {
-    for allowed in 0..8 {
+    for allowed in 0..14 {
         let server = Server::start().await;
-        server.publisher().publish(&site(1)).await.unwrap();
+        put(&server.publisher(), &site(1)).await.unwrap();
         // From here on every write after the first few is refused, also the one that would let the lock go.
         server.allow(Some(allowed));
-        let died = server.publisher().publish(&site(2)).await;
+        let died = put(&server.publisher(), &site(2)).await;
         assert_eq!(
             died.is_err(),
-            allowed < 7,
-            "two manifests and five changed files are seven writes"
+            allowed < 13,
+            "two manifests, five changed files, what they were, and a record are thirteen writes"
         );
         let found = server.site();
         let is_new = |path: &str| found[path].ends_with('2');
@@ -324,9 +383,9 @@ async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_co
         server.allow(None);
         let next = site(if allowed % 2 == 0 { 2 } else { 1 });
         let successor = server.impatient_publisher();
-        successor.publish(&next).await.unwrap();
+        put(&successor, &next).await.unwrap();
         assert_eq!(server.site(), contents(&next), "after {allowed} writes");
-        assert!(successor.publish(&next).await.unwrap().written.is_empty());
+        assert!(put(&successor, &next).await.unwrap().written.is_empty());
         assert!(!fs::read_to_string(server.manifest()).unwrap().contains("lock"));
     }
 }
@@ -334,9 +393,9 @@ async fn wherever_a_publisher_dies_no_page_is_ahead_of_its_leaves_and_a_rerun_co
 #[tokio::test]
 async fn a_manifest_that_changed_meanwhile_stops_the_publisher() {
     let server = Server::start().await;
-    server.publisher().publish(&site(1)).await.unwrap();
+    put(&server.publisher(), &site(1)).await.unwrap();
     *server.watch.intruder.lock().unwrap() = Some(("feed.xml", client(&server.url, "secret")));
-    let error = server.publisher().publish(&site(2)).await.unwrap_err();
+    let error = put(&server.publisher(), &site(2)).await.unwrap_err();
     assert!(matches!(error, PublishError::Busy { .. }), "{error}");
     assert_eq!(
         fs::read_to_string(server.manifest()).unwrap(),
@@ -350,7 +409,7 @@ async fn two_publishers_at_once_leave_one_whole_site() {
     let server = Server::start().await;
     let (one, two) = (server.impatient_publisher(), server.impatient_publisher());
     let (site_one, site_two) = (site(1), site(2));
-    let (first, second) = tokio::join!(one.publish(&site_one), two.publish(&site_two));
+    let (first, second) = tokio::join!(put(&one, &site_one), put(&two, &site_two));
     for result in [&first, &second] {
         assert!(matches!(result, Ok(_) | Err(PublishError::Busy { .. })), "{result:?}");
     }
@@ -379,7 +438,7 @@ async fn a_living_publisher_is_left_alone_and_a_dead_ones_lock_is_taken() {
     };
     let publisher = server.impatient_publisher();
     let site = site(1);
-    let (result, ()) = tokio::join!(publisher.publish(&site), heart);
+    let (result, ()) = tokio::join!(put(&publisher, &site), heart);
     let error = result.unwrap_err();
     assert!(
         error
@@ -389,28 +448,54 @@ async fn a_living_publisher_is_left_alone_and_a_dead_ones_lock_is_taken() {
     );
     assert!(server.site().is_empty());
 
-    publisher.publish(&site).await.unwrap();
+    put(&publisher, &site).await.unwrap();
     assert_eq!(server.site(), contents(&site));
 }
 
 #[tokio::test]
-async fn what_is_not_mentioned_stays() {
+async fn what_is_gone_is_deleted_what_is_foreign_stays_and_an_edition_can_be_put_back() {
     let server = Server::start().await;
     let publisher = server.publisher();
-    publisher.publish(&site(1)).await.unwrap();
+    put(&publisher, &site(1)).await.unwrap();
     let foreign = server.root.path().join("site/reports/foreign.txt");
     fs::write(&foreign, "not ours").unwrap();
 
-    publisher.publish(&site(2)[..1]).await.unwrap();
+    let status = put(&publisher, &site(2)[..3]).await.unwrap();
+    assert_eq!(status.deleted, ["2026-11-21/report.pdf", "2026-11-21/rides.csv"]);
     let found = server.site();
-    assert_eq!((found.len(), found["index.html"].as_str()), (7, "index 2"));
+    // The style sheet stays for pages that browsers have kept.
+    assert_eq!((found.len(), found["index.html"].as_str()), (5, "index 2"));
+
+    let status = publisher.roll_back(1, now().at).await.unwrap();
+    assert_eq!(status.edition, Some(3));
+    let mut expected = contents(&site(1));
+    expected.insert("foreign.txt".to_owned(), "not ours".to_owned());
+    assert_eq!(server.site(), expected);
+    let head = client(&server.url, "secret")
+        .head_object()
+        .bucket("site")
+        .key("reports/index.html");
+    assert_eq!(
+        head.send().await.unwrap().content_type(),
+        Some("text/html; charset=utf-8")
+    );
+    let listed = publisher.editions().await.unwrap();
+    assert_eq!((listed.len(), listed[0].same_as), (3, Some(1)));
+    assert_eq!((listed[1].written(), listed[1].deleted()), (3, 2));
+
+    // Somebody replaced what was kept: nothing is changed by half.
+    let kept = format!("reports/_objects/{}", sha256_hex([&b"page 2"[..]]));
+    let tampered = client(&server.url, "secret").put_object().bucket("site").key(kept);
+    tampered.body(b"forged".to_vec().into()).send().await.unwrap();
+    let error = publisher.roll_back(2, now().at).await.unwrap_err();
+    assert!(matches!(error, PublishError::NotKept { edition: 2, .. }), "{error}");
+    assert_eq!(server.site(), expected);
 }
 
 #[tokio::test]
 async fn what_is_wrong_is_said_in_words() {
     let server = Server::start().await;
-    let missing = publisher(&server.url, "no-such-bucket", "secret")
-        .publish(&site(1))
+    let missing = put(&publisher(&server.url, "no-such-bucket", "secret"), &site(1))
         .await
         .unwrap_err();
     assert!(matches!(missing, PublishError::MissingBucket { .. }), "{missing:?}");
@@ -421,16 +506,14 @@ async fn what_is_wrong_is_said_in_words() {
         "{missing}"
     );
 
-    let denied = publisher(&server.url, "site", "wrong")
-        .publish(&site(1))
+    let denied = put(&publisher(&server.url, "site", "wrong"), &site(1))
         .await
         .unwrap_err();
     assert!(matches!(denied, PublishError::Denied { .. }), "{denied:?}");
     assert!(denied.to_string().contains("s3:PutObject"), "{denied}");
 
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let down = publisher(&format!("http://{free}"), "site", "secret")
-        .publish(&site(1))
+    let down = put(&publisher(&format!("http://{free}"), "site", "secret"), &site(1))
         .await
         .unwrap_err();
     assert!(matches!(down, PublishError::Unreachable { .. }), "{down:?}");
@@ -446,7 +529,7 @@ async fn what_is_wrong_is_said_in_words() {
         .endpoint_url(&server.url)
         .build();
     let nowhere = Publisher::S3(S3Publisher::new(Client::from_conf(config), "site", ""));
-    let nowhere = nowhere.publish(&site(1)).await.unwrap_err();
+    let nowhere = put(&nowhere, &site(1)).await.unwrap_err();
     assert!(
         nowhere.to_string().contains("no AWS region is set for `s3://site`"),
         "{nowhere:?}"
@@ -460,8 +543,10 @@ fn the_job_publishes_and_records_it() {
     let store = Store::open(folder.path(), clock).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let publisher = Publisher::directory(folder.path().join("site"));
-    let publish =
-        || jobs::publish::publish(&store, &publisher, &site(1), None, runtime.handle(), &Cancel::default()).unwrap();
+    let publish = || {
+        let (items, cancel) = (site(1), Cancel::default());
+        jobs::publish::publish(&store, &publisher, &items, &now(), None, runtime.handle(), &cancel).unwrap()
+    };
     assert_eq!(publish().counts["files_written"], 6);
     assert_eq!(publish().counts["files_unchanged"], 6);
     let mut published = files(&folder.path().join("site"));

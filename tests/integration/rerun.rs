@@ -106,6 +106,36 @@ fn headlines(sandbox: &Sandbox, day: &str) -> serde_json::Value {
     })
 }
 
+/// When the files of a day's report were written.
+fn written_at(sandbox: &Sandbox, day: &str) -> Vec<std::time::SystemTime> {
+    let mut files: Vec<_> = fs::read_dir(sandbox.path(&format!("data/reports/{day}")))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    files.sort_by_key(fs::DirEntry::path);
+    files
+        .iter()
+        .map(|file| file.metadata().unwrap().modified().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_report_that_says_what_it_said_leaves_those_of_other_days_alone() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.succeed(&["run", "report", "--day", DAYS[0]]);
+    let alone = written_at(&sandbox, DAYS[0]);
+    sandbox.succeed(&["run", "report", "--day", DAYS[1]]);
+    // There is a day after it now, which it links to.
+    let [first, second] = DAYS.map(|day| written_at(&sandbox, day));
+    assert_ne!(first, alone);
+    let page = fs::read_to_string(sandbox.path(&format!("data/reports/{}/index.html", DAYS[0]))).unwrap();
+    assert!(page.contains(&format!("href=\"../{}/index.html\"", DAYS[1])), "{page}");
+
+    sandbox.succeed(&["run", "report", "--day", DAYS[0]]);
+    assert_ne!(written_at(&sandbox, DAYS[0]), first);
+    assert_eq!(written_at(&sandbox, DAYS[1]), second);
+}
+
 #[test]
 fn late_rides_change_what_the_next_day_is_compared_with_and_mail_nobody() {
     let is_late = |line: &String| line.contains("SN0001") && line.contains(&format!("\"{} ", DAYS[0]));
@@ -325,4 +355,31 @@ fn consume_tells_of_this_file_in_the_words_and_numbers_of_status() {
         again.contains("taken in before") && again.ends_with(said.split_once('\n').unwrap().1),
         "{again}"
     );
+}
+
+#[test]
+fn a_mail_is_sent_once_however_its_reader_is_spelt_and_again_only_when_that_is_meant() {
+    let sandbox = Sandbox::with_sample();
+    let mail_to = |to: &str| sandbox.succeed(&["run", "notify", "--day", DAYS[0], "--mail-to", to]);
+    mail_to("ceo@deloton.example,CEO@deloton.example");
+    mail_to("Ceo@Deloton.example");
+    let list = sandbox.succeed(&["outbox", "list"]);
+    assert_eq!(list.matches("daily_report").count(), 1, "{list}");
+    let id = list.split_whitespace().next().unwrap();
+
+    assert!(sandbox.fail(&["outbox", "resend", id]).contains("--again"));
+    assert!(
+        sandbox
+            .succeed(&["outbox", "list", "--state", "waiting"])
+            .contains("no mails")
+    );
+    sandbox.succeed(&["outbox", "unsubscribe", "ceo@deloton.example"]);
+    assert!(
+        sandbox
+            .fail(&["outbox", "resend", "--again", id])
+            .contains("resubscribe")
+    );
+    sandbox.succeed(&["outbox", "resubscribe", "ceo@deloton.example"]);
+    sandbox.succeed(&["outbox", "resend", "--again", id]);
+    assert!(sandbox.succeed(&["outbox", "list", "--state", "waiting"]).contains(id));
 }

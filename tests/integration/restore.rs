@@ -6,10 +6,10 @@ use crate::program::{DAYS, Sandbox, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The site, without the folder's own file lock.
+/// The site, without what the publisher keeps for itself.
 fn site(sandbox: &Sandbox) -> Vec<(String, String)> {
     let mut site = sandbox.hashes("site");
-    site.retain(|(path, _)| path != "_lock");
+    site.retain(|(path, _)| !path.starts_with('_'));
     site
 }
 

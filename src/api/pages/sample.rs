@@ -6,7 +6,9 @@ use uuid::Uuid;
 use super::{
     Page, about,
     jobs::{Runs, Seen, grid, of_window},
-    landing, nothing, one_mail, outbox, wall,
+    landing, nothing, one_mail, outbox,
+    unsubscribe::{self, Said},
+    wall,
 };
 use crate::{
     api::{
@@ -41,6 +43,8 @@ pub(super) fn pages() -> Vec<Page> {
         about(&problem::KINDS[0]),
         nothing(),
     ];
+    let said = [Said::Asked, Said::Unsubscribed, Said::Resubscribed, Said::Unknown];
+    pages.extend(said.map(|said| unsubscribe::page(said, "0f0f")));
     pages.extend(mails.iter().map(|mail| one_mail(mail, rule)));
     pages
 }

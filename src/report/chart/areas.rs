@@ -5,12 +5,17 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use plotters::{prelude::DrawingBackend, style::RGBColor};
 
+use super::Charted;
 use super::{
     bars::UNKNOWN,
     canvas::{Align, Canvas, CountAxis, Drawn, colour},
     index, whole,
 };
-use crate::{domain::report::DailyReport, report::font::Weight, template::format};
+use crate::{
+    domain::{report::Breakdowns, window::Period},
+    report::font::Weight,
+    template::format,
+};
 
 /// The areas with their names and their places on the map: column and row from the top left.
 static AREAS: LazyLock<BTreeMap<&str, (&str, f64, f64)>> = LazyLock::new(|| {
@@ -45,29 +50,30 @@ pub fn area_name(area: &str) -> String {
 }
 
 /// Rides by area, of those that are on the map.
-fn on_the_map(report: &DailyReport) -> impl Iterator<Item = (&str, i64)> {
-    let shown = report
+fn on_the_map(breakdowns: &Breakdowns) -> impl Iterator<Item = (&str, i64)> {
+    let shown = breakdowns
         .by_postcode_area
         .iter()
         .filter_map(|group| Some((group.name.as_str(), group.rides?)));
     shown.filter(|(area, _)| AREAS.contains_key(area))
 }
 
-pub(super) fn describe(report: &DailyReport) -> String {
-    let count = on_the_map(report).count();
-    match on_the_map(report).max_by_key(|(_, rides)| *rides) {
+pub(super) fn describe(of: &Charted<'_>) -> String {
+    let every_day = if of.period == Period::Day { "" } else { " every day" };
+    let count = on_the_map(of.breakdowns).count();
+    match on_the_map(of.breakdowns).max_by_key(|(_, rides)| *rides) {
         Some((area, rides)) => format!(
-            "Map of the UK’s postcode areas: {count} with five riders and more; most rides {}, {}.",
+            "Map of the UK’s postcode areas: {count} with five riders and more{every_day}; most rides {}, {}.",
             area_name(area),
             format::count(whole(rides))
         ),
-        None => "No postcode area had five riders.".to_owned(),
+        None => format!("No postcode area had five riders{every_day}."),
     }
 }
 
-pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, breakdowns: &Breakdowns) -> Drawn<DB> {
     let em = canvas.em;
-    let rides: BTreeMap<&str, i64> = on_the_map(report).collect();
+    let rides: BTreeMap<&str, i64> = on_the_map(breakdowns).collect();
     let end = |place: fn(&(&str, f64, f64)) -> f64| AREAS.values().map(place).fold(0.0, f64::max) + 1.0;
     let (columns, rows) = (end(|area| area.1), end(|area| area.2));
     let foot = 2.6 * em;
@@ -82,37 +88,42 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
         reason = "a few classes, never negative"
     )]
     let class = |rides: i64| (((whole(rides) - 1.0) / step).floor().max(0.0) as usize).min(TINTS.len() - 1);
-    for (area, (_, column, row)) in AREAS.iter() {
-        let (x, y) = (left + side * column, side * row);
-        let (ink, inner) = match rides.get(area) {
-            Some(&rides) => {
-                canvas.rect(x + 0.5, y + 0.5, side - 1.0, side - 1.0, TINTS[class(rides)])?;
-                (
-                    if class(rides) > 2 {
-                        colour::SURFACE
-                    } else {
-                        colour::TEXT
-                    },
-                    Weight::SemiBold,
-                )
-            }
-            None => {
-                let (right, bottom) = (x + side - 1.0, y + side - 1.0);
-                let corners = [
-                    (x + 1.0, y + 1.0),
-                    (right, y + 1.0),
-                    (right, bottom),
-                    (x + 1.0, bottom),
-                    (x + 1.0, y + 1.0),
-                ];
-                canvas.line(&corners, 0.5, colour::RULE)?;
-                (colour::MUTED, Weight::Regular)
-            }
-        };
-        // In print the tiles are too small for letters of the size of the axes.
-        if side > 1.5 * em {
-            canvas.text(x + side / 2.0, y + side / 2.0, area, Align::Middle, inner, ink)?;
+    // What has one style is drawn together: that is one element of the page.
+    let at = |&(_, column, row): &(&str, f64, f64)| (left + side * column, side * row);
+    let class_of = |area: &str| rides.get(area).map(|&rides| class(rides));
+    let places = || AREAS.iter().map(|(area, place)| (*area, at(place)));
+    for (_, (x, y)) in places().filter(|(area, _)| class_of(area).is_none()) {
+        let (x, y, right, bottom) = (x + 1.0, y + 1.0, x + side - 1.0, y + side - 1.0);
+        let corners = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)];
+        canvas.line(&corners, 0.5, colour::RULE)?;
+    }
+    for (place, tint) in TINTS.into_iter().enumerate() {
+        for (_, (x, y)) in places().filter(|(area, _)| class_of(area) == Some(place)) {
+            canvas.rect(x + 0.5, y + 0.5, side - 1.0, side - 1.0, tint)?;
         }
+    }
+    // In print the tiles are too small for letters of the size of the axes.
+    let look = |class: Option<usize>| match class {
+        None => (colour::MUTED, Weight::Regular),
+        Some(0..=2) => (colour::TEXT, Weight::SemiBold),
+        Some(_) => (colour::SURFACE, Weight::SemiBold),
+    };
+    let looks = [None, Some(0), Some(TINTS.len() - 1)].map(look);
+    for (ink, weight) in looks.into_iter().filter(|_| side > 1.5 * em) {
+        for (area, (x, y)) in places().filter(|(area, _)| look(class_of(area)) == (ink, weight)) {
+            canvas.text(x + side / 2.0, y + side / 2.0, area, Align::Middle, weight, ink)?;
+        }
+    }
+    if rides.is_empty() {
+        let (middle, y) = (canvas.width / 2.0, canvas.height - em);
+        return canvas.text(
+            middle,
+            y,
+            "No area had five riders",
+            Align::Middle,
+            Weight::Regular,
+            colour::MUTED,
+        );
     }
     // The key: from the least rides of the lightest tint to the most of the darkest.
     let y = canvas.height - em;
@@ -125,7 +136,8 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
         }
     };
     let last = class(rides.values().copied().max().unwrap_or(0));
-    let first = format!("{} rides", bounds(0));
+    let noun = if bounds(0) == "1" { "ride" } else { "rides" };
+    let first = format!("{} {noun}", bounds(0));
     canvas.text(left, y, &first, Align::Start, Weight::Regular, colour::TEXT)?;
     let mut at = left + canvas.text_width(&first, Weight::Regular) + 0.6 * em;
     for tint in &TINTS[..=last] {

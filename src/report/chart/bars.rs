@@ -3,12 +3,13 @@
 use plotters::{prelude::DrawingBackend, style::RGBColor};
 
 use super::{
+    Charted,
     canvas::{Align, Canvas, Drawn, colour},
     gender::{gender_colour, gender_name},
     index, whole,
 };
 use crate::{
-    domain::report::{DailyReport, Group},
+    domain::report::{Breakdowns, Group},
     report::font::{self, Weight},
     template::format,
 };
@@ -23,6 +24,26 @@ struct Row {
     parts: Option<Vec<(f64, Fill)>>,
     /// What stands behind the bar.
     label: String,
+}
+
+/// The bar of a row that is shown.
+struct Bar<'a> {
+    /// Which row it is.
+    place: usize,
+    label: &'a str,
+    /// What there is something of.
+    parts: Vec<(f64, Fill)>,
+}
+
+impl<'a> Bar<'a> {
+    fn of((place, row): (usize, &'a Row)) -> Option<Self> {
+        let parts = row.parts.as_ref()?.iter().filter(|(value, _)| *value > 0.0);
+        Some(Bar {
+            place,
+            label: &row.label,
+            parts: parts.copied().collect(),
+        })
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -72,11 +93,11 @@ fn counted(rides: i64, total: f64) -> String {
 }
 
 /// Rides by age band, each bar in the colours of its genders.
-pub(super) fn draw_ages<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
-    let total = whole(report.rides());
-    let rows = report.by_age_band.iter().map(|band| {
-        let genders = report.by_age_and_gender.iter().find(|of| of.name == band.name);
-        let shown = genders.into_iter().flat_map(|of| &of.genders);
+pub(super) fn draw_ages<DB: DrawingBackend>(canvas: &Canvas<DB>, of: &Charted<'_>) -> Drawn<DB> {
+    let (total, breakdowns) = (whole(of.rides), of.breakdowns);
+    let rows = breakdowns.by_age_band.iter().map(|band| {
+        let genders = breakdowns.by_age_and_gender.iter().find(|ages| ages.name == band.name);
+        let shown = genders.into_iter().flat_map(|ages| &ages.genders);
         let shown: Vec<(f64, Fill)> = shown
             .filter_map(|gender| Some((whole(gender.rides?), Fill::Colour(gender_colour(&gender.name)))))
             .filter(|(rides, _)| *rides > 0.0)
@@ -94,10 +115,12 @@ pub(super) fn draw_ages<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyR
     });
     let rows: Vec<Row> = rows.collect();
     let is_drawn = |gender: &&Group| {
-        let bands = report.by_age_and_gender.iter().flat_map(|band| &band.genders);
-        bands.filter(|of| of.name == gender.name).any(|of| of.rides > Some(0))
+        let bands = breakdowns.by_age_and_gender.iter().flat_map(|band| &band.genders);
+        bands
+            .filter(|cell| cell.name == gender.name)
+            .any(|cell| cell.rides > Some(0))
     };
-    let key = report.by_gender.iter().filter(is_drawn);
+    let key = breakdowns.by_gender.iter().filter(is_drawn);
     let mut key: Vec<_> = key
         .map(|gender| (gender_name(&gender.name), Fill::Colour(gender_colour(&gender.name))))
         .collect();
@@ -109,11 +132,11 @@ pub(super) fn draw_ages<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyR
 }
 
 /// Time by heart-rate zone.
-pub(super) fn draw_zones<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
+pub(super) fn draw_zones<DB: DrawingBackend>(canvas: &Canvas<DB>, breakdowns: &Breakdowns) -> Drawn<DB> {
     let seconds = |group: &Group| group.duration_seconds.map(whole);
-    let total: f64 = report.heart_rate_zones.iter().filter_map(seconds).sum();
-    let is_whole = report.heart_rate_zones.iter().all(|group| !group.is_suppressed);
-    let rows = report.heart_rate_zones.iter().map(|group| Row {
+    let total: f64 = breakdowns.heart_rate_zones.iter().filter_map(seconds).sum();
+    let is_whole = breakdowns.heart_rate_zones.iter().all(|group| !group.is_suppressed);
+    let rows = breakdowns.heart_rate_zones.iter().map(|group| Row {
         name: zone_name(&group.name).to_owned(),
         parts: seconds(group).map(|time| vec![(time, Fill::Colour(zone_colour(&group.name)))]),
         label: seconds(group).map_or_else(String::new, |time| {
@@ -129,8 +152,8 @@ pub(super) fn draw_zones<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Daily
 }
 
 /// Rides by how the rider came to us.
-pub(super) fn draw_channels<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
-    let total = whole(report.rides());
+pub(super) fn draw_channels<DB: DrawingBackend>(canvas: &Canvas<DB>, of: &Charted<'_>) -> Drawn<DB> {
+    let total = whole(of.rides);
     let fill = |name: &str| {
         if name == UNKNOWN {
             colour::CONTROL
@@ -138,7 +161,7 @@ pub(super) fn draw_channels<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Da
             colour::ACCENT
         }
     };
-    let rows = report.by_channel.iter().map(|group| Row {
+    let rows = of.breakdowns.by_channel.iter().map(|group| Row {
         name: group_name(&group.name),
         parts: group
             .rides
@@ -148,8 +171,8 @@ pub(super) fn draw_channels<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &Da
     draw(canvas, &rows.collect::<Vec<_>>(), &[], "No channels are known")
 }
 
-pub(super) fn describe_ages(report: &DailyReport) -> String {
-    match most(&report.by_age_band, |group| group.rides) {
+pub(super) fn describe_ages(breakdowns: &Breakdowns) -> String {
+    match most(&breakdowns.by_age_band, |group| group.rides) {
         Some((group, rides)) => format!(
             "Bar chart of rides by age band and gender: most {}, {}.",
             group.name,
@@ -159,8 +182,8 @@ pub(super) fn describe_ages(report: &DailyReport) -> String {
     }
 }
 
-pub(super) fn describe_channels(report: &DailyReport) -> String {
-    match most(&report.by_channel, |group| group.rides) {
+pub(super) fn describe_channels(breakdowns: &Breakdowns) -> String {
+    match most(&breakdowns.by_channel, |group| group.rides) {
         Some((group, rides)) => {
             format!(
                 "Bar chart of rides by channel: most {}, {}.",
@@ -172,8 +195,8 @@ pub(super) fn describe_channels(report: &DailyReport) -> String {
     }
 }
 
-pub(super) fn describe_zones(report: &DailyReport) -> String {
-    match most(&report.heart_rate_zones, |group| group.duration_seconds) {
+pub(super) fn describe_zones(breakdowns: &Breakdowns) -> String {
+    match most(&breakdowns.heart_rate_zones, |group| group.duration_seconds) {
         Some((group, seconds)) => format!(
             "Bar chart of the time in heart-rate zones: most in {}, {}.",
             zone_name(&group.name),
@@ -226,55 +249,56 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, rows: &[Row], key: &[(&str, Fil
     let bar = (height * 0.66).min(1.7 * em);
 
     let (mut at, mut line) = (0.0, 0.1 * em);
+    let mut key_texts = Vec::new();
     for (name, fill) in key {
         let size = canvas.text_width(name, Weight::Regular) + 1.4 * em;
         if at + size > canvas.width {
             (at, line) = (0.0, line + 1.4 * em);
         }
         filled(canvas, (at, line, em, em), *fill)?;
-        let middle = line + 0.5 * em;
-        canvas.text(at + 1.4 * em, middle, name, Align::Start, Weight::Regular, colour::TEXT)?;
+        key_texts.push((at + 1.4 * em, line + 0.5 * em, name));
         at += size + 1.2 * em;
     }
-    for (place, (row, name)) in rows.iter().zip(names).enumerate() {
-        let middle = above + height * (index(place) + 0.5);
-        let top = middle - bar / 2.0;
-        canvas.text(
-            left - 0.8 * em,
-            middle,
-            &name,
-            Align::End,
-            Weight::Regular,
-            colour::TEXT,
-        )?;
-        let Some(parts) = &row.parts else {
-            canvas.hatched(left, top, 2.4 * em, bar)?;
-            let note = "not shown: few riders";
-            canvas.text(
-                left + 3.0 * em,
-                middle,
-                note,
-                Align::Start,
-                Weight::Regular,
-                colour::MUTED,
-            )?;
-            continue;
-        };
-        let mut from = left;
-        for &(value, fill) in parts.iter().filter(|(value, _)| *value > 0.0) {
-            let wide = width * value / largest;
+    for (x, y, name) in key_texts {
+        canvas.text(x, y, name, Align::Start, Weight::Regular, colour::TEXT)?;
+    }
+    // What has one style is drawn together: that is one element of the page.
+    let middle = |place: usize| above + height * (index(place) + 0.5);
+    let top = |place: usize| middle(place) - bar / 2.0;
+    for (place, name) in names.iter().enumerate() {
+        let at = left - 0.8 * em;
+        canvas.text(at, middle(place), name, Align::End, Weight::Regular, colour::TEXT)?;
+    }
+    let bars: Vec<Bar<'_>> = rows.iter().enumerate().filter_map(Bar::of).collect();
+    let end = |parts: &[(f64, Fill)]| left + width * size(parts) / largest;
+    let most_parts = bars.iter().map(|bar| bar.parts.len()).max().unwrap_or(0);
+    for part in 0..most_parts {
+        for Bar { place, parts, .. } in bars.iter().filter(|bar| bar.parts.len() > part) {
+            let (from, to) = (end(&parts[..part]), end(&parts[..=part]));
             let gap = if parts.len() > 1 { 1.0 } else { 0.0 };
-            filled(canvas, (from, top, (wide - gap).max(1.0), bar), fill)?;
-            from += wide;
+            filled(
+                canvas,
+                (from, top(*place), (to - from - gap).max(1.0), bar),
+                parts[part].1,
+            )?;
         }
-        canvas.text(
-            from + 0.6 * em,
-            middle,
-            &row.label,
-            Align::Start,
-            Weight::Regular,
-            colour::TEXT,
-        )?;
+    }
+    for Bar { place, label, parts } in &bars {
+        let at = end(parts) + 0.6 * em;
+        canvas.text(at, middle(*place), label, Align::Start, Weight::Regular, colour::TEXT)?;
+    }
+    let hidden = || {
+        rows.iter()
+            .enumerate()
+            .filter(|(_, row)| row.parts.is_none())
+            .map(|(place, _)| place)
+    };
+    for place in hidden() {
+        canvas.hatched(left, top(place), 2.4 * em, bar)?;
+    }
+    for place in hidden() {
+        let (at, note) = (left + 3.0 * em, "not shown: few riders");
+        canvas.text(at, middle(place), note, Align::Start, Weight::Regular, colour::MUTED)?;
     }
     canvas.line(&[(left, above), (left, canvas.height)], 1.0, colour::CONTROL)
 }

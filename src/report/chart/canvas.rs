@@ -11,13 +11,25 @@ use plotters::{
     },
 };
 
-use crate::report::font::{self, FAMILY, Weight};
+use crate::{
+    report::font::{self, FAMILY, Weight},
+    template::format,
+};
 
 /// What drawing answers.
 pub(crate) type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
-/// The SVG backend divides the font size it is asked for by this; the PDF backend does as it does.
+/// Plotters' own SVG backend divides the font size it is asked for by this; ours for SVG and PDF do as it does.
 pub(crate) const PLOTTERS_FONT_FACTOR: f64 = 1.24;
+
+/// How far the baseline of a text is below the place it was asked for, in em; of SVG and PDF.
+pub(crate) fn baseline_drop(position: VPos) -> f64 {
+    match position {
+        VPos::Top => 0.76,
+        VPos::Center => 0.273,
+        VPos::Bottom => -0.273,
+    }
+}
 
 /// The colours of the light theme. The style sheet gives each of them its dark counterpart by its value, so a role has
 /// a value of its own.
@@ -178,6 +190,19 @@ impl<DB: DrawingBackend> Canvas<DB> {
             self.at(x, y + self.scale.text_drop * self.em),
             style,
         ))
+    }
+
+    /// Horizontal lines at the ticks of `axis` between `left` and `right`, numbered on the left.
+    pub(crate) fn grid(&self, axis: CountAxis, (left, right): (f64, f64), y: impl Fn(f64) -> f64) -> Drawn<DB> {
+        for tick in axis.ticks() {
+            let colour = if tick == 0.0 { colour::CONTROL } else { colour::RULE };
+            self.line(&[(left, y(tick)), (right, y(tick))], 1.0, colour)?;
+        }
+        for tick in axis.ticks() {
+            let (at, label) = (left - 0.6 * self.em, format::count(tick));
+            self.text(at, y(tick), &label, Align::End, Weight::Regular, colour::MUTED)?;
+        }
+        Ok(())
     }
 
     /// The centred sentence of a chart that has nothing to draw.

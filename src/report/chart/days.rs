@@ -85,47 +85,29 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, days: &[DayCount], u
         canvas.rect(at, 0.5 * em, 1.2 * em, 0.8 * em, colour::USUAL)?;
         canvas.text(right, 0.9 * em, label, Align::End, Weight::Regular, colour::MUTED)?;
     }
-    for tick in axis.ticks() {
-        let line = if tick == 0.0 { colour::CONTROL } else { colour::RULE };
-        canvas.line(&[(left, y(tick)), (right, y(tick))], 1.0, line)?;
-        canvas.text(
-            left - 0.6 * em,
-            y(tick),
-            &format::count(tick),
-            Align::End,
-            Weight::Regular,
-            colour::MUTED,
-        )?;
-    }
+    canvas.grid(axis, (left, right), y)?;
     if let Some(usual) = usual {
         for edge in [usual.low, usual.high] {
             canvas.line(&[(left, y(edge)), (right, y(edge))], 0.75, colour::CONTROL)?;
         }
     }
     // Weeks back from the last day, so that every label is the same weekday; of a single week as many days as have room.
-    let step = if days.len() > 7 {
-        7
+    let steps = if days.len() > 7 {
+        [7, 14, 28].as_slice()
     } else {
-        let room = canvas.text_width("00 Mmm", Weight::Regular) + em;
-        (1..7)
-            .find(|&step| (right - left) / 6.0 * index(step) >= room)
-            .unwrap_or(7)
+        &[1, 2, 3, 4, 5, 6, 7]
     };
-    for place in (0..days.len()).rev().step_by(step) {
-        let label = format::date_short(days[place].day);
-        canvas.line(
-            &[(x(place), bottom), (x(place), bottom + 0.35 * em)],
-            1.0,
-            colour::CONTROL,
-        )?;
-        canvas.text(
-            x(place),
-            bottom + 1.15 * em,
-            &label,
-            Align::Middle,
-            Weight::Regular,
-            colour::MUTED,
-        )?;
+    let label_width = canvas.text_width("00 Mmm", Weight::Regular) + 0.6 * em;
+    let has_room = |step: &&usize| (right - left) * index(**step) / index(days.len().max(2) - 1) >= label_width;
+    let step = steps.iter().find(has_room).copied().unwrap_or(7);
+    let labelled = || (0..days.len()).rev().step_by(step);
+    for place in labelled() {
+        let tick = [(x(place), bottom), (x(place), bottom + 0.35 * em)];
+        canvas.line(&tick, 1.0, colour::CONTROL)?;
+    }
+    for place in labelled() {
+        let (y, label) = (bottom + 1.15 * em, format::date_short(days[place].day));
+        canvas.text(x(place), y, &label, Align::Middle, Weight::Regular, colour::MUTED)?;
     }
 
     // A day without data breaks the line: it is not a day without rides.

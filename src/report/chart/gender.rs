@@ -3,11 +3,12 @@
 use plotters::{prelude::DrawingBackend, style::RGBColor};
 
 use super::{
+    Charted,
     canvas::{Align, Canvas, Drawn, colour},
     index, whole,
 };
 use crate::{
-    domain::report::{DailyReport, Group, HeadlineKey},
+    domain::report::Group,
     report::font::{self, Weight},
     template::format,
 };
@@ -65,23 +66,16 @@ fn shares<'a>(
     }
 }
 
-fn gender_shares(report: &DailyReport) -> [Shares<'_>; 2] {
-    let total = |key| report.headline(key).and_then(|headline| headline.value).unwrap_or(0.0);
+fn gender_shares<'a>(of: &Charted<'a>) -> [Shares<'a>; 2] {
+    let groups = &of.breakdowns.by_gender;
     [
-        shares("Rides", &report.by_gender, total(HeadlineKey::Rides), |group| {
-            group.rides
-        }),
-        shares(
-            "Time",
-            &report.by_gender,
-            total(HeadlineKey::DurationSeconds),
-            |group| group.duration_seconds,
-        ),
+        shares("Rides", groups, whole(of.rides), |group| group.rides),
+        shares("Time", groups, of.duration_seconds, |group| group.duration_seconds),
     ]
 }
 
-pub(super) fn describe_gender(report: &DailyReport) -> String {
-    let [rides, time] = gender_shares(report);
+pub(super) fn describe_gender(of: &Charted<'_>) -> String {
+    let [rides, time] = gender_shares(of);
     let list = |shares: &Shares<'_>| {
         let mut parts: Vec<String> = shares
             .parts
@@ -96,8 +90,8 @@ pub(super) fn describe_gender(report: &DailyReport) -> String {
     format!("Two bars of shares. Rides: {}. Time: {}.", list(&rides), list(&time))
 }
 
-pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
-    let rows = gender_shares(report);
+pub(super) fn draw_gender<DB: DrawingBackend>(canvas: &Canvas<DB>, of: &Charted<'_>) -> Drawn<DB> {
+    let rows = gender_shares(of);
     let em = canvas.em;
     let left = canvas.text_width("Rides", Weight::SemiBold) + em;
     let width = canvas.width - left;

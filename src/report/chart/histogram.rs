@@ -20,15 +20,22 @@ const TAIL_BINS: usize = 5;
 const TAIL_SHARE: i64 = 50;
 
 pub(super) fn describe(histogram: &Histogram, unit: &str) -> String {
-    let (Some(median), Some(first), Some(last)) = (histogram.median, histogram.bins.first(), histogram.bins.last())
-    else {
-        return "No ride of the day has this value.".to_owned();
+    let (Some(first), Some(last)) = (histogram.bins.first(), histogram.bins.last()) else {
+        return "No ride has this value.".to_owned();
+    };
+    let with_unit = |value: f64| format::with_unit(&format::count(value), unit);
+    let middle = match (histogram.median, histogram.bins.iter().max_by_key(|bin| bin.rides)) {
+        (None, Some(most)) => format!(
+            "most at {}–{}",
+            format::count(most.from),
+            with_unit(most.from + histogram.bin_width)
+        ),
+        (median, _) => format!("median {}", with_unit(median.unwrap_or(first.from))),
     };
     format!(
-        "Histogram of rides: median {}, from {} to {}.",
-        format::with_unit(&format::count(median), unit),
+        "Histogram of rides: {middle}, from {} to {}.",
         format::count(first.from),
-        format::with_unit(&format::count(last.from + histogram.bin_width), unit),
+        with_unit(last.from + histogram.bin_width),
     )
 }
 
@@ -56,7 +63,7 @@ pub(super) fn draw<DB: DrawingBackend>(
 ) -> Drawn<DB> {
     let (bins, beyond) = without_tail(&histogram.bins);
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
-        return canvas.nothing("No ride of the day has this value");
+        return canvas.nothing("No ride has this value");
     };
     let width = if histogram.bin_width > 0.0 {
         histogram.bin_width
@@ -106,18 +113,7 @@ pub(super) fn draw<DB: DrawingBackend>(
     let (top, bottom) = (median_row + 1.3 * em, canvas.height - 2.0 * em);
     let y = |value: f64| bottom - (bottom - top) * value / axis.top;
 
-    for tick in axis.ticks() {
-        let line = if tick == 0.0 { colour::CONTROL } else { colour::RULE };
-        canvas.line(&[(left, y(tick)), (right, y(tick))], 1.0, line)?;
-        canvas.text(
-            left - 0.6 * em,
-            y(tick),
-            &format::count(tick),
-            Align::End,
-            Weight::Regular,
-            colour::MUTED,
-        )?;
-    }
+    canvas.grid(axis, (left, right), y)?;
     for bin in bins.iter().filter(|bin| bin.rides > 0) {
         let (from, to) = (x(bin.from), x(bin.from + width));
         let height = bottom - y(whole(bin.rides));
@@ -145,8 +141,14 @@ pub(super) fn draw<DB: DrawingBackend>(
             break;
         }
     }
-    let mut edge = (low / apart).ceil() * apart;
-    while edge <= high + 1e-9 {
+    let first_edge = (low / apart).ceil() * apart;
+    let edges =
+        || std::iter::successors(Some(first_edge), |edge| Some(edge + apart)).take_while(|edge| *edge <= high + 1e-9);
+    for edge in edges() {
+        let tick = [(x(edge), bottom), (x(edge), bottom + 0.35 * em)];
+        canvas.line(&tick, 1.0, colour::CONTROL)?;
+    }
+    for edge in edges() {
         let label = format::count(edge);
         let is_last = edge + apart > high + 1e-9;
         let label = if is_last {
@@ -154,20 +156,10 @@ pub(super) fn draw<DB: DrawingBackend>(
         } else {
             label
         };
-        canvas.line(
-            &[(x(edge), bottom), (x(edge), bottom + 0.35 * em)],
-            1.0,
-            colour::CONTROL,
-        )?;
-        canvas.text(
-            x(edge),
-            bottom + 1.15 * em,
-            &label,
-            Align::Middle,
-            Weight::Regular,
-            colour::MUTED,
-        )?;
-        edge += apart;
+        // The unit makes the last one wide: it stays on the sheet.
+        let room = canvas.width - canvas.text_width(&label, Weight::Regular) / 2.0;
+        let (at, under) = (x(edge).min(room), bottom + 1.15 * em);
+        canvas.text(at, under, &label, Align::Middle, Weight::Regular, colour::MUTED)?;
     }
     if let Some((at, centre, label)) = median {
         canvas.line(&[(at, median_row + 0.8 * em), (at, bottom)], 2.0, colour::TEXT)?;

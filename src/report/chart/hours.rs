@@ -4,27 +4,23 @@ use chrono_tz::Tz;
 use plotters::prelude::DrawingBackend;
 
 use super::{
+    Charted,
     canvas::{Align, Canvas, CountAxis, Drawn, colour},
     index, whole,
 };
-use crate::{
-    domain::report::{DailyReport, HourCount},
-    report::font::Weight,
-    template::format,
-};
+use crate::{domain::report::HourCount, report::font::Weight, template::format};
 
 /// An hour as people write it: `18:00`, or `16:45` where days end at a quarter to.
-fn name(hour: &HourCount, report: &DailyReport) -> String {
-    match report.timezone.parse::<Tz>() {
+fn name(hour: &HourCount, timezone: &str) -> String {
+    match timezone.parse::<Tz>() {
         Ok(zone) => format::clock(hour.starts_at, zone),
         Err(_) => format!("{:02}:00", hour.hour),
     }
 }
 
-fn busiest(report: &DailyReport) -> Option<(usize, &HourCount)> {
+fn busiest(hours: &[HourCount]) -> Option<(usize, &HourCount)> {
     // The earliest of equals.
-    report
-        .rides_per_hour
+    hours
         .iter()
         .enumerate()
         .rev()
@@ -32,8 +28,8 @@ fn busiest(report: &DailyReport) -> Option<(usize, &HourCount)> {
         .filter(|(_, hour)| hour.rides > 0)
 }
 
-pub(super) fn describe(report: &DailyReport) -> String {
-    let Some((_, most)) = busiest(report) else {
+pub(super) fn describe(of: &Charted<'_>) -> String {
+    let Some((_, most)) = busiest(of.hours) else {
         return "No rides began on this day.".to_owned();
     };
     let usual = most.usual.map_or(String::new(), |usual| {
@@ -41,13 +37,13 @@ pub(super) fn describe(report: &DailyReport) -> String {
     });
     format!(
         "Column chart of rides by the hour they began in: most at {}, {}{usual}.",
-        name(most, report),
+        name(most, of.timezone),
         format::count(whole(most.rides)),
     )
 }
 
-pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport) -> Drawn<DB> {
-    let hours = &report.rides_per_hour;
+pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, of: &Charted<'_>) -> Drawn<DB> {
+    let hours = of.hours;
     let has_usual = hours.iter().any(|hour| hour.usual.is_some());
     let largest = hours
         .iter()
@@ -69,69 +65,50 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, report: &DailyReport
         canvas.line(&[(at, 0.9 * em), (at + 1.2 * em, 0.9 * em)], 2.0, colour::TEXT)?;
         canvas.text(right, 0.9 * em, label, Align::End, Weight::Regular, colour::MUTED)?;
     }
-    for tick in axis.ticks() {
-        let line = if tick == 0.0 { colour::CONTROL } else { colour::RULE };
-        canvas.line(&[(left, y(tick)), (right, y(tick))], 1.0, line)?;
-        canvas.text(
-            left - 0.6 * em,
-            y(tick),
-            &format::count(tick),
-            Align::End,
-            Weight::Regular,
-            colour::MUTED,
-        )?;
-    }
+    canvas.grid(axis, (left, right), y)?;
     // Labels every three hours of the clock, every six where three would touch; the hour that occurs twice in autumn is
     // labelled once.
     let apart = if step * 3.0 > 3.6 * em { 3 } else { 6 };
-    let peak = busiest(report).map(|(place, _)| place);
-    for (place, hour) in hours.iter().enumerate() {
-        let from = left + step * index(place);
-        if hour.rides > 0 {
-            canvas.rect(
-                from + gap / 2.0,
-                y(whole(hour.rides)),
-                step - gap,
-                bottom - y(whole(hour.rides)),
-                colour::ACCENT,
-            )?;
+    let from = |place: usize| left + step * index(place);
+    // What has one style is drawn together: that is one element of the page.
+    for (place, hour) in hours.iter().enumerate().filter(|(_, hour)| hour.rides > 0) {
+        let high = y(whole(hour.rides));
+        let x = from(place) + gap / 2.0;
+        canvas.rect(x, high, step - gap, bottom - high, colour::ACCENT)?;
+    }
+    // On a line of the background's colour, so that it stands out from the column too.
+    for (width, ink) in [(4.0, colour::SURFACE), (2.0, colour::TEXT)] {
+        for (place, hour) in hours.iter().enumerate() {
+            if let Some(usual) = hour.usual {
+                let (start, end) = (from(place) + gap / 4.0, from(place) + step - gap / 4.0);
+                canvas.line(&[(start, y(usual)), (end, y(usual))], width, ink)?;
+            }
         }
-        if let Some(usual) = hour.usual {
-            // On a line of the background's colour, so that it stands out from the column too.
-            let ends = [(from + gap / 4.0, y(usual)), (from + step - gap / 4.0, y(usual))];
-            canvas.line(&ends, 4.0, colour::SURFACE)?;
-            canvas.line(&ends, 2.0, colour::TEXT)?;
-        }
-        let is_repeat = place > 0 && hours[place - 1].hour == hour.hour;
-        if hour.hour % apart == 0 && !is_repeat {
-            canvas.line(&[(from, bottom), (from, bottom + 0.35 * em)], 1.0, colour::CONTROL)?;
-            let align = if place == 0 { Align::Start } else { Align::Middle };
-            let at = if place == 0 { from - 0.4 * em } else { from };
-            canvas.text(
-                at,
-                bottom + 1.15 * em,
-                &name(hour, report),
-                align,
-                Weight::Regular,
-                colour::MUTED,
-            )?;
-        }
-        if peak == Some(place) {
-            let above = y(whole(hour.rides).max(hour.usual.unwrap_or(0.0))) - 0.8 * em;
-            let label = format::count(whole(hour.rides));
-            // A grid line may run there.
-            let width = canvas.text_width(&label, Weight::SemiBold) + 0.4 * em;
-            let left = from + (step - width) / 2.0;
-            canvas.rect(left, above - 0.6 * em, width, 1.2 * em, colour::SURFACE)?;
-            canvas.text(
-                from + step / 2.0,
-                above,
-                &label,
-                Align::Middle,
-                Weight::SemiBold,
-                colour::TEXT,
-            )?;
-        }
+    }
+    let is_labelled = |place: usize| {
+        let is_repeat = place > 0 && hours[place - 1].hour == hours[place].hour;
+        hours[place].hour.is_multiple_of(apart) && !is_repeat
+    };
+    for place in (0..hours.len()).filter(|&place| is_labelled(place)) {
+        let tick = [(from(place), bottom), (from(place), bottom + 0.35 * em)];
+        canvas.line(&tick, 1.0, colour::CONTROL)?;
+    }
+    for place in (0..hours.len()).filter(|&place| is_labelled(place)) {
+        let (at, align) = match place {
+            0 => (from(0) - 0.4 * em, Align::Start),
+            _ => (from(place), Align::Middle),
+        };
+        let label = name(&hours[place], of.timezone);
+        canvas.text(at, bottom + 1.15 * em, &label, align, Weight::Regular, colour::MUTED)?;
+    }
+    if let Some((place, hour)) = busiest(of.hours) {
+        let above = y(whole(hour.rides).max(hour.usual.unwrap_or(0.0))) - 0.8 * em;
+        let label = format::count(whole(hour.rides));
+        // A grid line may run there.
+        let width = canvas.text_width(&label, Weight::SemiBold) + 0.4 * em;
+        let middle = from(place) + step / 2.0;
+        canvas.rect(middle - width / 2.0, above - 0.6 * em, width, 1.2 * em, colour::SURFACE)?;
+        canvas.text(middle, above, &label, Align::Middle, Weight::SemiBold, colour::TEXT)?;
     }
     Ok(())
 }

@@ -10,18 +10,27 @@ mod histogram;
 mod hours;
 pub mod pdf_backend;
 mod spark;
+mod svg_backend;
 
 use anyhow::{Context, Result, anyhow};
-use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
+use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea};
 use printpdf::Op;
 
 use self::{
     canvas::{Canvas, Drawn, PLOTTERS_FONT_FACTOR, Scale, colour},
     pdf_backend::PdfBackend,
+    svg_backend::{Shapes, SvgBackend},
 };
 use crate::{
-    domain::report::{DailyReport, DayCount, HeadlineKey},
-    template::{format, words},
+    domain::{
+        period_report::PeriodReport,
+        report::{Breakdowns, DailyReport, DayCount, HeadlineKey, Histogram, HourCount},
+        window::Period,
+    },
+    template::{
+        format,
+        words::{self, Usual},
+    },
 };
 
 pub use self::{
@@ -51,10 +60,73 @@ const PNG: Scale = Scale {
     text_drop: 0.244,
 };
 
-/// One chart of the daily report.
+/// What charts are drawn of: a day, a week or a month.
+#[derive(Debug, Clone, Copy)]
+pub struct Charted<'a> {
+    /// How long it is.
+    pub period: Period,
+    /// Rides in it.
+    pub rides: i64,
+    /// Sum of their durations.
+    pub duration_seconds: f64,
+    /// The days that rides per day are drawn of, oldest first; the last one is in it.
+    pub days: &'a [DayCount],
+    /// What is usual for the rides of such a day.
+    pub usual: Option<Usual>,
+    /// Its hours; only a day has them.
+    pub hours: &'a [HourCount],
+    /// The zone of the hours.
+    pub timezone: &'a str,
+    /// Who rode, how and where.
+    pub breakdowns: &'a Breakdowns,
+}
+
+impl<'a> From<&'a DailyReport> for Charted<'a> {
+    fn from(report: &'a DailyReport) -> Self {
+        let duration = report.headline(HeadlineKey::DurationSeconds);
+        Charted {
+            period: Period::Day,
+            rides: report.rides(),
+            duration_seconds: duration.and_then(|duration| duration.value).unwrap_or(0.0),
+            days: &report.rides_per_day,
+            usual: report.headline(HeadlineKey::Rides).and_then(words::usual),
+            hours: &report.rides_per_hour,
+            timezone: &report.timezone,
+            breakdowns: &report.breakdowns,
+        }
+    }
+}
+
+impl<'a> From<&'a PeriodReport> for Charted<'a> {
+    fn from(report: &'a PeriodReport) -> Self {
+        let duration = report.headline(HeadlineKey::DurationSeconds);
+        Charted {
+            period: report.window.period().unwrap_or(Period::Day),
+            rides: report.rides_per_day.iter().filter_map(|day| day.rides).sum(),
+            duration_seconds: duration.and_then(|duration| duration.value).unwrap_or(0.0),
+            days: &report.rides_per_day,
+            usual: None,
+            hours: &[],
+            timezone: "",
+            breakdowns: &report.breakdowns,
+        }
+    }
+}
+
+impl Charted<'_> {
+    /// Said where there is nothing to draw.
+    fn no_rides(&self) -> String {
+        match self.period {
+            Period::Day => "No rides on this day".to_owned(),
+            period => format!("No rides in this {}", period.name()),
+        }
+    }
+}
+
+/// One chart of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chart {
-    /// Rides a day over the last 28.
+    /// Rides a day: over the last 28 in the report of a day.
     Days,
     /// Rides by the hour they began in, with what is usual.
     Hours,
@@ -122,59 +194,66 @@ impl Chart {
 
     /// Measure, unit, period and how many rides it rests on.
     #[must_use]
-    pub fn subtitle(self, report: &DailyReport) -> String {
+    pub fn subtitle<'a>(self, of: impl Into<Charted<'a>>) -> String {
+        let of = of.into();
         let few = |rides: i64| if (1..30).contains(&rides) { ", few rides" } else { "" };
         let over = |rides: i64| {
             let noun = if rides == 1 { "ride" } else { "rides" };
             format!("{} {noun}{}", format::count(whole(rides)), few(rides))
         };
+        let bins_of = |histogram: &Histogram, width: u8, unit: &str| {
+            format!(
+                "Rides in bins of {width}{}{unit}, {}",
+                format::THIN,
+                over(histogram.rides)
+            )
+        };
         match self {
-            Chart::Days => format!(
-                "Rides, {} days to {}",
-                report.rides_per_day.len(),
-                format::date_short(report.day)
-            ),
+            Chart::Days => {
+                let day = |day: Option<&DayCount>| day.map_or(String::new(), |day| format::date_short(day.day));
+                let last = day(of.days.last());
+                match of.period {
+                    Period::Day => format!("Rides, {} days to {last}", of.days.len()),
+                    Period::Week | Period::Month => format!("Rides, {} to {last}", day(of.days.first())),
+                }
+            }
             Chart::Hours => format!(
                 "Rides begun in each hour, {}, {}",
-                local_zone(report),
-                over(report.rides())
+                local_zone(of.timezone),
+                over(of.rides)
             ),
-            Chart::Gender => format!("Share of rides and of time ridden, {}", over(report.rides())),
-            Chart::Ages => format!("Rides by the rider's age, {}", over(report.rides())),
+            Chart::Gender => format!("Share of rides and of time ridden, {}", over(of.rides)),
+            Chart::Ages => format!("Rides by the rider's age, {}", over(of.rides)),
             Chart::Zones => "Time with hand contact, by share of the maximum for the age".to_owned(),
-            Chart::Channels => format!("Rides by how the rider came to us, {}", over(report.rides())),
-            Chart::Areas => "Where riders live; outlined: fewer than five riders".to_owned(),
-            Chart::Power => format!(
-                "Rides in bins of 20{}W, {}",
-                format::THIN,
-                over(report.power_per_ride.rides)
-            ),
-            Chart::HeartRate => {
-                format!(
-                    "Rides in bins of 5{}bpm, {}",
-                    format::THIN,
-                    over(report.heart_rate_per_ride.rides)
-                )
-            }
+            Chart::Channels => format!("Rides by how the rider came to us, {}", over(of.rides)),
+            Chart::Areas => match of.period {
+                Period::Day => "Where riders live; outlined: fewer than five riders".to_owned(),
+                Period::Week | Period::Month => {
+                    "Where riders live; outlined: fewer than five riders on some day".to_owned()
+                }
+            },
+            Chart::Power => bins_of(&of.breakdowns.power_per_ride, 20, "W"),
+            Chart::HeartRate => bins_of(&of.breakdowns.heart_rate_per_ride, 5, "bpm"),
         }
     }
 
     /// What the chart shows, in a sentence, for those who do not see it.
     #[must_use]
-    pub fn description(self, report: &DailyReport) -> String {
-        if self != Chart::Days && report.rides() == 0 {
-            return "No rides on this day.".to_owned();
+    pub fn description<'a>(self, of: impl Into<Charted<'a>>) -> String {
+        let of = of.into();
+        if self != Chart::Days && of.rides == 0 {
+            return format!("{}.", of.no_rides());
         }
         match self {
-            Chart::Days => days::describe(&report.rides_per_day, usual_rides(report)),
-            Chart::Hours => hours::describe(report),
-            Chart::Gender => gender::describe_gender(report),
-            Chart::Ages => bars::describe_ages(report),
-            Chart::Zones => bars::describe_zones(report),
-            Chart::Channels => bars::describe_channels(report),
-            Chart::Areas => areas::describe(report),
-            Chart::Power => histogram::describe(&report.power_per_ride, "W"),
-            Chart::HeartRate => histogram::describe(&report.heart_rate_per_ride, "bpm"),
+            Chart::Days => days::describe(of.days, of.usual),
+            Chart::Hours => hours::describe(&of),
+            Chart::Gender => gender::describe_gender(&of),
+            Chart::Ages => bars::describe_ages(of.breakdowns),
+            Chart::Zones => bars::describe_zones(of.breakdowns),
+            Chart::Channels => bars::describe_channels(of.breakdowns),
+            Chart::Areas => areas::describe(&of),
+            Chart::Power => histogram::describe(&of.breakdowns.power_per_ride, "W"),
+            Chart::HeartRate => histogram::describe(&of.breakdowns.heart_rate_per_ride, "bpm"),
         }
     }
 
@@ -183,17 +262,21 @@ impl Chart {
     ///
     /// # Errors
     /// Plotters could not draw it.
-    pub fn svg(self, report: &DailyReport, id: &str, width: u32, height: u32) -> Result<String> {
-        let mut raw = String::new();
-        let backend = SVGBackend::with_string(&mut raw, units((width, height), SVG));
-        self.draw(report, backend, SVG, 12.0)
+    pub fn svg<'a>(self, of: impl Into<Charted<'a>>, id: &str, width: u32, height: u32) -> Result<String> {
+        let of = of.into();
+        let mut shapes = Shapes::default();
+        let backend = SvgBackend {
+            shapes: &mut shapes,
+            size: units((width, height), SVG),
+        };
+        self.draw(&of, backend, SVG, 12.0)
             .with_context(|| format!("failed to draw `{}`", self.name()))?;
         Ok(svg_document(
-            &raw,
+            &shapes.finish(),
             id,
             (width, height),
             self.title(),
-            &self.description(report),
+            &self.description(of),
         ))
     }
 
@@ -202,7 +285,14 @@ impl Chart {
     ///
     /// # Errors
     /// Plotters could not draw it.
-    pub fn pdf(self, report: &DailyReport, ops: &mut Vec<Op>, left: f64, top: f64, size: (u32, u32)) -> Result<()> {
+    pub fn pdf<'a>(
+        self,
+        of: impl Into<Charted<'a>>,
+        ops: &mut Vec<Op>,
+        left: f64,
+        top: f64,
+        size: (u32, u32),
+    ) -> Result<()> {
         ops.push(Op::SaveGraphicsState);
         let backend = PdfBackend {
             ops,
@@ -210,7 +300,7 @@ impl Chart {
             top,
             size: units(size, PDF),
         };
-        self.draw(report, backend, PDF, 8.0)
+        self.draw(&of.into(), backend, PDF, 8.0)
             .with_context(|| format!("failed to draw `{}`", self.name()))?;
         ops.push(Op::RestoreGraphicsState);
         Ok(())
@@ -220,7 +310,7 @@ impl Chart {
     ///
     /// # Errors
     /// Plotters could not draw it, or the image could not be encoded.
-    pub fn png(self, report: &DailyReport, width: u32, height: u32) -> Result<Vec<u8>> {
+    pub fn png<'a>(self, of: impl Into<Charted<'a>>, width: u32, height: u32) -> Result<Vec<u8>> {
         const PADDING: u32 = 16;
         let (columns, rows) = units((width, height), PNG);
         let mut pixels = vec![0xFF; columns as usize * rows as usize * 3];
@@ -230,7 +320,7 @@ impl Chart {
         let padding = (f64::from(PADDING) * PNG.units) as i32;
         area.fill(&colour::SURFACE).map_err(|error| anyhow!("{error}"))?;
         let inner = area.margin(padding, padding, padding, padding);
-        self.draw_on(report, &Canvas::new(inner, PNG, 14.0))
+        self.draw_on(&of.into(), &Canvas::new(inner, PNG, 14.0))
             .map_err(|error| anyhow!("{error}"))
             .with_context(|| format!("failed to draw `{}`", self.name()))?;
         area.present().map_err(|error| anyhow!("{error}"))?;
@@ -238,45 +328,37 @@ impl Chart {
         halved_png(&pixels, columns, rows).with_context(|| format!("failed to encode `{}` as PNG", self.name()))
     }
 
-    fn draw<DB: DrawingBackend>(self, report: &DailyReport, backend: DB, scale: Scale, em: f64) -> Result<()> {
+    fn draw<DB: DrawingBackend>(self, of: &Charted<'_>, backend: DB, scale: Scale, em: f64) -> Result<()> {
         let area = backend.into_drawing_area();
-        self.draw_on(report, &Canvas::new(area.clone(), scale, em))
+        self.draw_on(of, &Canvas::new(area.clone(), scale, em))
             .map_err(|error| anyhow!("{error}"))?;
         area.present().map_err(|error| anyhow!("{error}"))
     }
 
-    fn draw_on<DB: DrawingBackend>(self, report: &DailyReport, canvas: &Canvas<DB>) -> Drawn<DB> {
-        if self != Chart::Days && report.rides() == 0 {
-            return canvas.nothing("No rides on this day");
+    fn draw_on<DB: DrawingBackend>(self, of: &Charted<'_>, canvas: &Canvas<DB>) -> Drawn<DB> {
+        if self != Chart::Days && of.rides == 0 {
+            return canvas.nothing(&of.no_rides());
         }
         match self {
-            Chart::Days => days::draw(canvas, &report.rides_per_day, usual_rides(report)),
-            Chart::Hours => hours::draw(canvas, report),
-            Chart::Gender => gender::draw_gender(canvas, report),
-            Chart::Ages => bars::draw_ages(canvas, report),
-            Chart::Zones => bars::draw_zones(canvas, report),
-            Chart::Channels => bars::draw_channels(canvas, report),
-            Chart::Areas => areas::draw(canvas, report),
-            Chart::Power => histogram::draw(canvas, &report.power_per_ride, 20.0, "W"),
-            Chart::HeartRate => histogram::draw(canvas, &report.heart_rate_per_ride, 5.0, "bpm"),
+            Chart::Days => days::draw(canvas, of.days, of.usual),
+            Chart::Hours => hours::draw(canvas, of),
+            Chart::Gender => gender::draw_gender(canvas, of),
+            Chart::Ages => bars::draw_ages(canvas, of),
+            Chart::Zones => bars::draw_zones(canvas, of.breakdowns),
+            Chart::Channels => bars::draw_channels(canvas, of),
+            Chart::Areas => areas::draw(canvas, of.breakdowns),
+            Chart::Power => histogram::draw(canvas, &of.breakdowns.power_per_ride, 20.0, "W"),
+            Chart::HeartRate => histogram::draw(canvas, &of.breakdowns.heart_rate_per_ride, 5.0, "bpm"),
         }
     }
 }
 
-/// Rides per day over any days, as [`Chart::svg`] has it for a daily report's.
+/// The chart of the daily mail: rides per day, as a PNG.
 ///
 /// # Errors
-/// Plotters could not draw it.
-pub(super) fn days_svg(days: &[DayCount], id: &str, width: u32, height: u32) -> Result<String> {
-    let mut raw = String::new();
-    let area = SVGBackend::with_string(&mut raw, units((width, height), SVG)).into_drawing_area();
-    days::draw(&Canvas::new(area.clone(), SVG, 12.0), days, None)
-        .map_err(|error| anyhow!("{error}"))
-        .and_then(|()| area.present().map_err(|error| anyhow!("{error}")))
-        .context("failed to draw the rides per day")?;
-    drop(area);
-    let (title, description) = (Chart::Days.title(), days::describe(days, None));
-    Ok(svg_document(&raw, id, (width, height), title, &description))
+/// As for [`Chart::png`].
+pub fn of_mail(report: &DailyReport) -> Result<Vec<u8>> {
+    Chart::Days.png(report, 600, 280)
 }
 
 /// A count as a number to draw or write.
@@ -291,19 +373,9 @@ fn index(place: usize) -> f64 {
     place as f64
 }
 
-/// What is usual for rides.
-fn usual_rides(report: &DailyReport) -> Option<words::Usual> {
-    words::usual(report.headline(HeadlineKey::Rides)?)
-}
-
 /// The zone's city, as people say it: `London time`.
-fn local_zone(report: &DailyReport) -> String {
-    let city = report
-        .timezone
-        .rsplit('/')
-        .next()
-        .unwrap_or(&report.timezone)
-        .replace('_', " ");
+fn local_zone(timezone: &str) -> String {
+    let city = timezone.rsplit('/').next().unwrap_or(timezone).replace('_', " ");
     if city == "UTC" { city } else { format!("{city} time") }
 }
 
@@ -319,26 +391,14 @@ fn units((width, height): (u32, u32), scale: Scale) -> (u32, u32) {
     )
 }
 
-/// Makes plotters' SVG one of ours: named for assistive technology, sized in CSS pixels, without what every element
-/// repeats.
-fn svg_document(raw: &str, id: &str, (width, height): (u32, u32), title: &str, description: &str) -> String {
-    let shapes = raw.split_once('>').map_or("", |(_, rest)| rest);
-    let shapes = shapes
-        .replace(" opacity=\"1\"", "")
-        .replace(" stroke=\"none\"", "")
-        .replace(&format!(" font-family=\"{}\"", crate::report::font::FAMILY), "")
-        .replace("font-weight=\"bold\"", "font-weight=\"600\"")
-        .replace("\n</text>", "</text>")
-        .replace("/>\n", "/>")
-        .replace(" \"", "\"");
+/// The shapes as an SVG that is named for assistive technology and sized in CSS pixels.
+fn svg_document(shapes: &str, id: &str, (width, height): (u32, u32), title: &str, description: &str) -> String {
     let (columns, rows) = units((width, height), SVG);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" \
-         width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {columns} {rows}\" font-family=\"Inter, Arial, sans-serif\">\
-         <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{}",
+        "<svg class=\"chart\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {columns} {rows}\" fill=\"none\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{shapes}</svg>",
         escaped(title),
         escaped(description),
-        shapes.trim(),
     )
 }
 
@@ -382,21 +442,23 @@ mod tests {
         kind.svg(report, "x", 500, 260).unwrap()
     }
 
+    /// The separate shapes of a style, `fill="#0B6E75"`, each as its path data from after the `M` on.
+    fn shapes<'a>(svg: &'a str, style: &'a str) -> impl Iterator<Item = &'a str> {
+        svg.split("<path ")
+            .skip(1)
+            .filter(move |path| path.starts_with(style))
+            .flat_map(|path| {
+                let (_, data) = path.split_once(" d=\"M").unwrap();
+                data.split_once('"').unwrap().0.split('M')
+            })
+    }
+
     /// Heights of the filled rectangles of a colour, in backend units.
     fn heights(svg: &str, colour: &str) -> Vec<i64> {
-        svg.split("<rect ")
-            .skip(1)
-            .map(|rest| rest.split_once("/>").unwrap().0)
-            .filter(|rect| rect.contains(&format!("fill=\"{colour}\"")))
+        shapes(svg, &format!("fill=\"{colour}\""))
             .map(|rect| {
-                rect.split_once("height=\"")
-                    .unwrap()
-                    .1
-                    .split_once('"')
-                    .unwrap()
-                    .0
-                    .parse()
-                    .unwrap()
+                let (_, rest) = rect.split_once('v').unwrap();
+                rest.split_once('h').unwrap().0.parse().unwrap()
             })
             .collect()
     }
@@ -405,7 +467,7 @@ mod tests {
     fn columns_are_as_high_as_their_counts_from_zero() {
         let mut report = sample::ordinary();
         let bin = |from, rides| Bin { from, rides };
-        report.power_per_ride.bins = vec![bin(100.0, 100), bin(120.0, 400), bin(140.0, 200)];
+        report.breakdowns.power_per_ride.bins = vec![bin(100.0, 100), bin(120.0, 400), bin(140.0, 200)];
         let heights = heights(&svg(Chart::Power, &report), "#0B6E75");
         assert_eq!(heights.len(), 3);
         assert!(
@@ -423,7 +485,7 @@ mod tests {
                 from: 20.0 * f64::from(step),
                 rides,
             });
-            report.power_per_ride.bins = bins.collect();
+            report.breakdowns.power_per_ride.bins = bins.collect();
             let svg = svg(Chart::Power, &report).replace(format::THIN, "_");
             svg.split_once("</desc>").unwrap().1.to_owned()
         };
@@ -441,8 +503,8 @@ mod tests {
             from: 20.0 * f64::from(step),
             rides,
         });
-        report.power_per_ride.bins = bins.collect();
-        report.power_per_ride.median = Some(100.0);
+        report.breakdowns.power_per_ride.bins = bins.collect();
+        report.breakdowns.power_per_ride.median = Some(100.0);
         let height_of = |svg: &str, words: &str| {
             let (before, _) = svg.split_once(words).unwrap();
             let text = before.rsplit("<text ").next().unwrap();
@@ -466,7 +528,7 @@ mod tests {
     #[test]
     fn a_day_without_data_breaks_the_line_instead_of_falling_to_zero() {
         let mut report = sample::ordinary();
-        let lines = |report: &DailyReport| svg(Chart::Days, report).matches("stroke=\"#0B6E75\"").count();
+        let lines = |report: &DailyReport| shapes(&svg(Chart::Days, report), "stroke=\"#0B6E75\"").count();
         assert_eq!(lines(&report), 1);
         report.rides_per_day[10].rides = None;
         assert_eq!(lines(&report), 2);
@@ -475,8 +537,8 @@ mod tests {
     #[test]
     fn shares_are_of_all_rides_even_where_groups_are_not_shown() {
         let mut report = sample::ordinary();
-        report.by_gender[2] = sample::suppressed("other");
-        report.by_gender[3] = sample::suppressed("unknown");
+        report.breakdowns.by_gender[2] = sample::suppressed("other");
+        report.breakdowns.by_gender[3] = sample::suppressed("unknown");
         let text = Chart::Gender.description(&report).replace(format::THIN, "_");
         assert!(text.contains("women 48_%, men 50_%, not shown 2.6_%"), "{text}");
     }

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontStyle,
-    text_anchor::{HPos, VPos},
+    text_anchor::HPos,
 };
 use printpdf::{Color, FontId, Line, LinePoint, Op, PdfFontHandle, Point, Polygon, PolygonRing, Pt, Rgb, TextItem};
 
-use super::canvas::PLOTTERS_FONT_FACTOR;
+use super::canvas::{PLOTTERS_FONT_FACTOR, baseline_drop};
 use crate::report::font::{self, Weight};
 
 /// Backend units for one point: plotters only knows whole units.
@@ -204,13 +204,7 @@ impl DrawingBackend for PdfBackend<'_> {
                 HPos::Center => width / 2.0,
                 HPos::Right => width,
             };
-        // The same shifts as the SVG backend's, so that one sheet serves both.
-        let drop = match style.anchor().v_pos {
-            VPos::Top => 0.76,
-            VPos::Center => 0.273,
-            VPos::Bottom => -0.273,
-        };
-        let y = self.top - f64::from(at.1) / UNITS - drop * size;
+        let y = self.top - f64::from(at.1) / UNITS - baseline_drop(style.anchor().v_pos) * size;
         let (red, green, blue) = style.color().rgb;
         write_text(self.ops, x, y, text, weight, size, rgb(red, green, blue));
         Ok(())

@@ -1,12 +1,14 @@
 //! Sparklines: up to 28 days of one figure, without axes, beside the figure itself.
 
 use anyhow::{Result, anyhow};
-use plotters::prelude::{DrawingBackend, IntoDrawingArea, SVGBackend};
+use plotters::prelude::{DrawingBackend, IntoDrawingArea};
 
 use super::{
     SVG,
     canvas::{Canvas, Drawn, colour},
-    index, units,
+    index,
+    svg_backend::{Shapes, SvgBackend},
+    units,
 };
 
 /// The sparkline of `values`, from the first known one on, as an SVG of `width` × `height` CSS pixels, hidden from assistive technology: the figure
@@ -20,22 +22,17 @@ pub fn sparkline(values: &[Option<f64>], width: u32, height: u32) -> Result<Stri
     if values.iter().flatten().count() < 2 {
         return Ok(String::new());
     }
-    let mut raw = String::new();
-    {
-        let area = SVGBackend::with_string(&mut raw, units((width, height), SVG)).into_drawing_area();
-        draw(&Canvas::new(area.clone(), SVG, 12.0), values).map_err(|error| anyhow!("{error}"))?;
-        area.present().map_err(|error| anyhow!("{error}"))?;
-    }
-    let shapes = raw.split_once('>').map_or("", |(_, rest)| rest);
-    let shapes = shapes
-        .replace(" opacity=\"1\"", "")
-        .replace(" stroke=\"none\"", "")
-        .replace(" \"", "\"");
+    let mut shapes = Shapes::default();
     let (columns, rows) = units((width, height), SVG);
+    let backend = SvgBackend {
+        shapes: &mut shapes,
+        size: (columns, rows),
+    };
+    draw(&Canvas::new(backend.into_drawing_area(), SVG, 12.0), values).map_err(|error| anyhow!("{error}"))?;
     Ok(format!(
         "<svg class=\"spark\" aria-hidden=\"true\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {columns} {rows}\">{}",
-        shapes.replace('\n', "").trim(),
+         viewBox=\"0 0 {columns} {rows}\" fill=\"none\">{}</svg>",
+        shapes.finish(),
     ))
 }
 

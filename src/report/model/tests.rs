@@ -1,8 +1,13 @@
 //! Rides in, report out: the daily tables between them are filled by the files of `jobs/`.
 
-use super::*;
+use super::{
+    breakdowns::{AGE_BANDS, ZONES},
+    *,
+};
 use crate::{
     clock::Clock,
+    domain::report::Histogram,
+    report::period_model,
     store::{
         daily_table::{ChangedTypes, materialise},
         sql_file::SqlFile,
@@ -286,11 +291,15 @@ fn a_day_without_rides_has_a_report() {
     assert_eq!(report.headline(HeadlineKey::PowerWattsMean).unwrap().value, None);
     assert_eq!(report.headline(HeadlineKey::Rides).unwrap().day_before, Some(6.0));
     assert_eq!(
-        (report.by_gender.len(), report.by_age_band.len(), report.by_city.len()),
+        (
+            report.breakdowns.by_gender.len(),
+            report.breakdowns.by_age_band.len(),
+            report.breakdowns.by_city.len()
+        ),
         (0, 0, 0)
     );
     assert_eq!(
-        report.power_per_ride,
+        report.breakdowns.power_per_ride,
         Histogram {
             bin_width: 20.0,
             ..Histogram::default()
@@ -388,13 +397,82 @@ fn hours_count_from_the_start_of_the_day_in_zones_off_the_hour() {
 }
 
 #[test]
+fn a_week_shows_the_groups_that_each_of_its_days_with_rides_shows() {
+    let fixture = london();
+    fixture.ride("2026-02-02T09:00:00Z", 1..=19, 45.0);
+    fixture.ride("2026-02-03T09:00:00Z", 1..=19, 59.0);
+    fixture.ride("2026-02-03T10:00:00Z", 11..=19, 100.0);
+    let days = ["2026-02-02", "2026-02-03", "2026-02-04", "2026-02-05"];
+    let leaderboard = include_str!("../../../jobs/leaderboard.sql");
+    let week = || {
+        fixture.run(&days);
+        for day in days {
+            fixture.run_one("leaderboard", leaderboard, day);
+        }
+        period_model::build(&fixture.store, "2026-W06".parse().unwrap()).unwrap()
+    };
+    // The 4th and the 5th have no rides, which costs no group its figures.
+    let of = week().breakdowns;
+    let shown = |groups: &[crate::domain::report::Group]| -> Vec<_> {
+        let shown = groups
+            .iter()
+            .filter_map(|group| Some((group.name.clone(), group.rides?)));
+        shown.collect()
+    };
+    let named = |name: &str, rides: i64| (name.to_owned(), rides);
+    assert_eq!(shown(&of.by_gender), [named("female", 25), named("male", 22)]);
+    // Two men live nowhere that is known: what the areas lack would be theirs, so the men’s area is not named either.
+    assert_eq!(shown(&of.by_postcode_area), [named("LS", 25)]);
+    assert_eq!(shown(&of.by_channel), [named("direct", 25), named("google ads", 22)]);
+    assert_eq!(of.by_gender[0].duration_seconds, Some(25 * 500));
+    assert!(
+        of.by_gender.iter().all(|group| group.riders.is_none()),
+        "nobody counted them"
+    );
+    let band = of.by_age_and_gender.iter().find(|band| band.name == "25–34").unwrap();
+    assert_eq!(shown(&band.genders), [named("female", 25)]);
+    let bins: Vec<_> = of.power_per_ride.bins.iter().map(|bin| (bin.from, bin.rides)).collect();
+    assert_eq!(bins, [(40.0, 38), (60.0, 0), (80.0, 0), (100.0, 9)]);
+    assert_eq!((of.power_per_ride.rides, of.power_per_ride.median), (47, None));
+
+    // Three men on the 4th: what the week has more than the other days would be theirs, and the women's too.
+    fixture.ride("2026-02-04T09:00:00Z", 1..=6, 45.0);
+    fixture.execute("delete from ride where business_day = '2026-02-04' and rider_id = 5");
+    let of = week().breakdowns;
+    assert_eq!((shown(&of.by_gender), shown(&of.by_postcode_area)), (vec![], vec![]));
+    assert!(of.by_gender.iter().all(|group| group.energy_kilojoules.is_none()));
+    // How often people rode with which power is told of every day.
+    assert_eq!(of.power_per_ride.rides, 52);
+}
+
+#[test]
+fn a_week_names_the_run_that_fills_what_a_day_of_it_lacks() {
+    let fixture = london();
+    fixture.ride("2026-02-02T09:00:00Z", 1..=19, 45.0);
+    fixture.run(&["2026-02-01", "2026-02-02"]);
+    fixture.run_one(
+        "leaderboard",
+        include_str!("../../../jobs/leaderboard.sql"),
+        "2026-02-02",
+    );
+    fixture.execute("delete from historical.daily_by_channel where business_day = '2026-02-02'");
+    let error = period_model::build(&fixture.store, "2026-W06".parse().unwrap()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`deloton run daily_by_channel --day 2026-02-02`"),
+        "{error:#}"
+    );
+}
+
+#[test]
 fn histograms_fill_the_bins_between_and_have_the_true_median() {
     let fixture = london();
     fixture.ride("2026-02-02T09:00:00Z", 1..=3, 45.0);
     fixture.ride("2026-02-02T10:00:00Z", 1..=2, 59.9);
     fixture.ride("2026-02-02T11:00:00Z", 1..=1, 100.0);
     fixture.run(&["2026-02-02"]);
-    let power = fixture.build("2026-02-02").power_per_ride;
+    let power = fixture.build("2026-02-02").breakdowns.power_per_ride;
     let bins: Vec<_> = power.bins.iter().map(|bin| (bin.from, bin.rides)).collect();
     assert_eq!(bins, [(40.0, 5), (60.0, 0), (80.0, 0), (100.0, 1)]);
     assert_eq!((power.bin_width, power.rides, power.median), (20.0, 6, Some(52.45)));
@@ -412,20 +490,20 @@ fn nothing_of_a_small_group_can_be_worked_out() {
     // Ten women, nine men, one other: the men go with the one.
     let expected = [("female", Some(10)), ("male", None), ("other", None), ("unknown", None)];
     assert_eq!(
-        of(&report.by_gender),
+        of(&report.breakdowns.by_gender),
         expected.map(|(name, riders)| (name.to_owned(), riders))
     );
-    assert_eq!(of(&report.by_city), [("Bethan".to_owned(), Some(10))]);
+    assert_eq!(of(&report.breakdowns.by_city), [("Bethan".to_owned(), Some(10))]);
     // Seven men of YO, three of no area: with two that are not told, neither can be.
-    assert_eq!(of(&report.by_postcode_area), [("LS".to_owned(), Some(10))]);
+    assert_eq!(of(&report.breakdowns.by_postcode_area), [("LS".to_owned(), Some(10))]);
     let channels = [("direct", Some(10)), ("google ads", None), ("unknown", None)];
     assert_eq!(
-        of(&report.by_channel),
+        of(&report.breakdowns.by_channel),
         channels.map(|(name, riders)| (name.to_owned(), riders))
     );
     // Women of 30 at 101 to 119 bpm of 187, men of 40 at 102 to 118 of 180: nine in z1, ten in z2. The age of the other is
     // not known, and the nine go with that one.
-    let zones = report.heart_rate_zones.iter();
+    let zones = report.breakdowns.heart_rate_zones.iter();
     let zones: Vec<_> = zones
         .map(|zone| (zone.name.as_str(), zone.riders, zone.duration_seconds))
         .collect();
@@ -439,14 +517,24 @@ fn nothing_of_a_small_group_can_be_worked_out() {
     let expected = ZONES.map(|zone| (zone, shown(zone).0, shown(zone).1));
     assert_eq!(zones, expected);
     let women_of_30 = report
+        .breakdowns
         .by_age_and_gender
         .iter()
         .find(|band| band.name == "25–34")
         .unwrap();
     assert_eq!(of(&women_of_30.genders)[0], ("female".to_owned(), Some(10)));
-    let shown = report.by_age_and_gender.iter().flat_map(|band| &band.genders);
+    let shown = report
+        .breakdowns
+        .by_age_and_gender
+        .iter()
+        .flat_map(|band| &band.genders);
     assert_eq!(shown.filter(|cell| !cell.is_suppressed).count(), 1);
-    let bands: Vec<_> = report.by_age_band.iter().map(|group| group.name.as_str()).collect();
+    let bands: Vec<_> = report
+        .breakdowns
+        .by_age_band
+        .iter()
+        .map(|group| group.name.as_str())
+        .collect();
     assert_eq!(bands, AGE_BANDS);
     assert_eq!(
         report.headline(HeadlineKey::Riders).unwrap().value,

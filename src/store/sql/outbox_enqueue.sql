@@ -1,4 +1,4 @@
--- A second mail of the same kind and topic to the same recipient changes nothing.
+-- A second mail of the same kind and topic to the same recipient, however spelt, changes nothing.
 insert into ops.outbox (
     message_id, kind, topic, recipient, state, subject, content_hash, payload, created_at, attempts
 )

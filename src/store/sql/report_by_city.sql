@@ -1,5 +1,4 @@
--- The day's groups.
-select city, rides, riders, duration_seconds, energy_kilojoules
+-- Each day's groups.
+select business_day, city, rides, riders, duration_seconds, energy_kilojoules
 from historical.daily_by_city
-where business_day = ?
-order by rides desc, city
+where business_day between $1 and $2

@@ -1,5 +1,4 @@
--- The day's groups.
-select gender, rides, riders, duration_seconds, energy_kilojoules
+-- Each day's groups.
+select business_day, gender, rides, riders, duration_seconds, energy_kilojoules
 from historical.daily_by_gender
-where business_day = ?
-order by rides desc, gender
+where business_day between $1 and $2

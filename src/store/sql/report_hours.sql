@@ -3,4 +3,3 @@ select
     business_day, epoch_us(starts_at), rides_begun_00_14, rides_begun_15_29, rides_begun_30_44, rides_begun_45_59
 from historical.daily_by_hour
 where business_day between ? and ?
-order by business_day, starts_at

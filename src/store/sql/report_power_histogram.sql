@@ -1,5 +1,4 @@
--- The day's bins, lowest first.
-select power_watts_from, rides
+-- Each day's bins.
+select business_day, power_watts_from, rides
 from historical.daily_power_histogram
-where business_day = ?
-order by power_watts_from
+where business_day between $1 and $2

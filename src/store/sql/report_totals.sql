@@ -5,4 +5,3 @@ select
     rides_with_power, rides_with_heart_rate
 from historical.daily_totals
 where business_day between ? and ?
-order by business_day

@@ -11,4 +11,5 @@ select
     (select cast(min(business_day) as varchar) from ops.sealed_day),
     (select cast(max(business_day) as varchar) from ops.sealed_day),
     (select coalesce(sum(ride_count), 0)::bigint from ops.sealed_day),
-    (select coalesce(sum(size_bytes), 0)::bigint from ops.lake_file)
+    (select coalesce(sum(size_bytes), 0)::bigint from ops.lake_file),
+    (select count(*) from ops.mail_reader where unsubscribed_at is not null)

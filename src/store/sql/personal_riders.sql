@@ -1,0 +1,1 @@
+select forename, surname, name, street, town from rider
