@@ -33,7 +33,7 @@ pub fn check_bind(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a request that does not name this machine: see [`Hosts::check`].
+/// Refuses a request that does not name this machine, as one does that another site's page sends under a name of its own.
 ///
 /// # Errors
 /// It names another.

@@ -7,7 +7,7 @@ mod personal;
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use self::{
     document::{Document, resolve},
@@ -27,9 +27,6 @@ use crate::{
 const PAGE_MAX_BYTES: usize = 150_000;
 /// The largest PDF: it travels with every mail.
 const PDF_MAX_BYTES: usize = 200_000;
-
-/// Problems that are spelt out; the others are counted.
-const SPELT_OUT: usize = 8;
 
 /// Checks made before a site is published.
 #[derive(Clone, Copy)]
@@ -52,11 +49,11 @@ struct Found {
 }
 
 impl Gate<'_> {
-    /// Looks at the items that are new or `changed`.
+    /// Looks at the items that are new or `changed`, and answers what is wrong with them.
     ///
     /// # Errors
-    /// What is wrong with them, all at once; when something cannot be read, or the run was cancelled.
-    pub fn check(&self, changed: &[&Item]) -> Result<()> {
+    /// When something cannot be read, or the run was cancelled.
+    pub fn check(&self, changed: &[&Item]) -> Result<Vec<String>> {
         let sizes = self.sizes(changed)?;
         let found = in_parts(changed, |part| self.look_at(part, &sizes));
         let found = found.into_iter().collect::<Result<Vec<_>>>()?;
@@ -69,15 +66,7 @@ impl Gate<'_> {
             .extend(personal::riders_in(&all.phrases, self.store, || self.own_phrases())?);
         all.problems.sort();
         all.problems.dedup();
-        if all.problems.is_empty() {
-            return Ok(());
-        }
-        let more = match all.problems.len().saturating_sub(SPELT_OUT) {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        all.problems.truncate(SPELT_OUT);
-        bail!("{}{more}", all.problems.join("; "))
+        Ok(all.problems)
     }
 
     /// The bytes of everything that a page may load. Of a site that only a little of changed, that is all that is read.
@@ -106,8 +95,13 @@ impl Gate<'_> {
                 continue;
             }
             let artifact = item.artifact()?;
-            let document = Document::read(path, &artifact.bytes)
-                .with_context(|| format!("`{path}`, which was to be published, cannot be read as what it is"))?;
+            let document = match Document::read(path, &artifact.bytes) {
+                Ok(document) => document,
+                Err(error) => {
+                    found.problems.push(format!("`{path}` is damaged: {error:#}"));
+                    continue;
+                }
+            };
             for link in &document.links {
                 if let Err(why) = self.follow(path, link, &document, &site) {
                     found.problems.push(format!("`{path}` links to `{link}`, {why}"));
@@ -175,8 +169,10 @@ impl Gate<'_> {
         let Some(item) = site.get(json.as_str()) else {
             return Ok(vec![format!("`{json}` is missing beside the other files of that day")]);
         };
-        let report: DailyReport = serde_json::from_slice(&item.artifact()?.bytes)
-            .with_context(|| format!("`{json}`, which was to be published, is no report"))?;
+        let report: DailyReport = match serde_json::from_slice(&item.artifact()?.bytes) {
+            Ok(report) => report,
+            Err(error) => return Ok(vec![format!("`{json}` is damaged: {error}")]),
+        };
         let mail = DailyMail {
             report: &report,
             pdf: &[],

@@ -186,10 +186,17 @@ pub(super) async fn publish<T: Target>(target: &T, items: &[Item], new: &NewEdit
         plan.check_deletes(target, &manifest)?;
     }
     let is_new = |item: &&Item| manifest.current(item.path()) != wanted.get(item.path()).map(|wanted| &wanted.hash);
-    (new.gate)(&items.iter().filter(is_new).collect::<Vec<_>>()).map_err(|problems| PublishError::Unfit {
+    let looked = (new.gate)(&items.iter().filter(is_new).collect::<Vec<_>>());
+    let problems = looked.map_err(|source| PublishError::NotLookedAt {
         target: target.name(),
-        problems,
+        source,
     })?;
+    if !problems.is_empty() {
+        return Err(PublishError::Unfit {
+            target: target.name(),
+            problems,
+        });
+    }
     carry_out(target, manifest, version, &plan, new, None).await
 }
 

@@ -102,13 +102,24 @@ pub enum PublishError {
     },
     /// What was to be published was looked at and found wanting.
     #[error(
-        "the site in `{target}` keeps its present edition, because the new one is not fit to be read: {problems:#}"
+        "the site in `{target}` keeps its present edition, because the new one is not fit to be read: {}; once the cause is \
+         mended, make those days again with `deloton run report --day DAY`, or many with `deloton backfill report --from DAY \
+         --to DAY --only all`, and publish",
+        spelt_out(.problems)
     )]
     Unfit {
         /// Where the site goes.
         target: String,
         /// What is wrong with it.
-        problems: anyhow::Error,
+        problems: Vec<String>,
+    },
+    /// What was to be published could not be looked at.
+    #[error("the site in `{target}` keeps its present edition, because the new one could not be looked at")]
+    NotLookedAt {
+        /// Where the site goes.
+        target: String,
+        /// Why.
+        source: anyhow::Error,
     },
     /// More would vanish than anybody may have meant.
     #[error(
@@ -180,6 +191,16 @@ pub enum PublishError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// The first few problems; the others are counted.
+fn spelt_out(problems: &[String]) -> String {
+    const MOST: usize = 8;
+    let first = problems.iter().take(MOST).map(String::as_str).collect::<Vec<_>>();
+    match problems.len().saturating_sub(MOST) {
+        0 => first.join("; "),
+        more => format!("{}; and {more} more", first.join("; ")),
+    }
 }
 
 /// Result of publishing.

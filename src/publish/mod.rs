@@ -136,8 +136,8 @@ pub struct PublishStatus {
     pub edition: Option<u64>,
 }
 
-/// What looks at the items that are new or changed before any of them is published, and says what is wrong with them.
-pub type Gate<'a> = &'a (dyn Fn(&[&Item]) -> anyhow::Result<()> + Sync);
+/// What looks at the items that are new or changed before any of them is published, and answers what is wrong with them.
+pub type Gate<'a> = &'a (dyn Fn(&[&Item]) -> anyhow::Result<Vec<String>> + Sync);
 
 /// How an edition is to be made.
 #[derive(Clone, Copy)]
@@ -157,7 +157,7 @@ impl NewEdition<'_> {
         NewEdition {
             at,
             allow_deletes: false,
-            gate: &|_| Ok(()),
+            gate: &|_| Ok(Vec::new()),
         }
     }
 }

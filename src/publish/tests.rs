@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
 
 use super::{
     engine::{KEPT_EDITIONS, Target, Version, publish},
@@ -304,7 +303,7 @@ async fn what_does_not_pass_the_gate_changes_nothing() {
     let gate = |items: &[&Item]| {
         let paths: Vec<_> = items.iter().map(|item| item.path()).collect();
         assert_eq!(paths, ["2026-11-21/index.html"], "it sees what is new");
-        bail!("a page is nonsense")
+        Ok(vec!["a page is nonsense".to_owned()])
     };
     let new = NewEdition { gate: &gate, ..now() };
     let error = publisher.publish(&changed, &new).await.unwrap_err().to_string();
