@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{ErrorKind, Write},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,22 +21,27 @@ const LOCK: &str = "_lock";
 const ASIDE: &str = "_aside";
 
 /// Publishes into a folder: every file is written aside and renamed into place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DirectoryPublisher {
     root: PathBuf,
+    /// Held by whoever writes, until the last write is done: those of a call that was dropped still come to their end.
+    _lock: Option<Arc<File>>,
 }
 
 impl DirectoryPublisher {
     pub(super) fn new(root: PathBuf) -> Self {
-        DirectoryPublisher { root }
+        DirectoryPublisher { root, _lock: None }
     }
 
-    /// Makes this process the only one that publishes here, for as long as the file is held.
-    pub(super) fn lock(&self) -> Result<File> {
+    /// The publisher as the only one that publishes here, for as long as it and its clones are there.
+    pub(super) fn locked(&self) -> Result<DirectoryPublisher> {
         self.io("making the folder", fs::create_dir_all(&self.root))?;
         let file = self.io(&format!("opening `{LOCK}`"), File::create(self.root.join(LOCK)))?;
         match file.try_lock() {
-            Ok(()) => self.empty_aside().map(|()| file),
+            Ok(()) => self.empty_aside().map(|()| DirectoryPublisher {
+                root: self.root.clone(),
+                _lock: Some(Arc::new(file)),
+            }),
             Err(TryLockError::WouldBlock) => Err(PublishError::Busy { target: self.name() }),
             Err(TryLockError::Error(error)) => self.io(&format!("locking `{LOCK}`"), Err(error)),
         }
@@ -128,11 +134,12 @@ impl Target for DirectoryPublisher {
         Ok(None)
     }
 
+    /// On a thread of its own: a disk that is asked for many files at once has them sooner than one after the other.
     async fn put(&self, artifact: &Artifact) -> Result<()> {
-        self.io(
-            &format!("writing `{}`", artifact.path),
-            self.write(&artifact.path, &artifact.bytes),
-        )
+        let (publisher, artifact) = (self.clone(), artifact.clone());
+        let doing = format!("writing `{}`", artifact.path);
+        let written = tokio::task::spawn_blocking(move || publisher.write(&artifact.path, &artifact.bytes)).await;
+        self.io(&doing, written.unwrap_or_else(|died| Err(died.into())))
     }
 
     async fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {

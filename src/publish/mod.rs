@@ -204,10 +204,7 @@ impl Publisher {
     pub async fn publish(&self, items: &[Item], new: &NewEdition<'_>) -> Result<PublishStatus> {
         check_paths(items)?;
         match self {
-            Publisher::Directory(directory) => {
-                let _lock = directory.lock()?;
-                engine::publish(directory, items, new).await
-            }
+            Publisher::Directory(directory) => engine::publish(&directory.locked()?, items, new).await,
             Publisher::S3(s3) => engine::publish(s3, items, new).await,
         }
     }
@@ -230,10 +227,7 @@ impl Publisher {
     pub async fn roll_back(&self, number: u64, at: DateTime<Utc>) -> Result<PublishStatus> {
         let new = NewEdition::unchecked(at);
         match self {
-            Publisher::Directory(directory) => {
-                let _lock = directory.lock()?;
-                editions::roll_back(directory, number, &new).await
-            }
+            Publisher::Directory(directory) => editions::roll_back(&directory.locked()?, number, &new).await,
             Publisher::S3(s3) => editions::roll_back(s3, number, &new).await,
         }
     }

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-
 use super::{
     engine::{KEPT_EDITIONS, Target, Version, publish},
     manifest::Manifest,
