@@ -9,15 +9,18 @@ mod days;
 mod guard;
 mod health;
 mod live;
+mod naming;
 mod operations;
 mod pages;
 pub mod problem;
 mod rejected;
 mod riders;
 mod rides;
+mod riding;
 pub mod schema;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 use std::{collections::HashMap, marker::PhantomData, path::PathBuf, sync::Arc};
 
@@ -128,6 +131,7 @@ type Operations = (
     riders::Riders,
     alerts::Alerts,
     days::Days,
+    live::Live,
     operations::Operations,
     rejected::RejectedLines,
 );
@@ -191,6 +195,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         days::Days {
             context: context.clone(),
         },
+        live::Live {
+            context: context.clone(),
+        },
         operations::Operations {
             context: context.clone(),
         },
@@ -240,10 +247,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .at("/favicon.ico", get(assets::icon))
         .with(Etags)
         .with(Compression::new().algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR]));
-    let feed = Arc::new(live::Feed::new(&context));
+    let feed = Arc::new(wall::Feed::new(&context));
     Ok(Route::new()
         // Not compressed: a compressor would hold events back until it has enough of them.
-        .at("/live/events", get(live::events).data(feed))
+        .at("/live/events", get(wall::events).data(feed))
         .nest_no_strip("/", pages)
         .data(context)
         .before(move |request| {

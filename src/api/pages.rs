@@ -21,16 +21,15 @@ use poem_openapi::types::ToJSON;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    ApiContext, live, operations, problem,
-    schema::{RidingList, Status},
-};
+use super::{ApiContext, live, operations, problem, riding::RidingList, schema::Status};
 use crate::{
     domain::day::DayRule,
     store::query::ledger,
     template::{TemplateError, Templates},
 };
 
+/// Bikes in the table of the live page, which browsers without scripts show.
+const BIKES: u32 = 200;
 /// Mails on the outbox page.
 const MAILS: u32 = 200;
 /// Pages load what this server has and nothing else, and nobody frames them.
@@ -82,13 +81,16 @@ fn landing(status: &Status, troubles: &[String], has_reports: bool, rule: DayRul
 /// The wall of bikes being ridden.
 #[handler]
 pub(super) fn live_page(context: Data<&ApiContext>) -> poem::Result<Response> {
-    show(&context, &wall(&live::riding(&context)))
+    show(
+        &context,
+        &wall(&live::riding(&context, BIKES, None), context.live.riding()),
+    )
 }
 
-fn wall(riding: &RidingList) -> Page {
+fn wall(riding: &RidingList, count: usize) -> Page {
     Page {
         template: "live/wall.html",
-        values: json!({ "riding": riding.items.to_json() }),
+        values: json!({ "riding": riding.items.to_json(), "count": count }),
     }
 }
 

@@ -5,6 +5,7 @@ mod alert;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod ledger;
+mod live;
 mod row;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use super::{Doing, Result, Store, StoreError};
 use crate::domain::rider::Gender;
 pub use alert::{AlertFilter, AlertRow, alerts};
+pub use live::{LiveReading, PersonalBests, live_readings, personal_bests};
 pub use row::{ReadingRow, RideRow};
 
 /// Which rides, newest first. The default is all of them.

@@ -1,5 +1,7 @@
 //! Samples of what the pages tell of: one in which everything happened, one in which nothing did.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -12,12 +14,16 @@ use super::{
 };
 use crate::{
     api::{
+        naming::Naming,
         problem,
-        schema::{Riding, RidingList, Status},
+        riding::{Riding, RidingList},
+        schema::Status,
     },
     domain::{
         day::DayRule,
-        live::LiveBike,
+        heart_rate::{AlertRule, OwnLimits, Standing},
+        live::{LiveBike, LiveRide, LiveSecond},
+        rider::Gender,
         run::{AskedRun, JobOverview, LogLine, OpenWindow},
         window::{Period, Window},
     },
@@ -32,8 +38,8 @@ pub(super) fn pages() -> Vec<Page> {
     let mut pages = vec![
         landing(&status(true), &["the brokers cannot be reached".to_owned()], true, rule),
         landing(&status(false), &[], false, rule),
-        wall(&riding(true)),
-        wall(&riding(false)),
+        wall(&riding(true), 2),
+        wall(&riding(false), 0),
         grid(runs(first_day), first_day, rule),
         grid(Runs::default(), first_day, rule),
         of_window(window(first_day, true), rule),
@@ -84,21 +90,36 @@ fn status(has_happened: bool) -> Status {
 
 fn riding(has_values: bool) -> RidingList {
     let bike = |is_known: bool| LiveBike {
-        ride_id: Uuid::nil(),
-        rider_id: is_known.then_some(306),
-        forename: is_known.then(|| "Ann".to_owned()),
-        age: is_known.then_some(41),
-        started_at: now() - TimeDelta::minutes(9),
-        at: now(),
-        second: 540,
-        heart_rate_bpm: is_known.then_some(141),
-        heart_rate_limit_bpm: is_known.then_some(179),
-        power_watts: is_known.then_some(186.6),
-        cadence_rpm: is_known.then_some(82),
-        resistance: is_known.then_some(45),
-        energy_kilojoules: 98.7,
+        ride: Arc::new(LiveRide {
+            bike_serial: "SN0001".to_owned(),
+            ride_id: Uuid::nil(),
+            rider_id: is_known.then_some(306),
+            name: is_known.then(|| "Ann Other".to_owned()),
+            age: is_known.then_some(41),
+            gender: if is_known { Gender::Female } else { Gender::Unknown },
+            height_cm: is_known.then_some(170),
+            weight_kg: is_known.then_some(70),
+            started_at: now() - TimeDelta::minutes(9),
+            limits: AlertRule::default().limits(is_known.then_some(41), Gender::Female, OwnLimits::default()),
+        }),
+        now: LiveSecond {
+            at: now(),
+            second: 540,
+            heart_rate_bpm: is_known.then_some(141),
+            standing: if is_known {
+                Standing::Within
+            } else {
+                Standing::NoContact
+            },
+            power_watts: is_known.then_some(186.6),
+            cadence_rpm: is_known.then_some(82),
+            resistance: is_known.then_some(45),
+            energy_kilojoules: 98.7,
+            power_watts_max: is_known.then_some(412.5),
+        },
+        changed: 1,
     };
-    let bikes = [true, false].map(|is_known| Riding::at("SN0001".to_owned(), bike(is_known), now()));
+    let bikes = [true, false].map(|is_known| Riding::at(&bike(is_known), now(), Naming::Names));
     RidingList {
         items: if has_values { bikes.into() } else { Vec::new() },
         next: None,
