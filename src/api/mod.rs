@@ -13,6 +13,7 @@ mod naming;
 mod operations;
 mod pages;
 pub mod problem;
+mod recent;
 mod rejected;
 mod riders;
 mod rides;
@@ -132,6 +133,7 @@ type Operations = (
     alerts::Alerts,
     days::Days,
     live::Live,
+    recent::Recents,
     operations::Operations,
     rejected::RejectedLines,
 );
@@ -198,6 +200,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         live::Live {
             context: context.clone(),
         },
+        recent::Recents {
+            context: context.clone(),
+        },
         operations::Operations {
             context: context.clone(),
         },
@@ -228,6 +233,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .nest("/docs", docs)
         .at("/", get(pages::landing_page))
         .at("/live", get(pages::live_page))
+        .at("/recent", get(pages::recent_page))
+        .at("/ride/:ride_id", get(pages::ride_page))
+        .at("/ride/:ride_id/seconds.csv", get(pages::ride_seconds_csv))
+        .at("/ride/:ride_id/seconds.json", get(pages::ride_seconds_json))
         .at("/jobs", get(pages::jobs_page))
         .at("/jobs/:job/:window", get(pages::window_page).post(pages::run_again))
         .at("/outbox", get(pages::outbox_page))
@@ -258,7 +267,12 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
                 .check(&request)
                 .and_then(|()| hosts.check_origin(&request))
                 .and_then(|()| guard::check_size(&request));
-            async move { verdict.map(|()| aliases::rewrite(request)) }
+            async move {
+                verdict.map(|()| match pages::is_of_a_ride(&request) {
+                    true => request,
+                    false => aliases::rewrite(request),
+                })
+            }
         })
         .with(Problems)
         .with(RequestIds { clock }))

@@ -3,10 +3,14 @@
 //! render every page of a sample.
 
 mod jobs;
+mod recent;
+mod ride;
 mod sample;
 mod unsubscribe;
 
 pub(super) use jobs::{jobs_page, run_again, window_page};
+pub(super) use recent::recent_page;
+pub(super) use ride::{is_of_a_ride, ride_page, ride_seconds_csv, ride_seconds_json};
 pub(super) use unsubscribe::{resume_notices, stop_notices, unsubscribe_page};
 
 use anyhow::Context as _;

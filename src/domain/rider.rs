@@ -41,7 +41,15 @@ pub enum Gender {
     Unknown,
 }
 
+/// Bands of age, youngest first, as `jobs/daily_by_age_band.sql` names them.
+pub const AGE_BANDS: [&str; 8] = [
+    "under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65+", "unknown",
+];
+
 impl Gender {
+    /// Every one, in the order that people are shown them.
+    pub const ALL: [Gender; 4] = [Gender::Female, Gender::Male, Gender::Other, Gender::Unknown];
+
     /// Reads the header's text, in any case.
     #[must_use]
     pub fn parse(text: Option<&str>) -> Self {
@@ -62,6 +70,12 @@ impl Gender {
             Gender::Other => "other",
             Gender::Unknown => "unknown",
         }
+    }
+
+    /// The gender called `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Gender::ALL.into_iter().find(|gender| gender.name() == name)
     }
 }
 

@@ -6,6 +6,7 @@ mod alert;
 pub(crate) mod fixture;
 pub mod ledger;
 mod live;
+mod recent;
 mod row;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -16,6 +17,7 @@ use super::{Doing, Result, Store, StoreError};
 use crate::domain::rider::Gender;
 pub use alert::{AlertFilter, AlertRow, alerts};
 pub use live::{LiveReading, PersonalBests, live_readings, personal_bests};
+pub use recent::{Activity, RecentFilter, RecentRide, recent_activity, recent_rides};
 pub use row::{ReadingRow, RideRow};
 
 /// Which rides, newest first. The default is all of them.
