@@ -1,7 +1,7 @@
 // The traces of a ride, one below the other: one x-axis, one cursor. Drawn by uPlot, which the page has loaded before.
 import { colour, elapsed, onTheme, setText, unit } from "./words.js";
 
-const HEIGHT = 108;
+const HEIGHT = 116;
 const TRACES = [
   { id: "power", column: "power_watts", name: "W", stroke: "--power", least: [0, 100] },
   { id: "heart", column: "heart_rate_bpm", name: "bpm", stroke: "--heart", least: [60, 160], hasLimits: true },
@@ -77,7 +77,7 @@ export class Charts {
       axes: [
         { ...axis, grid: { show: false }, show: isLast, size: 28, values: (_, ticks) => ticks.map(elapsed), space: 70,
           incrs: [15, 30, 60, 120, 300, 600, 900, 1800, 3600] },
-        { ...axis, grid, size: 44, space: 30 },
+        { ...axis, grid, size: 44, space: 22 },
       ],
     };
     return { trace, element, plot: new uPlot(options, this.#data(trace), element) };

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::{ApiContext, live, operations, problem, riding::RidingList, schema::Status};
 use crate::{
-    domain::day::DayRule,
+    domain::{day::DayRule, rider::Gender},
     store::query::ledger,
     template::{TemplateError, Templates},
 };
@@ -242,6 +242,26 @@ fn moment(at: DateTime<Utc>, rule: DayRule) -> String {
     at.with_timezone(&rule.timezone).format("%-d %b %H:%M").to_string()
 }
 
+/// Seconds of riding as a stop-watch has them: `08:20`, `1:02:09`.
+fn clock(seconds: i32) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}
+
+/// A rider of that gender, in a word.
+fn person(gender: Gender) -> &'static str {
+    match gender {
+        Gender::Female => "woman",
+        Gender::Male => "man",
+        Gender::Other => "another gender",
+        Gender::Unknown => "gender not stated",
+    }
+}
+
 fn show(context: &ApiContext, page: &Page) -> poem::Result<Response> {
     let html = context
         .templates
@@ -265,6 +285,11 @@ fn html_response(html: String, policy: &'static str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ride_is_timed_as_by_a_stop_watch() {
+        assert_eq!([0, 500, 3729].map(clock), ["00:00", "08:20", "1:02:09"]);
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {

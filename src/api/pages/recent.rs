@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Page, show};
+use super::{Page, clock, person, show};
 use crate::{
     api::{
         ApiContext,
@@ -37,7 +37,7 @@ const RIDES: u32 = 50;
 /// How many hours may be chosen from.
 const SPANS: [u32; 7] = [1, 3, 6, 12, 24, 48, 72];
 /// Charts on a desk and on a phone, in CSS pixels.
-const WIDE: (u32, u32) = (686, 240);
+const WIDE: (u32, u32) = (1072, 240);
 const HALF: (u32, u32) = (500, 264);
 const PHONE: (u32, u32) = (296, 232);
 
@@ -123,7 +123,7 @@ pub(super) fn page(found: &Found, rule: DayRule, naming: Naming) -> anyhow::Resu
             "ride_id": ride.ride_id, "bike": ride.bike_serial, "is_open": ride.is_open,
             "rider": naming.label(ride.rider_id, ride.name.as_deref()),
             "who": who(ride),
-            "started": local(ride.started_at), "duration": format::duration(f64::from(ride.duration_seconds)),
+            "started": local(ride.started_at), "duration": clock(ride.duration_seconds),
             "energy_kilojoules": ride.energy_kilojoules, "power_watts": ride.power_watts_mean,
             "heart_rate_bpm": ride.heart_rate_bpm_mean, "alerts": ride.alert_count,
         })
@@ -160,11 +160,10 @@ fn older(found: &Found, before: Uuid) -> String {
     format!("/recent?hours={}{chosen}&before={before}#list", found.hours)
 }
 
-/// `43, women`, as far as it is known.
+/// `43, woman`, as far as it is known.
 fn who(ride: &RecentRide) -> String {
-    let gender = gender_name(&ride.gender).to_lowercase();
-    ride.age
-        .map_or_else(|| gender.clone(), |age| format!("{age}, {gender}"))
+    let age = ride.age.map(|age| format!("{age}, ")).unwrap_or_default();
+    format!("{age}{}", person(ride.gender))
 }
 
 /// Rides by hour, gender and age, each with its table.

@@ -14,14 +14,14 @@ use poem_openapi::types::ToJSON;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Page, nothing_here, show};
+use super::{Page, clock, nothing_here, person, show};
 use crate::{
     api::{ApiContext, naming::Naming, problem::Refusal, schema::Reading},
     domain::{
         day::DayRule,
         heart_rate::{Limits, Zone},
         report::{Breakdowns, Group},
-        rider::{Gender, age_at},
+        rider::age_at,
         window::Period,
     },
     report::chart::{Chart, Charted, Measure, trace},
@@ -38,8 +38,8 @@ const READINGS: u32 = 100_000;
 const ALERTS: u32 = 1_000;
 /// Traces, in CSS pixels.
 const TRACE: (u32, u32) = (1072, 148);
-/// The zones' bars.
-const ZONES: (u32, u32) = (500, 200);
+/// The zones' bars, on a desk and on a phone.
+const ZONES: [(u32, u32); 2] = [(500, 200), (296, 200)];
 
 /// Whether a browser asks for the page of a ride. The same path is an older one of the API, for everyone else.
 pub(in crate::api) fn is_of_a_ride(request: &Request) -> bool {
@@ -193,7 +193,7 @@ pub(super) fn page(found: &Found, rule: DayRule, naming: Naming) -> anyhow::Resu
         let age = age.map(|age| format!("{age} years"));
         let facts = [
             age,
-            Some(person(rider.gender)),
+            Some(person(rider.gender).to_owned()),
             unit(rider.height_cm, "cm"),
             unit(rider.weight_kg, "kg"),
         ];
@@ -207,7 +207,7 @@ pub(super) fn page(found: &Found, rule: DayRule, naming: Naming) -> anyhow::Resu
             "ride_id": ride.ride_id, "bike": ride.bike_serial, "live": live,
             "rider": naming.label(ride.rider_id, name), "facts": facts,
             "started": local(ride.started_at), "ended": ride.ended_at.map(local),
-            "duration_seconds": ride.duration_seconds, "energy_kilojoules": ride.energy_kilojoules,
+            "duration": clock(ride.duration_seconds), "energy_kilojoules": ride.energy_kilojoules,
             "power_watts_mean": ride.power_watts_mean, "power_watts_max": ride.power_watts_max,
             "heart_rate_bpm_mean": ride.heart_rate_bpm_mean, "heart_rate_bpm_min": ride.heart_rate_bpm_min,
             "heart_rate_bpm_max": ride.heart_rate_bpm_max, "cadence_rpm_mean": ride.cadence_rpm_mean,
@@ -218,26 +218,6 @@ pub(super) fn page(found: &Found, rule: DayRule, naming: Naming) -> anyhow::Resu
             "minutes": minutes(readings), "columns": columns(readings).to_string(),
         }),
     })
-}
-
-fn person(gender: Gender) -> String {
-    let word = match gender {
-        Gender::Female => "woman",
-        Gender::Male => "man",
-        Gender::Other => "another gender",
-        Gender::Unknown => "gender not stated",
-    };
-    word.to_owned()
-}
-
-/// `08:20` of second 500.
-fn clock(second: i32) -> String {
-    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes:02}:{seconds:02}")
-    }
 }
 
 fn alert(alert: &AlertRow) -> String {
@@ -306,7 +286,7 @@ fn traces(readings: &[ReadingRow], limits: Limits) -> anyhow::Result<Vec<Value>>
 }
 
 /// The time in each zone; none where the age is not known, or nothing was measured.
-fn zones(readings: &[ReadingRow], age: Option<i32>) -> anyhow::Result<Option<String>> {
+fn zones(readings: &[ReadingRow], age: Option<i32>) -> anyhow::Result<Option<[String; 2]>> {
     let Some(age) = age else { return Ok(None) };
     let measured = readings.iter().filter_map(|reading| reading.heart_rate_bpm);
     let zones: Vec<Zone> = measured.map(|bpm| Zone::of(bpm, age)).collect();
@@ -335,7 +315,11 @@ fn zones(readings: &[ReadingRow], age: Option<i32>) -> anyhow::Result<Option<Str
         timezone: "",
         breakdowns: &breakdowns,
     };
-    Chart::Zones.svg(of, "zones", ZONES.0, ZONES.1).map(Some)
+    let [wide, phone] = ZONES;
+    Ok(Some([
+        Chart::Zones.svg(of, "zones", wide.0, wide.1)?,
+        Chart::Zones.svg(of, "zones-phone", phone.0, phone.1)?,
+    ]))
 }
 
 /// Means of each minute, for who does not see the traces.

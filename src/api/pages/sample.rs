@@ -150,7 +150,7 @@ fn last_hours(has_rides: bool) -> recent::Found {
         bike_serial: "SN0001".to_owned(),
         rider_id: is_known.then_some(306),
         name: is_known.then(|| "Ann Other".to_owned()),
-        gender: if is_known { "female" } else { "unknown" }.to_owned(),
+        gender: if is_known { Gender::Female } else { Gender::Unknown },
         age: is_known.then_some(41),
         started_at: now(),
         is_open: !is_known,

@@ -96,7 +96,7 @@ async fn a_ride_has_a_page_for_browsers_and_its_older_path_answers_programs_as_e
     let html = page(&client, &path).await;
     for shown in [
         "Rider9 Number9",
-        "5\u{202f}min",
+        "05:16",
         "Heart rate, bpm; dashed: the limits",
         "Z2 · 60–70",
         "5\u{202f}s without hand contact",

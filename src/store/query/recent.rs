@@ -28,7 +28,7 @@ pub struct RecentFilter {
 pub struct Activity {
     /// The hour that they began in.
     pub starts_at: DateTime<Utc>,
-    /// The riders' gender.
+    /// The riders' gender, as the daily tables name it.
     pub gender: String,
     /// The riders' age band.
     pub age_band: String,
@@ -58,7 +58,7 @@ pub struct RecentRide {
     /// The rider's name as received.
     pub name: Option<String>,
     /// The rider's gender.
-    pub gender: String,
+    pub gender: Gender,
     /// The rider's age in years at the start of the ride.
     pub age: Option<i32>,
     /// When it began.
@@ -134,7 +134,7 @@ pub fn recent_rides(store: &Store, filter: &RecentFilter, before: Option<Uuid>, 
                 bike_serial: row.get(1)?,
                 rider_id: row.get(2)?,
                 name: row.get(3)?,
-                gender: row.get(4)?,
+                gender: Gender::parse(row.get::<_, Option<String>>(4)?.as_deref()),
                 age: row.get(5)?,
                 started_at: instant(row, 6)?,
                 is_open: row.get(7)?,
