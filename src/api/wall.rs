@@ -17,7 +17,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Write as _,
     io,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -216,14 +215,9 @@ impl Frame {
 
     fn written(&self, naming: Naming, is_delta: bool) -> String {
         let name = if is_delta { "delta" } else { "snapshot" };
-        let mut text = String::with_capacity(128 + self.rides.len() * 64);
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "event: {name}\ndata: {{\"riding\":{},\"connected\":{},\"rides\":",
-            self.rides.len(),
-            self.is_connected
-        );
+        let (riding, is_connected) = (self.rides.len(), self.is_connected);
+        let mut text = String::with_capacity(128 + riding * 64);
+        text += &format!("event: {name}\ndata: {{\"riding\":{riding},\"connected\":{is_connected},\"rides\":");
         let rides = || self.rides.iter();
         list(
             &mut text,
@@ -232,7 +226,7 @@ impl Frame {
                 write_ride(text, told.id, &told.bike.ride, naming);
             },
         );
-        text.push_str(",\"seconds\":");
+        text += ",\"seconds\":";
         list(
             &mut text,
             rides().filter(|told| told.has_moved || !is_delta),
@@ -240,12 +234,10 @@ impl Frame {
                 write_second(text, told.id, &told.bike, self.now);
             },
         );
-        text.push_str(",\"gone\":");
+        text += ",\"gone\":";
         let gone = self.gone.iter().filter(|_| is_delta);
-        list(&mut text, gone, |text, id| {
-            let _ = write!(text, "{id}");
-        });
-        text.push_str("}\n\n");
+        list(&mut text, gone, |text, id| *text += &id.to_string());
+        text += "}\n\n";
         text
     }
 }
@@ -271,30 +263,29 @@ fn write_ride(text: &mut String, id: u32, ride: &LiveRide, naming: Naming) {
         bpm(ride.limits.lower),
         bpm(ride.limits.upper),
     );
-    text.push_str(&serde_json::to_string(&values).expect("numbers and texts are always JSON"));
+    *text += &serde_json::to_string(&values).expect("numbers and texts are always JSON");
 }
 
 fn write_second(text: &mut String, id: u32, bike: &LiveBike, now: DateTime<Utc>) {
     let newest = bike.now;
     let age = (now - newest.at).num_seconds().max(0);
-    let _ = write!(text, "[{id},{age},{},", newest.second);
-    write_or_null(text, newest.heart_rate_bpm);
-    write_or_null(text, newest.power_watts.map(tenths));
-    write_or_null(text, newest.cadence_rpm);
-    write_or_null(text, newest.resistance);
-    let zone = bike.zone().map_or(0, Zone::number);
     let standing = STANDINGS
         .iter()
         .position(|known| *known == newest.standing)
         .unwrap_or(0);
-    let _ = write!(text, "{},{zone},{standing}]", tenths(newest.energy_kilojoules));
-}
-
-fn write_or_null(text: &mut String, value: Option<impl std::fmt::Display>) {
-    let _ = match value {
-        Some(value) => write!(text, "{value},"),
-        None => write!(text, "null,"),
-    };
+    let values = (
+        id,
+        age,
+        newest.second,
+        newest.heart_rate_bpm,
+        newest.power_watts.map(tenths),
+        newest.cadence_rpm,
+        newest.resistance,
+        tenths(newest.energy_kilojoules),
+        bike.zone().map_or(0, Zone::number),
+        standing,
+    );
+    *text += &serde_json::to_string(&values).expect("numbers are always JSON");
 }
 
 /// To one decimal: that is what is shown.
@@ -345,7 +336,7 @@ mod tests {
         let (name, data) = read(&maker.frame().event(Naming::Names, None));
         assert_eq!((name.as_str(), &data["riding"]), ("snapshot", &json!(2)));
         assert_eq!(data["rides"][0], json!([1, "SN1", "Ann Other", null, null]));
-        assert_eq!(data["seconds"][0], json!([1, 9, 1, 100, 50.5, 60, 30, 1, 1, 2]));
+        assert_eq!(data["seconds"][0], json!([1, 9, 1, 100, 50.5, 60, 30, 1.0, 1, 2]));
 
         ride(&board, 2, 2);
         ride(&board, 3, 1);

@@ -152,8 +152,7 @@ fn csv(readings: &[ReadingRow]) -> String {
     let shown = |value: Option<i32>| value.map_or(String::new(), |value| value.to_string());
     for reading in readings {
         let power = reading.power_watts.map_or(String::new(), |watts| watts.to_string());
-        // Writing to a String cannot fail.
-        let _ = write!(
+        write!(
             text,
             "{},{},{power},{},{},{},{},{}\r\n",
             reading.second,
@@ -163,7 +162,8 @@ fn csv(readings: &[ReadingRow]) -> String {
             shown(reading.resistance),
             reading.is_dropout,
             reading.is_flagged,
-        );
+        )
+        .expect("a String takes whatever is written");
     }
     text
 }
