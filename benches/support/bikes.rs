@@ -5,7 +5,7 @@ use std::{io::Write as _, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use rdkafka::{
     ClientConfig,
-    producer::{BaseProducer, BaseRecord, Producer as _},
+    producer::{BaseProducer, BaseRecord},
 };
 
 fn producer(brokers: &str) -> BaseProducer {

@@ -52,6 +52,9 @@ export class Charts {
   #make(trace) {
     const element = document.getElementById(`chart-${trace.id}`);
     element.replaceChildren();
+    // What it shows is in words beside it: the newest figures on the live page, a table on the page of a ride.
+    element.setAttribute("role", "img");
+    element.setAttribute("aria-label", element.parentElement.querySelector("figcaption").firstChild.textContent.trim());
     const isLast = trace === TRACES.at(-1);
     const axis = { stroke: colour("--muted"), ticks: { show: false }, font: "12px Inter" };
     const grid = { stroke: colour("--rule"), width: 1 };

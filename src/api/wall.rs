@@ -112,6 +112,8 @@ pub(super) fn events(feed: Data<&Arc<Feed>>, context: Data<&ApiContext>) -> Resp
     Response::builder()
         .content_type("text/event-stream")
         .header(header::CACHE_CONTROL, "no-store")
+        // Some proxies collect answers before they pass them on, unless they are told not to.
+        .header("x-accel-buffering", "no")
         .body(Body::from_bytes_stream(events))
 }
 

@@ -207,6 +207,8 @@ async function pagesOfRides(browser, results, root) {
   const pointed = await text(page, 'figure:has(#chart-power) .at');
   const expected = `${unit(readings[20].power_watts, 'W')} at ${clock(readings[20].second)}`;
   if (pointed !== expected) problems.push(`the slider shows “${pointed}”, not “${expected}”`);
+  const notes = await page.locator('.charts .at').allInnerTexts();
+  if (!notes.every((note) => note.endsWith(`at ${clock(readings[20].second)}`))) problems.push(`the traces are not at one second: ${notes}`);
   const csv = await (await fetch(`${root}/ride/${ride.ride_id}/seconds.csv`)).text();
   if (csv.trim().split('\n').length !== ride.reading_count + 1) problems.push('the CSV has another number of seconds');
   results.say('ride: numbers, traces and downloads are those of the API', problems);
