@@ -5,6 +5,8 @@
 //! broker and whoever writes to it run on the same cores. Yardstick: the same without the load.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
+#[path = "support/bikes.rs"]
+mod bikes;
 #[path = "support/days.rs"]
 mod days;
 #[path = "support/times.rs"]
@@ -13,7 +15,6 @@ mod times;
 mod verdict;
 
 use std::{
-    io::Write as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -22,7 +23,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use bikes::{Bikes, stamp};
+use chrono::{NaiveDate, TimeDelta};
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};
 use deloton::{
     clock::Clock,
@@ -47,11 +49,7 @@ use deloton::{
     store::{Store, daily_table::ChangedTypes, query},
     template::Templates,
 };
-use rdkafka::{
-    ClientConfig,
-    mocking::MockCluster,
-    producer::{BaseProducer, BaseRecord, Producer as _},
-};
+use rdkafka::{mocking::MockCluster, producer::Producer as _};
 use times::Times;
 use verdict::verdict;
 
@@ -204,72 +202,9 @@ fn report_and_query(store: &Store, day: NaiveDate, stop: &AtomicBool) {
     }
 }
 
-fn producer(brokers: &str) -> BaseProducer {
-    ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("linger.ms", "5")
-        .create()
-        .unwrap()
-}
-
-/// Writes one line of a bike.
-struct Bikes {
-    producer: BaseProducer,
-    payload: Vec<u8>,
-}
-
-impl Bikes {
-    fn line(&mut self, serial: &str, at: DateTime<Utc>, stamp: &str, text: std::fmt::Arguments<'_>) {
-        self.payload.clear();
-        write!(self.payload, "{{\"log\": \"{stamp} mendoza v9: {text}\\n\"}}").unwrap();
-        let mut record = BaseRecord::to("deloton")
-            .key(serial)
-            .payload(&self.payload)
-            .timestamp(at.timestamp_millis());
-        while let Err((_, back)) = self.producer.send(record) {
-            self.producer.poll(Duration::from_millis(1));
-            record = back;
-        }
-    }
-
-    /// Rider `rider`, of the given number of years, gets on.
-    fn header(&mut self, serial: &str, rider: u64, years: i64, at: DateTime<Utc>) {
-        let stamp = stamp(at);
-        let born = (at - TimeDelta::days(366 * years)).timestamp_millis();
-        self.line(serial, at, &stamp, format_args!("Getting user data from server.."));
-        self.line(serial, at, &stamp, format_args!(
-            "[SYSTEM] data = {{\\\"user_id\\\":{rider},\\\"name\\\":\\\"Rider {rider}\\\",\\\"gender\\\":\\\"female\\\",\
-             \\\"date_of_birth\\\":{born},\\\"email_address\\\":\\\"{serial}@riders.deloton.com\\\",\
-             \\\"bike_serial\\\":\\\"{serial}\\\"}}"
-        ));
-    }
-
-    fn second(&mut self, serial: &str, second: u64, bpm: u64, watts: f64, at: DateTime<Utc>, stamp: &str) {
-        self.line(
-            serial,
-            at,
-            stamp,
-            format_args!("[INFO]: Ride - duration = {second}.0; resistance = 30"),
-        );
-        self.line(
-            serial,
-            at,
-            stamp,
-            format_args!("[INFO]: Telemetry - hrt = {bpm}; rpm = 60; power = {watts}"),
-        );
-    }
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
-}
-
 /// All the bikes, each a second's two lines a second.
 fn ride(brokers: &str, sent: &AtomicU64, stop: &AtomicBool) {
-    let mut bikes = Bikes {
-        producer: producer(brokers),
-        payload: Vec::new(),
-    };
+    let mut bikes = Bikes::new(brokers);
     let serials: Vec<String> = (0..BIKES).map(|bike| format!("SN{bike:05}")).collect();
     for (rider, serial) in (1..).zip(&serials) {
         bikes.header(serial, rider, 30, Clock::System.now());
@@ -287,7 +222,7 @@ fn ride(brokers: &str, sent: &AtomicU64, stop: &AtomicBool) {
             bikes.second(serial, slot / SLOTS + 1, 100 + slot % 50, 50.5, now, &stamp);
             sent.fetch_add(2, Ordering::Relaxed);
         }
-        bikes.producer.poll(Duration::ZERO);
+        bikes.poll();
     }
 }
 
@@ -303,10 +238,7 @@ struct Probe {
 
 impl Probe {
     fn new(brokers: &str, store: &Store) -> Self {
-        let mut bikes = Bikes {
-            producer: producer(brokers),
-            payload: Vec::new(),
-        };
+        let mut bikes = Bikes::new(brokers);
         bikes.header("PROBE", 900_000, 30, Clock::System.now());
         Probe {
             bikes,
@@ -363,7 +295,7 @@ impl Probe {
                 sent.elapsed() < Duration::from_secs(60),
                 "nothing came: {sql} {parameter}"
             );
-            self.bikes.producer.poll(Duration::ZERO);
+            self.bikes.poll();
             thread::sleep(Duration::from_millis(5));
         }
         sent.elapsed()

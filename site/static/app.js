@@ -36,15 +36,18 @@
       if (location.pathname === path || location.pathname.startsWith(`${path}/`)) link.setAttribute("aria-current", "page");
     }
     const theme = document.getElementById("theme");
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+    const say = () => theme.setAttribute("aria-pressed", String(isDark()));
+    say();
     theme.hidden = false;
     theme.addEventListener("click", () => {
-      const isDark = root.dataset.theme
-        ? root.dataset.theme === "dark"
-        : matchMedia("(prefers-color-scheme: dark)").matches;
-      root.dataset.theme = isDark ? "light" : "dark";
+      root.dataset.theme = isDark() ? "light" : "dark";
       localStorage.setItem("theme", root.dataset.theme);
+      say();
       document.dispatchEvent(new Event("themechange"));
     });
+    system.addEventListener("change", say);
     if (!document.querySelector(".flow")) return;
     const refresh = async () => {
       try {

@@ -1,260 +1,221 @@
-// The live wall: one frame a second by server-sent events; one ride's charts beside it.
-"use strict";
-(() => {
-  const STALE_SECONDS = 5;
-  const DENSE_FROM = 200;
-  const KEPT_SECONDS = 600;
-  const CHART_HEIGHT = 140;
-  const byId = (id) => document.getElementById(id);
-  const wall = byId("wall");
-  const tiles = new Map();
-  let bikes = new Map();
-  let frameAt = 0;
-  let picked = null;
-  let charts = null;
+// The live page: what the server pushes, the wall of it, and one ride with its traces. Frames are described in
+// src/api/wall.rs.
+import { Charts } from "./charts.js";
+import { Tiles, Wall, hasNoContact, isOutside, isSilent, trouble } from "./wall.js";
+import { count, decimal, elapsed, setText, unit } from "./words.js";
 
-  // ── words ────────────────────────────────────────────────────────────────────────────────────────────────
-  const round = (value) => (value === null ? "–" : String(Math.round(value)));
-  const unit = (value, name) => (value === null ? "–" : `${Math.round(value)}\u202f${name}`);
-  const elapsed = (seconds) => {
-    const pad = (number) => String(number).padStart(2, "0");
-    const hours = Math.floor(seconds / 3600);
-    const rest = `${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}`;
-    return hours ? `${hours}:${rest}` : rest;
-  };
-  const isHigh = (bike) =>
-    bike.heart_rate_bpm !== null && bike.heart_rate_limit_bpm !== null && bike.heart_rate_bpm > bike.heart_rate_limit_bpm;
-  const zone = (bike) => {
-    if (bike.heart_rate_bpm === null || bike.heart_rate_limit_bpm === null) return 0;
-    const share = bike.heart_rate_bpm / bike.heart_rate_limit_bpm;
-    return share < 0.6 ? 1 : share < 0.7 ? 2 : share < 0.8 ? 3 : share < 0.9 ? 4 : 5;
-  };
-  // The age grows here between frames, so that a silent server shows as well as a silent bike.
-  const age = (bike) => bike.age_of_reading_seconds + Math.floor((performance.now() - frameAt) / 1000);
+/** So many bikes outside their limits are named above the wall. */
+const NAMED = 24;
+const KINDS = { all: () => true, outside: isOutside, contact: hasNoContact, silent: isSilent };
 
-  // ── the wall ─────────────────────────────────────────────────────────────────────────────────────────────
-  const make = (serial) => {
-    const item = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.setAttribute("aria-pressed", "false");
-    button.innerHTML =
-      '<span class="bike"><span></span><span class="age"></span></span>' +
-      '<span class="power"><span class="watts"></span> W</span><span class="heart"></span><span class="zone"></span>';
-    button.querySelector(".bike > span").textContent = serial;
-    button.addEventListener("click", () => pick(picked === serial ? null : serial));
-    item.append(button);
-    const parts = Object.fromEntries(["age", "watts", "heart", "zone"].map((name) => [name, button.querySelector(`.${name}`)]));
-    return { item, button, parts };
-  };
-  const setText = (element, text) => {
-    if (element.textContent !== text) element.textContent = text;
-  };
-  const paintTile = (tile, serial, bike) => {
-    const { button, parts } = tile;
-    const seconds = age(bike);
-    const isStale = seconds > STALE_SECONDS;
-    const z = zone(bike);
-    const high = isHigh(bike);
-    const heart = bike.heart_rate_bpm === null ? "no contact" : `${bike.heart_rate_bpm} bpm${z ? ` Z${z}` : ""}`;
-    setText(parts.watts, bike.power_watts === null ? "–" : `${Math.round(bike.power_watts)}`);
-    setText(parts.heart, high ? `■! ${bike.heart_rate_bpm} high` : heart);
-    setText(parts.age, isStale ? `${seconds} s` : elapsed(bike.second));
-    const name = `tile${z ? ` z${z}` : ""}${high ? " high" : ""}${isStale ? " stale" : ""}`;
-    if (button.className !== name) button.className = name;
-    parts.zone.style.width = `${z * 20}%`;
-    button.title = `${serial}: ${unit(bike.power_watts, "W")}, ${heart}`;
-  };
-  const paint = () => {
-    for (const [serial, tile] of tiles) {
-      if (!bikes.has(serial)) {
-        tile.item.remove();
-        tiles.delete(serial);
-      }
-    }
-    let before = null;
-    for (const [serial, bike] of bikes) {
-      let tile = tiles.get(serial);
-      if (!tile) {
-        tile = make(serial);
-        tiles.set(serial, tile);
-        if (before) before.item.after(tile.item);
-        else wall.prepend(tile.item);
-      }
-      paintTile(tile, serial, bike);
-      before = tile;
-    }
-    wall.classList.toggle("dense", bikes.size > DENSE_FROM);
-    setText(byId("count"), String(bikes.size));
-    byId("nobody").hidden = bikes.size > 0;
-    paintRide();
-  };
+const byId = (id) => document.getElementById(id);
+const rides = new Map();
+let order = [];
+let kind = "all";
+let heardAt = null;
+let isConnected = true;
 
-  // ── one ride ─────────────────────────────────────────────────────────────────────────────────────────────
-  const columns = ["second", "power_watts", "heart_rate_bpm", "cadence_rpm"];
-  let trace = null;
-  let traceRide = null;
+// ── what the server pushes ─────────────────────────────────────────────────────────────────────────────────────
+const serials = new Intl.Collator("en", { numeric: true });
 
-  const pick = async (serial) => {
-    if (picked !== null) tiles.get(picked)?.button.setAttribute("aria-pressed", "false");
-    picked = serial;
-    trace = null;
-    history.replaceState(null, "", serial === null ? "/live" : `/live?bike=${encodeURIComponent(serial)}`);
-    byId("ride").hidden = serial === null;
-    if (serial === null) return;
-    tiles.get(serial)?.button.setAttribute("aria-pressed", "true");
-    await loadTrace(serial);
-    byId("ride").scrollIntoView({ block: "nearest" });
-  };
-  const loadTrace = async (serial) => {
-    const response = await fetch(`/api/v1/live/${encodeURIComponent(serial)}`).catch(() => null);
-    if (!response?.ok || picked !== serial) return;
-    const answer = await response.json();
-    traceRide = answer.riding.ride_id;
-    trace = columns.map((name) => answer[name]);
-    paintRide();
-  };
-  const append = (bike) => {
-    const [seconds] = trace;
-    if (seconds.length && seconds[seconds.length - 1] >= bike.second) return;
-    columns.forEach((name, index) => trace[index].push(bike[name]));
-    if (seconds.length > KEPT_SECONDS) trace.forEach((column) => column.shift());
-  };
-  const paintRide = () => {
-    if (picked === null) return;
-    const bike = bikes.get(picked);
-    const flag = byId("ride-flag");
-    if (!bike) {
-      flag.hidden = false;
-      flag.className = "status unknown";
-      setText(flag, "– This ride is over");
-      return;
-    }
-    const who = [bike.forename, bike.age === null ? null : `${bike.age}`].filter(Boolean).join(", ");
-    setText(byId("ride-title"), who ? `${picked} · ${who}` : picked);
-    setText(byId("ride-elapsed"), elapsed(bike.second));
-    setText(byId("ride-power"), unit(bike.power_watts, "W"));
-    setText(byId("ride-heart"), unit(bike.heart_rate_bpm, "bpm"));
-    setText(byId("ride-cadence"), unit(bike.cadence_rpm, "rpm"));
-    setText(byId("ride-resistance"), round(bike.resistance));
-    setText(byId("ride-energy"), `${bike.energy_kilojoules.toFixed(1)}\u202fkJ`);
-    setText(byId("limit-note"), bike.heart_rate_limit_bpm === null ? "" : `· limit ${bike.heart_rate_limit_bpm}`);
-    const trouble = age(bike) > STALE_SECONDS ? ["unknown", `△ No line for ${age(bike)} s`]
-      : isHigh(bike) ? ["failed", `■! Heart rate above the limit of ${bike.heart_rate_limit_bpm} bpm`]
-      : bike.heart_rate_bpm === null ? ["unknown", "△ No hand contact"] : null;
-    flag.hidden = trouble === null;
-    if (trouble) {
-      flag.className = `status ${trouble[0]}`;
-      setText(flag, trouble[1]);
-    }
-    if (!trace) return;
-    if (traceRide !== bike.ride_id) {
-      trace = null;
-      loadTrace(picked);
-      return;
-    }
-    append(bike);
-    draw(bike);
-  };
+const apply = (frame, isFresh) => {
+  heardAt = performance.now();
+  isConnected = frame.connected;
+  if (isFresh) rides.clear();
+  for (const [id, bike, label, lower, upper] of frame.rides) {
+    rides.set(id, { ...rides.get(id), id, bike, label, lower, upper });
+  }
+  for (const [id, age, second, bpm, watts, rpm, resistance, kilojoules, zone, standing] of frame.seconds) {
+    Object.assign(rides.get(id), { age, second, bpm, watts, rpm, resistance, kilojoules, zone, standing, heardAt });
+  }
+  frame.gone.forEach((id) => rides.delete(id));
+  if (isFresh || frame.rides.length > 0 || frame.gone.length > 0) {
+    order = [...rides.values()].sort((one, other) => serials.compare(one.bike, other.bike));
+  }
+  one.hear(isFresh);
+  if (!document.hidden) paint();
+};
 
-  // ── the charts ───────────────────────────────────────────────────────────────────────────────────────────
-  const color = (name) => {
-    const probe = document.createElement("i");
-    probe.style.color = `var(${name})`;
-    document.body.append(probe);
-    const found = getComputedStyle(probe).color;
-    probe.remove();
-    return found;
-  };
-  const draw = (bike) => {
-    const limit = bike.heart_rate_limit_bpm;
-    if (!charts) {
-      charts = [
-        chart("chart-power", "--power", "W", [0, 100], null),
-        chart("chart-heart", "--heart", "bpm", [40, 180], "--alert"),
-        chart("chart-cadence", "--cadence", "rpm", [0, 100], null),
-      ];
+// ── the wall ───────────────────────────────────────────────────────────────────────────────────────────────────
+const pick = (bike) => one.pick(bike === one.bike ? null : bike);
+const wall = new Wall(pick);
+const flagged = new Tiles(byId("flagged"), pick);
+
+const paint = () => {
+  if (heardAt === null) return;
+  const words = byId("query").value.trim().toLowerCase();
+  const isMeant = (ride) => !words || ride.bike.toLowerCase().includes(words) || ride.label?.toLowerCase().includes(words);
+  const found = order.filter(isMeant);
+  for (const button of document.querySelectorAll("#kinds button")) {
+    setText(button.querySelector("b"), count(found.filter(KINDS[button.value]).length));
+    button.setAttribute("aria-pressed", String(button.value === kind));
+  }
+  const shown = found.filter(KINDS[kind]);
+  const outside = kind === "all" ? found.filter(isOutside) : [];
+  flagged.show(outside.slice(0, NAMED), one.bike);
+  byId("outside").hidden = outside.length === 0;
+  setText(byId("more"), outside.length > NAMED ? `and ${count(outside.length - NAMED)} more` : "");
+  wall.show(shown, one.bike);
+  setText(byId("count"), count(rides.size));
+  byId("find").hidden = rides.size === 0;
+  byId("nobody").hidden = rides.size > 0;
+  byId("none").hidden = rides.size === 0 || shown.length > 0;
+  one.paint();
+};
+
+// ── one ride ───────────────────────────────────────────────────────────────────────────────────────────────────
+const COLUMNS = { second: "second", power_watts: "watts", heart_rate_bpm: "bpm", cadence_rpm: "rpm", resistance: "resistance" };
+
+const one = {
+  bike: null,
+  /** The ride as it was told of last, and what the API says of it. */
+  ride: null,
+  told: null,
+  charts: null,
+
+  /** Shows the ride on a bike, or none. */
+  pick(bike) {
+    [this.bike, this.ride, this.told] = [bike, null, null];
+    history.replaceState(null, "", bike === null ? "/live" : `/live?bike=${encodeURIComponent(bike)}`);
+    byId("ride").hidden = bike === null;
+    if (bike !== null) {
+      this.ride = order.find((ride) => ride.bike === bike) ?? null;
+      this.load();
+      const { top } = byId("ride").getBoundingClientRect();
+      if (top < 0 || top > innerHeight / 2) byId("ride").scrollIntoView();
     }
-    charts[0].setData([trace[0], trace[1]]);
-    charts[1].setData([trace[0], trace[2], trace[0].map(() => limit)]);
-    charts[2].setData([trace[0], trace[3]]);
-  };
-  const chart = (id, stroke, label, [low, high], limitStroke) => {
-    const element = byId(id);
-    const axis = () => ({
-      stroke: color("--muted"), grid: { stroke: color("--rule"), width: 1 }, ticks: { show: false }, font: "12px Inter",
-    });
-    const series = [
-      {},
-      { label, stroke: color(stroke), width: 2, points: { show: false } },
+    paint();
+  },
+
+  async load() {
+    const { bike } = this;
+    const response = await fetch(`/api/v1/live/${encodeURIComponent(bike)}`).catch(() => null);
+    if (!response?.ok) return;
+    const told = await response.json();
+    if (this.bike !== bike) return;
+    this.told = told;
+    this.describe();
+    paint();
+  },
+
+  /** Takes the newest second of the ride that is shown. A new ride on its bike, and a gap, are asked for as a whole. */
+  hear(isFresh) {
+    if (this.bike === null) return;
+    const now = order.find((ride) => ride.bike === this.bike);
+    if (!now) return;
+    const isAnother = this.ride !== null && this.ride.id !== now.id;
+    this.ride = now;
+    if (isFresh || isAnother) {
+      this.told = null;
+      this.load();
+    }
+    if (this.told && now.second > (this.told.second.at(-1) ?? 0)) {
+      for (const [column, value] of Object.entries(COLUMNS)) this.told[column].push(now[value]);
+    }
+  },
+
+  /** What stays the same while the ride goes on. */
+  describe() {
+    const { riding } = this.told;
+    const { age: years, gender, height_cm: height, weight_kg: weight } = riding;
+    const genders = { female: "woman", male: "man", other: "another gender" };
+    const facts = [
+      years === null ? "age not known" : `${years} years`, genders[gender] ?? "gender not stated",
+      height && unit(height, "cm"), weight && unit(weight, "kg"),
     ];
-    if (limitStroke) series.push({ label: "limit", stroke: color(limitStroke), width: 1, dash: [4, 4], points: { show: false } });
-    const options = {
-      width: element.clientWidth, height: CHART_HEIGHT, series, legend: { show: false },
-      cursor: { sync: { key: "ride" }, y: false },
-      hooks: { setCursor: [(drawn) => pointed(drawn, element, label)] },
-      scales: {
-        x: { time: false },
-        y: { range: (_, min, max) => [Math.min(low, min ?? low), Math.max(high, (max ?? high) * 1.05)] },
-      },
-      axes: [
-        { ...axis(), size: 28, values: (_, ticks) => ticks.map(elapsed), space: 70, incrs: [30, 60, 120, 300, 600] },
-        { ...axis(), size: 44, space: 26 },
-      ],
-    };
-    return new uPlot(options, [[], [], []].slice(0, series.length), element);
-  };
-  // The second under the cursor, in words beside the chart's title.
-  const pointed = (drawn, element, label) => {
-    const { idx } = drawn.cursor;
-    const at = idx === null || idx === undefined ? null : [drawn.data[0][idx], drawn.data[1][idx]];
-    setText(element.parentElement.querySelector(".at"), at ? `${unit(at[1], label)} at ${elapsed(at[0])}` : "");
-  };
-  const redraw = () => {
-    charts?.forEach((drawn) => drawn.destroy());
-    charts = null;
-    paintRide();
-  };
+    setText(byId("ride-facts"), facts.filter(Boolean).join(" · "));
+    byId("ride-page").href = `/ride/${riding.ride_id}`;
+  },
 
-  // ── the stream ───────────────────────────────────────────────────────────────────────────────────────────
-  const connection = byId("connection");
-  const say = (className, text) => {
-    connection.className = `status ${className}`;
-    setText(connection, text);
-  };
-  const connect = () => {
-    const events = new EventSource("/live/events");
-    events.onopen = () => say("succeeded", "✓ live");
-    events.onerror = () => {
-      say("unknown", "△ connection lost, trying again");
-      // A browser gives up for good after some answers; then we start over ourselves.
-      if (events.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
-    };
-    events.onmessage = (message) => {
-      frameAt = performance.now();
-      bikes = new Map(JSON.parse(message.data).items.map((bike) => [bike.bike_serial, bike]));
-      if (!document.hidden) paint();
-      if (picked === null && wanted !== null && bikes.has(wanted)) {
-        pick(wanted);
-        wanted = null;
-      }
-    };
-  };
-  let wanted = new URLSearchParams(location.search).get("bike");
+  paint() {
+    if (this.bike === null) return;
+    const { ride } = this;
+    const isOver = !rides.has(ride?.id);
+    setText(byId("ride-title"), [this.bike, ride?.label].filter(Boolean).join(" · "));
+    const flag = byId("ride-flag");
+    const [className, icon, words] = isOver ? ["abandoned", "–", "this ride is over"] : (trouble(ride) ?? ["succeeded", "✓", "within the limits"]);
+    flag.className = `status ${className}`;
+    setText(flag, `${icon} ${words[0].toUpperCase()}${words.slice(1)}`);
+    if (!ride) return;
+    setText(byId("ride-elapsed"), elapsed(ride.second));
+    setText(byId("ride-power"), unit(ride.watts, "W"));
+    setText(byId("ride-heart"), unit(ride.bpm, "bpm"));
+    setText(byId("ride-cadence"), unit(ride.rpm, "rpm"));
+    setText(byId("ride-resistance"), count(ride.resistance));
+    setText(byId("ride-energy"), unit(ride.kilojoules, "kJ", decimal));
+    const limits = [ride.lower, ride.upper];
+    setText(byId("ride-limits"), limits.every((limit) => limit === null) ? "no limits known" : `limits ${limits.map(count).join("–")}\u202fbpm`);
+    if (!this.told) return;
+    this.paintBests();
+    this.charts ??= new Charts();
+    this.charts.show(this.told, limits);
+  },
 
-  connection.hidden = false;
-  byId("close").addEventListener("click", () => {
-    const tile = tiles.get(picked);
-    pick(null);
-    tile?.button.focus();
+  /** How far it is to the best of the rider's earlier rides. */
+  paintBests() {
+    const { bests, power_watts: watts } = this.told;
+    const most = watts.reduce((highest, value) => Math.max(highest, value ?? 0), 0);
+    const rows = [
+      ["duration", bests?.duration_seconds, this.ride.second, elapsed],
+      ["energy", bests?.energy_kilojoules, this.ride.kilojoules, (value) => unit(value, "kJ", decimal)],
+      ["highest", bests?.power_watts, most, (value) => unit(value, "W")],
+    ];
+    for (const [name, best, now, write] of rows) {
+      const isKnown = best !== null && best !== undefined;
+      setText(byId(`best-${name}`), isKnown ? write(best) : "–");
+      setText(byId(`to-${name}`), !isKnown ? "first ride" : now > best ? "✓ beaten" : `${write(best - now)} to go`);
+    }
+  },
+};
+
+// ── the connection ─────────────────────────────────────────────────────────────────────────────────────────────
+const connection = byId("connection");
+const say = (className, text) => {
+  connection.className = `status ${className}`;
+  setText(connection, text);
+};
+const standing = () => {
+  const silence = heardAt === null ? 0 : Math.floor((performance.now() - heardAt) / 1000);
+  if (silence > 2) say("unknown", `△ nothing heard for ${silence}\u202fs, trying again`);
+  else if (!isConnected) say("unknown", "△ no lines arrive from the bikes");
+  else if (heardAt !== null) say("succeeded", "✓ live");
+};
+const connect = () => {
+  const events = new EventSource("/live/events");
+  const listen = (name, isFresh) => events.addEventListener(name, (event) => {
+    apply(JSON.parse(event.data), isFresh);
+    if (wanted !== null && isFresh) one.pick(wanted);
+    wanted = null;
+    standing();
   });
-  document.addEventListener("keydown", (event) => event.key === "Escape" && picked !== null && pick(null));
-  document.addEventListener("visibilitychange", () => document.hidden || paint());
-  document.addEventListener("themechange", redraw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  window.addEventListener("resize", () =>
-    charts?.forEach((drawn, index) => drawn.setSize({ width: byId(["chart-power", "chart-heart", "chart-cadence"][index]).clientWidth, height: CHART_HEIGHT })));
-  // Ages grow while nothing arrives.
-  setInterval(() => document.hidden || performance.now() - frameAt < 1500 || frameAt === 0 || paint(), 1000);
-  connect();
-})();
+  listen("snapshot", true);
+  listen("delta", false);
+  events.onerror = async () => {
+    if (heardAt === null) say("unknown", "△ connection lost, trying again");
+    // A browser tries again by itself, but gives up for good after some answers.
+    if (events.readyState !== EventSource.CLOSED) return;
+    const answer = await fetch("/live", { method: "HEAD" }).catch(() => null);
+    if (answer?.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
+    else setTimeout(connect, 3000);
+  };
+};
+let wanted = new URLSearchParams(location.search).get("bike");
+
+byId("close").addEventListener("click", () => {
+  one.pick(null);
+  byId("query").focus();
+});
+byId("query").addEventListener("input", paint);
+byId("find").addEventListener("submit", (event) => event.preventDefault());
+for (const button of document.querySelectorAll("#kinds button")) {
+  button.addEventListener("click", () => { kind = button.value; paint(); });
+}
+document.addEventListener("keydown", (event) => event.key === "Escape" && one.bike !== null && one.pick(null));
+document.addEventListener("visibilitychange", () => document.hidden || paint());
+// Ages grow while nothing arrives.
+setInterval(() => {
+  standing();
+  if (!document.hidden && heardAt !== null && performance.now() - heardAt > 1500) paint();
+}, 1000);
+connection.hidden = false;
+connect();

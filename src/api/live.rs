@@ -1,108 +1,95 @@
-//! The live feed: one frame a second, made once for however many browsers watch.
+//! The bikes being ridden: all of them, or one with its ride so far. [`super::wall`] pushes the same to browsers.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+use poem_openapi::{
+    OpenApi,
+    param::{Path, Query},
+    payload::Json,
 };
-
-use futures_util::stream;
-use poem::{
-    handler,
-    web::{
-        Data,
-        sse::{Event, SSE},
-    },
-};
-use poem_openapi::types::ToJSON;
-use tokio::sync::watch;
 
 use super::{
-    ApiContext,
-    schema::{Riding, RidingList, RidingTrace},
+    ApiContext, Tag, default_limit,
+    naming::Naming,
+    problem::Refusal,
+    rides::cut,
+    riding::{Riding, RidingList, RidingTrace},
+};
+use crate::{
+    domain::live::LiveSecond,
+    store::{
+        Store,
+        query::{self, LiveReading},
+    },
 };
 
-/// How often a frame is made.
-const FRAME_EVERY: Duration = Duration::from_secs(1);
+/// The operations on bikes being ridden.
+pub(super) struct Live {
+    /// What they need.
+    pub(super) context: ApiContext,
+}
 
-/// Every bike being ridden, now.
-pub(super) fn riding(context: &ApiContext) -> RidingList {
-    let now = context.clock.now();
-    let bikes = context
-        .live
-        .snapshot()
-        .into_iter()
-        .map(|(serial, bike)| Riding::at(serial, bike, now));
-    RidingList {
-        items: bikes.collect(),
-        next: None,
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Operations")]
+impl Live {
+    /// List the bikes being ridden
+    ///
+    /// Each with its newest reading, in the order of the bikes' names. The page `/live` shows the same, pushed as
+    /// server-sent events from `/live/events`.
+    #[oai(path = "/live", method = "get", operation_id = "list_riding")]
+    async fn live(
+        &self,
+        /// Most items in the answer.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<u32>,
+        /// `next` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Json<RidingList> {
+        Json(riding(&self.context, limit.0, cursor.0.as_deref()))
+    }
+
+    /// Get one bike being ridden
+    ///
+    /// With its ride so far, for a chart, and the best of the rider's earlier rides.
+    #[oai(path = "/live/:bike_serial", method = "get", operation_id = "get_riding")]
+    async fn live_bike(
+        &self,
+        /// The bike.
+        bike_serial: Path<String>,
+    ) -> Result<Json<RidingTrace>, Refusal> {
+        let context = &self.context;
+        let known = context.live.bike(&bike_serial.0);
+        let (bike, newest) = known.ok_or_else(|| Refusal::not_found("nobody is riding that bike"))?;
+        let (ride_id, rider_id) = (bike.ride.ride_id, bike.ride.rider_id);
+        let stored = move |store: &Store| {
+            let bests = rider_id.map(|rider_id| query::personal_bests(store, rider_id, ride_id));
+            Ok((query::live_readings(store, ride_id)?, bests.transpose()?))
+        };
+        let (mut readings, bests) = context.read(stored).await?;
+        // What was not written yet.
+        let last = readings.last().map_or(0, |reading| reading.second);
+        readings.extend(newest.iter().filter(|now| now.second > last).map(reading_of));
+        let riding = Riding::at(&bike, context.clock.now(), Naming::of(context));
+        Ok(Json(RidingTrace::of(riding, bests, &readings)))
     }
 }
 
-/// One bike being ridden and the last minutes of its ride.
-pub(super) fn trace(context: &ApiContext, bike_serial: &str) -> Option<RidingTrace> {
-    let (bike, trace) = context.live.bike(bike_serial)?;
-    Some(RidingTrace {
-        riding: Riding::at(bike_serial.to_owned(), bike, context.clock.now()),
-        second: trace.iter().map(|point| point.second).collect(),
-        heart_rate_bpm: trace.iter().map(|point| point.heart_rate_bpm).collect(),
-        power_watts: trace.iter().map(|point| point.power_watts).collect(),
-        cadence_rpm: trace.iter().map(|point| point.cadence_rpm).collect(),
-        resistance: trace.iter().map(|point| point.resistance).collect(),
-    })
-}
-
-/// Makes frames while anyone watches. A browser that is slow gets the newest frame next, never a queue of old ones.
-pub(super) struct Feed {
-    context: ApiContext,
-    frames: Mutex<Option<watch::Receiver<Arc<str>>>>,
-}
-
-impl Feed {
-    pub(super) fn new(context: &ApiContext) -> Self {
-        Feed {
-            context: context.clone(),
-            frames: Mutex::default(),
-        }
-    }
-
-    /// The frames from now on; starts making them for the first one who watches.
-    fn watch(&self) -> watch::Receiver<Arc<str>> {
-        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        // A receiver of our own is kept to hand out clones of, so the maker stops when it is the only one left.
-        if let Some(frames) = frames.as_ref().filter(|frames| frames.has_changed().is_ok()) {
-            return frames.clone();
-        }
-        let (sender, receiver) = watch::channel(frame(&self.context));
-        *frames = Some(receiver.clone());
-        let context = self.context.clone();
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(FRAME_EVERY);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-            while sender.receiver_count() > 1 {
-                ticks.tick().await;
-                if sender.send(frame(&context)).is_err() {
-                    break;
-                }
-            }
-        });
-        receiver
+fn reading_of(now: &LiveSecond) -> LiveReading {
+    LiveReading {
+        second: now.second,
+        heart_rate_bpm: now.heart_rate_bpm,
+        power_watts: now.power_watts,
+        cadence_rpm: now.cadence_rpm,
+        resistance: now.resistance,
     }
 }
 
-fn frame(context: &ApiContext) -> Arc<str> {
-    riding(context).to_json_string().into()
-}
-
-/// The bikes being ridden, every second, as events whose data is what `/api/v1/live` answers.
-#[handler]
-pub(super) fn events(feed: Data<&Arc<Feed>>) -> SSE {
-    let mut frames = feed.watch();
-    // The first frame is sent at once, however long it has been lying there.
-    frames.mark_changed();
-    let events = stream::unfold(frames, |mut frames| async move {
-        frames.changed().await.ok()?;
-        let frame = frames.borrow_and_update().to_string();
-        Some((Event::message(frame), frames))
-    });
-    SSE::new(events).keep_alive(Duration::from_secs(15))
+/// A page of the bikes being ridden, after the bike `after`.
+pub(super) fn riding(context: &ApiContext, limit: u32, after: Option<&str>) -> RidingList {
+    let (now, naming) = (context.clock.now(), Naming::of(context));
+    let bikes = context.live.snapshot();
+    let later = bikes
+        .iter()
+        .filter(|bike| after.is_none_or(|after| bike.ride.bike_serial.as_str() > after));
+    let page = later.take(limit as usize + 1).map(|bike| Riding::at(bike, now, naming));
+    let mut items: Vec<_> = page.collect();
+    let next = cut(&mut items, limit).map(|last| last.bike_serial.clone());
+    RidingList { items, next }
 }

@@ -9,15 +9,19 @@ mod days;
 mod guard;
 mod health;
 mod live;
+mod naming;
 mod operations;
 mod pages;
 pub mod problem;
+mod recent;
 mod rejected;
 mod riders;
 mod rides;
+mod riding;
 pub mod schema;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 use std::{collections::HashMap, marker::PhantomData, path::PathBuf, sync::Arc};
 
@@ -128,6 +132,8 @@ type Operations = (
     riders::Riders,
     alerts::Alerts,
     days::Days,
+    live::Live,
+    recent::Recents,
     operations::Operations,
     rejected::RejectedLines,
 );
@@ -191,6 +197,12 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         days::Days {
             context: context.clone(),
         },
+        live::Live {
+            context: context.clone(),
+        },
+        recent::Recents {
+            context: context.clone(),
+        },
         operations::Operations {
             context: context.clone(),
         },
@@ -221,6 +233,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .nest("/docs", docs)
         .at("/", get(pages::landing_page))
         .at("/live", get(pages::live_page))
+        .at("/recent", get(pages::recent_page))
+        .at("/ride/:ride_id", get(pages::ride_page))
+        .at("/ride/:ride_id/seconds.csv", get(pages::ride_seconds_csv))
+        .at("/ride/:ride_id/seconds.json", get(pages::ride_seconds_json))
         .at("/jobs", get(pages::jobs_page))
         .at("/jobs/:job/:window", get(pages::window_page).post(pages::run_again))
         .at("/outbox", get(pages::outbox_page))
@@ -240,10 +256,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .at("/favicon.ico", get(assets::icon))
         .with(Etags)
         .with(Compression::new().algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR]));
-    let feed = Arc::new(live::Feed::new(&context));
+    let feed = Arc::new(wall::Feed::new(&context));
     Ok(Route::new()
         // Not compressed: a compressor would hold events back until it has enough of them.
-        .at("/live/events", get(live::events).data(feed))
+        .at("/live/events", get(wall::events).data(feed))
         .nest_no_strip("/", pages)
         .data(context)
         .before(move |request| {
@@ -251,7 +267,12 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
                 .check(&request)
                 .and_then(|()| hosts.check_origin(&request))
                 .and_then(|()| guard::check_size(&request));
-            async move { verdict.map(|()| aliases::rewrite(request)) }
+            async move {
+                verdict.map(|()| match pages::is_of_a_ride(&request) {
+                    true => request,
+                    false => aliases::rewrite(request),
+                })
+            }
         })
         .with(Problems)
         .with(RequestIds { clock }))

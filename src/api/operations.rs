@@ -10,10 +10,10 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    ApiContext, Tag, default_limit, live,
+    ApiContext, Tag, default_limit,
     problem::Refusal,
     rides::{cut, parse_cursor},
-    schema::{AskedJobRun, Job, JobList, JobRun, JobRunDetail, JobRunList, RidingList, RidingTrace, Status},
+    schema::{AskedJobRun, Job, JobList, JobRun, JobRunDetail, JobRunList, Status},
 };
 use crate::{
     domain::{run::NotStarted, window::Window},
@@ -41,30 +41,6 @@ pub(super) struct Operations {
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Operations")]
 impl Operations {
-    /// List the bikes being ridden
-    ///
-    /// Each with its newest reading. The page `/live` shows the same, pushed every second as server-sent events from
-    /// `/live/events`.
-    #[oai(path = "/live", method = "get", operation_id = "list_riding")]
-    async fn live(&self) -> Json<RidingList> {
-        Json(live::riding(&self.context))
-    }
-
-    /// Get one bike being ridden
-    ///
-    /// With the last ten minutes of its ride, for a chart.
-    #[oai(path = "/live/:bike_serial", method = "get", operation_id = "get_riding")]
-    async fn live_bike(
-        &self,
-        /// The bike.
-        bike_serial: Path<String>,
-    ) -> Result<Json<RidingTrace>, Refusal> {
-        let trace = live::trace(&self.context, &bike_serial.0);
-        trace
-            .map(Json)
-            .ok_or_else(|| Refusal::not_found("nobody is riding that bike"))
-    }
-
     /// Get where the pipeline stands
     ///
     /// From the bikes to the people: stream, buffer, history, report and mail.
@@ -190,7 +166,6 @@ impl Operations {
 pub(super) async fn status(context: &ApiContext) -> Result<Status, Refusal> {
     let standing = context.read(ledger::standing).await?;
     let stream = context.live.stream();
-    let newest_live = context.live.snapshot().into_iter().map(|(_, bike)| bike.at).max();
     Ok(Status {
         now: context.clock.now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -201,7 +176,7 @@ pub(super) async fn status(context: &ApiContext) -> Result<Status, Refusal> {
         lag_messages: stream.lag_messages,
         messages: standing.messages,
         partitions: standing.partitions,
-        newest_reading_at: newest_live.max(standing.log_clock),
+        newest_reading_at: context.live.newest_reading_at().max(standing.log_clock),
         flushed_at: standing.flushed_at,
         buffer_rides: standing.buffer_rides,
         open_rides: standing.open_rides,

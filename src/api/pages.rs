@@ -3,10 +3,14 @@
 //! render every page of a sample.
 
 mod jobs;
+mod recent;
+mod ride;
 mod sample;
 mod unsubscribe;
 
 pub(super) use jobs::{jobs_page, run_again, window_page};
+pub(super) use recent::recent_page;
+pub(super) use ride::{is_of_a_ride, ride_page, ride_seconds_csv, ride_seconds_json};
 pub(super) use unsubscribe::{resume_notices, stop_notices, unsubscribe_page};
 
 use anyhow::Context as _;
@@ -21,16 +25,15 @@ use poem_openapi::types::ToJSON;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    ApiContext, live, operations, problem,
-    schema::{RidingList, Status},
-};
+use super::{ApiContext, live, operations, problem, riding::RidingList, schema::Status};
 use crate::{
-    domain::day::DayRule,
+    domain::{day::DayRule, rider::Gender},
     store::query::ledger,
     template::{TemplateError, Templates},
 };
 
+/// Bikes in the table of the live page, which browsers without scripts show.
+const BIKES: u32 = 200;
 /// Mails on the outbox page.
 const MAILS: u32 = 200;
 /// Pages load what this server has and nothing else, and nobody frames them.
@@ -82,13 +85,16 @@ fn landing(status: &Status, troubles: &[String], has_reports: bool, rule: DayRul
 /// The wall of bikes being ridden.
 #[handler]
 pub(super) fn live_page(context: Data<&ApiContext>) -> poem::Result<Response> {
-    show(&context, &wall(&live::riding(&context)))
+    show(
+        &context,
+        &wall(&live::riding(&context, BIKES, None), context.live.riding()),
+    )
 }
 
-fn wall(riding: &RidingList) -> Page {
+fn wall(riding: &RidingList, count: usize) -> Page {
     Page {
         template: "live/wall.html",
-        values: json!({ "riding": riding.items.to_json() }),
+        values: json!({ "riding": riding.items.to_json(), "count": count }),
     }
 }
 
@@ -236,6 +242,26 @@ fn moment(at: DateTime<Utc>, rule: DayRule) -> String {
     at.with_timezone(&rule.timezone).format("%-d %b %H:%M").to_string()
 }
 
+/// Seconds of riding as a stop-watch has them: `08:20`, `1:02:09`.
+fn clock(seconds: i32) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}
+
+/// A rider of that gender, in a word.
+fn person(gender: Gender) -> &'static str {
+    match gender {
+        Gender::Female => "woman",
+        Gender::Male => "man",
+        Gender::Other => "another gender",
+        Gender::Unknown => "gender not stated",
+    }
+}
+
 fn show(context: &ApiContext, page: &Page) -> poem::Result<Response> {
     let html = context
         .templates
@@ -259,6 +285,11 @@ fn html_response(html: String, policy: &'static str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ride_is_timed_as_by_a_stop_watch() {
+        assert_eq!([0, 500, 3729].map(clock), ["00:00", "08:20", "1:02:09"]);
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {

@@ -9,7 +9,6 @@ use crate::{
     domain::{
         self,
         heart_rate::{Limits, OwnLimits},
-        live::LiveBike,
         rider::age_at,
         run::{AskedRun, JobOverview},
     },
@@ -52,8 +51,6 @@ list! {
     JobList of Job;
     /// A page of runs, newest first.
     JobRunList of JobRun;
-    /// Bikes being ridden, in the order of their names.
-    RidingList of Riding;
     /// A page of rejected lines, newest first.
     RejectedLineList of RejectedLine;
     /// Rejected lines with their texts.
@@ -691,82 +688,6 @@ impl JobRunDetail {
             log: log.into_iter().map(line).collect(),
         }
     }
-}
-
-/// A bike being ridden, as of its newest reading.
-#[derive(Debug, Clone, PartialEq, Object)]
-pub struct Riding {
-    /// The bike.
-    pub bike_serial: String,
-    /// The ride under way.
-    pub ride_id: Uuid,
-    /// Null where the bike never said who rides.
-    pub rider_id: Option<i64>,
-    /// The rider's first name; personal.
-    pub forename: Option<String>,
-    /// The rider's age in years.
-    pub age: Option<i32>,
-    /// When the ride began.
-    pub started_at: DateTime<Utc>,
-    /// When the newest reading was taken.
-    pub at: DateTime<Utc>,
-    /// How old the newest reading is now. Above 5 the bike is shown as stale.
-    pub age_of_reading_seconds: i64,
-    /// The bike's own counter.
-    pub second: i32,
-    /// Beats a minute; null without hand contact.
-    pub heart_rate_bpm: Option<i32>,
-    /// Beats a minute above which an alert is raised.
-    pub heart_rate_limit_bpm: Option<i32>,
-    /// Watts.
-    pub power_watts: Option<f64>,
-    /// Revolutions a minute.
-    pub cadence_rpm: Option<i32>,
-    /// Bike units.
-    pub resistance: Option<i32>,
-    /// Work done since the ride began.
-    pub energy_kilojoules: f64,
-}
-
-impl Riding {
-    /// The bike as it is at `now`.
-    #[must_use]
-    pub fn at(bike_serial: String, bike: LiveBike, now: DateTime<Utc>) -> Self {
-        Riding {
-            bike_serial,
-            ride_id: bike.ride_id,
-            rider_id: bike.rider_id,
-            forename: bike.forename,
-            age: bike.age,
-            started_at: bike.started_at,
-            at: bike.at,
-            age_of_reading_seconds: (now - bike.at).num_seconds().max(0),
-            second: bike.second,
-            heart_rate_bpm: bike.heart_rate_bpm,
-            heart_rate_limit_bpm: bike.heart_rate_limit_bpm,
-            power_watts: bike.power_watts,
-            cadence_rpm: bike.cadence_rpm,
-            resistance: bike.resistance,
-            energy_kilojoules: bike.energy_kilojoules,
-        }
-    }
-}
-
-/// A bike being ridden and the last ten minutes of its ride, column by column for a chart.
-#[derive(Debug, Clone, PartialEq, Object)]
-pub struct RidingTrace {
-    /// The bike and its newest reading.
-    pub riding: Riding,
-    /// The bike's own counter, one entry a reading, oldest first; the other columns go with it.
-    pub second: Vec<i32>,
-    /// Beats a minute; null without hand contact.
-    pub heart_rate_bpm: Vec<Option<i16>>,
-    /// Watts.
-    pub power_watts: Vec<Option<f32>>,
-    /// Revolutions a minute.
-    pub cadence_rpm: Vec<Option<i16>>,
-    /// Bike units.
-    pub resistance: Vec<Option<i16>>,
 }
 
 /// Where the pipeline stands, from the bikes to the people.

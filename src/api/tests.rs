@@ -17,13 +17,18 @@ use crate::{
     clock::Clock,
     domain::{
         day::DayRule,
-        live::{LiveBike, LiveBoard},
+        heart_rate::{Limit, LimitSource, Limits, Standing},
+        live::{LiveBoard, LiveRide, LiveSecond},
+        rider::Gender,
         run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted, OpenWindow},
         window::{Period, Window},
     },
     store::{mail_reader, query::fixture},
     template::Templates,
 };
+
+mod live;
+mod rides;
 
 /// A client without a network: calls the server's endpoint. Poem's own would need a feature of Poem's that the shipped
 /// program does not have, and so a second build of it.
@@ -171,22 +176,37 @@ fn server() -> (TestClient<impl Endpoint>, ApiContext, TempDir) {
     (client, context, folder)
 }
 
-fn riding(second: i32) -> LiveBike {
-    LiveBike {
+/// A bike's second, on the board.
+fn ride(board: &LiveBoard, bike_serial: &str, second: i32) {
+    let started_at = "2026-11-22T14:50:00Z".parse().unwrap();
+    let limit = |bpm, source| Some(Limit { bpm, source });
+    let ride = || LiveRide {
+        bike_serial: bike_serial.to_owned(),
         ride_id: RIDE.parse().unwrap(),
         rider_id: Some(1),
-        forename: Some("Ann".to_owned()),
+        name: Some("Ann Other".to_owned()),
         age: Some(43),
-        started_at: "2026-11-22T14:50:00Z".parse().unwrap(),
+        gender: Gender::Female,
+        height_cm: Some(170),
+        weight_kg: Some(70),
+        started_at,
+        limits: Limits {
+            lower: limit(52, LimitSource::AgeAndGender),
+            upper: limit(178, LimitSource::Rider),
+        },
+    };
+    let now = LiveSecond {
         at: "2026-11-22T14:59:57Z".parse().unwrap(),
         second,
         heart_rate_bpm: Some(140),
-        heart_rate_limit_bpm: Some(178),
+        standing: Standing::Within,
         power_watts: Some(187.4),
         cadence_rpm: Some(80),
         resistance: Some(45),
         energy_kilojoules: 29.1,
-    }
+        power_watts_max: Some(412.5),
+    };
+    board.update(bike_serial, RIDE.parse().unwrap(), now, false, ride);
 }
 
 async fn ok(client: &TestClient<impl Endpoint>, path: &str) -> Value {
@@ -482,39 +502,6 @@ async fn jobs_have_their_newest_run_and_runs_come_in_pages() {
 }
 
 #[tokio::test]
-async fn bikes_being_ridden_are_listed_pushed_and_traced() {
-    let (client, context, _folder) = server();
-    assert_eq!(ok(&client, "/api/v1/live").await["items"], Value::Array(vec![]));
-    for second in 1..=3 {
-        context.live.update("SN 7", riding(second));
-    }
-    let bikes = ok(&client, "/api/v1/live").await;
-    assert_eq!(bikes["items"][0]["bike_serial"], "SN 7");
-    assert_eq!(bikes["items"][0]["age_of_reading_seconds"], 3);
-    let trace = ok(&client, "/api/v1/live/SN%207").await;
-    assert_eq!(trace["second"], serde_json::json!([1, 2, 3]));
-    assert_eq!(trace["riding"]["energy_kilojoules"], 29.1);
-    problem(client.get("/api/v1/live/SN8").send().await, 404, "not-found").await;
-
-    let response = client
-        .get("/live/events")
-        .header("accept-encoding", "gzip")
-        .send()
-        .await;
-    assert_eq!(response.content_type(), Some("text/event-stream"));
-    let mut events = response.into_body().into_bytes_stream();
-    let first = futures_util::StreamExt::next(&mut events).await.unwrap().unwrap();
-    assert!(String::from_utf8_lossy(&first).contains(r#""bike_serial":"SN 7""#));
-    context.live.retain(|_| false);
-    let mut rest = String::new();
-    while !rest.contains(r#""items":[]"#) {
-        rest.push_str(&String::from_utf8_lossy(
-            &futures_util::StreamExt::next(&mut events).await.unwrap().unwrap(),
-        ));
-    }
-}
-
-#[tokio::test]
 async fn whatever_goes_wrong_is_a_problem_with_a_page() {
     let (client, ..) = server();
     let missing = "/api/v1/rides/019a9064-0000-7000-8000-00000000dead";
@@ -774,7 +761,7 @@ async fn health_readiness_and_metrics() {
 #[tokio::test]
 async fn pages_show_what_the_store_has_and_mask_who_is_written_to() {
     let (client, context, _folder) = server();
-    context.live.update("SN0007", riding(597));
+    ride(&context.live, "SN0007", 597);
     let page = async |path: &str| {
         let response = client.get(path).send().await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");

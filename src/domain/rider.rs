@@ -41,12 +41,20 @@ pub enum Gender {
     Unknown,
 }
 
+/// Bands of age, youngest first, as `jobs/daily_by_age_band.sql` names them.
+pub const AGE_BANDS: [&str; 8] = [
+    "under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65+", "unknown",
+];
+
 impl Gender {
-    /// Reads the header's text, in any case.
+    /// Every one, in the order that people are shown them.
+    pub const ALL: [Gender; 4] = [Gender::Female, Gender::Male, Gender::Other, Gender::Unknown];
+
+    /// Reads the header's text, in any case, and what tables call it.
     #[must_use]
     pub fn parse(text: Option<&str>) -> Self {
         match text.map(|text| text.trim().to_ascii_lowercase()).as_deref() {
-            None | Some("") => Gender::Unknown,
+            None | Some("" | "unknown") => Gender::Unknown,
             Some("female") => Gender::Female,
             Some("male") => Gender::Male,
             Some(_) => Gender::Other,
@@ -62,6 +70,12 @@ impl Gender {
             Gender::Other => "other",
             Gender::Unknown => "unknown",
         }
+    }
+
+    /// The gender called `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Gender::ALL.into_iter().find(|gender| gender.name() == name)
     }
 }
 
@@ -146,6 +160,19 @@ pub fn age_at(date_of_birth: NaiveDate, at: DateTime<Utc>) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gender_is_read_from_a_header_and_back_from_a_table() {
+        assert_eq!(Gender::parse(Some(" Female ")), Gender::Female);
+        assert_eq!(
+            (Gender::parse(Some("nb")), Gender::parse(Some("")), Gender::parse(None)),
+            (Gender::Other, Gender::Unknown, Gender::Unknown)
+        );
+        for gender in Gender::ALL {
+            assert_eq!(Gender::parse(Some(gender.name())), gender);
+            assert_eq!(Gender::from_name(gender.name()), Some(gender));
+        }
+    }
 
     #[test]
     fn names_lose_their_titles_and_keep_their_hyphens() {

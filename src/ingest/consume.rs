@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 use super::{
     file::reconcile,
-    open_ride::OpenRide,
     pipeline::{Pipeline, read_from},
     sessionize::{Rules, instant},
     source::{Assigned, KafkaConfig, KafkaSource, Polled, SourceEvent, Stored},
@@ -25,7 +24,7 @@ use super::{
 use crate::{
     domain::{
         batch::{Gap, Reposition, StreamId},
-        live::{LiveBike, LiveBoard, StreamState},
+        live::{LiveBoard, StreamState},
     },
     store::Store,
 };
@@ -622,11 +621,9 @@ impl Session<'_> {
     /// Brings the live board up to date.
     fn show(&mut self) {
         let live = &self.consumer.live;
+        let rule = self.pipeline.rules().alerts;
         for ride in self.pipeline.open_rides_mut() {
-            if ride.shown_readings != ride.totals.reading_count {
-                live.update(&ride.bike_serial, live_bike(ride));
-                ride.shown_readings = ride.totals.reading_count;
-            }
+            ride.show(live, &rule);
         }
         if self.told_at - self.cleared_at >= CLEAR_INTERVAL {
             self.cleared_at = self.told_at;
@@ -646,24 +643,6 @@ impl Session<'_> {
             return self.give_up(&partitions, source);
         }
         self.hear(source, listener)
-    }
-}
-
-fn live_bike(ride: &OpenRide) -> LiveBike {
-    LiveBike {
-        ride_id: ride.ride_id,
-        rider_id: ride.rider_id,
-        forename: ride.forename.clone(),
-        age: ride.age,
-        started_at: instant(ride.started_at),
-        at: instant(ride.last_reading_at),
-        second: ride.last_second,
-        heart_rate_bpm: ride.last.heart_rate_bpm,
-        heart_rate_limit_bpm: ride.limits().upper.map(|limit| limit.bpm),
-        power_watts: ride.last.power_watts,
-        cadence_rpm: ride.last.cadence_rpm,
-        resistance: ride.last.resistance,
-        energy_kilojoules: ride.totals.energy_kilojoules(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::{
     day::DayRule,
     event::LogInstant,
     heart_rate::{Alert, AlertRule, Direction, Limits, Monitor, Raise, Warned},
+    live::{LiveBoard, LiveRide, LiveSecond},
     ride::{EndReason, Reading, Ride, Totals},
     rider::{Gender, Rider, split_name},
 };
@@ -24,11 +25,13 @@ pub struct OpenRide {
     pub bike_serial: String,
     /// None until a header names the rider.
     pub rider_id: Option<i64>,
-    /// The rider's forename, for the live dashboard.
-    pub forename: Option<String>,
+    /// The rider's name as received, for the live dashboard.
+    name: Option<String>,
     /// The rider's age at the start.
     pub age: Option<i32>,
     gender: Gender,
+    height_cm: Option<i32>,
+    weight_kg: Option<i32>,
     /// Where the rider is mailed.
     email_address: Option<String>,
     is_mailed: bool,
@@ -48,10 +51,10 @@ pub struct OpenRide {
     /// Alerts recorded.
     pub alert_count: i32,
     /// The newest reading's values, for the live dashboard.
-    pub last: LastValues,
-    /// How many readings it had when the live dashboard was last told of it.
+    last: LastValues,
+    /// What the live dashboard was told of it.
     #[serde(skip)]
-    pub shown_readings: i32,
+    shown: Shown,
     /// Whose it is, if it ended in a stretch that another consumer had read before.
     pub elsewhere: Elsewhere,
     /// Stamp of the `[SYSTEM]` line that named the rider.
@@ -60,6 +63,15 @@ pub struct OpenRide {
     monitor: Monitor,
     /// One bit a second.
     seen: Vec<u64>,
+}
+
+/// What the live dashboard was told of a ride.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shown {
+    /// How many readings it had then.
+    readings: i32,
+    /// Whether who rides, or within which limits, was still the same.
+    is_rider_known: bool,
 }
 
 /// Whether a ride is in the store of its partition's former owner, not in this one.
@@ -75,15 +87,11 @@ pub enum Elsewhere {
 
 /// The newest reading's values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct LastValues {
-    /// Beats a minute.
-    pub heart_rate_bpm: Option<i32>,
-    /// Watts.
-    pub power_watts: Option<f64>,
-    /// Revolutions a minute.
-    pub cadence_rpm: Option<i32>,
-    /// Bike units.
-    pub resistance: Option<i32>,
+struct LastValues {
+    heart_rate_bpm: Option<i32>,
+    power_watts: Option<f64>,
+    cadence_rpm: Option<i32>,
+    resistance: Option<i32>,
 }
 
 impl OpenRide {
@@ -94,9 +102,11 @@ impl OpenRide {
             ride_id,
             bike_serial: bike_serial.to_owned(),
             rider_id: None,
-            forename: None,
+            name: None,
             age: None,
             gender: Gender::Unknown,
+            height_cm: None,
+            weight_kg: None,
             email_address: None,
             is_mailed: true,
             started_at,
@@ -108,7 +118,7 @@ impl OpenRide {
             totals: Totals::default(),
             alert_count: 0,
             last: LastValues::default(),
-            shown_readings: 0,
+            shown: Shown::default(),
             elsewhere: Elsewhere::No,
             system_at: None,
             limits: Limits::default(),
@@ -123,18 +133,52 @@ impl OpenRide {
         self.end_reason.is_none()
     }
 
-    /// The heart-rate limits of its rider.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        self.limits
-    }
-
     /// Brings the limits up to date, and whether the rider is mailed.
     pub fn set_limits(&mut self, rules: &Rules) {
         let Some(rider_id) = self.rider_id else { return };
         let own = rules.riders.get(&rider_id).copied().unwrap_or_default();
         self.limits = rules.alerts.limits(self.age, self.gender, own);
         self.is_mailed = own.is_mailed;
+        self.shown.is_rider_known = false;
+    }
+
+    /// Tells the live dashboard of its newest second, if it was not told of that one.
+    pub fn show(&mut self, board: &LiveBoard, rule: &AlertRule) {
+        if self.shown.readings == self.totals.reading_count {
+            return;
+        }
+        let now = LiveSecond {
+            at: instant(self.last_reading_at),
+            second: self.last_second,
+            heart_rate_bpm: self.last.heart_rate_bpm,
+            standing: self.monitor.standing(rule, self.limits, self.last_second),
+            power_watts: self.last.power_watts,
+            cadence_rpm: self.last.cadence_rpm,
+            resistance: self.last.resistance,
+            energy_kilojoules: self.totals.energy_kilojoules(),
+            power_watts_max: self.totals.power.max(),
+        };
+        let has_changed = !self.shown.is_rider_known;
+        board.update(&self.bike_serial, self.ride_id, now, has_changed, || self.live_ride());
+        self.shown = Shown {
+            readings: self.totals.reading_count,
+            is_rider_known: true,
+        };
+    }
+
+    fn live_ride(&self) -> LiveRide {
+        LiveRide {
+            bike_serial: self.bike_serial.clone(),
+            ride_id: self.ride_id,
+            rider_id: self.rider_id,
+            name: self.name.clone(),
+            age: self.age,
+            gender: self.gender,
+            height_cm: self.height_cm,
+            weight_kg: self.weight_kg,
+            started_at: instant(self.started_at),
+            limits: self.limits,
+        }
     }
 
     /// Takes note of an alert that is stored: (direction, level, second, heart rate, limit).
@@ -146,13 +190,10 @@ impl OpenRide {
     pub fn identify(&mut self, rider: &Rider, age: Option<i32>, rules: &Rules, system_at: LogInstant) {
         self.system_at = Some(system_at);
         self.rider_id = Some(rider.rider_id);
-        self.forename = rider
-            .name
-            .as_deref()
-            .and_then(|name| split_name(name).0)
-            .map(str::to_owned);
+        self.name.clone_from(&rider.name);
         self.age = age;
         self.gender = rider.gender;
+        (self.height_cm, self.weight_kg) = (rider.height_cm, rider.weight_kg);
         self.email_address = rider.email_address.clone();
         self.set_limits(rules);
         (self.last_second, self.last_second_at) = (0, self.started_at);
@@ -236,7 +277,11 @@ impl OpenRide {
             second: reading.second,
             raised,
             warned: Warned {
-                forename: self.forename.clone(),
+                forename: self
+                    .name
+                    .as_deref()
+                    .and_then(|name| split_name(name).0)
+                    .map(str::to_owned),
                 age: self.age,
                 // Whoever read it first has mailed.
                 email_address: self

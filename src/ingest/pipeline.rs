@@ -36,7 +36,7 @@ const FULL_READINGS: usize = 122_880;
 const FULL_REJECTED: (usize, usize) = (10_000, 16 << 20);
 
 /// Version of the checkpoint's form. One of another version is made again by a replay.
-const STATE_VERSION: u8 = 5;
+const STATE_VERSION: u8 = 6;
 
 /// Everything between a source and the store.
 pub struct Pipeline {

@@ -5,6 +5,8 @@ mod alert;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod ledger;
+mod live;
+mod recent;
 mod row;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,6 +16,8 @@ use uuid::Uuid;
 use super::{Doing, Result, Store, StoreError};
 use crate::domain::rider::Gender;
 pub use alert::{AlertFilter, AlertRow, alerts};
+pub use live::{LiveReading, PersonalBests, live_readings, personal_bests};
+pub use recent::{Activity, RecentFilter, RecentRide, recent_activity, recent_rides};
 pub use row::{ReadingRow, RideRow};
 
 /// Which rides, newest first. The default is all of them.

@@ -28,7 +28,7 @@ export function openBrowser() {
 }
 
 /** Opens an address and notes what it loads, and whatever goes wrong by that. */
-async function open(context, address) {
+export async function open(context, address) {
   const page = await context.newPage();
   const problems = [];
   const bodies = [];
@@ -58,7 +58,7 @@ async function open(context, address) {
 }
 
 /** What axe finds, a line for each kind of thing. */
-async function axe(page, rules = { type: 'tag', values: RULES }) {
+export async function axe(page, rules = { type: 'tag', values: RULES }) {
   await page.evaluate(AXE);
   // It reads no style sheets by itself, which it could not do in a folder.
   const { violations } = await page.evaluate((runOnly) => globalThis.axe.run({ runOnly, resultTypes: ['violations'], preload: false }), rules);

@@ -1,7 +1,7 @@
 // Looks at report sites and at the server's pages as their readers do: in a browser, at the widths of a phone and of a desk,
 // light, dark and on paper, with scripts and without, from a server and from a folder.
 //
-//   node check.js PROGRAM FOLDER [samples|recorded|server]…    # FOLDER/samples is the site of the sample days
+//   node check.js PROGRAM FOLDER [samples|recorded|server|rides]…    # FOLDER/samples is the site of the sample days
 //
 // tools/test-web gives it all of these.
 
@@ -12,6 +12,7 @@ import { pathToFileURL } from 'node:url';
 import { fromFile, lookAt, openBrowser, opens, print, withoutScripts } from './browse.js';
 import { brokenLinks, linksOfSheets, linksOfXml, markupErrors, pdfErrors, wrongFiles } from './files.js';
 import { Results } from './results.js';
+import { checkRides } from './rides.js';
 import { filesBelow, publishSample, serveFolder, serveProgram } from './sites.js';
 
 /** Everything about a site that is a folder. */
@@ -53,7 +54,8 @@ async function checkServer(browser, results, program, folder) {
   try {
     const mail = await lastLink(root, '/outbox', '/outbox/');
     const ran = await lastLink(root, '/jobs', '/jobs/report/');
-    const pages = ['/', '/live', '/jobs', ran, '/jobs/report/2025-01-01', '/outbox', mail, '/jobs/no-such-job/2025-01-01'];
+    const ridden = await lastLink(root, '/recent?hours=72', '/ride/');
+    const pages = ['/', '/live', '/recent', '/recent?hours=1&gender=other', ridden, '/jobs', ran, '/jobs/report/2025-01-01', '/outbox', mail, '/jobs/no-such-job/2025-01-01'];
     await opens(browser, `${root}/docs/`, 'server /docs/', results);
     const links = new Set();
     const saved = join(folder, 'pages');
@@ -81,7 +83,7 @@ async function checkServer(browser, results, program, folder) {
     results.say('server: the Nu checker finds the HTML valid', named);
     await checkSite(browser, results, 'server’s site', join(folder, 'site'));
   } finally {
-    close();
+    await close();
   }
 }
 
@@ -89,6 +91,7 @@ const CHECKS = {
   samples: (...those) => checkSite(...those, 'samples', join(folder, 'samples')),
   recorded: async (...those) => checkSite(...those, 'recorded', await publishSample(program, join(folder, 'recorded'))),
   server: (...those) => checkServer(...those, program, join(folder, 'server')),
+  rides: (...those) => checkRides(...those, program, join(folder, 'rides')),
 };
 const [program, folder, ...chosen] = process.argv.slice(2);
 if (!program || !folder || chosen.some((name) => !CHECKS[name])) {

@@ -67,9 +67,16 @@ export async function publishSample(program, folder) {
   return join(folder, 'site');
 }
 
-/** A server with simulated bikes, once it has reported the days that it began with. */
-export async function serveProgram(program, folder) {
-  const words = ['serve', '--data-dir', folder, '--listen', '127.0.0.1:0', '--rides-per-day', '200'];
+/** Stops a server, and waits until it has. */
+function stop(process) {
+  const ended = new Promise((resolve) => process.once('exit', resolve));
+  process.kill('SIGTERM');
+  return ended;
+}
+
+/** A server with simulated bikes, once it has reported the days that it began with: on a free port, or where it was. */
+export async function serveProgram(program, folder, address = '127.0.0.1:0') {
+  const words = ['serve', '--data-dir', folder, '--listen', address, '--rides-per-day', '200'];
   const process = spawn(program, words, { env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   for (const stream of [process.stdout, process.stderr]) stream.on('data', (bytes) => (log += bytes));
@@ -86,7 +93,7 @@ export async function serveProgram(program, folder) {
   };
   for (;;) {
     const root = await isReady();
-    if (root) return { root, close: () => process.kill('SIGTERM') };
+    if (root) return { root, close: () => stop(process) };
     if (process.exitCode !== null || Date.now() > deadline) {
       process.kill('SIGKILL');
       throw new Error(`the server did not report its first days:\n${log}`);

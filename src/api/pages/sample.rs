@@ -1,27 +1,36 @@
 //! Samples of what the pages tell of: one in which everything happened, one in which nothing did.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
     Page, about,
     jobs::{Runs, Seen, grid, of_window},
-    landing, nothing, one_mail, outbox,
+    landing, nothing, one_mail, outbox, recent, ride,
     unsubscribe::{self, Said},
     wall,
 };
 use crate::{
     api::{
+        naming::Naming,
         problem,
-        schema::{Riding, RidingList, Status},
+        riding::{Riding, RidingList},
+        schema::Status,
     },
     domain::{
         day::DayRule,
-        live::LiveBike,
+        heart_rate::{AlertRule, OwnLimits, Standing},
+        live::{LiveBike, LiveRide, LiveSecond},
+        rider::Gender,
         run::{AskedRun, JobOverview, LogLine, OpenWindow},
         window::{Period, Window},
     },
-    store::query::ledger::{GridCell, JobRun, OutboxMessage},
+    store::query::{
+        Activity, AlertRow, ReadingRow, RecentFilter, RecentRide, RideRow,
+        ledger::{GridCell, JobRun, OutboxMessage},
+    },
 };
 
 /// Every page, of either sample.
@@ -32,8 +41,12 @@ pub(super) fn pages() -> Vec<Page> {
     let mut pages = vec![
         landing(&status(true), &["the brokers cannot be reached".to_owned()], true, rule),
         landing(&status(false), &[], false, rule),
-        wall(&riding(true)),
-        wall(&riding(false)),
+        wall(&riding(true), 2),
+        wall(&riding(false), 0),
+        recent::page(&last_hours(true), rule, Naming::Names).expect("the samples can be drawn"),
+        recent::page(&last_hours(false), rule, Naming::Names).expect("the samples can be drawn"),
+        ride::page(&one_ride(true), rule, Naming::Names).expect("the samples can be drawn"),
+        ride::page(&one_ride(false), rule, Naming::Names).expect("the samples can be drawn"),
         grid(runs(first_day), first_day, rule),
         grid(Runs::default(), first_day, rule),
         of_window(window(first_day, true), rule),
@@ -84,24 +97,154 @@ fn status(has_happened: bool) -> Status {
 
 fn riding(has_values: bool) -> RidingList {
     let bike = |is_known: bool| LiveBike {
-        ride_id: Uuid::nil(),
-        rider_id: is_known.then_some(306),
-        forename: is_known.then(|| "Ann".to_owned()),
-        age: is_known.then_some(41),
-        started_at: now() - TimeDelta::minutes(9),
-        at: now(),
-        second: 540,
-        heart_rate_bpm: is_known.then_some(141),
-        heart_rate_limit_bpm: is_known.then_some(179),
-        power_watts: is_known.then_some(186.6),
-        cadence_rpm: is_known.then_some(82),
-        resistance: is_known.then_some(45),
-        energy_kilojoules: 98.7,
+        ride: Arc::new(LiveRide {
+            bike_serial: "SN0001".to_owned(),
+            ride_id: Uuid::nil(),
+            rider_id: is_known.then_some(306),
+            name: is_known.then(|| "Ann Other".to_owned()),
+            age: is_known.then_some(41),
+            gender: if is_known { Gender::Female } else { Gender::Unknown },
+            height_cm: is_known.then_some(170),
+            weight_kg: is_known.then_some(70),
+            started_at: now() - TimeDelta::minutes(9),
+            limits: AlertRule::default().limits(is_known.then_some(41), Gender::Female, OwnLimits::default()),
+        }),
+        now: LiveSecond {
+            at: now(),
+            second: 540,
+            heart_rate_bpm: is_known.then_some(141),
+            standing: if is_known {
+                Standing::Within
+            } else {
+                Standing::NoContact
+            },
+            power_watts: is_known.then_some(186.6),
+            cadence_rpm: is_known.then_some(82),
+            resistance: is_known.then_some(45),
+            energy_kilojoules: 98.7,
+            power_watts_max: is_known.then_some(412.5),
+        },
+        changed: 1,
     };
-    let bikes = [true, false].map(|is_known| Riding::at("SN0001".to_owned(), bike(is_known), now()));
+    let bikes = [true, false].map(|is_known| Riding::at(&bike(is_known), now(), Naming::Names));
     RidingList {
         items: if has_values { bikes.into() } else { Vec::new() },
         next: None,
+    }
+}
+
+fn last_hours(has_rides: bool) -> recent::Found {
+    let activity = Activity {
+        starts_at: now(),
+        gender: "female".to_owned(),
+        age_band: "35–44".to_owned(),
+        rides: 2,
+        riding: 1,
+        duration_seconds: 600,
+        energy_kilojoules: 98.7,
+        power_watts: (300.0, 2),
+        heart_rate_bpm: (240.0, 2),
+    };
+    let ride = |is_known: bool| RecentRide {
+        ride_id: Uuid::nil(),
+        bike_serial: "SN0001".to_owned(),
+        rider_id: is_known.then_some(306),
+        name: is_known.then(|| "Ann Other".to_owned()),
+        gender: if is_known { Gender::Female } else { Gender::Unknown },
+        age: is_known.then_some(41),
+        started_at: now(),
+        is_open: !is_known,
+        duration_seconds: 300,
+        energy_kilojoules: 98.7,
+        power_watts_mean: is_known.then_some(150.0),
+        heart_rate_bpm_mean: is_known.then_some(120.0),
+        alert_count: i32::from(is_known),
+    };
+    recent::Found {
+        filter: RecentFilter {
+            since: now() - TimeDelta::hours(12),
+            until: now(),
+            gender: (!has_rides).then_some(Gender::Other),
+            age_band: has_rides.then(|| "35–44".to_owned()),
+        },
+        hours: if has_rides { 12 } else { 1 },
+        activity: if has_rides { vec![activity] } else { Vec::new() },
+        rides: if has_rides {
+            [true, false].map(ride).into()
+        } else {
+            Vec::new()
+        },
+        next: has_rides.then(Uuid::nil),
+    }
+}
+
+/// A ride with an alert whose every second but one is there, and one of which next to nothing is known.
+fn one_ride(is_known: bool) -> ride::Found {
+    let reading = |second: i32| ReadingRow {
+        second,
+        recorded_at: now() + TimeDelta::seconds(second.into()),
+        resistance: Some(45),
+        heart_rate_bpm: (second % 7 > 0).then_some(180),
+        is_dropout: second % 7 == 0,
+        cadence_rpm: Some(80),
+        power_watts: Some(187.4),
+        is_flagged: false,
+    };
+    let value = is_known.then_some(187.4);
+    ride::Found {
+        ride: RideRow {
+            ride_id: Uuid::nil(),
+            business_day: is_known.then(|| now().date_naive()),
+            bike_serial: "SN0001".to_owned(),
+            rider_id: is_known.then_some(306),
+            started_at: now(),
+            ended_at: is_known.then(now),
+            end_reason: is_known.then(|| "idle".to_owned()),
+            is_partial: !is_known,
+            duration_seconds: if is_known { 90 } else { 0 },
+            reading_count: if is_known { 89 } else { 0 },
+            energy_kilojoules: 16.9,
+            power_watts_mean: value,
+            power_watts_min: value,
+            power_watts_max: value,
+            heart_rate_bpm_mean: value,
+            heart_rate_bpm_min: is_known.then_some(180),
+            heart_rate_bpm_max: is_known.then_some(180),
+            dropout_seconds: if is_known { 12 } else { 0 },
+            cadence_rpm_mean: value,
+            cadence_rpm_min: is_known.then_some(80),
+            cadence_rpm_max: is_known.then_some(80),
+            resistance_mean: value,
+            resistance_min: is_known.then_some(45),
+            resistance_max: is_known.then_some(45),
+            flagged_readings: 0,
+            alert_count: i32::from(is_known),
+        },
+        rider: None,
+        limits: AlertRule::default().limits(is_known.then_some(41), Gender::Female, OwnLimits::default()),
+        readings: if is_known {
+            (1..=90).filter(|second| *second != 50).map(reading).collect()
+        } else {
+            Vec::new()
+        },
+        alerts: is_known.then(alert).into_iter().collect(),
+    }
+}
+
+fn alert() -> AlertRow {
+    AlertRow {
+        ride_id: Uuid::nil(),
+        business_day: None,
+        rider_id: 306,
+        raised_at: now(),
+        second: 60,
+        direction: "high".to_owned(),
+        level: 1,
+        heart_rate_bpm: 180,
+        limit_bpm: 179,
+        limit_source: "tanaka".to_owned(),
+        sustained_seconds: 10,
+        mail_state: None,
     }
 }
 

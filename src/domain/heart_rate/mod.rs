@@ -13,6 +13,7 @@
 mod backtest;
 mod monitor;
 mod set;
+mod zone;
 
 use std::collections::HashMap;
 
@@ -20,8 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     backtest::{Tally, Trial},
-    monitor::{Monitor, Raise, Raised},
+    monitor::{Monitor, Raise, Raised, Standing},
     set::{BPM_RANGE, KEYS},
+    zone::Zone,
 };
 use super::{event::LogInstant, message::Envelope, rider::Gender};
 

@@ -35,6 +35,36 @@ pub struct Raised {
     pub since_second: i32,
 }
 
+/// How a heart rate stands to the limits of its rider: what the mail is written of and what the screen shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Neither limit is known.
+    #[default]
+    Unlimited,
+    /// Hands have been off the sensor for so long that nothing is known of the seconds before.
+    NoContact,
+    /// Within the limits.
+    Within,
+    /// Outside a limit, but not for as long as an alert takes.
+    Leaving(Direction),
+    /// Outside a limit for as long as an alert takes, and not yet well inside again.
+    Outside(Direction),
+}
+
+impl Standing {
+    /// The name used in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Unlimited => "unlimited",
+            Standing::NoContact => "no_contact",
+            Standing::Within => "within",
+            Standing::Leaving(_) => "leaving",
+            Standing::Outside(direction) => direction.name(),
+        }
+    }
+}
+
 /// Watches one ride. Feed it every reading in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Monitor {
@@ -92,6 +122,30 @@ impl Monitor {
         high.or(low)
     }
 
+    /// How the ride stands at `second`, its newest reading. An alert is raised only where this is [`Standing::Outside`].
+    #[must_use]
+    pub fn standing(&self, rule: &AlertRule, limits: Limits, second: i32) -> Standing {
+        if self.contact_second == 0 || second - self.contact_second > rule.bridge_seconds {
+            return Standing::NoContact;
+        }
+        let sides = [
+            (self.high, Direction::High, limits.upper),
+            (self.low, Direction::Low, limits.lower),
+        ];
+        let mut standing = Standing::Unlimited;
+        for (side, direction, _) in sides.into_iter().filter(|(.., limit)| limit.is_some()) {
+            if side.is_sustained(rule) {
+                return Standing::Outside(direction);
+            }
+            if side.streak > 0 {
+                standing = Standing::Leaving(direction);
+            } else if standing == Standing::Unlimited {
+                standing = Standing::Within;
+            }
+        }
+        standing
+    }
+
     /// Takes note of an alert that was raised before, as it is recorded.
     pub fn recall(&mut self, direction: Direction, level: i32, second: i32, heart_rate_bpm: i32, limit_bpm: i32) {
         let side = match direction {
@@ -119,6 +173,11 @@ fn excess_bpm(direction: Direction, bpm: i32, limit_bpm: i32) -> i32 {
 }
 
 impl Side {
+    /// Whether it has been outside for as long as an alert takes.
+    fn is_sustained(&self, rule: &AlertRule) -> bool {
+        self.streak >= rule.sustained_seconds
+    }
+
     /// Whether an alert is raised at a reading that is `excess` bpm outside the limit.
     fn observe(&mut self, rule: &AlertRule, second: i32, excess: i32, raise: Raise) -> bool {
         if excess > 0 {
@@ -132,7 +191,8 @@ impl Side {
         }
         self.bad_streak = if is_bad { self.bad_streak + 1 } else { 0 };
         let cooled = self.level == 0 || second - self.last_second >= rule.cool_down_seconds;
-        if self.bad_streak < rule.sustained_seconds || !cooled || raise == Raise::Later {
+        let is_due = self.is_sustained(rule) && self.bad_streak >= rule.sustained_seconds && cooled;
+        if !is_due || raise == Raise::Later {
             return false;
         }
         *self = Side {
@@ -217,6 +277,41 @@ mod tests {
         assert_eq!(
             alerts(&[(185, 310), (195, 10)]),
             [(10, Direction::High, 1), (320, Direction::High, 2)]
+        );
+    }
+
+    /// How a ride stands after each of (bpm, seconds) stretches, 0 for no contact.
+    fn standings(limits: Limits, stretches: &[(i32, i32)]) -> Vec<Standing> {
+        let rule = AlertRule::default();
+        let (mut monitor, mut second) = (Monitor::default(), 0);
+        let mut stand = |&(bpm, seconds): &(i32, i32)| {
+            for _ in 0..seconds {
+                second += 1;
+                let bpm = Some(bpm).filter(|&bpm| bpm > 0);
+                let raised = monitor.observe(&rule, limits, second, bpm, Raise::Now);
+                let standing = monitor.standing(&rule, limits, second);
+                if let Some(raised) = raised {
+                    assert_eq!(standing, Standing::Outside(raised.direction), "second {second}");
+                }
+            }
+            monitor.standing(&rule, limits, second)
+        };
+        stretches.iter().map(&mut stand).collect()
+    }
+
+    #[test]
+    fn the_screen_flags_a_ride_in_the_second_that_mails_an_alert_and_until_it_is_well_inside() {
+        use Standing::{Leaving, NoContact, Outside, Within};
+        let high = standings(limits(), &[(120, 5), (185, 9), (185, 1), (178, 20), (174, 1)]);
+        let (leaving, outside) = (Leaving(Direction::High), Outside(Direction::High));
+        assert_eq!(high, [Within, leaving, outside, outside, Within]);
+        assert_eq!(standings(limits(), &[(39, 9), (39, 1)])[1], Outside(Direction::Low));
+        let away = standings(limits(), &[(0, 1), (120, 1), (0, 5), (0, 1), (120, 1)]);
+        assert_eq!(away, [NoContact, Within, Within, NoContact, Within]);
+        let unlimited = Limits::default();
+        assert_eq!(
+            standings(unlimited, &[(190, 20), (0, 6)]),
+            [Standing::Unlimited, NoContact]
         );
     }
 

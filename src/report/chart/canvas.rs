@@ -54,6 +54,14 @@ pub(crate) mod colour {
     pub(crate) const TEAL: RGBColor = RGBColor(0x43, 0x9C, 0x90);
     /// Another gender.
     pub(crate) const OCHRE: RGBColor = RGBColor(0xAA, 0x8A, 0x1E);
+    /// A trace of power.
+    pub(crate) const BLUE: RGBColor = RGBColor(0x3F, 0x71, 0xA2);
+    /// A trace of heart rate.
+    pub(crate) const CRIMSON: RGBColor = RGBColor(0xC0, 0x2D, 0x68);
+    /// A trace of resistance.
+    pub(crate) const BROWN: RGBColor = RGBColor(0xA4, 0x5C, 0x18);
+    /// A limit.
+    pub(crate) const ALERT: RGBColor = RGBColor(0xB3, 0x26, 0x1E);
     /// The zones, from light effort to hard: also told apart by lightness alone.
     pub(crate) const ZONE_1: RGBColor = RGBColor(0x84, 0x8D, 0x9B);
     /// Zone 2.

@@ -66,9 +66,10 @@ pub(super) fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, of: &Charted<'_>) ->
         canvas.text(right, 0.9 * em, label, Align::End, Weight::Regular, colour::MUTED)?;
     }
     canvas.grid(axis, (left, right), y)?;
-    // Labels every three hours of the clock, every six where three would touch; the hour that occurs twice in autumn is
-    // labelled once.
-    let apart = if step * 3.0 > 3.6 * em { 3 } else { 6 };
+    // Labels every three hours of the clock, or as few as do not touch; the hour that occurs twice in autumn is labelled
+    // once.
+    let is_apart = |hours: &u32| step * f64::from(*hours) > 3.6 * em;
+    let apart = [3, 6, 12].into_iter().find(is_apart).unwrap_or(24);
     let from = |place: usize| left + step * index(place);
     // What has one style is drawn together: that is one element of the page.
     for (place, hour) in hours.iter().enumerate().filter(|(_, hour)| hour.rides > 0) {

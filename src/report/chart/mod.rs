@@ -11,6 +11,7 @@ mod hours;
 pub mod pdf_backend;
 mod spark;
 mod svg_backend;
+mod trace;
 
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea};
@@ -38,6 +39,7 @@ pub use self::{
     bars::{group_name, zone_name},
     gender::gender_name,
     spark::sparkline,
+    trace::{Measure, trace},
 };
 
 /// SVG: four units a pixel keep strokes and positions fine although plotters only knows whole ones.

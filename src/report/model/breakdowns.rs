@@ -6,20 +6,19 @@ use chrono::NaiveDate;
 
 use super::suppress;
 use crate::{
-    domain::report::{AgeBand, Bin, Breakdowns, Group, Histogram},
+    domain::{
+        report::{AgeBand, Bin, Breakdowns, Group, Histogram},
+        rider::{AGE_BANDS, Gender},
+    },
     store::{
         self,
         report::{BY_AGE_AND_GENDER, Binned, Breakdown, BreakdownRows, ByDay, GroupTotals, Totals},
     },
 };
 
-const GENDERS: [&str; 4] = ["female", "male", "other", "unknown"];
 pub(super) const ZONES: [&str; 6] = ["z1", "z2", "z3", "z4", "z5", UNKNOWN];
 /// What groups are called of which nothing is known.
 const UNKNOWN: &str = "unknown";
-pub(super) const AGE_BANDS: [&str; 8] = [
-    "under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65+", "unknown",
-];
 
 /// Towns that are listed at most.
 const MOST_TOWNS: usize = 10;
@@ -55,7 +54,7 @@ pub(in crate::report) fn of_days(
     };
     let mut all = vec![Breakdowns::default(); days.len()];
     for (of, rows) in all.iter_mut().zip(groups(Breakdown::Gender)?) {
-        of.by_gender = suppress::suppress(in_order(rows, &GENDERS));
+        of.by_gender = suppress::suppress(in_order(rows, &Gender::ALL.map(Gender::name)));
     }
     for (of, rows) in all.iter_mut().zip(groups(Breakdown::AgeBand)?) {
         of.by_age_band = suppress::suppress(in_order(rows, &AGE_BANDS));

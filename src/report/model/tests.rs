@@ -1,12 +1,9 @@
 //! Rides in, report out: the daily tables between them are filled by the files of `jobs/`.
 
-use super::{
-    breakdowns::{AGE_BANDS, ZONES},
-    *,
-};
+use super::{breakdowns::ZONES, *};
 use crate::{
     clock::Clock,
-    domain::report::Histogram,
+    domain::{report::Histogram, rider::AGE_BANDS},
     report::period_model,
     store::{
         daily_table::{ChangedTypes, materialise},
