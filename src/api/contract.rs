@@ -10,10 +10,17 @@ use poem::{
 };
 use serde_json::Value;
 
-use super::problem::{KINDS, Problem, Raised, kind_of};
+use super::problem::{Problem, Raised, kind, kind_of};
 
-/// The query parameters of each method.
-type Methods = BTreeMap<String, Vec<String>>;
+/// The operations of a path by method.
+type Methods = BTreeMap<String, Operation>;
+
+/// An operation as far as requests are held against it.
+struct Operation {
+    id: String,
+    /// The names of its query parameters.
+    parameters: Vec<String>,
+}
 
 /// Operations by path, as the document has them.
 pub(super) struct Contract {
@@ -29,12 +36,15 @@ impl Contract {
         let paths = document["paths"]
             .as_object()
             .context("the OpenAPI document has no `paths`")?;
-        let operation = |operation: &Value| -> Vec<String> {
+        let operation = |operation: &Value| -> Operation {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let names = parameters.filter(|parameter| parameter["in"] == "query");
-            names
-                .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
-                .collect()
+            Operation {
+                id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
+                parameters: names
+                    .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
+                    .collect(),
+            }
         };
         let paths = paths.iter().map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
@@ -46,12 +56,8 @@ impl Contract {
         Ok(Contract { paths: paths.collect() })
     }
 
-    /// Whether the request keeps to the document.
-    ///
-    /// # Errors
-    /// 404, 405 or 400, as a problem.
-    pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
-        let path = request.uri().path();
+    /// The operations at a path.
+    fn at(&self, path: &str) -> Option<&Methods> {
         let segments: Vec<&str> = path.split('/').collect();
         let fits = |template: &[String]| {
             template.len() == segments.len()
@@ -60,19 +66,30 @@ impl Contract {
                     .zip(&segments)
                     .all(|(known, found)| known.starts_with('{') || known == found)
         };
-        let Some((_, methods)) = self.paths.iter().find(|(template, _)| fits(template)) else {
+        let found = self.paths.iter().find(|(template, _)| fits(template));
+        found.map(|(_, methods)| methods)
+    }
+
+    /// The operation that a request asks for, where there is one.
+    pub(super) fn operation_id(&self, request: &Request) -> Option<&str> {
+        let operation = self.at(request.uri().path())?.get(method_of(request))?;
+        Some(&operation.id)
+    }
+
+    /// Whether the request keeps to the document.
+    ///
+    /// # Errors
+    /// 404, 405 or 400, as a problem.
+    pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
+        let path = request.uri().path();
+        let Some(methods) = self.at(path) else {
             return Err(Raised(Problem::new(
                 kind_of(StatusCode::NOT_FOUND),
                 format!("there is nothing at `{path}`; /docs lists every path"),
             ))
             .into());
         };
-        let method = if request.method() == Method::HEAD {
-            "GET"
-        } else {
-            request.method().as_str()
-        };
-        let Some(known) = methods.get(method) else {
+        let Some(Operation { parameters: known, .. }) = methods.get(method_of(request)) else {
             let allow = methods.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let detail = format!("`{path}` takes {allow}, not {}", request.method());
@@ -82,7 +99,6 @@ impl Contract {
             }
             return Err(poem::Error::from_response(response));
         };
-        let kind = |slug: &str| KINDS.into_iter().find(|kind| kind.slug == slug).unwrap_or(KINDS[0]);
         let given = request.params::<Vec<(String, String)>>()?;
         for (position, (name, _)) in given.iter().enumerate() {
             if !known.contains(name) {
@@ -99,5 +115,14 @@ impl Contract {
             }
         }
         Ok(())
+    }
+}
+
+/// The method under which the document has what a request asks for.
+fn method_of(request: &Request) -> &str {
+    if request.method() == Method::HEAD {
+        "GET"
+    } else {
+        request.method().as_str()
     }
 }

@@ -1,6 +1,7 @@
 //! Days, leaderboards, towns and published reports.
 
 use chrono::NaiveDate;
+use poem::web::Data;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -8,7 +9,9 @@ use poem_openapi::{
 };
 
 use super::{
-    ApiContext, Tag, assets, default_limit,
+    ApiContext, Tag,
+    access::Caller,
+    assets, default_limit,
     problem::Refusal,
     rides::{cut, page},
     schema::{City, CityList, Measure, Place, PlaceList, Report, ReportList, RideList},
@@ -55,6 +58,7 @@ impl Days {
     #[oai(path = "/leaderboard", method = "get", operation_id = "get_leaderboard")]
     async fn leaderboard(
         &self,
+        caller: Data<&Caller>,
         /// What riders are ranked by.
         #[oai(default = "most_rides")]
         measure: Query<Measure>,
@@ -76,8 +80,9 @@ impl Days {
             .await?;
         let items = places.into_iter().map(|place| Place {
             rank: place.rank,
-            rider_id: place.rider_id,
-            name: place.name,
+            pseudonym: self.context.store.pseudonyms().of(place.rider_id),
+            rider_id: Some(place.rider_id).filter(|_| caller.sees_numbers()),
+            name: place.name.filter(|_| caller.sees_persons()),
             value: place.value,
             unit: unit.to_owned(),
             rides: place.rides,

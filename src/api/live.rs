@@ -31,7 +31,7 @@ pub(super) fn riding(context: &ApiContext) -> RidingList {
         .live
         .snapshot()
         .into_iter()
-        .map(|(serial, bike)| Riding::at(serial, bike, now));
+        .map(|(serial, bike)| Riding::at(serial, bike, now, context.store.pseudonyms()));
     RidingList {
         items: bikes.collect(),
         next: None,
@@ -42,7 +42,12 @@ pub(super) fn riding(context: &ApiContext) -> RidingList {
 pub(super) fn trace(context: &ApiContext, bike_serial: &str) -> Option<RidingTrace> {
     let (bike, trace) = context.live.bike(bike_serial)?;
     Some(RidingTrace {
-        riding: Riding::at(bike_serial.to_owned(), bike, context.clock.now()),
+        riding: Riding::at(
+            bike_serial.to_owned(),
+            bike,
+            context.clock.now(),
+            context.store.pseudonyms(),
+        ),
         second: trace.iter().map(|point| point.second).collect(),
         heart_rate_bpm: trace.iter().map(|point| point.heart_rate_bpm).collect(),
         power_watts: trace.iter().map(|point| point.power_watts).collect(),

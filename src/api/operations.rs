@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use poem::web::Data;
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Path, Query},
@@ -10,7 +11,9 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    ApiContext, Tag, default_limit, live,
+    ApiContext, Tag,
+    access::Caller,
+    default_limit, live,
     problem::Refusal,
     rides::{cut, parse_cursor},
     schema::{AskedJobRun, Job, JobList, JobRun, JobRunDetail, JobRunList, RidingList, RidingTrace, Status},
@@ -46,8 +49,12 @@ impl Operations {
     /// Each with its newest reading. The page `/live` shows the same, pushed every second as server-sent events from
     /// `/live/events`.
     #[oai(path = "/live", method = "get", operation_id = "list_riding")]
-    async fn live(&self) -> Json<RidingList> {
-        Json(live::riding(&self.context))
+    async fn live(&self, caller: Data<&Caller>) -> Json<RidingList> {
+        let RidingList { items, next } = live::riding(&self.context);
+        Json(RidingList {
+            items: items.into_iter().map(|riding| riding.seen_by(caller.role)).collect(),
+            next,
+        })
     }
 
     /// Get one bike being ridden
@@ -56,12 +63,17 @@ impl Operations {
     #[oai(path = "/live/:bike_serial", method = "get", operation_id = "get_riding")]
     async fn live_bike(
         &self,
+        caller: Data<&Caller>,
         /// The bike.
         bike_serial: Path<String>,
     ) -> Result<Json<RidingTrace>, Refusal> {
         let trace = live::trace(&self.context, &bike_serial.0);
+        let seen = |trace: RidingTrace| RidingTrace {
+            riding: trace.riding.seen_by(caller.role),
+            ..trace
+        };
         trace
-            .map(Json)
+            .map(|trace| Json(seen(trace)))
             .ok_or_else(|| Refusal::not_found("nobody is riding that bike"))
     }
 

@@ -3,10 +3,12 @@
 //! render every page of a sample.
 
 mod jobs;
+mod login;
 mod sample;
 mod unsubscribe;
 
 pub(super) use jobs::{jobs_page, run_again, window_page};
+pub(super) use login::{login_page, sign_in, sign_out};
 pub(super) use unsubscribe::{resume_notices, stop_notices, unsubscribe_page};
 
 use anyhow::Context as _;

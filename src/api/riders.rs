@@ -1,5 +1,6 @@
 //! Riders: who they are and what their rides add up to.
 
+use poem::web::Data;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -7,7 +8,9 @@ use poem_openapi::{
 };
 
 use super::{
-    ApiContext, Tag, default_limit,
+    ApiContext, Tag,
+    access::Caller,
+    default_limit,
     problem::Refusal,
     rides::{cut, page, parse_cursor},
     schema::{RideDuration, RideDurationList, RideList, Rider},
@@ -28,11 +31,13 @@ impl Riders {
     #[oai(path = "/riders/:rider_id", method = "get", operation_id = "get_rider")]
     async fn get_rider(
         &self,
+        caller: Data<&Caller>,
         /// The rider.
         rider_id: Path<i64>,
     ) -> Result<Json<Rider>, Refusal> {
         let rider = self.known(rider_id.0).await?;
-        Ok(Json(Rider::at(rider, self.context.clock.now())))
+        let rider = Rider::at(rider, self.context.clock.now(), self.context.store.pseudonyms());
+        Ok(Json(rider.seen_by(caller.role)))
     }
 
     /// List a rider's rides

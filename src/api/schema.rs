@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         self,
+        access::{Pseudonyms, Role},
         heart_rate::{Limits, OwnLimits},
         live::LiveBike,
         rider::age_at,
@@ -222,21 +223,23 @@ impl From<query::ReadingRow> for Reading {
     }
 }
 
-/// A rider as their newest sign-in described them, and what their rides add up to. Personal data is only shown to
+/// A rider as their newest sign-in described them, and what their rides add up to. Who it is is null but for
 /// administrators.
 #[derive(Debug, Clone, PartialEq, Object)]
 pub struct Rider {
     /// The company's number for the person.
     pub rider_id: i64,
-    /// First names; personal.
+    /// What the rider is called before those who may not know who it is.
+    pub pseudonym: String,
+    /// First names; for administrators.
     pub forename: Option<String>,
-    /// Family name; personal.
+    /// Family name; for administrators.
     pub surname: Option<String>,
-    /// Mail address; personal.
+    /// Mail address; for administrators.
     pub email_address: Option<String>,
-    /// Address in full; personal.
+    /// Address in full; for administrators.
     pub address: Option<String>,
-    /// Date of birth; personal.
+    /// Date of birth; for administrators.
     pub date_of_birth: Option<NaiveDate>,
     /// Age today, in whole years.
     pub age: Option<i32>,
@@ -279,9 +282,10 @@ pub struct Rider {
 impl Rider {
     /// The rider with their age at `now`.
     #[must_use]
-    pub fn at(rider: query::RiderTotals, now: DateTime<Utc>) -> Self {
+    pub fn at(rider: query::RiderTotals, now: DateTime<Utc>, pseudonyms: &Pseudonyms) -> Self {
         Rider {
             rider_id: rider.rider_id,
+            pseudonym: pseudonyms.of(rider.rider_id),
             forename: rider.forename,
             surname: rider.surname,
             email_address: rider.email_address,
@@ -305,6 +309,22 @@ impl Rider {
             longest_ride_seconds: rider.longest_ride_seconds,
             first_ride_at: rider.first_ride_at,
             last_ride_at: rider.last_ride_at,
+        }
+    }
+
+    /// What somebody of that role may know of them.
+    #[must_use]
+    pub fn seen_by(self, role: Role) -> Self {
+        if role >= Role::Admin {
+            return self;
+        }
+        Rider {
+            forename: None,
+            surname: None,
+            email_address: None,
+            address: None,
+            date_of_birth: None,
+            ..self
         }
     }
 }
@@ -471,10 +491,12 @@ impl Measure {
 pub struct Place {
     /// 1 for the best. Equal figures share a rank, and the ranks they take are skipped after them: 1, 2, 2, 4.
     pub rank: i64,
-    /// The rider.
-    pub rider_id: i64,
-    /// Their name; personal.
+    /// The rider; null for viewers.
+    pub rider_id: Option<i64>,
+    /// Their name; for administrators.
     pub name: Option<String>,
+    /// What they are called before those who may not know who they are; the same on every board.
+    pub pseudonym: String,
     /// The figure, in `unit`.
     pub value: f64,
     /// The figure's unit.
@@ -700,10 +722,12 @@ pub struct Riding {
     pub bike_serial: String,
     /// The ride under way.
     pub ride_id: Uuid,
-    /// Null where the bike never said who rides.
+    /// Null where the bike never said who rides, and for viewers.
     pub rider_id: Option<i64>,
-    /// The rider's first name; personal.
+    /// The rider's first name; for administrators.
     pub forename: Option<String>,
+    /// What the rider is called before those who may not know who it is; the same at every ride.
+    pub pseudonym: Option<String>,
     /// The rider's age in years.
     pub age: Option<i32>,
     /// When the ride began.
@@ -731,9 +755,10 @@ pub struct Riding {
 impl Riding {
     /// The bike as it is at `now`.
     #[must_use]
-    pub fn at(bike_serial: String, bike: LiveBike, now: DateTime<Utc>) -> Self {
+    pub fn at(bike_serial: String, bike: LiveBike, now: DateTime<Utc>, pseudonyms: &Pseudonyms) -> Self {
         Riding {
             bike_serial,
+            pseudonym: bike.rider_id.map(|rider_id| pseudonyms.of(rider_id)),
             ride_id: bike.ride_id,
             rider_id: bike.rider_id,
             forename: bike.forename,
@@ -749,6 +774,14 @@ impl Riding {
             resistance: bike.resistance,
             energy_kilojoules: bike.energy_kilojoules,
         }
+    }
+
+    /// What somebody of that role may know of it.
+    #[must_use]
+    pub fn seen_by(mut self, role: Role) -> Self {
+        self.forename = self.forename.filter(|_| role >= Role::Admin);
+        self.rider_id = self.rider_id.filter(|_| role >= Role::Analyst);
+        self
     }
 }
 

@@ -1,6 +1,8 @@
 //! The API as its callers see it.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod access;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, EndpointExt, Request, RequestBuilder, Response, Route,
@@ -10,9 +12,10 @@ use poem::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{ApiContext, openapi_document, problem::Problems, routes};
+use super::{ApiContext, Rules, openapi_document, problem::Problems, routes};
 use crate::{
     clock::Clock,
     domain::{
@@ -160,6 +163,14 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
         },
         metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
         troubles: Arc::new(Vec::new),
+        rules: Arc::new(Rules {
+            listens_on_loopback: true,
+            is_secure: false,
+            cors_origins: Arc::new(["https://tools.example".to_owned()]),
+            requests_per_minute: 5,
+            query_time: Duration::from_secs(20),
+        }),
+        questions: Arc::new(Semaphore::new(2)),
     }
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     Page, about,
     jobs::{Runs, Seen, grid, of_window},
-    landing, nothing, one_mail, outbox,
+    landing, login, nothing, one_mail, outbox,
     unsubscribe::{self, Said},
     wall,
 };
@@ -16,6 +16,7 @@ use crate::{
         schema::{Riding, RidingList, Status},
     },
     domain::{
+        access::{Pseudonyms, Role},
         day::DayRule,
         live::LiveBike,
         run::{AskedRun, JobOverview, LogLine, OpenWindow},
@@ -45,6 +46,13 @@ pub(super) fn pages() -> Vec<Page> {
     ];
     let said = [Said::Asked, Said::Unsubscribed, Said::Resubscribed, Said::Unknown];
     pages.extend(said.map(|said| unsubscribe::page(said, "0f0f")));
+    let said = [
+        login::Said::SignedIn(Role::Analyst),
+        login::Said::Asked(None),
+        login::Said::Asked(Some("the key was revoked")),
+        login::Said::NotNeeded,
+    ];
+    pages.extend(said.map(|said| login::page(said, "/jobs".to_owned())));
     pages.extend(mails.iter().map(|mail| one_mail(mail, rule)));
     pages
 }
@@ -98,7 +106,8 @@ fn riding(has_values: bool) -> RidingList {
         resistance: is_known.then_some(45),
         energy_kilojoules: 98.7,
     };
-    let bikes = [true, false].map(|is_known| Riding::at("SN0001".to_owned(), bike(is_known), now()));
+    let bikes =
+        [true, false].map(|is_known| Riding::at("SN0001".to_owned(), bike(is_known), now(), &Pseudonyms::new([0; 32])));
     RidingList {
         items: if has_values { bikes.into() } else { Vec::new() },
         next: None,
