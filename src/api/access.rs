@@ -22,11 +22,15 @@ use crate::{
 };
 
 /// Every operation of the document and the least role that may do it.
-pub(super) const OPERATIONS: [(&str, Role); 25] = [
+pub(super) const OPERATIONS: [(&str, Role); 30] = [
     ("list_rides", Analyst),
     ("get_ride", Analyst),
+    ("get_ride_summary", Analyst),
+    ("get_expanded_ride", Analyst),
     ("list_ride_readings", Analyst),
+    ("list_riders", Analyst),
     ("get_rider", Analyst),
+    ("list_rider_bests", Analyst),
     ("list_rider_rides", Analyst),
     ("list_rider_durations", Analyst),
     ("list_alerts", Analyst),
@@ -38,6 +42,7 @@ pub(super) const OPERATIONS: [(&str, Role); 25] = [
     ("list_cities", Viewer),
     ("list_city_rides", Analyst),
     ("list_reports", Viewer),
+    ("get_report", Viewer),
     ("list_riding", Viewer),
     ("get_riding", Viewer),
     ("get_status", Viewer),
@@ -171,6 +176,8 @@ impl Gate {
             let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
             scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
         });
+        // As one of the older systems had it.
+        let bearer = bearer.or_else(|| request.header("api-key").map(Some));
         let key = match bearer {
             Some(Some(key)) => self.key(key, address_of(request)).await?,
             Some(None) => return Err(NotLetIn::Unknown("the `Authorization` header is not `Bearer KEY`")),
@@ -282,10 +289,8 @@ impl<E: Endpoint> Endpoint for AccessEndpoint<E> {
             }
             Err(why) => return Err(poem::Error::from_response(refusal(&why))),
         };
-        let standing = match &caller.key_id {
-            Some(key_id) => Some(self.gate.quotas.take(key_id, Instant::now())),
-            None => None,
-        };
+        let quota = |key_id: &String| self.gate.quotas.take(key_id, Instant::now());
+        let standing = caller.key_id.as_ref().map(quota);
         if let Some(Err(standing)) = standing {
             return Err(poem::Error::from_response(self.gate.too_many(standing)));
         }

@@ -8,6 +8,7 @@ use poem::{
     Request,
     http::{Method, StatusCode, header},
 };
+use regex::Regex;
 use serde_json::Value;
 
 use super::problem::{Problem, Raised, kind, kind_of};
@@ -18,8 +19,43 @@ type Methods = BTreeMap<String, Operation>;
 /// An operation as far as requests are held against it.
 struct Operation {
     id: String,
-    /// The names of its query parameters.
-    parameters: Vec<String>,
+    parameters: Vec<Parameter>,
+}
+
+/// A query parameter and what its text has to be like.
+struct Parameter {
+    name: String,
+    pattern: Option<Regex>,
+    /// The texts that it may be; any where there are none.
+    words: Vec<String>,
+    example: String,
+}
+
+impl Parameter {
+    fn of(described: &Value) -> Result<Self> {
+        let schema = &described["schema"];
+        let pattern = schema["pattern"].as_str().map(Regex::new).transpose();
+        let words = schema["enum"].as_array().into_iter().flatten();
+        Ok(Parameter {
+            name: described["name"].as_str().unwrap_or_default().to_owned(),
+            pattern: pattern.context("a parameter of the OpenAPI document has a pattern that is none")?,
+            words: words.filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+            example: described["example"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// What is wrong with a text, if anything.
+    fn refuse(&self, text: &str) -> Option<String> {
+        let Parameter { name, example, .. } = self;
+        if !self.words.is_empty() && !self.words.iter().any(|word| word == text) {
+            return Some(format!("`{name}` is one of `{}`", self.words.join("`, `")));
+        }
+        let fits = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text));
+        (!fits).then(|| match example.as_str() {
+            "" => format!("`{name}` is not in its form; /docs shows it"),
+            example => format!("`{name}` is not in its form: expected one such as `{example}`"),
+        })
+    }
 }
 
 /// Operations by path, as the document has them.
@@ -36,24 +72,26 @@ impl Contract {
         let paths = document["paths"]
             .as_object()
             .context("the OpenAPI document has no `paths`")?;
-        let operation = |operation: &Value| -> Operation {
+        let operation = |operation: &Value| -> Result<Operation> {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let names = parameters.filter(|parameter| parameter["in"] == "query");
-            Operation {
+            let parameters = parameters.filter(|parameter| parameter["in"] == "query");
+            Ok(Operation {
                 id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
-                parameters: names
-                    .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
-                    .collect(),
-            }
+                parameters: parameters.map(Parameter::of).collect::<Result<_>>()?,
+            })
         };
         let paths = paths.iter().map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
-            let methods = methods
-                .map(|(method, found)| (method.to_ascii_uppercase(), operation(found)))
-                .collect();
-            (path.split('/').map(str::to_owned).collect(), methods)
+            let methods = methods.map(|(method, found)| Ok((method.to_ascii_uppercase(), operation(found)?)));
+            Ok((
+                path.split('/').map(str::to_owned).collect(),
+                methods.collect::<Result<_>>()?,
+            ))
         });
-        Ok(Contract { paths: paths.collect() })
+        let mut paths: Vec<(Vec<String>, Methods)> = paths.collect::<Result<_>>()?;
+        // A word before what may be any: `/rejected/replay` before `/rejected/{partition}`.
+        paths.sort_by_key(|(path, _)| path.iter().filter(|part| part.starts_with('{')).count());
+        Ok(Contract { paths })
     }
 
     /// The operations at a path.
@@ -100,18 +138,22 @@ impl Contract {
             return Err(poem::Error::from_response(response));
         };
         let given = request.params::<Vec<(String, String)>>()?;
-        for (position, (name, _)) in given.iter().enumerate() {
-            if !known.contains(name) {
-                let known = if known.is_empty() {
+        for (position, (name, text)) in given.iter().enumerate() {
+            let Some(parameter) = known.iter().find(|known| known.name == *name) else {
+                let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
+                let known = if names.is_empty() {
                     "none".to_owned()
                 } else {
-                    format!("`{}`", known.join("`, `"))
+                    format!("`{}`", names.join("`, `"))
                 };
                 let detail = format!("`{name}` is not a query parameter of `{path}`; known: {known}");
                 return Err(Raised(Problem::new(kind("unknown-parameter"), detail)).into());
-            }
+            };
             if given[..position].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Raised(Problem::new(kind("bad-request"), format!("`{name}` is given twice"))).into());
+            }
+            if let Some(detail) = parameter.refuse(text) {
+                return Err(Raised(Problem::new(kind("bad-request"), detail)).into());
             }
         }
         Ok(())

@@ -3,7 +3,12 @@
 use poem::{Response, endpoint::make_sync};
 use serde_json::{Map, Value, json};
 
-use super::{access, described, session};
+use super::{
+    access, described,
+    page::{CITY_ORDERS, FORMS, RIDE_ORDERS, RIDER_ORDERS},
+    session,
+    shape::{self, CSV, PARQUET, Rows},
+};
 
 /// The OpenAPI document, as `openapi/openapi.json` has it: the same bytes on every machine.
 ///
@@ -12,8 +17,14 @@ use super::{access, described, session};
 #[must_use]
 pub fn openapi_document() -> String {
     let mut document: Value = serde_json::from_str(&described().spec()).expect("poem-openapi writes JSON");
+    let rows = shape::rows_of(&document);
     for (_, operation) in operations(&mut document) {
+        let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
         tell_access(operation);
+        tell_forms(&id, operation);
+        if let Some(rows) = rows.get(&id) {
+            tell_shape(rows, operation);
+        }
     }
     document["components"]["securitySchemes"] = json!({
         "key": {
@@ -65,6 +76,60 @@ fn tell_access(operation: &mut Map<String, Value>) {
     ] {
         operation["responses"][status] = problem(words);
     }
+}
+
+/// Says what the texts of query parameters are like.
+fn tell_forms(id: &str, operation: &mut Map<String, Value>) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters
+        .into_iter()
+        .flatten()
+        .filter(|parameter| parameter["in"] == "query")
+    {
+        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        if name == "sort" {
+            parameter["schema"]["enum"] = orders_of(id).into();
+        }
+        if let Some((_, pattern, example)) = FORMS.iter().find(|(form, ..)| *form == name) {
+            parameter["schema"]["pattern"] = (*pattern).into();
+            if !example.is_empty() {
+                parameter["example"] = (*example).into();
+            }
+        }
+    }
+}
+
+/// The texts by which an operation sorts.
+fn orders_of(id: &str) -> Vec<String> {
+    let both = |name: &str| [name.to_owned(), format!("-{name}")];
+    match id {
+        "list_cities" => CITY_ORDERS.iter().flat_map(|(name, _)| both(name)).collect(),
+        "list_riders" => RIDER_ORDERS.iter().flat_map(|(name, _)| both(name)).collect(),
+        _ => RIDE_ORDERS.iter().flat_map(|(name, _)| both(name)).collect(),
+    }
+}
+
+/// Says which fields may be chosen, and the other forms in which rows are to be had.
+fn tell_shape(rows: &Rows, operation: &mut Map<String, Value>) {
+    let names: Vec<&str> = rows.columns.iter().map(|(name, _)| name.as_str()).collect();
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Some(parameters) = parameters.as_array_mut() {
+        parameters.push(json!({
+            "name": "fields", "in": "query", "required": false, "style": "form", "explode": false,
+            "description": "Only these fields, parted by commas, in this order.",
+            "schema": { "type": "array", "minItems": 1, "items": { "type": "string", "enum": names } },
+        }));
+    }
+    if !rows.is_list {
+        return;
+    }
+    let answer = &mut operation["responses"]["200"];
+    answer["content"][CSV] = json!({ "schema": { "type": "string" } });
+    answer["content"][PARQUET] = json!({ "schema": { "type": "string", "format": "binary" } });
+    answer["headers"]["Link"] = json!({
+        "description": "Of CSV and Parquet: where the next page is, as `<address>; rel=\"next\"`.",
+        "schema": { "type": "string" },
+    });
 }
 
 /// The page that shows the document and tries its operations. Everything it needs is in it.

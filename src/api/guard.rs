@@ -17,7 +17,10 @@ use poem::{
 };
 use sha2::{Digest, Sha256};
 
-use super::problem::{Problem, Raised, kind_of};
+use super::{
+    problem::{Problem, Raised, kind_of},
+    shape::{CSV, PARQUET},
+};
 use crate::clock::Clock;
 
 /// Largest request body, in bytes.
@@ -273,7 +276,7 @@ fn is_sane(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// Tags JSON answers with what they say, and answers 304 to those who have it already.
+/// Tags answers that are data with what they say, and answers 304 to those who have it already.
 pub(super) struct Etags;
 
 impl<E: Endpoint> Middleware<E> for Etags {
@@ -296,10 +299,12 @@ impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
         let is_read = request.method().is_safe();
         let known = request.header(header::IF_NONE_MATCH).map(str::to_owned);
         let mut response = self.inner.call(request).await?.into_response();
-        let is_json = response
-            .content_type()
-            .is_some_and(|media_type| media_type.starts_with("application/json"));
-        if !(is_read && is_json && response.status() == StatusCode::OK) {
+        let is_data = response.content_type().is_some_and(|media_type| {
+            ["application/json", CSV, PARQUET]
+                .iter()
+                .any(|data| media_type.starts_with(data))
+        });
+        if !(is_read && is_data && response.status() == StatusCode::OK) {
             return Ok(response);
         }
         let body = response.take_body().into_vec().await?;

@@ -13,15 +13,18 @@ mod guard;
 mod health;
 mod live;
 mod operations;
+mod page;
 mod pages;
 pub mod problem;
 mod rate;
 mod rejected;
+mod reports;
 mod riders;
 mod rides;
 pub mod schema;
 mod server;
 mod session;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -50,10 +53,12 @@ use cors::Cors;
 pub use document::openapi_document;
 use guard::{Bodies, Etags, Hosts, RequestIds};
 pub use guard::{check_bind, check_loopback_host, is_loopback};
+use pages::ErrorPages;
 pub use pages::check as check_pages;
 use problem::{Problems, Refusal};
 pub use server::serve;
 use session::Sessions;
+use shape::Shapes;
 pub use tls::Tls;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -212,6 +217,7 @@ type Operations = (
     riders::Riders,
     alerts::Alerts,
     days::Days,
+    reports::Reports,
     operations::Operations,
     rejected::RejectedLines,
 );
@@ -272,6 +278,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         days::Days {
             context: context.clone(),
         },
+        reports::Reports {
+            context: context.clone(),
+        },
         operations::Operations {
             context: context.clone(),
         },
@@ -280,9 +289,13 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         },
     ));
     let document = openapi_document();
-    let contract = Arc::new(Contract::of(
-        &serde_json::from_str(&document).context("cannot read the OpenAPI document")?,
-    )?);
+    let described = serde_json::from_str(&document).context("cannot read the OpenAPI document")?;
+    let contract = Arc::new(Contract::of(&described)?);
+    let shapes = Shapes {
+        context: context.clone(),
+        contract: Arc::clone(&contract),
+        rows: Arc::new(shape::rows_of(&described)),
+    };
     let rules = Arc::clone(&context.rules);
     let hosts = Hosts::new(
         context.public_url.as_deref(),
@@ -292,9 +305,10 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
     let sessions = Sessions::open(context.store.data_dir(), rules.is_secure)?;
     let gate = Arc::new(Gate::new(context.clone(), sessions));
     let clock = context.clock;
+    let for_pages = context.clone();
     let docs = document::swagger_ui(&document);
     let kept_to = Arc::clone(&contract);
-    let api = api.into_endpoint().before(move |request| {
+    let api = api.into_endpoint().with(shapes).before(move |request| {
         let verdict = kept_to.check(&request);
         async move { verdict.map(|()| request) }
     });
@@ -351,5 +365,6 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
             origins: Arc::clone(&rules.cors_origins),
         })
         .with(Problems)
+        .with(ErrorPages { context: for_pages })
         .with(RequestIds { clock }))
 }

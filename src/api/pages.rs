@@ -2,11 +2,13 @@
 //! fetches what its page tells of; what makes the [`Page`] of it is given nothing else, so that `deloton check` can
 //! render every page of a sample.
 
+mod errors;
 mod jobs;
 mod login;
 mod sample;
 mod unsubscribe;
 
+pub(super) use errors::ErrorPages;
 pub(super) use jobs::{jobs_page, run_again, window_page};
 pub(super) use login::{login_page, sign_in, sign_out};
 pub(super) use unsubscribe::{resume_notices, stop_notices, unsubscribe_page};
@@ -201,13 +203,16 @@ pub(super) fn problem_page(context: Data<&ApiContext>, slug: Path<String>) -> po
     let Some(kind) = problem::KINDS.into_iter().find(|kind| kind.slug == slug.0) else {
         return Ok(StatusCode::NOT_FOUND.into());
     };
-    show(&context, &about(&kind))
+    show(&context, &about(&kind, None))
 }
 
-fn about(kind: &problem::Kind) -> Page {
+/// A kind of problem, and what is wrong this time.
+fn about(kind: &problem::Kind, detail: Option<&str>) -> Page {
     Page {
         template: "web/problem.html",
-        values: json!({ "title": kind.title, "status": kind.status, "advice": kind.advice }),
+        values: json!({
+            "title": kind.title, "status": kind.status, "advice": kind.advice, "detail": detail,
+        }),
     }
 }
 
@@ -221,7 +226,7 @@ pub(super) fn nothing_published(context: &ApiContext) -> poem::Result<Response> 
 /// Where an address names what there is not.
 fn nothing_here(context: &ApiContext) -> poem::Result<Response> {
     let kind = problem::kind_of(StatusCode::NOT_FOUND);
-    let mut response = show(context, &about(&kind))?;
+    let mut response = show(context, &about(&kind, None))?;
     response.set_status(StatusCode::NOT_FOUND);
     Ok(response)
 }

@@ -20,7 +20,7 @@ pub struct Kind {
 }
 
 /// Every kind there is.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 17] = [
     Kind {
         slug: "bad-request",
         status: 400,
@@ -92,6 +92,13 @@ pub const KINDS: [Kind; 16] = [
         title: "This server does not answer to that host name",
         advice: "Open it as localhost or 127.0.0.1, or start it with --public-url and the address you use. The check \
                  keeps web pages of others from reading this server through your browser.",
+    },
+    Kind {
+        slug: "unsuitable",
+        status: 422,
+        title: "The request is well formed and cannot be meant",
+        advice: "The detail says what does not go together: a day that no calendar has, a cursor of another list, limits the \
+                 wrong way round, a job whose day is not over. /docs describes what each parameter means.",
     },
     Kind {
         slug: "too-many-requests",
@@ -210,6 +217,9 @@ pub enum Refusal {
     /// There is nothing at this address.
     #[oai(status = 404, content_type = "application/problem+json")]
     NotFound(Json<Problem>),
+    /// The request is well formed and cannot be meant.
+    #[oai(status = 422, content_type = "application/problem+json")]
+    Unsuitable(Json<Problem>),
     /// Something went wrong on the server; its log has the cause.
     #[oai(status = 500, content_type = "application/problem+json")]
     Internal(Json<Problem>),
@@ -224,10 +234,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The request says something that cannot be.
+    /// The request is not as the document has it.
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Refusal::BadRequest(Json(Problem::new(kind_of(StatusCode::BAD_REQUEST), detail)))
+    }
+
+    /// The request says something that cannot be meant.
+    #[must_use]
+    pub fn unsuitable(detail: impl Into<String>) -> Self {
+        Refusal::Unsuitable(Json(Problem::new(kind_of(StatusCode::UNPROCESSABLE_ENTITY), detail)))
     }
 
     /// What was asked for does not exist.

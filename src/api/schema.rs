@@ -1,6 +1,12 @@
 //! The objects of the API. Numbers are numbers, times are RFC 3339 in UTC, units are in names; what has no value is
 //! null.
 
+mod best;
+mod summary;
+
+pub use best::Best;
+pub use summary::{ExpandedRide, RideSummary};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use poem_openapi::{Enum, Object, types::Example};
 use uuid::Uuid;
@@ -41,6 +47,10 @@ list! {
     ReadingList of Reading;
     /// A page of rides and how long they were, longest first.
     RideDurationList of RideDuration;
+    /// A page of riders.
+    RiderList of Rider;
+    /// A rider's best figures, by their names.
+    BestList of Best;
     /// Places, best first.
     PlaceList of Place;
     /// Towns, most rides first.

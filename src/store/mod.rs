@@ -28,6 +28,7 @@ pub mod rider_limit;
 pub mod sql_file;
 pub mod status;
 pub mod stream;
+pub mod table;
 mod value;
 mod views;
 pub mod wal;

@@ -41,7 +41,8 @@ pub(super) fn pages() -> Vec<Page> {
         of_window(window(first_day, false), rule),
         outbox(&mails, rule),
         outbox(&[], rule),
-        about(&problem::KINDS[0]),
+        about(&problem::KINDS[0], None),
+        about(&problem::KINDS[1], Some("`riderid` is not known")),
         nothing(),
     ];
     let said = [Said::Asked, Said::Unsubscribed, Said::Resubscribed, Said::Unknown];

@@ -275,11 +275,11 @@ async fn only_pages_of_the_origins_in_the_settings_may_call_from_elsewhere() {
 #[tokio::test]
 async fn a_question_that_takes_too_long_is_ended_and_leaves_its_place_to_others() {
     let (_, mut context, _folder) = server();
-    let rules = Rules {
+    let patient = Arc::clone(&context.rules);
+    context.rules = Arc::new(Rules {
         query_time: Duration::from_millis(50),
-        ..Rules::clone(&context.rules)
-    };
-    context.rules = Arc::new(rules);
+        ..Rules::clone(&patient)
+    });
     let endless = |store: &Store| {
         let connection = store.connection()?;
         let sql = "select count(*) from range(100000000000) a, range(1000) b";
