@@ -8,11 +8,9 @@ use poem_openapi::{
 };
 
 use super::{
-    ApiContext, Tag,
-    days::parse_day,
-    default_limit,
+    ApiContext, Tag, default_limit,
+    page::{cut, parse_cursor, parse_day},
     problem::Refusal,
-    rides::{cut, parse_cursor},
     schema::{Alert, AlertList, RiderLimits, RiderLimitsUpdate},
 };
 use crate::{
@@ -116,7 +114,7 @@ impl Alerts {
             upper_bpm: update.0.upper_bpm,
             is_mailed: update.0.is_mailed,
         };
-        own.check().map_err(Refusal::bad_request)?;
+        own.check().map_err(Refusal::unsuitable)?;
         let rider_id = rider_id.0;
         self.context
             .read(move |store| store.set_rider_limits(rider_id, own))

@@ -8,12 +8,55 @@ use poem::{
     Request,
     http::{Method, StatusCode, header},
 };
+use regex::Regex;
 use serde_json::Value;
 
-use super::problem::{KINDS, Problem, Raised, kind_of};
+use super::problem::{Problem, Raised, kind, kind_of};
 
-/// The query parameters of each method.
-type Methods = BTreeMap<String, Vec<String>>;
+/// The operations of a path by method.
+type Methods = BTreeMap<String, Operation>;
+
+/// An operation as far as requests are held against it.
+struct Operation {
+    id: String,
+    parameters: Vec<Parameter>,
+}
+
+/// A query parameter and what its text has to be like.
+struct Parameter {
+    name: String,
+    pattern: Option<Regex>,
+    /// The texts that it may be; any where there are none.
+    words: Vec<String>,
+    example: String,
+}
+
+impl Parameter {
+    fn of(described: &Value) -> Result<Self> {
+        let schema = &described["schema"];
+        let pattern = schema["pattern"].as_str().map(Regex::new).transpose();
+        let words = schema["enum"].as_array().into_iter().flatten();
+        Ok(Parameter {
+            name: described["name"].as_str().unwrap_or_default().to_owned(),
+            pattern: pattern.context("a parameter of the OpenAPI document has a pattern that is none")?,
+            words: words.filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+            example: described["example"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// What is wrong with a text, if anything.
+    fn refuse(&self, text: &str) -> Option<String> {
+        let Parameter { name, example, .. } = self;
+        if !self.words.is_empty() && !self.words.iter().any(|word| word == text) {
+            return Some(format!("`{name}` is one of `{}`", self.words.join("`, `")));
+        }
+        let fits = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text));
+        (!fits).then(|| match example.as_str() {
+            "" => format!("`{name}` is not in its form; /docs shows it"),
+            example => format!("`{name}` is not in its form: expected one such as `{example}`"),
+        })
+    }
+}
 
 /// Operations by path, as the document has them.
 pub(super) struct Contract {
@@ -29,29 +72,30 @@ impl Contract {
         let paths = document["paths"]
             .as_object()
             .context("the OpenAPI document has no `paths`")?;
-        let operation = |operation: &Value| -> Vec<String> {
+        let operation = |operation: &Value| -> Result<Operation> {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let names = parameters.filter(|parameter| parameter["in"] == "query");
-            names
-                .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
-                .collect()
+            let parameters = parameters.filter(|parameter| parameter["in"] == "query");
+            Ok(Operation {
+                id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
+                parameters: parameters.map(Parameter::of).collect::<Result<_>>()?,
+            })
         };
         let paths = paths.iter().map(|(path, methods)| {
             let methods = methods.as_object().into_iter().flatten();
-            let methods = methods
-                .map(|(method, found)| (method.to_ascii_uppercase(), operation(found)))
-                .collect();
-            (path.split('/').map(str::to_owned).collect(), methods)
+            let methods = methods.map(|(method, found)| Ok((method.to_ascii_uppercase(), operation(found)?)));
+            Ok((
+                path.split('/').map(str::to_owned).collect(),
+                methods.collect::<Result<_>>()?,
+            ))
         });
-        Ok(Contract { paths: paths.collect() })
+        let mut paths: Vec<(Vec<String>, Methods)> = paths.collect::<Result<_>>()?;
+        // A word before what may be any: `/rejected/replay` before `/rejected/{partition}`.
+        paths.sort_by_key(|(path, _)| path.iter().filter(|part| part.starts_with('{')).count());
+        Ok(Contract { paths })
     }
 
-    /// Whether the request keeps to the document.
-    ///
-    /// # Errors
-    /// 404, 405 or 400, as a problem.
-    pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
-        let path = request.uri().path();
+    /// The operations at a path.
+    fn at(&self, path: &str) -> Option<&Methods> {
         let segments: Vec<&str> = path.split('/').collect();
         let fits = |template: &[String]| {
             template.len() == segments.len()
@@ -60,19 +104,30 @@ impl Contract {
                     .zip(&segments)
                     .all(|(known, found)| known.starts_with('{') || known == found)
         };
-        let Some((_, methods)) = self.paths.iter().find(|(template, _)| fits(template)) else {
+        let found = self.paths.iter().find(|(template, _)| fits(template));
+        found.map(|(_, methods)| methods)
+    }
+
+    /// The operation that a request asks for, where there is one.
+    pub(super) fn operation_id(&self, request: &Request) -> Option<&str> {
+        let operation = self.at(request.uri().path())?.get(method_of(request))?;
+        Some(&operation.id)
+    }
+
+    /// Whether the request keeps to the document.
+    ///
+    /// # Errors
+    /// 404, 405 or 400, as a problem.
+    pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
+        let path = request.uri().path();
+        let Some(methods) = self.at(path) else {
             return Err(Raised(Problem::new(
                 kind_of(StatusCode::NOT_FOUND),
                 format!("there is nothing at `{path}`; /docs lists every path"),
             ))
             .into());
         };
-        let method = if request.method() == Method::HEAD {
-            "GET"
-        } else {
-            request.method().as_str()
-        };
-        let Some(known) = methods.get(method) else {
+        let Some(Operation { parameters: known, .. }) = methods.get(method_of(request)) else {
             let allow = methods.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let detail = format!("`{path}` takes {allow}, not {}", request.method());
@@ -82,22 +137,34 @@ impl Contract {
             }
             return Err(poem::Error::from_response(response));
         };
-        let kind = |slug: &str| KINDS.into_iter().find(|kind| kind.slug == slug).unwrap_or(KINDS[0]);
         let given = request.params::<Vec<(String, String)>>()?;
-        for (position, (name, _)) in given.iter().enumerate() {
-            if !known.contains(name) {
-                let known = if known.is_empty() {
+        for (position, (name, text)) in given.iter().enumerate() {
+            let Some(parameter) = known.iter().find(|known| known.name == *name) else {
+                let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
+                let known = if names.is_empty() {
                     "none".to_owned()
                 } else {
-                    format!("`{}`", known.join("`, `"))
+                    format!("`{}`", names.join("`, `"))
                 };
                 let detail = format!("`{name}` is not a query parameter of `{path}`; known: {known}");
                 return Err(Raised(Problem::new(kind("unknown-parameter"), detail)).into());
-            }
+            };
             if given[..position].iter().any(|(earlier, _)| earlier == name) {
                 return Err(Raised(Problem::new(kind("bad-request"), format!("`{name}` is given twice"))).into());
             }
+            if let Some(detail) = parameter.refuse(text) {
+                return Err(Raised(Problem::new(kind("bad-request"), detail)).into());
+            }
         }
         Ok(())
+    }
+}
+
+/// The method under which the document has what a request asks for.
+fn method_of(request: &Request) -> &str {
+    if request.method() == Method::HEAD {
+        "GET"
+    } else {
+        request.method().as_str()
     }
 }

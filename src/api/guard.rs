@@ -1,36 +1,60 @@
 //! What every request passes before anything looks at it: its name, its size, and whether it was meant for us.
 
 use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use anyhow::{Result, bail};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
+    error::ReadBodyError,
     http::{HeaderValue, StatusCode, Uri, header},
 };
 use sha2::{Digest, Sha256};
 
-use super::problem::{Problem, Raised, kind_of};
+use super::{
+    problem::{Problem, Raised, kind_of},
+    shape::{CSV, PARQUET},
+};
 use crate::clock::Clock;
 
 /// Largest request body, in bytes.
-const BODY_BYTES_MAX: u64 = 1 << 20;
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
+
+/// Whether `address` is reached from this machine alone.
+#[must_use]
+pub fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
 
 /// Whether the server may listen on `address`: without keys everyone who reaches it is an administrator.
 ///
 /// # Errors
 /// Says why not and what to do.
-pub fn check_bind(address: SocketAddr) -> Result<()> {
-    if !address.ip().to_canonical().is_loopback() {
+pub fn check_bind(address: SocketAddr, has_keys: bool) -> Result<()> {
+    if !has_keys && !is_loopback(address) {
         bail!(
             "refusing to listen on {address}: there are no API keys, so everyone who can reach that address could read \
-             riders' personal data; listen on 127.0.0.1:{} and put a proxy that authenticates in front",
+             riders' personal data; make one with `deloton key new --role admin`, or listen on 127.0.0.1:{} and put a \
+             proxy that authenticates in front",
             address.port()
         );
     }
     Ok(())
+}
+
+/// Whether a page is wanted rather than data: browsers name HTML, programs do not.
+pub(super) fn wants_page(request: &Request) -> bool {
+    request
+        .header(header::ACCEPT)
+        .is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 /// Refuses a request that does not name this machine, as one does that another site's page sends under a name of its own.
@@ -38,19 +62,23 @@ pub fn check_bind(address: SocketAddr) -> Result<()> {
 /// # Errors
 /// It names another.
 pub fn check_loopback_host(request: &Request) -> poem::Result<()> {
-    Hosts::new(None).check(request)
+    Hosts::new(None, true, Arc::default()).check(request)
 }
 
 /// The host names this server answers to.
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
     public: Option<String>,
+    is_local: bool,
+    /// Origins of other sites' pages that may call.
+    guests: Arc<[String]>,
 }
 
 impl Hosts {
-    /// The loopback names, and the host of the public address.
+    /// The loopback names, and the host of the public address; where other machines reach this one, any address in
+    /// figures, too: no name can be made to lead there behind a browser's back.
     #[must_use]
-    pub(super) fn new(public_url: Option<&str>) -> Self {
+    pub(super) fn new(public_url: Option<&str>, is_local: bool, guests: Arc<[String]>) -> Self {
         let host = |url: &str| {
             url.parse::<Uri>()
                 .ok()
@@ -58,6 +86,8 @@ impl Hosts {
         };
         Hosts {
             public: public_url.and_then(host),
+            is_local,
+            guests,
         }
     }
 
@@ -100,7 +130,8 @@ impl Hosts {
             .parse::<Uri>()
             .ok()
             .and_then(|uri| uri.host().map(str::to_ascii_lowercase));
-        if host.is_some_and(|host| self.is_ours(&host)) {
+        let is_guest = self.guests.iter().any(|guest| guest == origin);
+        if is_guest || host.is_some_and(|host| self.is_ours(&host)) {
             return Ok(());
         }
         let kind = kind_of(StatusCode::FORBIDDEN);
@@ -112,7 +143,14 @@ impl Hosts {
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        ["localhost", "127.0.0.1", "[::1]"].contains(&host) || self.public.as_deref() == Some(host)
+        let in_figures = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>()
+            .is_ok();
+        ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+            || self.public.as_deref() == Some(host)
+            || in_figures && !self.is_local
     }
 }
 
@@ -123,17 +161,50 @@ fn without_port(authority: &str) -> &str {
     }
 }
 
-/// Refuses a body that is too large before any of it is read.
-pub(super) fn check_size(request: &Request) -> poem::Result<()> {
-    let length = request
-        .header(header::CONTENT_LENGTH)
-        .and_then(|text| text.parse::<u64>().ok())
-        .unwrap_or(0);
-    if length > BODY_BYTES_MAX {
-        let detail = format!("the body has {length} bytes; at most {BODY_BYTES_MAX} are taken");
-        return Err(Raised(Problem::new(kind_of(StatusCode::PAYLOAD_TOO_LARGE), detail)).into());
+/// Reads a request's body before anybody works on it, so that whoever sends it slowly, or without end, holds nothing else.
+pub(super) struct Bodies;
+
+impl<E: Endpoint> Middleware<E> for Bodies {
+    type Output = BodiesEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        BodiesEndpoint { inner }
     }
-    Ok(())
+}
+
+/// See [`Bodies`].
+pub(super) struct BodiesEndpoint<E> {
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for BodiesEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let refuse = |status, detail: String| Err(Raised(Problem::new(kind_of(status), detail)).into());
+        let said = request.header(header::CONTENT_LENGTH);
+        let too_large = || {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            refuse(
+                status,
+                format!("the body is too large; at most {BODY_BYTES_MAX} bytes are taken"),
+            )
+        };
+        if said.is_some_and(|length| length.parse().is_ok_and(|length: usize| length > BODY_BYTES_MAX)) {
+            return too_large();
+        }
+        let reading = request.take_body().into_bytes_limit(BODY_BYTES_MAX);
+        match tokio::time::timeout(BODY_WITHIN, reading).await {
+            Ok(Ok(body)) => request.set_body(body),
+            Ok(Err(ReadBodyError::PayloadTooLarge)) => return too_large(),
+            Ok(Err(error)) => return refuse(StatusCode::BAD_REQUEST, format!("the body broke off: {error}")),
+            Err(_) => {
+                let detail = format!("the body did not arrive within {} s", BODY_WITHIN.as_secs());
+                return refuse(StatusCode::REQUEST_TIMEOUT, detail);
+            }
+        }
+        Ok(self.inner.call(request).await?.into_response())
+    }
 }
 
 /// Gives every request an id, the caller's own where it is sane, and says it in the answer and in the log.
@@ -205,7 +276,7 @@ fn is_sane(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// Tags JSON answers with what they say, and answers 304 to those who have it already.
+/// Tags answers that are data with what they say, and answers 304 to those who have it already.
 pub(super) struct Etags;
 
 impl<E: Endpoint> Middleware<E> for Etags {
@@ -228,10 +299,12 @@ impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
         let is_read = request.method().is_safe();
         let known = request.header(header::IF_NONE_MATCH).map(str::to_owned);
         let mut response = self.inner.call(request).await?.into_response();
-        let is_json = response
-            .content_type()
-            .is_some_and(|media_type| media_type.starts_with("application/json"));
-        if !(is_read && is_json && response.status() == StatusCode::OK) {
+        let is_data = response.content_type().is_some_and(|media_type| {
+            ["application/json", CSV, PARQUET]
+                .iter()
+                .any(|data| media_type.starts_with(data))
+        });
+        if !(is_read && is_data && response.status() == StatusCode::OK) {
             return Ok(response);
         }
         let body = response.take_body().into_vec().await?;
@@ -274,13 +347,14 @@ mod tests {
 
     #[test]
     fn without_keys_only_loopback_is_listened_on() {
-        assert!(check_bind("127.0.0.1:8080".parse().unwrap()).is_ok());
-        assert!(check_bind("[::1]:8080".parse().unwrap()).is_ok());
-        let refusal = check_bind("0.0.0.0:8080".parse().unwrap()).unwrap_err().to_string();
-        assert!(
-            refusal.contains("no API keys") && refusal.contains("127.0.0.1:8080"),
-            "{refusal}"
-        );
+        let everywhere = "0.0.0.0:8080".parse().unwrap();
+        assert!(check_bind("127.0.0.1:8080".parse().unwrap(), false).is_ok());
+        assert!(check_bind("[::1]:8080".parse().unwrap(), false).is_ok());
+        assert!(check_bind(everywhere, true).is_ok());
+        let refusal = check_bind(everywhere, false).unwrap_err().to_string();
+        for words in ["no API keys", "deloton key new --role admin", "127.0.0.1:8080"] {
+            assert!(refusal.contains(words), "{refusal}");
+        }
     }
 
     #[test]

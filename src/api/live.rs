@@ -1,5 +1,6 @@
 //! The bikes being ridden: all of them, or one with its ride so far. [`super::wall`] pushes the same to browsers.
 
+use poem::web::Data;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -7,10 +8,12 @@ use poem_openapi::{
 };
 
 use super::{
-    ApiContext, Tag, default_limit,
+    ApiContext, Tag,
+    access::Caller,
+    default_limit,
     naming::Naming,
+    page::{cut, from_hex, hex},
     problem::Refusal,
-    rides::cut,
     riding::{Riding, RidingList, RidingTrace},
 };
 use crate::{
@@ -36,13 +39,15 @@ impl Live {
     #[oai(path = "/live", method = "get", operation_id = "list_riding")]
     async fn live(
         &self,
+        caller: Data<&Caller>,
         /// Most items in the answer.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<u32>,
         /// `next` of the page before.
         cursor: Query<Option<String>>,
-    ) -> Json<RidingList> {
-        Json(riding(&self.context, limit.0, cursor.0.as_deref()))
+    ) -> Result<Json<RidingList>, Refusal> {
+        let after = cursor.0.as_deref().map(from_hex).transpose()?;
+        Ok(Json(riding(&self.context, &caller, limit.0, after.as_deref())))
     }
 
     /// Get one bike being ridden
@@ -51,6 +56,7 @@ impl Live {
     #[oai(path = "/live/:bike_serial", method = "get", operation_id = "get_riding")]
     async fn live_bike(
         &self,
+        caller: Data<&Caller>,
         /// The bike.
         bike_serial: Path<String>,
     ) -> Result<Json<RidingTrace>, Refusal> {
@@ -66,7 +72,7 @@ impl Live {
         // What was not written yet.
         let last = readings.last().map_or(0, |reading| reading.second);
         readings.extend(newest.iter().filter(|now| now.second > last).map(reading_of));
-        let riding = Riding::at(&bike, context.clock.now(), Naming::of(context));
+        let riding = Riding::at(&bike, context.clock.now(), &Naming::of(context, &caller));
         Ok(Json(RidingTrace::of(riding, bests, &readings)))
     }
 }
@@ -82,14 +88,16 @@ fn reading_of(now: &LiveSecond) -> LiveReading {
 }
 
 /// A page of the bikes being ridden, after the bike `after`.
-pub(super) fn riding(context: &ApiContext, limit: u32, after: Option<&str>) -> RidingList {
-    let (now, naming) = (context.clock.now(), Naming::of(context));
+pub(super) fn riding(context: &ApiContext, caller: &Caller, limit: u32, after: Option<&str>) -> RidingList {
+    let (now, naming) = (context.clock.now(), Naming::of(context, caller));
     let bikes = context.live.snapshot();
     let later = bikes
         .iter()
         .filter(|bike| after.is_none_or(|after| bike.ride.bike_serial.as_str() > after));
-    let page = later.take(limit as usize + 1).map(|bike| Riding::at(bike, now, naming));
+    let page = later
+        .take(limit as usize + 1)
+        .map(|bike| Riding::at(bike, now, &naming));
     let mut items: Vec<_> = page.collect();
-    let next = cut(&mut items, limit).map(|last| last.bike_serial.clone());
+    let next = cut(&mut items, limit).map(|last| hex(&last.bike_serial));
     RidingList { items, next }
 }

@@ -1,29 +1,39 @@
 //! What people reach over HTTP: the documented API, the live dashboard, the report site, health and metrics. Reads the
 //! store; never renders a report or publishes one.
 
+mod access;
 mod alerts;
 mod aliases;
 mod assets;
 mod contract;
+mod cors;
 mod days;
+mod document;
 mod guard;
 mod health;
 mod live;
 mod naming;
 mod operations;
+mod page;
 mod pages;
 pub mod problem;
+mod rate;
 mod recent;
 mod rejected;
+mod reports;
 mod riders;
 mod rides;
 mod riding;
 pub mod schema;
+mod server;
+mod session;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wall;
 
-use std::{collections::HashMap, marker::PhantomData, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, marker::PhantomData, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -41,15 +51,31 @@ use poem_openapi::{
     registry::{MetaApi, Registry},
 };
 
+use access::{Access, Gate};
 use contract::Contract;
-use guard::{Etags, Hosts, RequestIds};
-pub use guard::{check_bind, check_loopback_host};
+use cors::Cors;
+pub use document::openapi_document;
+use guard::{Bodies, Etags, Hosts, RequestIds};
+pub use guard::{check_bind, check_loopback_host, is_loopback};
+use pages::ErrorPages;
 pub use pages::check as check_pages;
 use problem::{Problems, Refusal};
+pub use server::serve;
+use session::Sessions;
+use shape::Shapes;
+pub use tls::Tls;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     clock::Clock,
-    domain::{batch::Replayed, day::DayRule, heart_rate::AlertRule, live::LiveBoard, run::JobsHandle},
+    domain::{
+        batch::Replayed,
+        cancel::{Cancel, Why},
+        day::DayRule,
+        heart_rate::AlertRule,
+        live::LiveBoard,
+        run::JobsHandle,
+    },
     store::{self, Store},
     template::Templates,
 };
@@ -83,27 +109,90 @@ pub struct ApiContext {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is not ready, in words a person can act on; empty when all is well.
     pub troubles: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// From where and how much may be asked.
+    pub rules: Arc<Rules>,
+    /// Room for questions to the store, which consumers need as well.
+    pub questions: Arc<Semaphore>,
 }
+
+/// From where and how much may be asked.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Only this machine reaches the server: then nobody needs a key as long as there is none.
+    pub listens_on_loopback: bool,
+    /// Browsers reach it by TLS, its own or a proxy's.
+    pub is_secure: bool,
+    /// Origins of other sites' pages that may call from their visitors' browsers.
+    pub cors_origins: Arc<[String]>,
+    /// What one key may ask.
+    pub requests_per_minute: u32,
+    /// How long a question to the store may take.
+    pub query_time: Duration,
+}
+
+/// Questions to the store at once. Each has DuckDB's threads by turns with the others and with ingestion.
+pub const QUESTIONS: usize = 4;
+
+/// How long a question waits for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads the rejected lines of one topic or file, or all, once more.
 pub type Replay = dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync;
 
 impl ApiContext {
-    /// Runs a call of the store off the threads that serve requests.
+    /// Runs a call of the store off the threads that serve requests: some at a time, each for as long as it may take. One
+    /// whose caller goes away is ended.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> store::Result<T> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let store = self.store.clone();
-        let answer = tokio::task::spawn_blocking(move || read(&store)).await;
-        answer
-            .context("a call of the store did not come to its end")
-            .and_then(|answer| answer.map_err(anyhow::Error::from))
-            .map_err(|error| Refusal::internal(&error))
+        let Ok(Ok(turn)) = timeout(TURN_WITHIN, Arc::clone(&self.questions).acquire_owned()).await else {
+            return Err(Refusal::too_busy());
+        };
+        let cancel = Cancel::default();
+        let store = self.store.cancelled_by(&cancel);
+        let mut answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            read(&store)
+        });
+        let _asked = Asked {
+            cancel,
+            answer: answer.abort_handle(),
+        };
+        match timeout(self.rules.query_time, &mut answer).await {
+            Err(_) => Err(Refusal::too_long(self.rules.query_time)),
+            Ok(answer) => answer
+                .context("a call of the store did not come to its end")
+                .and_then(|answer| answer.map_err(anyhow::Error::from))
+                .map_err(|error| Refusal::internal(&error)),
+        }
     }
 
     fn today(&self) -> NaiveDate {
         self.day_rule.day_of(self.clock.now())
+    }
+}
+
+/// A question that is ended when nobody waits for its answer any more.
+struct Asked {
+    cancel: Cancel,
+    answer: tokio::task::AbortHandle,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.answer.is_finished() {
+            return;
+        }
+        self.cancel.raise(Why::TimedOut);
+        let (cancel, answer) = (self.cancel.clone(), self.answer.clone());
+        tokio::spawn(async move {
+            // A statement may have begun just after the flag was raised.
+            while !answer.is_finished() {
+                cancel.interrupt();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
     }
 }
 
@@ -134,6 +223,7 @@ type Operations = (
     days::Days,
     live::Live,
     recent::Recents,
+    reports::Reports,
     operations::Operations,
     rejected::RejectedLines,
 );
@@ -151,6 +241,11 @@ impl<T: OpenApi> OpenApi for Described<T> {
     }
 
     fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
+/// The service without what it needs, for the document alone.
+fn described() -> OpenApiService<Described<Operations>, ()> {
+    service(Described(PhantomData))
 }
 
 fn service<T: OpenApi>(api: T) -> OpenApiService<T, ()> {
@@ -171,18 +266,10 @@ such seconds count as dropouts and in no statistic.
 **Older paths** (`/ride/{id}`, `/rider/{id}`, `/daily`, `/leaderboard`, `/city/{city}`, `/user/{id}`, …) answer as \
 these do, with or without a slash at the end.";
 
-/// The OpenAPI document, as `openapi/openapi.json` has it: the same bytes on every machine.
-#[must_use]
-pub fn openapi_document() -> String {
-    let mut text = service(Described::<Operations>(PhantomData)).spec();
-    text.push('\n');
-    text
-}
-
 /// The whole HTTP side.
 ///
 /// # Errors
-/// When the OpenAPI document cannot be read back, which a test rules out.
+/// When the data folder's secret for signed-in browsers can neither be read nor written.
 pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 'static> {
     let api = service((
         rides::Rides {
@@ -203,6 +290,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         recent::Recents {
             context: context.clone(),
         },
+        reports::Reports {
+            context: context.clone(),
+        },
         operations::Operations {
             context: context.clone(),
         },
@@ -211,12 +301,27 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         },
     ));
     let document = openapi_document();
-    let contract = Contract::of(&serde_json::from_str(&document).context("cannot read the OpenAPI document")?)?;
-    let hosts = Hosts::new(context.public_url.as_deref());
+    let described = serde_json::from_str(&document).context("cannot read the OpenAPI document")?;
+    let contract = Arc::new(Contract::of(&described)?);
+    let shapes = Shapes {
+        context: context.clone(),
+        contract: Arc::clone(&contract),
+        rows: Arc::new(shape::rows_of(&described)),
+    };
+    let rules = Arc::clone(&context.rules);
+    let hosts = Hosts::new(
+        context.public_url.as_deref(),
+        rules.listens_on_loopback,
+        Arc::clone(&rules.cors_origins),
+    );
+    let sessions = Sessions::open(context.store.data_dir(), rules.is_secure)?;
+    let gate = Arc::new(Gate::new(context.clone(), sessions));
     let clock = context.clock;
-    let docs = api.swagger_ui();
-    let api = api.into_endpoint().before(move |request| {
-        let verdict = contract.check(&request);
+    let for_pages = context.clone();
+    let docs = document::swagger_ui(&document);
+    let kept_to = Arc::clone(&contract);
+    let api = api.into_endpoint().with(shapes).before(move |request| {
+        let verdict = kept_to.check(&request);
         async move { verdict.map(|()| request) }
     });
 
@@ -230,7 +335,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
                     .body(document.clone())
             })),
         )
-        .nest("/docs", docs)
+        .nest("/docs", get(docs))
+        .at("/login", get(pages::login_page).post(pages::sign_in))
+        .at("/logout", post(pages::sign_out))
         .at("/", get(pages::landing_page))
         .at("/live", get(pages::live_page))
         .at("/recent", get(pages::recent_page))
@@ -262,18 +369,23 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .at("/live/events", get(wall::events).data(feed))
         .nest_no_strip("/", pages)
         .data(context)
+        .data(Arc::clone(&gate))
+        .with(Access { gate, contract })
+        .before(|request| async {
+            Ok(match pages::is_of_a_ride(&request) {
+                true => request,
+                false => aliases::rewrite(request),
+            })
+        })
+        .with(Bodies)
         .before(move |request| {
-            let verdict = hosts
-                .check(&request)
-                .and_then(|()| hosts.check_origin(&request))
-                .and_then(|()| guard::check_size(&request));
-            async move {
-                verdict.map(|()| match pages::is_of_a_ride(&request) {
-                    true => request,
-                    false => aliases::rewrite(request),
-                })
-            }
+            let verdict = hosts.check(&request).and_then(|()| hosts.check_origin(&request));
+            async move { verdict.map(|()| request) }
+        })
+        .with(Cors {
+            origins: Arc::clone(&rules.cors_origins),
         })
         .with(Problems)
+        .with(ErrorPages { context: for_pages })
         .with(RequestIds { clock }))
 }

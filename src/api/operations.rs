@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{
     ApiContext, Tag, default_limit,
+    page::{cut, parse_cursor},
     problem::Refusal,
-    rides::{cut, parse_cursor},
     schema::{AskedJobRun, Job, JobList, JobRun, JobRunDetail, JobRunList, Status},
 };
 use crate::{
@@ -126,7 +126,7 @@ impl Operations {
         with_mail: Query<bool>,
     ) -> Result<Started, Refusal> {
         let window = window.0.map(|text| text.parse::<Window>()).transpose();
-        let window = window.map_err(|error| Refusal::bad_request(format!("`window`: {error}")))?;
+        let window = window.map_err(|error| Refusal::unsuitable(format!("`window`: {error}")))?;
         let (jobs, name, with_mail) = (Arc::clone(&self.context.jobs), name.0, with_mail.0);
         // Which days have rows is asked of the store.
         let started = tokio::task::spawn_blocking(move || jobs.start(&name, window, with_mail)).await;
@@ -137,7 +137,7 @@ impl Operations {
                 Ok(Started::Accepted(Json(run.clone()), run.href))
             }
             Err(NotStarted::NoSuchJob(why)) => Err(Refusal::not_found(why)),
-            Err(NotStarted::Unsuited(why)) => Err(Refusal::bad_request(why)),
+            Err(NotStarted::Unsuited(why)) => Err(Refusal::unsuitable(why)),
         }
     }
 

@@ -2,13 +2,17 @@
 //! fetches what its page tells of; what makes the [`Page`] of it is given nothing else, so that `deloton check` can
 //! render every page of a sample.
 
+mod errors;
 mod jobs;
+mod login;
 mod recent;
 mod ride;
 mod sample;
 mod unsubscribe;
 
+pub(super) use errors::ErrorPages;
 pub(super) use jobs::{jobs_page, run_again, window_page};
+pub(super) use login::{login_page, sign_in, sign_out};
 pub(super) use recent::recent_page;
 pub(super) use ride::{is_of_a_ride, ride_page, ride_seconds_csv, ride_seconds_json};
 pub(super) use unsubscribe::{resume_notices, stop_notices, unsubscribe_page};
@@ -25,7 +29,7 @@ use poem_openapi::types::ToJSON;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ApiContext, live, operations, problem, riding::RidingList, schema::Status};
+use super::{ApiContext, access::Caller, live, operations, problem, riding::RidingList, schema::Status};
 use crate::{
     domain::{day::DayRule, rider::Gender},
     store::query::ledger,
@@ -84,11 +88,9 @@ fn landing(status: &Status, troubles: &[String], has_reports: bool, rule: DayRul
 
 /// The wall of bikes being ridden.
 #[handler]
-pub(super) fn live_page(context: Data<&ApiContext>) -> poem::Result<Response> {
-    show(
-        &context,
-        &wall(&live::riding(&context, BIKES, None), context.live.riding()),
-    )
+pub(super) fn live_page(context: Data<&ApiContext>, caller: Data<&Caller>) -> poem::Result<Response> {
+    let riding = live::riding(&context, &caller, BIKES, None);
+    show(&context, &wall(&riding, context.live.riding()))
 }
 
 fn wall(riding: &RidingList, count: usize) -> Page {
@@ -205,13 +207,16 @@ pub(super) fn problem_page(context: Data<&ApiContext>, slug: Path<String>) -> po
     let Some(kind) = problem::KINDS.into_iter().find(|kind| kind.slug == slug.0) else {
         return Ok(StatusCode::NOT_FOUND.into());
     };
-    show(&context, &about(&kind))
+    show(&context, &about(&kind, None))
 }
 
-fn about(kind: &problem::Kind) -> Page {
+/// A kind of problem, and what is wrong this time.
+fn about(kind: &problem::Kind, detail: Option<&str>) -> Page {
     Page {
         template: "web/problem.html",
-        values: json!({ "title": kind.title, "status": kind.status, "advice": kind.advice }),
+        values: json!({
+            "title": kind.title, "status": kind.status, "advice": kind.advice, "detail": detail,
+        }),
     }
 }
 
@@ -225,7 +230,7 @@ pub(super) fn nothing_published(context: &ApiContext) -> poem::Result<Response> 
 /// Where an address names what there is not.
 fn nothing_here(context: &ApiContext) -> poem::Result<Response> {
     let kind = problem::kind_of(StatusCode::NOT_FOUND);
-    let mut response = show(context, &about(&kind))?;
+    let mut response = show(context, &about(&kind, None))?;
     response.set_status(StatusCode::NOT_FOUND);
     Ok(response)
 }

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problems, whoever raised them: a handler, a parameter, the router, or a panic.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, error::ResponseError, http::StatusCode};
@@ -20,7 +20,7 @@ pub struct Kind {
 }
 
 /// Every kind there is.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 17] = [
     Kind {
         slug: "bad-request",
         status: 400,
@@ -33,6 +33,20 @@ pub const KINDS: [Kind; 10] = [
         title: "A query parameter is not known here",
         advice: "The detail names the parameter and lists those that are known. Nothing is ignored silently, so that a \
                  misspelt filter cannot answer with everything.",
+    },
+    Kind {
+        slug: "unauthorized",
+        status: 401,
+        title: "A key is needed",
+        advice: "Send `Authorization: Bearer KEY` with a key that `deloton key new` printed; in a browser, sign in at \
+                 /login. Keys end when they expire or are revoked: `deloton key list` shows how each stands.",
+    },
+    Kind {
+        slug: "role-too-low",
+        status: 403,
+        title: "The key may not do this",
+        advice: "The detail names the role that is needed. /docs says of each operation which that is; \
+                 `deloton key new --role ROLE` makes a key that has it.",
     },
     Kind {
         slug: "forbidden",
@@ -55,6 +69,12 @@ pub const KINDS: [Kind; 10] = [
         advice: "The `Allow` header of the answer lists the methods that are taken.",
     },
     Kind {
+        slug: "request-timeout",
+        status: 408,
+        title: "The request took too long to arrive",
+        advice: "Send headers and body at once. Nothing was changed; trying again is safe.",
+    },
+    Kind {
         slug: "payload-too-large",
         status: 413,
         title: "The request body is too large",
@@ -74,10 +94,37 @@ pub const KINDS: [Kind; 10] = [
                  keeps web pages of others from reading this server through your browser.",
     },
     Kind {
+        slug: "unsuitable",
+        status: 422,
+        title: "The request is well formed and cannot be meant",
+        advice: "The detail says what does not go together: a day that no calendar has, a cursor of another list, limits the \
+                 wrong way round, a job whose day is not over. /docs describes what each parameter means.",
+    },
+    Kind {
+        slug: "too-many-requests",
+        status: 429,
+        title: "Too many requests",
+        advice: "Wait as many seconds as the `Retry-After` header says. `RateLimit` says in every answer how many requests the \
+                 key has left in its minute; ask for more rows at once (`limit`) rather than more often.",
+    },
+    Kind {
         slug: "internal-error",
         status: 500,
         title: "Something went wrong on the server",
         advice: "The server's log has the cause beside the request id of the `X-Request-Id` header. Trying again is safe.",
+    },
+    Kind {
+        slug: "query-too-long",
+        status: 503,
+        title: "The answer took too long to find and was given up",
+        advice: "Ask for less: fewer days, one rider, a smaller `limit`. The files in `data/lake` are for questions about all \
+                 of history. Nothing was changed.",
+    },
+    Kind {
+        slug: "too-busy",
+        status: 503,
+        title: "Too many questions at once",
+        advice: "Wait as many seconds as the `Retry-After` header says and ask again, fewer at a time.",
     },
     Kind {
         slug: "unavailable",
@@ -87,12 +134,25 @@ pub const KINDS: [Kind; 10] = [
     },
 ];
 
+/// Kinds that say more than their status does: what only has a status is none of these.
+const FINER: [&str; 4] = ["unknown-parameter", "role-too-low", "query-too-long", "too-busy"];
+
+/// The kind with that slug.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn kind(slug: &str) -> Kind {
+    let found = KINDS.into_iter().find(|kind| kind.slug == slug);
+    found.unwrap_or_else(|| panic!("there is no kind of problem `{slug}`"))
+}
+
 /// The kind that stands for an HTTP status.
 #[must_use]
 pub fn kind_of(status: StatusCode) -> Kind {
     let same = KINDS
         .into_iter()
-        .find(|kind| kind.status == status.as_u16() && kind.slug != "unknown-parameter");
+        .find(|kind| kind.status == status.as_u16() && !FINER.contains(&kind.slug));
     let family = if status.is_server_error() { 500 } else { 400 };
     same.or_else(|| KINDS.into_iter().find(|kind| kind.status == family))
         .unwrap_or(KINDS[0])
@@ -157,22 +217,53 @@ pub enum Refusal {
     /// There is nothing at this address.
     #[oai(status = 404, content_type = "application/problem+json")]
     NotFound(Json<Problem>),
+    /// The request is well formed and cannot be meant.
+    #[oai(status = 422, content_type = "application/problem+json")]
+    Unsuitable(Json<Problem>),
     /// Something went wrong on the server; its log has the cause.
     #[oai(status = 500, content_type = "application/problem+json")]
     Internal(Json<Problem>),
+    /// It took too long, or too much is asked at once.
+    #[oai(status = 503, content_type = "application/problem+json")]
+    Unavailable(
+        Json<Problem>,
+        /// Seconds to wait before asking again.
+        #[oai(header = "Retry-After")]
+        u32,
+    ),
 }
 
 impl Refusal {
-    /// The request says something that cannot be.
+    /// The request is not as the document has it.
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Refusal::BadRequest(Json(Problem::new(kind_of(StatusCode::BAD_REQUEST), detail)))
+    }
+
+    /// The request says something that cannot be meant.
+    #[must_use]
+    pub fn unsuitable(detail: impl Into<String>) -> Self {
+        Refusal::Unsuitable(Json(Problem::new(kind_of(StatusCode::UNPROCESSABLE_ENTITY), detail)))
     }
 
     /// What was asked for does not exist.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Refusal::NotFound(Json(Problem::new(kind_of(StatusCode::NOT_FOUND), detail)))
+    }
+
+    /// The answer took longer than it may.
+    #[must_use]
+    pub fn too_long(limit: Duration) -> Self {
+        let detail = format!("the answer was not found within {} s", limit.as_secs());
+        Refusal::Unavailable(Json(Problem::new(self::kind("query-too-long"), detail)), 10)
+    }
+
+    /// So many are asking already that this has to wait.
+    #[must_use]
+    pub fn too_busy() -> Self {
+        let detail = "as many questions as may are being answered, and others wait";
+        Refusal::Unavailable(Json(Problem::new(self::kind("too-busy"), detail)), 2)
     }
 
     /// The server failed. The cause goes to its log, never to the caller.
@@ -209,17 +300,24 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let path = request.uri().path().to_owned();
         match AssertUnwindSafe(self.inner.call(request)).catch_unwind().await {
-            Ok(Ok(response)) => Ok(as_problem(response.into_response(), None, &path)),
-            Ok(Err(error)) => {
-                let detail = (!error.is_from_response()).then(|| error.to_string());
-                Ok(as_problem(error.into_response(), detail, &path))
-            }
+            Ok(answer) => Ok(answered(answer, &path)),
             Err(panic) => {
                 tracing::error!("a request handler panicked: {}", panic_text(panic.as_ref()));
                 let kind = kind_of(StatusCode::INTERNAL_SERVER_ERROR);
                 let problem = Problem::new(kind, "the request could not be answered; the server's log says why");
                 Ok(problem.response(StatusCode::INTERNAL_SERVER_ERROR))
             }
+        }
+    }
+}
+
+/// The answer of an endpoint at `path`, a problem where it is an error.
+pub(super) fn answered(answer: poem::Result<impl IntoResponse>, path: &str) -> Response {
+    match answer {
+        Ok(response) => as_problem(response.into_response(), None, path),
+        Err(error) => {
+            let detail = (!error.is_from_response()).then(|| error.to_string());
+            as_problem(error.into_response(), detail, path)
         }
     }
 }

@@ -8,8 +8,8 @@ use poem_openapi::{
 
 use super::{
     ApiContext, Tag, default_limit,
+    page::{cut, parse_cursor},
     problem::Refusal,
-    rides::{cut, parse_cursor},
     schema::{RejectedLine, RejectedLineList, RejectedText, RejectedTextList, Replayed},
 };
 use crate::store::rejected::{Rejected, RejectedFilter};

@@ -1,5 +1,6 @@
 //! Riders: who they are and what their rides add up to.
 
+use poem::web::Data;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -7,12 +8,15 @@ use poem_openapi::{
 };
 
 use super::{
-    ApiContext, Tag, default_limit,
+    ApiContext, Tag,
+    access::Caller,
+    default_limit,
+    page::{Gender, RIDER_ORDERS, cut, parse_ages, parse_cursor, parse_figure_and, parse_sort, parse_towns},
     problem::Refusal,
-    rides::{cut, page, parse_cursor},
-    schema::{RideDuration, RideDurationList, RideList, Rider},
+    rides::{Days, page},
+    schema::{Best, BestList, RideDuration, RideDurationList, RideList, Rider, RiderList},
 };
-use crate::store::query::{self, RideFilter};
+use crate::store::query::{self, RideFilter, RiderFilter, RiderOrder};
 
 /// The operations on riders.
 pub(super) struct Riders {
@@ -22,39 +26,95 @@ pub(super) struct Riders {
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Riders")]
 impl Riders {
+    /// List riders
+    ///
+    /// In the order of their numbers unless `sort` says otherwise, each with age, rides, mean heart rate and totals.
+    #[oai(path = "/riders", method = "get", operation_id = "list_riders")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn list_riders(
+        &self,
+        caller: Data<&Caller>,
+        /// Only those who live in this town, in any case, or in one of several, parted by commas.
+        city: Query<Option<String>>,
+        /// Only of this gender.
+        gender: Query<Option<Gender>>,
+        /// Only those who are so old today: `25-34`, `30`, `65-`, `-17`.
+        age: Query<Option<String>>,
+        /// What to sort by; `-` before it is the largest first. What has no such figure comes last.
+        sort: Query<Option<String>>,
+        /// Most items in the answer.
+        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<u32>,
+        /// `next` of the page before, of the same order.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<RiderList>, Refusal> {
+        let filter = RiderFilter {
+            towns: parse_towns(city.0.as_deref()),
+            gender: gender.0.map(Into::into),
+            ages: age.0.as_deref().map(parse_ages).transpose()?,
+        };
+        let order = parse_sort(sort.0.as_deref(), &RIDER_ORDERS, (RiderOrder::RiderId, true));
+        let after = cursor.0.as_deref().map(parse_figure_and).transpose()?;
+        let (limit, now) = (limit.0, self.context.clock.now());
+        let mut riders = self
+            .context
+            .read(move |store| query::riders(store, &filter, order, after, limit + 1, now))
+            .await?;
+        let next = cut(&mut riders, limit).map(|(last, figure)| format!("{figure}_{}", last.rider_id));
+        let pseudonyms = self.context.store.pseudonyms();
+        let items = riders
+            .into_iter()
+            .map(|(rider, _)| Rider::at(rider, now, pseudonyms).seen_by(caller.role));
+        Ok(Json(RiderList {
+            items: items.collect(),
+            next,
+        }))
+    }
+
     /// Get a rider
     ///
     /// Age, rides, mean heart rate and totals beside what the newest sign-in said of the person.
     #[oai(path = "/riders/:rider_id", method = "get", operation_id = "get_rider")]
     async fn get_rider(
         &self,
+        caller: Data<&Caller>,
         /// The rider.
         rider_id: Path<i64>,
     ) -> Result<Json<Rider>, Refusal> {
         let rider = self.known(rider_id.0).await?;
-        Ok(Json(Rider::at(rider, self.context.clock.now())))
+        let rider = Rider::at(rider, self.context.clock.now(), self.context.store.pseudonyms());
+        Ok(Json(rider.seen_by(caller.role)))
     }
 
     /// List a rider's rides
     ///
-    /// Newest first.
+    /// Newest first unless `sort` says otherwise.
     #[oai(path = "/riders/:rider_id/rides", method = "get", operation_id = "list_rider_rides")]
     async fn list_rides(
         &self,
         /// The rider.
         rider_id: Path<i64>,
+        /// Only rides that ended in this business day or later.
+        from: Query<Option<String>>,
+        /// Only rides that ended in this business day or before.
+        to: Query<Option<String>>,
+        /// What to sort by; `-` before it is the largest first. What has no such figure comes last.
+        sort: Query<Option<String>>,
         /// Most items in the answer.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<u32>,
-        /// `next` of the page before.
+        /// `next` of the page before, of the same order.
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideList>, Refusal> {
+        let days = Days::of(None, from.0.as_deref(), to.0.as_deref())?;
         self.known(rider_id.0).await?;
         let filter = RideFilter {
             rider_id: Some(rider_id.0),
-            ..RideFilter::default()
+            ..days.filter()
         };
-        page(&self.context, filter, limit.0, cursor.0).await.map(Json)
+        page(&self.context, filter, sort.0.as_deref(), limit.0, cursor.0)
+            .await
+            .map(Json)
     }
 
     /// List how long a rider's rides were
@@ -75,14 +135,21 @@ impl Riders {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideDurationList>, Refusal> {
-        let offset: u32 = cursor.0.as_deref().map_or(Ok(0), parse_cursor)?;
+        let after = match cursor
+            .0
+            .as_deref()
+            .map(|cursor| cursor.split_once('_').unwrap_or_default())
+        {
+            None => None,
+            Some((seconds, ride_id)) => Some((parse_cursor(seconds)?, parse_cursor(ride_id)?)),
+        };
         self.known(rider_id.0).await?;
         let (rider_id, limit) = (rider_id.0, limit.0);
         let mut rides = self
             .context
-            .read(move |store| query::ride_durations(store, rider_id, offset, limit + 1))
+            .read(move |store| query::ride_durations(store, rider_id, after, limit + 1))
             .await?;
-        let next = cut(&mut rides, limit).map(|_| (offset.saturating_add(limit)).to_string());
+        let next = cut(&mut rides, limit).map(|(ride_id, seconds)| format!("{seconds}_{ride_id}"));
         let items = rides.into_iter().map(|(ride_id, duration_seconds)| RideDuration {
             ride_id,
             duration_seconds,
@@ -90,6 +157,24 @@ impl Riders {
         Ok(Json(RideDurationList {
             items: items.collect(),
             next,
+        }))
+    }
+
+    /// List a rider's personal bests
+    ///
+    /// The greatest figure of each kind over the rides that have ended, with the ride in which it was reached first.
+    #[oai(path = "/riders/:rider_id/bests", method = "get", operation_id = "list_rider_bests")]
+    async fn list_bests(
+        &self,
+        /// The rider.
+        rider_id: Path<i64>,
+    ) -> Result<Json<BestList>, Refusal> {
+        self.known(rider_id.0).await?;
+        let rider_id = rider_id.0;
+        let bests = self.context.read(move |store| query::bests(store, rider_id)).await?;
+        Ok(Json(BestList {
+            items: bests.into_iter().map(Best::from).collect(),
+            next: None,
         }))
     }
 }

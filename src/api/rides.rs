@@ -1,5 +1,6 @@
 //! Rides and their readings.
 
+use poem::Request;
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -8,13 +9,16 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    ApiContext, Tag,
-    days::parse_day,
-    default_limit,
+    ApiContext, Tag, default_limit,
+    page::{Gender, RIDE_ORDERS, cut, parse_ages, parse_cursor, parse_day, parse_figure_and, parse_sort, parse_towns},
     problem::Refusal,
-    schema::{Reading, ReadingList, Ride, RideList},
+    schema::{ExpandedRide, Reading, ReadingList, Ride, RideList, RideSummary},
+    shape::Shaped,
 };
-use crate::store::query::{self, RideFilter};
+use crate::store::query::{self, RideFilter, RideOrder, RiderFilter};
+
+/// More readings than any ride has.
+const WHOLE_RIDE: u32 = 1_000_000;
 
 /// The operations on rides.
 pub(super) struct Rides {
@@ -26,27 +30,61 @@ pub(super) struct Rides {
 impl Rides {
     /// List rides
     ///
-    /// Newest first, those under way included. Follow `next` to see every ride exactly once.
+    /// Newest first unless `sort` says otherwise, those under way included. Follow `next` to see every ride exactly once.
     #[oai(path = "/rides", method = "get", operation_id = "list_rides")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list_rides(
         &self,
+        /// Only these rides: up to 100 ids, parted by commas.
+        ride_id: Query<Option<String>>,
         /// Only rides that ended in this business day: `2022-07-07`, or `07-07-2022`.
         day: Query<Option<String>>,
+        /// Only rides that ended in this business day or later.
+        from: Query<Option<String>>,
+        /// Only rides that ended in this business day or before.
+        to: Query<Option<String>>,
         /// Only this rider's.
         rider_id: Query<Option<i64>>,
+        /// Only of this bike.
+        bike_serial: Query<Option<String>>,
+        /// Only of riders who live in this town, in any case, or in one of several, parted by commas.
+        city: Query<Option<String>>,
+        /// Only of riders of this gender.
+        gender: Query<Option<Gender>>,
+        /// Only of riders who were so old at the start: `25-34`, `30`, `65-`, `-17`.
+        age: Query<Option<String>>,
+        /// Only as many seconds long, or longer.
+        #[oai(validator(minimum(value = "0")))]
+        duration_seconds_min: Query<Option<i32>>,
+        /// Only as many seconds long, or shorter.
+        #[oai(validator(minimum(value = "0")))]
+        duration_seconds_max: Query<Option<i32>>,
+        /// What to sort by; `-` before it is the largest first. What has no such figure comes last.
+        sort: Query<Option<String>>,
         /// Most items in the answer.
         #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<u32>,
-        /// `next` of the page before.
+        /// `next` of the page before, of the same order.
         cursor: Query<Option<String>>,
     ) -> Result<Json<RideList>, Refusal> {
-        let day = day.0.as_deref().map(|text| parse_day("day", text)).transpose()?;
+        let days = Days::of(day.0.as_deref(), from.0.as_deref(), to.0.as_deref())?;
+        let ride_ids = ride_id.0.iter().flat_map(|ids| ids.split(','));
         let filter = RideFilter {
-            day,
+            ride_ids: ride_ids.filter_map(|id| id.parse().ok()).collect(),
             rider_id: rider_id.0,
-            ..RideFilter::default()
+            bike_serial: bike_serial.0,
+            duration_seconds_min: duration_seconds_min.0,
+            duration_seconds_max: duration_seconds_max.0,
+            riders: RiderFilter {
+                towns: parse_towns(city.0.as_deref()),
+                gender: gender.0.map(Into::into),
+                ages: age.0.as_deref().map(parse_ages).transpose()?,
+            },
+            ..days.filter()
         };
-        page(&self.context, filter, limit.0, cursor.0).await.map(Json)
+        page(&self.context, filter, sort.0.as_deref(), limit.0, cursor.0)
+            .await
+            .map(Json)
     }
 
     /// Get a ride
@@ -59,9 +97,46 @@ impl Rides {
         one(&self.context, ride_id.0).await.map(|ride| Json(ride.into()))
     }
 
+    /// Get a ride's summary
+    ///
+    /// How long, how hard, how fast, at what heart rate, in a few figures.
+    #[oai(path = "/rides/:ride_id/summary", method = "get", operation_id = "get_ride_summary")]
+    async fn get_summary(
+        &self,
+        /// The ride.
+        ride_id: Path<Uuid>,
+    ) -> Result<Json<RideSummary>, Refusal> {
+        one(&self.context, ride_id.0).await.map(|ride| Json(ride.into()))
+    }
+
+    /// Get a ride with every reading
+    ///
+    /// In one answer, however long the ride was.
+    #[oai(
+        path = "/rides/:ride_id/expanded",
+        method = "get",
+        operation_id = "get_expanded_ride"
+    )]
+    async fn get_expanded(
+        &self,
+        /// The ride.
+        ride_id: Path<Uuid>,
+    ) -> Result<Json<ExpandedRide>, Refusal> {
+        let ride = one(&self.context, ride_id.0).await?;
+        let found = {
+            let ride = ride.clone();
+            move |store: &crate::store::Store| query::readings(store, &ride, i32::MIN, WHOLE_RIDE)
+        };
+        let readings = self.context.read(found).await?;
+        Ok(Json(ExpandedRide {
+            ride: ride.into(),
+            readings: readings.into_iter().map(Reading::from).collect(),
+        }))
+    }
+
     /// List a ride's readings
     ///
-    /// One for each second that was received, in order.
+    /// One for each second that was received, in order. As CSV or Parquet it is the whole ride unless `limit` says less.
     #[oai(
         path = "/rides/:ride_id/readings",
         method = "get",
@@ -69,17 +144,22 @@ impl Rides {
     )]
     async fn list_readings(
         &self,
+        request: &Request,
         /// The ride.
         ride_id: Path<Uuid>,
-        /// Most items in the answer.
-        #[oai(default = "default_limit", validator(minimum(value = "1"), maximum(value = "1000")))]
-        limit: Query<u32>,
+        /// Most items in the answer; 100 unless it is a file.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u32>>,
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<ReadingList>, Refusal> {
         let after = cursor.0.as_deref().map_or(Ok(i32::MIN), parse_cursor)?;
         let ride = one(&self.context, ride_id.0).await?;
-        let limit = limit.0;
+        let is_file = request
+            .extensions()
+            .get::<Shaped>()
+            .is_some_and(|shaped| shaped.is_file());
+        let limit = limit.0.unwrap_or(if is_file { WHOLE_RIDE } else { default_limit() });
         let mut readings = self
             .context
             .read(move |store| query::readings(store, &ride, after, limit + 1))
@@ -97,34 +177,68 @@ async fn one(context: &ApiContext, ride_id: Uuid) -> Result<query::RideRow, Refu
     ride.ok_or_else(|| Refusal::not_found(format!("there is no ride `{ride_id}`")))
 }
 
-/// One page of the rides that `filter` lets through. The cursor is the id of the page's last ride.
+/// The business days that a list is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Days {
+    pub(super) first: Option<chrono::NaiveDate>,
+    pub(super) last: Option<chrono::NaiveDate>,
+}
+
+impl Days {
+    /// Of a single day, or from one to another.
+    pub(super) fn of(day: Option<&str>, from: Option<&str>, to: Option<&str>) -> Result<Self, Refusal> {
+        let parse = |name, text: Option<&str>| text.map(|text| parse_day(name, text)).transpose();
+        let (day, from, to) = (parse("day", day)?, parse("from", from)?, parse("to", to)?);
+        if day.is_some() && (from.is_some() || to.is_some()) {
+            return Err(Refusal::unsuitable("give `day`, or `from` and `to`, and not both"));
+        }
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            return Err(Refusal::unsuitable("`from` is after `to`"));
+        }
+        Ok(Days {
+            first: day.or(from),
+            last: day.or(to),
+        })
+    }
+
+    /// The rides of those days.
+    pub(super) fn filter(self) -> RideFilter {
+        RideFilter {
+            first_day: self.first,
+            last_day: self.last,
+            ..RideFilter::default()
+        }
+    }
+}
+
+/// One page of the rides that `filter` lets through. The cursor is the id of the page's last ride, behind the figure that
+/// rides are sorted by where it is not their start.
 pub(super) async fn page(
     context: &ApiContext,
     mut filter: RideFilter,
+    sort: Option<&str>,
     limit: u32,
     cursor: Option<String>,
 ) -> Result<RideList, Refusal> {
-    filter.before = cursor.as_deref().map(parse_cursor).transpose()?;
+    (filter.order, filter.is_ascending) = parse_sort(sort, &RIDE_ORDERS, (RideOrder::StartedAt, false));
+    let is_by_start = filter.order == RideOrder::StartedAt;
+    filter.after = match cursor.as_deref() {
+        None => None,
+        Some(cursor) if is_by_start => Some((0.0, parse_cursor(cursor)?)),
+        Some(cursor) => Some(parse_figure_and(cursor)?),
+    };
     let mut rides = context
         .read(move |store| query::rides(store, &filter, limit + 1))
         .await?;
-    let next = cut(&mut rides, limit).map(|last| last.ride_id.to_string());
+    let next = cut(&mut rides, limit).map(|(last, figure)| {
+        if is_by_start {
+            last.ride_id.to_string()
+        } else {
+            format!("{figure}_{}", last.ride_id)
+        }
+    });
     Ok(RideList {
-        items: rides.into_iter().map(Ride::from).collect(),
+        items: rides.into_iter().map(|(ride, _)| Ride::from(ride)).collect(),
         next,
     })
-}
-
-/// Cuts a page that was read one item too long, and gives its last item when there is more after it.
-pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> Option<&T> {
-    let limit = limit as usize;
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    items.last().filter(|_| has_more)
-}
-
-/// A cursor as it was given out.
-pub(super) fn parse_cursor<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
-    text.parse()
-        .map_err(|_| Refusal::bad_request("`cursor` is not one that this list gave out as `next`"))
 }

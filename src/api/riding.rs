@@ -26,17 +26,19 @@ pub(super) struct Riding {
     pub bike_serial: String,
     /// The ride under way.
     pub ride_id: Uuid,
-    /// Null where the bike never said who rides.
+    /// Null where the bike never said who rides, and for viewers.
     pub rider_id: Option<i64>,
-    /// The rider's name; personal, so null for who may not read it.
+    /// The rider's name; for administrators.
     pub name: Option<String>,
+    /// What the rider is called before those who may not know who it is; the same at every ride.
+    pub pseudonym: Option<String>,
     /// The rider's age in years.
     pub age: Option<i32>,
     /// `female`, `male`, `other` or `unknown`.
     pub gender: String,
-    /// Height.
+    /// Height; null for viewers.
     pub height_cm: Option<i32>,
-    /// Weight.
+    /// Weight; null for viewers.
     pub weight_kg: Option<i32>,
     /// When the ride began.
     pub started_at: DateTime<Utc>,
@@ -73,18 +75,19 @@ pub(super) struct Riding {
 impl Riding {
     /// The bike as it is at `now`.
     #[must_use]
-    pub(super) fn at(bike: &LiveBike, now: DateTime<Utc>, naming: Naming) -> Self {
+    pub(super) fn at(bike: &LiveBike, now: DateTime<Utc>, naming: &Naming) -> Self {
         let zone = bike.zone().map(Zone::name);
         let (ride, newest) = (&bike.ride, bike.now);
         Riding {
             bike_serial: ride.bike_serial.clone(),
             ride_id: ride.ride_id,
-            rider_id: ride.rider_id,
+            rider_id: naming.of_one(ride.rider_id),
             name: naming.name(ride.name.as_deref()),
+            pseudonym: naming.pseudonym(ride.rider_id),
             age: ride.age,
             gender: ride.gender.name().to_owned(),
-            height_cm: ride.height_cm,
-            weight_kg: ride.weight_kg,
+            height_cm: naming.of_one(ride.height_cm),
+            weight_kg: naming.of_one(ride.weight_kg),
             started_at: ride.started_at,
             at: newest.at,
             age_of_reading_seconds: (now - newest.at).num_seconds().max(0),

@@ -1,6 +1,12 @@
 //! The objects of the API. Numbers are numbers, times are RFC 3339 in UTC, units are in names; what has no value is
 //! null.
 
+mod best;
+mod summary;
+
+pub use best::Best;
+pub use summary::{ExpandedRide, RideSummary};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use poem_openapi::{Enum, Object, types::Example};
 use uuid::Uuid;
@@ -8,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         self,
+        access::{Pseudonyms, Role},
         heart_rate::{Limits, OwnLimits},
         rider::age_at,
         run::{AskedRun, JobOverview},
@@ -39,6 +46,10 @@ list! {
     ReadingList of Reading;
     /// A page of rides and how long they were, longest first.
     RideDurationList of RideDuration;
+    /// A page of riders.
+    RiderList of Rider;
+    /// A rider's best figures, by their names.
+    BestList of Best;
     /// Places, best first.
     PlaceList of Place;
     /// Towns, most rides first.
@@ -219,21 +230,23 @@ impl From<query::ReadingRow> for Reading {
     }
 }
 
-/// A rider as their newest sign-in described them, and what their rides add up to. Personal data is only shown to
+/// A rider as their newest sign-in described them, and what their rides add up to. Who it is is null but for
 /// administrators.
 #[derive(Debug, Clone, PartialEq, Object)]
 pub struct Rider {
     /// The company's number for the person.
     pub rider_id: i64,
-    /// First names; personal.
+    /// What the rider is called before those who may not know who it is.
+    pub pseudonym: String,
+    /// First names; for administrators.
     pub forename: Option<String>,
-    /// Family name; personal.
+    /// Family name; for administrators.
     pub surname: Option<String>,
-    /// Mail address; personal.
+    /// Mail address; for administrators.
     pub email_address: Option<String>,
-    /// Address in full; personal.
+    /// Address in full; for administrators.
     pub address: Option<String>,
-    /// Date of birth; personal.
+    /// Date of birth; for administrators.
     pub date_of_birth: Option<NaiveDate>,
     /// Age today, in whole years.
     pub age: Option<i32>,
@@ -276,9 +289,10 @@ pub struct Rider {
 impl Rider {
     /// The rider with their age at `now`.
     #[must_use]
-    pub fn at(rider: query::RiderTotals, now: DateTime<Utc>) -> Self {
+    pub fn at(rider: query::RiderTotals, now: DateTime<Utc>, pseudonyms: &Pseudonyms) -> Self {
         Rider {
             rider_id: rider.rider_id,
+            pseudonym: pseudonyms.of(rider.rider_id),
             forename: rider.forename,
             surname: rider.surname,
             email_address: rider.email_address,
@@ -302,6 +316,22 @@ impl Rider {
             longest_ride_seconds: rider.longest_ride_seconds,
             first_ride_at: rider.first_ride_at,
             last_ride_at: rider.last_ride_at,
+        }
+    }
+
+    /// What somebody of that role may know of them.
+    #[must_use]
+    pub fn seen_by(self, role: Role) -> Self {
+        if role >= Role::Admin {
+            return self;
+        }
+        Rider {
+            forename: None,
+            surname: None,
+            email_address: None,
+            address: None,
+            date_of_birth: None,
+            ..self
         }
     }
 }
@@ -468,10 +498,12 @@ impl Measure {
 pub struct Place {
     /// 1 for the best. Equal figures share a rank, and the ranks they take are skipped after them: 1, 2, 2, 4.
     pub rank: i64,
-    /// The rider.
-    pub rider_id: i64,
-    /// Their name; personal.
+    /// The rider; null for viewers.
+    pub rider_id: Option<i64>,
+    /// Their name; for administrators.
     pub name: Option<String>,
+    /// What they are called before those who may not know who they are; the same on every board.
+    pub pseudonym: String,
     /// The figure, in `unit`.
     pub value: f64,
     /// The figure's unit.

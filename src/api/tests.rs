@@ -1,6 +1,9 @@
 //! The API as its callers see it.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod access;
+mod surface;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, EndpointExt, Request, RequestBuilder, Response, Route,
@@ -10,9 +13,10 @@ use poem::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{ApiContext, openapi_document, problem::Problems, routes};
+use super::{ApiContext, Rules, openapi_document, problem::Problems, routes};
 use crate::{
     clock::Clock,
     domain::{
@@ -165,6 +169,14 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
         },
         metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
         troubles: Arc::new(Vec::new),
+        rules: Arc::new(Rules {
+            listens_on_loopback: true,
+            is_secure: false,
+            cors_origins: Arc::new(["https://tools.example".to_owned()]),
+            requests_per_minute: 5,
+            query_time: Duration::from_secs(20),
+        }),
+        questions: Arc::new(Semaphore::new(2)),
     }
 }
 
@@ -334,7 +346,8 @@ async fn a_rider_has_an_age_and_totals() {
     assert_eq!(rides["items"].as_array().unwrap().len(), 21);
     let durations = ok(&client, "/api/v1/riders/5/durations?limit=2").await;
     assert_eq!(durations["items"][0]["duration_seconds"], 320);
-    let more = ok(&client, "/api/v1/riders/5/durations?limit=2&cursor=2").await;
+    let next = durations["next"].as_str().unwrap();
+    let more = ok(&client, &format!("/api/v1/riders/5/durations?limit=2&cursor={next}")).await;
     assert_eq!(more["items"][0]["duration_seconds"], 318);
 }
 
@@ -351,8 +364,14 @@ async fn a_day_is_today_or_the_one_named_either_way_and_may_be_empty() {
             .get(format!("/api/v1/daily?date={}", date.replace('+', "%2B")))
             .send()
             .await;
-        let detail = problem(response, 400, "bad-request").await;
-        assert!(detail.contains("`date`") && detail.contains("07-07-2022"), "{detail}");
+        let is_form = ["2026-13-01", "31-02-2026"].contains(&date);
+        let (status, slug) = if is_form {
+            (422, "unsuitable")
+        } else {
+            (400, "bad-request")
+        };
+        let detail = problem(response, status, slug).await;
+        assert!(detail.contains("`date`") && detail.contains("such as `"), "{detail}");
     }
 }
 
@@ -518,8 +537,10 @@ async fn whatever_goes_wrong_is_a_problem_with_a_page() {
         "limit=1001",
         "limit=x",
         "rider_id=x",
-        "cursor=x",
+        "cursor=%00",
         "day=x",
+        "sort=beauty",
+        "fields=ride_id,beauty",
         "limit=1&limit=2",
     ] {
         problem(
@@ -528,6 +549,15 @@ async fn whatever_goes_wrong_is_a_problem_with_a_page() {
             "bad-request",
         )
         .await;
+    }
+    for query in [
+        "cursor=x",
+        "day=2026-02-31",
+        "from=2026-02-02&to=2026-02-01",
+        "age=40-30",
+    ] {
+        let asked = client.get(format!("/api/v1/rides?{query}")).send().await;
+        problem(asked, 422, "unsuitable").await;
     }
     problem(
         client.get("/api/v1/leaderboard?measure=beauty").send().await,
@@ -895,7 +925,12 @@ async fn a_riders_own_limits_are_set_shown_and_cleared() {
         (r#"{"upper_bpm": 90, "lower_bpm": 100}"#, "not below"),
         (r#"{"uper_bpm": 90}"#, "uper_bpm"),
     ] {
-        let detail = problem(put(path, body).await, 400, "bad-request").await;
+        let (status, slug) = if words == "uper_bpm" {
+            (400, "bad-request")
+        } else {
+            (422, "unsuitable")
+        };
+        let detail = problem(put(path, body).await, status, slug).await;
         assert!(detail.contains(words), "{words}: {detail}");
     }
     let response = client.request(Method::DELETE, path).send().await;
@@ -998,8 +1033,8 @@ async fn a_run_is_asked_for_and_answered_with_where_to_look() {
         ("/api/v1/jobs/compact/runs?window=soon", 400, "bad-request"),
         (
             "/api/v1/jobs/compact/runs?window=2026-11-20T07:00:00Z",
-            400,
-            "bad-request",
+            422,
+            "unsuitable",
         ),
         ("/api/v1/jobs/compact/runs?day=2026-11-20", 400, "unknown-parameter"),
     ] {

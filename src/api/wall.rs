@@ -29,10 +29,11 @@ use poem::{Body, Response, handler, http::header, web::Data};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{ApiContext, naming::Naming};
+use super::{ApiContext, access::Caller, naming::Naming};
 use crate::{
     clock::Clock,
     domain::{
+        access::Role,
         heart_rate::{Direction, Limit, Standing, Zone},
         live::{LiveBike, LiveBoard, LiveRide},
     },
@@ -96,19 +97,19 @@ impl Feed {
         let mut frames = self.watch();
         // The first frame is sent at once, however long it has been lying there.
         frames.mark_changed();
-        stream::unfold((frames, None), move |(mut frames, last)| async move {
+        stream::unfold((frames, naming, None), |(mut frames, naming, last)| async move {
             frames.changed().await.ok()?;
             let frame = Arc::clone(&frames.borrow_and_update());
-            let event = frame.event(naming, last);
-            Some((Ok(event), (frames, Some(frame.number))))
+            let event = frame.event(&naming, last);
+            Some((Ok(event), (frames, naming, Some(frame.number))))
         })
     }
 }
 
 /// The bikes being ridden, as server-sent events.
 #[handler]
-pub(super) fn events(feed: Data<&Arc<Feed>>, context: Data<&ApiContext>) -> Response {
-    let events = feed.events(Naming::of(&context));
+pub(super) fn events(feed: Data<&Arc<Feed>>, context: Data<&ApiContext>, caller: Data<&Caller>) -> Response {
+    let events = feed.events(Naming::of(&context, &caller));
     Response::builder()
         .content_type("text/event-stream")
         .header(header::CACHE_CONTROL, "no-store")
@@ -167,7 +168,7 @@ impl Maker {
             gone,
             now: self.clock.now(),
             is_connected: self.live.stream().is_connected,
-            events: [const { [const { OnceLock::new() }; 2] }; Naming::ALL.len()],
+            events: [const { [const { OnceLock::new() }; 2] }; Role::ALL.len()],
         }
     }
 
@@ -203,19 +204,19 @@ struct Frame {
     gone: Vec<u32>,
     now: DateTime<Utc>,
     is_connected: bool,
-    /// By [`Naming`]; everything, and what has changed.
-    events: [[OnceLock<Bytes>; 2]; Naming::ALL.len()],
+    /// By [`Role`]; everything, and what has changed.
+    events: [[OnceLock<Bytes>; 2]; Role::ALL.len()],
 }
 
 impl Frame {
     /// The event for a stream that had frame `last` last.
-    fn event(&self, naming: Naming, last: Option<u64>) -> Bytes {
+    fn event(&self, naming: &Naming, last: Option<u64>) -> Bytes {
         let is_delta = last.is_some_and(|last| last + 1 == self.number);
-        let event = &self.events[naming as usize][usize::from(is_delta)];
+        let event = &self.events[naming.role() as usize][usize::from(is_delta)];
         event.get_or_init(|| self.written(naming, is_delta).into()).clone()
     }
 
-    fn written(&self, naming: Naming, is_delta: bool) -> String {
+    fn written(&self, naming: &Naming, is_delta: bool) -> String {
         let name = if is_delta { "delta" } else { "snapshot" };
         let (riding, is_connected) = (self.rides.len(), self.is_connected);
         let mut text = String::with_capacity(128 + riding * 64);
@@ -255,7 +256,7 @@ fn list<T>(text: &mut String, items: impl Iterator<Item = T>, mut write: impl Fn
     text.push(']');
 }
 
-fn write_ride(text: &mut String, id: u32, ride: &LiveRide, naming: Naming) {
+fn write_ride(text: &mut String, id: u32, ride: &LiveRide, naming: &Naming) {
     let label = naming.label(ride.rider_id, ride.name.as_deref());
     let bpm = |limit: Option<Limit>| limit.map(|limit| limit.bpm);
     let values = (
@@ -301,7 +302,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::live::sample;
+    use crate::domain::{access::Pseudonyms, live::sample};
+
+    fn naming(role: Role) -> Naming {
+        Naming::new(role, Pseudonyms::new([7; 32]))
+    }
 
     fn board(bikes: u32) -> Arc<LiveBoard> {
         let board = Arc::new(LiveBoard::new());
@@ -335,7 +340,7 @@ mod tests {
     fn the_first_frame_tells_everything_and_the_next_what_has_changed() {
         let board = board(2);
         let mut maker = maker(&board);
-        let (name, data) = read(&maker.frame().event(Naming::Names, None));
+        let (name, data) = read(&maker.frame().event(&naming(Role::Admin), None));
         assert_eq!((name.as_str(), &data["riding"]), ("snapshot", &json!(2)));
         assert_eq!(data["rides"][0], json!([1, "SN1", "Ann Other", null, null]));
         assert_eq!(data["seconds"][0], json!([1, 9, 1, 100, 50.5, 60, 30, 1.0, 1, 2]));
@@ -343,7 +348,7 @@ mod tests {
         ride(&board, 2, 2);
         ride(&board, 3, 1);
         board.retain(|ride| ride != Uuid::from_u128(1));
-        let (name, data) = read(&maker.frame().event(Naming::Names, Some(1)));
+        let (name, data) = read(&maker.frame().event(&naming(Role::Admin), Some(1)));
         assert_eq!((name.as_str(), &data["gone"]), ("delta", &json!([1])));
         let seconds: Vec<_> = data["seconds"]
             .as_array()
@@ -353,7 +358,7 @@ mod tests {
             .collect();
         assert_eq!(seconds, [(&json!(2), &json!(2)), (&json!(3), &json!(1))]);
         assert_eq!(data["rides"], json!([[3, "SN3", "Ann Other", null, null]]));
-        let (_, data) = read(&maker.frame().event(Naming::Names, Some(2)));
+        let (_, data) = read(&maker.frame().event(&naming(Role::Admin), Some(2)));
         assert_eq!(
             (&data["seconds"], &data["rides"], &data["gone"]),
             (&json!([]), &json!([]), &json!([]))
@@ -364,11 +369,10 @@ mod tests {
     fn names_are_told_only_to_who_may_read_them() {
         let mut maker = maker(&board(1));
         let frame = maker.frame();
-        let label = |naming| read(&frame.event(naming, None)).1["rides"][0][2].clone();
-        assert_eq!(
-            (label(Naming::Names), label(Naming::Numbers)),
-            (json!("Ann Other"), json!("Rider 1"))
-        );
+        let label = |role| read(&frame.event(&naming(role), None)).1["rides"][0][2].clone();
+        assert_eq!(label(Role::Admin), "Ann Other");
+        assert_eq!(label(Role::Analyst), "Rider 1");
+        assert_eq!(label(Role::Viewer), Pseudonyms::new([7; 32]).of(1));
     }
 
     #[test]
@@ -376,14 +380,14 @@ mod tests {
         let board = board(3);
         let mut maker = maker(&board);
         let frames: Vec<_> = (0..3).map(|_| maker.frame()).collect();
-        assert_eq!(read(&frames[2].event(Naming::Names, Some(2))).0, "delta");
-        let (name, data) = read(&frames[2].event(Naming::Names, Some(1)));
+        assert_eq!(read(&frames[2].event(&naming(Role::Admin), Some(2))).0, "delta");
+        let (name, data) = read(&frames[2].event(&naming(Role::Admin), Some(1)));
         assert_eq!(
             (name.as_str(), data["seconds"].as_array().unwrap().len()),
             ("snapshot", 3)
         );
         // Written once, however many ask.
-        let event = || frames[2].event(Naming::Names, Some(2)).as_ptr();
+        let event = || frames[2].event(&naming(Role::Admin), Some(2)).as_ptr();
         assert_eq!(event(), event());
     }
 
@@ -394,8 +398,8 @@ mod tests {
             clock: Clock::System,
             frames: Mutex::default(),
         };
-        let mut quick = Box::pin(feed.events(Naming::Names));
-        let mut slow = Box::pin(feed.events(Naming::Names));
+        let mut quick = Box::pin(feed.events(naming(Role::Admin)));
+        let mut slow = Box::pin(feed.events(naming(Role::Admin)));
         let mut names = Vec::new();
         for _ in 0..4 {
             names.push(read(&quick.next().await.unwrap().unwrap()).0);

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod check;
 pub mod consume;
 mod demo;
+pub mod key;
 pub mod outbox;
 pub mod output;
 pub mod plan;
@@ -110,6 +111,8 @@ pub enum StoreCommand {
     Alerts(alerts::AlertsArgs),
     /// Settle things for single riders: their own heart-rate limits.
     Rider(rider::RiderArgs),
+    /// Make, list, rotate and revoke the API's keys.
+    Key(key::KeyArgs),
     /// Look at the published site's editions, and go back to one.
     Site(site::SiteArgs),
     /// Copy everything while bikes ride.
@@ -157,6 +160,7 @@ impl StoreCommand {
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
             StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
+            StoreCommand::Key(args) => key::key(args, &app.store, out),
             StoreCommand::Site(args) => site::site(args, app, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
         }
@@ -196,7 +200,8 @@ impl StoreCommand {
         matches!(
             self,
             StoreCommand::Plan(_) | StoreCommand::Status(_) | StoreCommand::Rejected(_) | StoreCommand::Alerts(_)
-        ) || matches!(self, StoreCommand::Outbox(args) if !matches!(args.action, outbox::Action::Unsubscribe { .. }))
+        ) || matches!(self, StoreCommand::Key(args) if matches!(args.action, key::Action::List))
+            || matches!(self, StoreCommand::Outbox(args) if !matches!(args.action, outbox::Action::Unsubscribe { .. }))
     }
 }
 
@@ -505,6 +510,7 @@ mod tests {
             "web/problem.html",
             "web/nothing_published.html",
             "web/unsubscribe.html",
+            "web/login.html",
         ];
         assert_eq!(check_with(&templates), Ok(names.len()), "every template is tried");
         let broken = tempfile::tempdir().unwrap();

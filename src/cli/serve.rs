@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,16 +16,13 @@ use anyhow::{Context, bail};
 use chrono::NaiveDate;
 use clap::Args;
 use futures_util::FutureExt;
-use poem::{
-    EndpointExt, Route, Server as HttpServer,
-    listener::{Acceptor, Listener as _, TcpListener},
-};
-use tokio::{runtime::Runtime, signal};
+use poem::{Endpoint, EndpointExt, Response, Route, listener::Acceptor};
+use tokio::{net::TcpListener, runtime::Runtime, signal, sync::Semaphore, task::JoinHandle as TaskHandle};
 use uuid::Uuid;
 
 use super::{demo, remote};
 use crate::{
-    api::{self, ApiContext},
+    api::{self, ApiContext, Rules, Tls},
     app::{App, jobs_dir, load_schedule, sql_problems},
     config::{
         schedule::{Kind, UnknownJob},
@@ -45,6 +42,7 @@ use crate::{
         plan::{Reason, Stream},
         runner::{Asked, Awaited, NotBegun},
     },
+    store::Store,
 };
 
 /// How often gauges are taken from the store.
@@ -142,23 +140,63 @@ pub fn serve(args: &ServeArgs, mut settings: Settings) -> anyhow::Result<()> {
             server.pid
         );
     }
-    let acceptor = runtime
-        .block_on(TcpListener::bind(settings.listen()).into_acceptor())
+    if !api::is_loopback(settings.listen()) {
+        let store = Store::open(&settings.data_dir, settings.clock())?;
+        api::check_bind(settings.listen(), store.api_keys().are_needed())?;
+    }
+    let tls = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificate), Some(key)) => Some(Arc::new(Tls::open(certificate.clone(), key.clone())?)),
+        _ => None,
+    };
+    let listener = runtime
+        .block_on(TcpListener::bind(settings.listen()))
         .with_context(|| {
             format!(
                 "cannot listen on {}; is another program listening there? choose another with --listen",
                 settings.listen()
             )
         })?;
-    let address = local_address(&acceptor).unwrap_or(settings.listen());
+    let door = Door {
+        address: listener.local_addr().unwrap_or(settings.listen()),
+        listener,
+        tls,
+    };
     if matches!(settings.site(), Location::Directory(_)) {
-        settings.served_at = Some(format!("http://{address}/reports"));
+        settings.served_at = Some(format!("{}/reports", door.url()));
     }
     let app = App::open(settings, runtime.handle())?;
-    let result = runtime.block_on(run(args, &app, acceptor, address));
+    let result = runtime.block_on(run(args, &app, door));
     // What still blocks must not keep the process: the store recovers from any instant.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Where the server is reached.
+struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Door {
+    fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Whether commands of this machine can come in here as well.
+    fn is_for_commands(&self) -> bool {
+        self.tls.is_none() && api::is_loopback(self.address)
+    }
+
+    /// Serves `endpoint` until `stop`.
+    fn open(
+        self,
+        endpoint: impl Endpoint<Output = Response> + 'static,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> TaskHandle<()> {
+        tokio::spawn(api::serve(self.listener, endpoint, self.tls, stop))
+    }
 }
 
 /// Finds everything that is wrong with the settings before anything begins.
@@ -171,11 +209,6 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
         wrong.extend(schedule.ping_problems());
         wrong.extend(sql_problems(&schedule, jobs_dir(settings).as_deref()));
     }
-    wrong.extend(
-        api::check_bind(settings.listen())
-            .err()
-            .map(|error| format!("{error:#}")),
-    );
     if settings.source() == SourceKind::Kafka {
         let kafka = KafkaConfig::from_settings(settings).and_then(|kafka| kafka.check());
         wrong.extend(kafka.err().map(|error| format!("{error:#}")));
@@ -199,34 +232,43 @@ pub(super) fn local_address(acceptor: &impl Acceptor) -> Option<SocketAddr> {
         .find_map(|address| address.as_socket_addr().copied())
 }
 
-async fn run(
-    args: &ServeArgs,
-    app: &App,
-    acceptor: impl Acceptor + 'static,
-    address: SocketAddr,
-) -> anyhow::Result<()> {
+async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     // Before anybody can know of this server: whoever stops it then stops it cleanly.
     let interruption = Interruption::listen();
-    let server = remote::Server {
-        address,
-        pid: std::process::id(),
-        token: token(),
+    let url = door.url();
+    let commands = if door.is_for_commands() {
+        None
+    } else {
+        // Never where other machines reach: who has the word in `serve.json` can do everything.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        Some(listener.context("cannot listen on loopback for commands")?)
     };
-    let routes = Route::new()
-        .at(remote::PATH, remote::endpoint(app.clone(), server.token.clone()))
-        .nest_no_strip("/", api::routes(api_context(app))?.map_to_response());
+    let server = remote::Server {
+        address: match &commands {
+            Some(listener) => listener.local_addr()?,
+            None => door.address,
+        },
+        pid: std::process::id(),
+        token: token()?,
+    };
+    let context = api_context(app, &door);
+    let of_commands = Route::new().at(remote::PATH, remote::endpoint(app.clone(), server.token.clone()));
+    let pages = api::routes(context)?.map_to_response();
     server.announce(&app.settings.data_dir)?;
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(HttpServer::new_with_acceptor(acceptor).run_with_graceful_shutdown(
-        routes,
-        ended.map(|_| ()),
-        Some(Duration::from_millis(500)),
-    ));
+    let ended = ended.map(|_| ()).shared();
+    let serving = match commands {
+        None => vec![door.open(of_commands.nest_no_strip("/", pages).map_to_response(), ended)],
+        Some(listener) => {
+            let commands = api::serve(listener, of_commands.map_to_response(), None, ended.clone());
+            vec![door.open(pages, ended), tokio::spawn(commands)]
+        }
+    };
     // Whoever read our output may have gone away; that is no reason to end.
     writeln!(
         std::io::stdout(),
-        "deloton is at http://{address}/   (data in {}; stop with Ctrl-C)",
+        "deloton is at {url}/   (data in {}; stop with Ctrl-C)",
         app.settings.data_dir.display()
     )
     .ok();
@@ -268,7 +310,9 @@ async fn run(
     let finishing = app.clone();
     tokio::task::spawn_blocking(move || finishing.finish_pings()).await?;
     std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
-    serving.abort();
+    for serving in serving {
+        serving.abort();
+    }
     measuring.abort();
     match result {
         Ok(Ok(result)) => result,
@@ -321,12 +365,25 @@ async fn measure(app: App) {
 }
 
 /// A word that only the owner of the data folder can know.
-fn token() -> String {
-    let hash = || std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
-    format!("{:016x}{:016x}", hash(), hash())
+fn token() -> anyhow::Result<String> {
+    let mut bits = [0_u8; 16];
+    getrandom::fill(&mut bits).map_err(|error| anyhow::anyhow!("the system has no random numbers: {error}"))?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn api_context(app: &App) -> ApiContext {
+fn api_context(app: &App, door: &Door) -> ApiContext {
+    let settings = &app.settings;
+    let has_public_tls = settings
+        .public_url
+        .as_ref()
+        .is_some_and(|url| url.starts_with("https://"));
+    let rules = Rules {
+        listens_on_loopback: api::is_loopback(door.address),
+        is_secure: door.tls.is_some() || has_public_tls,
+        cors_origins: settings.cors_origins.clone().into(),
+        requests_per_minute: settings.requests_per_minute,
+        query_time: settings.query_time.to_std().unwrap_or_default(),
+    };
     let metrics = app.metrics.clone();
     let live = Arc::clone(&app.live);
     let replaying = app.clone();
@@ -352,6 +409,8 @@ fn api_context(app: &App) -> ApiContext {
         replay: Arc::new(move |topic| replaying.replay_rejected(topic)),
         metrics: Arc::new(move || metrics.render()),
         troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
+        rules: Arc::new(rules),
+        questions: Arc::new(Semaphore::new(api::QUESTIONS)),
     }
 }
 

@@ -102,6 +102,55 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_LISTEN", value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
 
+    /// Certificate chain of the server, a PEM file; with it only TLS is spoken. Both files are read again when they change.
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Key of that certificate, a PEM file without a password.
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// Requests that one API key may make a minute.
+    #[arg(long, global = true, env = "DELOTON_REQUESTS_PER_MINUTE", default_value_t = 1_200, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_minute: u32,
+
+    /// How long a question of the API to the database may take before it is given up: `20s`.
+    #[arg(
+        long,
+        global = true,
+        env = "DELOTON_QUERY_TIME",
+        default_value = "20s",
+        value_parser = parse_duration,
+        value_name = "SPAN"
+    )]
+    #[serde(skip, default = "twenty_seconds")]
+    pub query_time: TimeDelta,
+
+    /// Origin of another site whose pages may call the API from their visitors' browsers, `https://tools.example.org`;
+    /// repeatable.
+    #[arg(
+        long = "cors-origin",
+        global = true,
+        env = "DELOTON_CORS_ORIGINS",
+        value_delimiter = ',',
+        value_parser = origin,
+        value_name = "ORIGIN"
+    )]
+    pub cors_origins: Vec<String>,
+
     /// The schedule. Default: `cron.toml` here, else the one compiled in.
     #[arg(long, global = true, env = "DELOTON_CRON", value_name = "FILE")]
     pub cron: Option<PathBuf>,
@@ -351,6 +400,10 @@ fn two_hours() -> TimeDelta {
     TimeDelta::hours(2)
 }
 
+fn twenty_seconds() -> TimeDelta {
+    TimeDelta::seconds(20)
+}
+
 /// Where lines come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum SourceKind {
@@ -491,6 +544,16 @@ fn web_address(text: &str) -> Result<String, String> {
         }
         _ => Err("expected an address that begins with `http://` or `https://`".to_owned()),
     }
+}
+
+/// What browsers call a page's origin.
+fn origin(text: &str) -> Result<String, String> {
+    let origin = web_address(text)?.trim_end_matches('/').to_ascii_lowercase();
+    let (_, host) = origin.split_once("://").unwrap_or_default();
+    if host.contains(['/', '?', '#', '@', '*']) {
+        return Err("expected an origin, `https://tools.example.org`, without a path".to_owned());
+    }
+    Ok(origin)
 }
 
 /// What `tracing` understands as a filter.

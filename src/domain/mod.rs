@@ -1,5 +1,6 @@
 //! What things are and what the numbers mean: pure types and functions, no I/O, nothing of how they are stored.
 
+pub mod access;
 pub mod artifact;
 pub mod batch;
 pub mod cancel;

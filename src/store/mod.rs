@@ -2,6 +2,7 @@
 //!
 //! One process owns one database file. A [`Store`] hands out connections to it; each belongs to one thread at a time.
 
+pub mod api_key;
 pub mod backup;
 mod buffer;
 pub mod compact;
@@ -27,6 +28,7 @@ pub mod rider_limit;
 pub mod sql_file;
 pub mod status;
 pub mod stream;
+pub mod table;
 mod value;
 mod views;
 pub mod wal;
@@ -45,6 +47,7 @@ use uuid::Uuid;
 use crate::{
     clock::Clock,
     domain::{
+        access::Pseudonyms,
         cancel::{Cancel, Cancelled, Interruptible},
         heart_rate::RiderLimits,
         ride_ended::RideTarget,
@@ -190,6 +193,10 @@ struct Inner {
     shared_rides: Mutex<HashSet<Uuid>>,
     /// What was settled for single riders, as `ops.rider_limit` has it.
     rider_limits: Mutex<Arc<RiderLimits>>,
+    /// The API's keys, as `ops.api_key` has them.
+    api_keys: Mutex<Arc<api_key::ApiKeys>>,
+    /// What riders are called before those who may not know who they are.
+    pseudonyms: Pseudonyms,
     /// Whom to tell of rides that end.
     ride_targets: OnceLock<Vec<RideTarget>>,
 }
@@ -214,6 +221,8 @@ impl Store {
         views::create(&connection, data_dir)?;
         let shared_rides = ride_source::shared(&connection)?;
         let rider_limits = Arc::new(rider_limit::read(&connection)?);
+        let api_keys = Arc::new(api_key::read(&connection)?);
+        let pseudonyms = Pseudonyms::new(api_key::pseudonym_secret(&connection)?);
         let inner = Inner {
             data_dir: data_dir.to_owned(),
             clock,
@@ -222,6 +231,8 @@ impl Store {
             lake: Mutex::default(),
             shared_rides: Mutex::new(shared_rides),
             rider_limits: Mutex::new(rider_limits),
+            api_keys: Mutex::new(api_keys),
+            pseudonyms,
             ride_targets: OnceLock::new(),
         };
         Ok(Store {
@@ -240,6 +251,12 @@ impl Store {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.inner.clock
+    }
+
+    /// What riders are called before those who may not know who they are.
+    #[must_use]
+    pub fn pseudonyms(&self) -> &Pseudonyms {
+        &self.inner.pseudonyms
     }
 
     /// Changes what DuckDB may hold in memory, e.g. `256MB`, for as long as the store is open.

@@ -8,6 +8,7 @@ mod crash;
 mod gate;
 mod golden;
 mod group;
+mod keys;
 mod layers;
 mod mail;
 mod peers;

@@ -13,10 +13,11 @@ use super::{Page, clock, person, show};
 use crate::{
     api::{
         ApiContext,
+        access::Caller,
         naming::Naming,
+        page::cut,
         problem::Refusal,
         recent::{HOURS, Recent, breakdowns, filter},
-        rides::cut,
     },
     domain::{
         day::DayRule,
@@ -62,7 +63,11 @@ pub(super) struct Found {
 
 /// What was ridden in the last hours.
 #[handler]
-pub(in crate::api) async fn recent_page(context: Data<&ApiContext>, asked: Query<Asked>) -> poem::Result<Response> {
+pub(in crate::api) async fn recent_page(
+    context: Data<&ApiContext>,
+    caller: Data<&Caller>,
+    asked: Query<Asked>,
+) -> poem::Result<Response> {
     let chosen = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (hours, gender, age_band) = (
         asked.hours.unwrap_or(HOURS),
@@ -84,7 +89,8 @@ pub(in crate::api) async fn recent_page(context: Data<&ApiContext>, asked: Query
         rides,
         next,
     };
-    let page = page(&found, context.day_rule, Naming::of(&context)).map_err(|error| Refusal::internal(&error))?;
+    let page =
+        page(&found, context.day_rule, &Naming::of(&context, &caller)).map_err(|error| Refusal::internal(&error))?;
     show(&context, &page)
 }
 
@@ -92,7 +98,7 @@ pub(in crate::api) async fn recent_page(context: Data<&ApiContext>, asked: Query
 ///
 /// # Errors
 /// A chart could not be drawn.
-pub(super) fn page(found: &Found, rule: DayRule, naming: Naming) -> anyhow::Result<Page> {
+pub(super) fn page(found: &Found, rule: DayRule, naming: &Naming) -> anyhow::Result<Page> {
     let Found {
         filter,
         hours,

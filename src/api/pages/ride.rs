@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{Page, clock, nothing_here, person, show};
 use crate::{
-    api::{ApiContext, naming::Naming, problem::Refusal, schema::Reading},
+    api::{ApiContext, access::Caller, guard::wants_page, naming::Naming, problem::Refusal, schema::Reading},
     domain::{
         day::DayRule,
         heart_rate::{Limits, Zone},
@@ -43,10 +43,7 @@ const ZONES: [(u32, u32); 2] = [(500, 200), (296, 200)];
 
 /// Whether a browser asks for the page of a ride. The same path is an older one of the API, for everyone else.
 pub(in crate::api) fn is_of_a_ride(request: &Request) -> bool {
-    let accepts_pages = request
-        .header(header::ACCEPT)
-        .is_some_and(|accepted| accepted.contains("text/html"));
-    accepts_pages && request.uri().path().starts_with("/ride/") && request.uri().query().is_none()
+    wants_page(request) && request.uri().path().starts_with("/ride/") && request.uri().query().is_none()
 }
 
 /// What there is to show.
@@ -60,7 +57,11 @@ pub(super) struct Found {
 
 /// One ride.
 #[handler]
-pub(in crate::api) async fn ride_page(context: Data<&ApiContext>, ride_id: Path<String>) -> poem::Result<Response> {
+pub(in crate::api) async fn ride_page(
+    context: Data<&ApiContext>,
+    caller: Data<&Caller>,
+    ride_id: Path<String>,
+) -> poem::Result<Response> {
     let Some((ride, readings)) = ride_and_readings(&context, &ride_id).await? else {
         return nothing_here(&context);
     };
@@ -91,7 +92,8 @@ pub(in crate::api) async fn ride_page(context: Data<&ApiContext>, ride_id: Path<
         readings,
         alerts,
     };
-    let page = page(&found, context.day_rule, Naming::of(&context)).map_err(|error| Refusal::internal(&error))?;
+    let page =
+        page(&found, context.day_rule, &Naming::of(&context, &caller)).map_err(|error| Refusal::internal(&error))?;
     show(&context, &page)
 }
 
@@ -177,7 +179,7 @@ fn age(rider: &RiderTotals, ride: &RideRow) -> Option<i32> {
 ///
 /// # Errors
 /// A chart could not be drawn.
-pub(super) fn page(found: &Found, rule: DayRule, naming: Naming) -> anyhow::Result<Page> {
+pub(super) fn page(found: &Found, rule: DayRule, naming: &Naming) -> anyhow::Result<Page> {
     let Found {
         ride,
         rider,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Page, about,
     jobs::{Runs, Seen, grid, of_window},
-    landing, nothing, one_mail, outbox, recent, ride,
+    landing, login, nothing, one_mail, outbox, recent, ride,
     unsubscribe::{self, Said},
     wall,
 };
@@ -20,6 +20,7 @@ use crate::{
         schema::Status,
     },
     domain::{
+        access::{Pseudonyms, Role},
         day::DayRule,
         heart_rate::{AlertRule, OwnLimits, Standing},
         live::{LiveBike, LiveRide, LiveSecond},
@@ -35,7 +36,7 @@ use crate::{
 
 /// Every page, of either sample.
 pub(super) fn pages() -> Vec<Page> {
-    let rule = DayRule::default();
+    let (rule, naming) = (DayRule::default(), naming());
     let first_day = now().date_naive() - Days::new(2);
     let mails: Vec<_> = ["sent", "dead", "unknown", "discarded", "waiting"].map(mail).into();
     let mut pages = vec![
@@ -43,23 +44,35 @@ pub(super) fn pages() -> Vec<Page> {
         landing(&status(false), &[], false, rule),
         wall(&riding(true), 2),
         wall(&riding(false), 0),
-        recent::page(&last_hours(true), rule, Naming::Names).expect("the samples can be drawn"),
-        recent::page(&last_hours(false), rule, Naming::Names).expect("the samples can be drawn"),
-        ride::page(&one_ride(true), rule, Naming::Names).expect("the samples can be drawn"),
-        ride::page(&one_ride(false), rule, Naming::Names).expect("the samples can be drawn"),
+        recent::page(&last_hours(true), rule, &naming).expect("the samples can be drawn"),
+        recent::page(&last_hours(false), rule, &naming).expect("the samples can be drawn"),
+        ride::page(&one_ride(true), rule, &naming).expect("the samples can be drawn"),
+        ride::page(&one_ride(false), rule, &naming).expect("the samples can be drawn"),
         grid(runs(first_day), first_day, rule),
         grid(Runs::default(), first_day, rule),
         of_window(window(first_day, true), rule),
         of_window(window(first_day, false), rule),
         outbox(&mails, rule),
         outbox(&[], rule),
-        about(&problem::KINDS[0]),
+        about(&problem::KINDS[0], None),
+        about(&problem::KINDS[1], Some("`riderid` is not known")),
         nothing(),
     ];
     let said = [Said::Asked, Said::Unsubscribed, Said::Resubscribed, Said::Unknown];
     pages.extend(said.map(|said| unsubscribe::page(said, "0f0f")));
+    let said = [
+        login::Said::SignedIn(Role::Analyst),
+        login::Said::Asked(None),
+        login::Said::Asked(Some("the key was revoked")),
+        login::Said::NotNeeded,
+    ];
+    pages.extend(said.map(|said| login::page(said, "/jobs".to_owned())));
     pages.extend(mails.iter().map(|mail| one_mail(mail, rule)));
     pages
+}
+
+fn naming() -> Naming {
+    Naming::new(Role::Admin, Pseudonyms::new([0; 32]))
 }
 
 fn now() -> DateTime<Utc> {
@@ -126,7 +139,7 @@ fn riding(has_values: bool) -> RidingList {
         },
         changed: 1,
     };
-    let bikes = [true, false].map(|is_known| Riding::at(&bike(is_known), now(), Naming::Names));
+    let bikes = [true, false].map(|is_known| Riding::at(&bike(is_known), now(), &naming()));
     RidingList {
         items: if has_values { bikes.into() } else { Vec::new() },
         next: None,

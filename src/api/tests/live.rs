@@ -12,15 +12,16 @@ async fn bikes_being_ridden_are_listed_page_by_page() {
     let bikes = ok(&client, "/api/v1/live?limit=2").await;
     assert_eq!(
         (&bikes["items"][0]["bike_serial"], &bikes["next"]),
-        (&"SN 7".into(), &"SN 8".into())
+        (&"SN 7".into(), &"534e2038".into())
     );
     assert_eq!(bikes["items"][0]["age_of_reading_seconds"], 3);
-    let bikes = ok(&client, "/api/v1/live?limit=2&cursor=SN%208").await;
+    let bikes = ok(&client, "/api/v1/live?limit=2&cursor=534e2038").await;
     assert_eq!(
         (&bikes["items"][0]["bike_serial"], &bikes["next"]),
         (&"SN 9".into(), &Value::Null)
     );
     problem(client.get("/api/v1/live?limit=1001").send().await, 400, "bad-request").await;
+    problem(client.get("/api/v1/live?cursor=SN8").send().await, 422, "unsuitable").await;
 }
 
 #[tokio::test]

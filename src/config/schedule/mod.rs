@@ -4,7 +4,7 @@ mod cron;
 mod ping;
 mod read;
 mod value;
-pub(super) use value::parse_duration;
+pub use value::parse_duration;
 
 use std::{fmt, time::Duration};
 

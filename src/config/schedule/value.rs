@@ -129,7 +129,7 @@ pub(super) fn duration(value: &DeValue<'_>) -> Result<TimeDelta, String> {
 }
 
 /// The same, of a text.
-pub(in crate::config) fn parse_duration(text: &str) -> Result<TimeDelta, String> {
+pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
     let wrong = || format!("`{text}` is not a length of time; write `30s`, `15m`, `2h`, `7d` or `1h30m`");
     let mut seconds = 0_i64;
     let mut rest = text.trim();

@@ -1,4 +1,5 @@
 -- Riders by one measure over rides that have ended, best first. Equal figures share a rank and the next rank is skipped.
+-- What is marked is put in by `store::query::board`.
 with figures as (
     select
         rider_id,
@@ -18,8 +19,7 @@ with figures as (
     from ride
     where rider_id is not null
         and business_day is not null
-        and ($first_day::date is null or business_day >= $first_day::date)
-        and ($last_day::date is null or business_day <= $last_day::date)
+        and true /* conditions */
     group by rider_id
 ),
 
@@ -27,6 +27,8 @@ ranked as (
     select rank() over (order by value desc) as rank, rider_id, value, rides
     from figures
     where value is not null
+        and ($min::double is null or value >= $min::double)
+        and ($max::double is null or value <= $max::double)
 )
 
 select ranked.rank, ranked.rider_id, rider.name, ranked.value, ranked.rides
@@ -34,3 +36,4 @@ from ranked
 left join rider on rider.rider_id = ranked.rider_id
 order by ranked.rank, ranked.rider_id
 limit $limit
+offset $offset

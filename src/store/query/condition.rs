@@ -1,0 +1,113 @@
+//! What rows of a list have to be: conditions put together of fixed texts, each with its value bound. A condition that is not
+//! asked for is not in the statement, so that nothing is read for it.
+
+use duckdb::ToSql;
+
+use crate::domain::rider::Gender;
+
+/// Ages in whole years, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// The youngest.
+    pub from: i32,
+    /// The oldest.
+    pub to: i32,
+}
+
+/// Whose rows. The default is everybody's.
+#[derive(Debug, Clone, Default)]
+pub struct RiderFilter {
+    /// Only of riders who live in one of these towns, in any case.
+    pub towns: Vec<String>,
+    /// Only of that gender.
+    pub gender: Option<Gender>,
+    /// Only of those ages: of rides, at their start.
+    pub ages: Option<Ages>,
+}
+
+/// The conditions of one statement and what is bound in them.
+#[derive(Default)]
+pub(super) struct Conditions {
+    sql: String,
+    values: Vec<(&'static str, Box<dyn ToSql>)>,
+}
+
+impl Conditions {
+    /// Rows have to be so, where there is a value: `condition` has it as `$name`.
+    pub(super) fn when<T: ToSql + 'static>(
+        &mut self,
+        value: Option<T>,
+        name: &'static str,
+        condition: &str,
+    ) -> &mut Self {
+        if let Some(value) = value {
+            self.sql.push_str(" and ");
+            self.sql.push_str(condition);
+            self.values.push((name, Box::new(value)));
+        }
+        self
+    }
+
+    /// Rows have to be of such riders; `rider_id` is the column that says whose they are, `at` the instant of ages.
+    pub(super) fn of_riders(&mut self, filter: &RiderFilter, at: &str) -> &mut Self {
+        let mut inner = Conditions::default();
+        let towns = (!filter.towns.is_empty()).then(|| filter.towns.join(",").to_lowercase());
+        inner
+            .when(
+                towns,
+                "towns",
+                "list_contains(string_split($towns, ','), lower(whose.town))",
+            )
+            .when(
+                filter.gender.and_then(stored),
+                "gender",
+                "trim(lower(whose.gender)) = $gender",
+            );
+        if let Some(ages) = filter.ages {
+            let age = age_at(at);
+            inner
+                .when(Some(ages.from), "age_from", &format!("{age} >= $age_from"))
+                .when(Some(ages.to), "age_to", &format!("{age} <= $age_to"));
+        }
+        match filter.gender {
+            Some(Gender::Unknown) => inner.sql.push_str(" and coalesce(trim(whose.gender), '') = ''"),
+            Some(Gender::Other) => inner
+                .sql
+                .push_str(" and coalesce(trim(lower(whose.gender)), '') not in ('', 'female', 'male')"),
+            _ => {}
+        }
+        if !inner.sql.is_empty() {
+            self.sql
+                .push_str(" and exists (select 1 from rider as whose where whose.rider_id = $rider_column");
+            self.sql.push_str(&inner.sql);
+            self.sql.push(')');
+            self.values.append(&mut inner.values);
+        }
+        self
+    }
+
+    /// The statement with the conditions where it says `true /* conditions */`, about rows of `table`.
+    pub(super) fn put_into(&self, sql: &str, table: &str) -> String {
+        let conditions = format!("true{}", self.sql).replace("$rider_column", &format!("{table}.rider_id"));
+        sql.replace("true /* conditions */", &conditions)
+    }
+
+    /// What is bound, with `more`.
+    pub(super) fn bound<'v>(&'v self, more: &[(&'static str, &'v dyn ToSql)]) -> Vec<(&'static str, &'v dyn ToSql)> {
+        let values = self.values.iter().map(|(name, value)| (*name, value.as_ref()));
+        values.chain(more.iter().copied()).collect()
+    }
+}
+
+/// The gender as headers spell it, where there is one spelling.
+fn stored(gender: Gender) -> Option<&'static str> {
+    matches!(gender, Gender::Female | Gender::Male).then(|| gender.name())
+}
+
+/// The rider's age at an instant, in whole years: as everywhere, by calendar dates in UTC.
+fn age_at(at: &str) -> String {
+    format!(
+        "(year({at}) - year(whose.date_of_birth)
+          - (month({at}) * 100 + day({at}) < month(whose.date_of_birth) * 100 + day(whose.date_of_birth))::integer)"
+    )
+}
