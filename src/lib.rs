@@ -51,7 +51,8 @@
 //!
 //! - Only `store` knows DuckDB. Only `config` reads the environment. Only `clock` asks what time it is.
 //! - `domain` does no I/O. `report` only reads. `publish`, `notify` and `export` do not know the store: the jobs record what they
-//!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes.
+//!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes; its
+//!   pages draw with [`report::chart`].
 //! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
 //!   replaying the log from a checkpoint.
 //! - A ride may be told of by several streams: the store knows which ([`store::ride_source`]) and compares their seconds.

@@ -33,8 +33,8 @@ export class Charts {
 
   /** Moves the cursor to a place in the columns. */
   point(place) {
-    const { plot } = this.#drawn[0];
-    plot.setCursor({ left: plot.valToPos(this.#columns.second[place], "x"), top: 0 });
+    // Only what a pointer does is passed on from one plot to the others.
+    for (const { plot } of this.#drawn) plot.setCursor({ left: plot.valToPos(this.#columns.second[place], "x"), top: 0 });
   }
 
   #data(trace) {

@@ -103,7 +103,7 @@ const one = {
     if (this.bike === null) return;
     const now = order.find((ride) => ride.bike === this.bike);
     if (!now) return;
-    const isAnother = this.ride !== null && this.ride.id !== now.id;
+    const isAnother = this.ride?.id !== now.id;
     this.ride = now;
     if (isFresh || isAnother) {
       this.told = null;
@@ -175,8 +175,7 @@ const say = (className, text) => {
   setText(connection, text);
 };
 const standing = () => {
-  const silence = heardAt === null ? 0 : Math.floor((performance.now() - heardAt) / 1000);
-  if (silence > 2) say("unknown", `△ nothing heard for ${silence}\u202fs, trying again`);
+  if (heardAt !== null && performance.now() - heardAt > 3000) say("unknown", "△ nothing heard from the server, trying again");
   else if (!isConnected) say("unknown", "△ no lines arrive from the bikes");
   else if (heardAt !== null) say("succeeded", "✓ live");
 };
@@ -194,7 +193,7 @@ const connect = () => {
     if (heardAt === null) say("unknown", "△ connection lost, trying again");
     // A browser tries again by itself, but gives up for good after some answers.
     if (events.readyState !== EventSource.CLOSED) return;
-    const answer = await fetch("/live", { method: "HEAD" }).catch(() => null);
+    const answer = await fetch("/api/v1/live?limit=1").catch(() => null);
     if (answer?.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
     else setTimeout(connect, 3000);
   };

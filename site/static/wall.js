@@ -17,7 +17,8 @@ export const isSilent = (ride) => age(ride) > SILENT_SECONDS;
 
 /** What the limits say of a ride: class of the words, icon and words; none where all is well. */
 export const trouble = (ride) => {
-  if (isSilent(ride)) return ["unknown", "△", `no line for ${age(ride)}\u202fs`];
+  // In steps, so that a screen reader does not say each second.
+  if (isSilent(ride)) return ["unknown", "△", `no line for ${Math.floor(age(ride) / 5) * 5}\u202fs`];
   switch (ride.standing) {
     case HIGH: return ["failed", "■!", `heart rate above ${ride.upper}\u202fbpm`];
     case LOW: return ["failed", "■!", `heart rate below ${ride.lower}\u202fbpm`];
@@ -119,6 +120,7 @@ class Field {
       const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.#columns(), ArrowDown: this.#columns() };
       if (event.key in steps) {
         const place = this.#cursor === null ? 0 : this.#cursor + steps[event.key];
+        this.#under.setAttribute("aria-live", "polite");
         this.#point(Math.min(Math.max(place, 0), this.#rides.length - 1));
         event.preventDefault();
       } else if (event.key === "Enter" && this.#rides[this.#cursor]) pick(this.#rides[this.#cursor].bike);
@@ -129,8 +131,9 @@ class Field {
     [this.#rides, this.#picked] = [rides, picked];
     this.#box.hidden = rides.length === 0;
     if (rides.length === 0) return;
-    if (this.#cursor !== null) this.#point(this.#cursor);
-    else this.#draw();
+    // Newer figures of the same bike are not read out.
+    this.#under.setAttribute("aria-live", "off");
+    this.#point(this.#cursor);
   }
 
   get #cell() {

@@ -43,7 +43,7 @@ export function wordsInBoxes() {
     const element = text.parentElement;
     // What is folded away has places of its own making.
     if (!text.data.trim() || !element.checkVisibility() || element.closest('svg, script, style, .hidden, .unseen, .skip, .scroll, pre')) continue;
-    const box = element.closest('.card, .tile, .banner, .button, .top, .bottom, main, body').getBoundingClientRect();
+    const box = element.closest('.card, .tile, .wide-figures > div, .banner, .button, .top, .bottom, main, body').getBoundingClientRect();
     const range = document.createRange();
     range.selectNodeContents(text);
     for (const line of range.getClientRects()) {
