@@ -40,7 +40,8 @@ use crate::{
     jobs::{
         self,
         gate::Gate,
-        notify::{Addresses, For, Sender},
+        notify::{Addresses, For},
+        send::{Sender, Turns},
     },
     metrics::Metrics,
     notify::{
@@ -99,7 +100,7 @@ impl App {
         let templates = Arc::new(load_templates(&settings)?);
         let clock = settings.clock();
         let store = Store::open(&settings.data_dir, clock)?;
-        let recovered = outbox::recover(&*store.connection()?, clock.now())?;
+        let recovered = outbox::recover(&*store.connection()?, None, clock.now())?;
         if recovered > 0 {
             tracing::warn!(
                 mails = recovered,
@@ -115,6 +116,7 @@ impl App {
         let services = Arc::new(Services {
             exporter,
             publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
+            turns: Turns::default(),
             publishing: Mutex::new(()),
             notifier: runtime.block_on(notifier(&settings)),
             folder: outbox_folder(&settings),
@@ -395,6 +397,8 @@ struct Services {
     store: Store,
     templates: Arc<Templates>,
     publisher: Publisher,
+    /// Of those who send mails.
+    turns: Turns,
     /// Held from looking what there is to publish until it is published: of two at once, the later one must have the newer.
     publishing: Mutex<()>,
     notifier: Notifier,
@@ -548,16 +552,16 @@ impl Services {
             Kind::Notify { restate_percent } => self.mail(run, *restate_percent),
             Kind::Send => {
                 // A schedule without a job for them must not keep alerts back.
-                if schedule.alerts_job().is_none() {
-                    self.send_alerts(&run.cancel)?;
-                }
-                jobs::send::send(
-                    &self.store,
-                    Which::Other,
-                    &|_| &self.notifier,
-                    &self.runtime,
-                    &run.cancel,
-                )
+                let alerts = schedule.alerts_job().is_none().then(|| self.send_alerts(&run.cancel));
+                let sender = Sender {
+                    by: &|_| &self.notifier,
+                    runtime: &self.runtime,
+                    cancel: &run.cancel,
+                    turns: &self.turns,
+                };
+                let others = jobs::send::send(&self.store, Which::Other, sender);
+                alerts.transpose()?;
+                others
             }
             Kind::SendAlerts => self.send_alerts(&run.cancel),
             Kind::ExportRides => {
@@ -578,7 +582,14 @@ impl Services {
     }
 
     fn send_alerts(&self, cancel: &Cancel) -> anyhow::Result<JobStatus> {
-        jobs::send_alerts::run(&self.store, &self.notifier, &self.folder, &self.runtime, cancel)
+        jobs::send_alerts::run(
+            &self.store,
+            &self.notifier,
+            &self.folder,
+            &self.runtime,
+            cancel,
+            &self.turns,
+        )
     }
 
     fn site(&self) -> Site<'_> {
@@ -593,7 +604,7 @@ impl Services {
         allow_deletes: bool,
         cancel: &Cancel,
     ) -> anyhow::Result<JobStatus> {
-        let store = &self.store;
+        let store = &self.store.cancelled_by(cancel);
         let _turn = cancel.lock(&self.publishing)?;
         let (reported, periods) = reported(schedule, store)?;
         jobs::period_report::put_back(store, &self.templates, &periods)?;
@@ -651,9 +662,10 @@ impl Services {
             _ => For::FirstReaders,
         };
         let sender = Sender {
-            notifier: &self.notifier,
+            by: &|_| &self.notifier,
             runtime: &self.runtime,
             cancel: &run.cancel,
+            turns: &self.turns,
         };
         jobs::notify::notify(&self.store, sender, &self.templates, &mail, to, readers)
     }

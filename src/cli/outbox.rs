@@ -133,7 +133,7 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
         }
         Action::Discard { id } => {
             if !outbox::discard(&connection, *id, store.clock().now())? {
-                bail!("mail {id} is not there, or was sent");
+                bail!("mail {id} is not there, was sent, or is being sent right now");
             }
             writeln!(out, "mail {id} is given up")?;
         }
@@ -154,7 +154,7 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
             if mail_reader::unsubscribe(&connection, address, store.clock().now())? {
                 writeln!(out, "no more notices go to {address}; what waits for it is discarded")?;
             } else {
-                writeln!(out, "no notices went to {address} before")?;
+                writeln!(out, "{address} had unsubscribed already")?;
             }
         }
         Action::Resubscribe { address } => {

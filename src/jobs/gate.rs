@@ -69,15 +69,35 @@ impl Gate<'_> {
         Ok(all.problems)
     }
 
-    /// The bytes of everything that a page may load. Of a site that only a little of changed, that is all that is read.
+    /// The bytes of everything that a page may load, of a style sheet with its fonts. Of a site that only a little of changed, that is all that is read.
     fn sizes(&self, changed: &[&Item]) -> Result<HashMap<&str, usize>> {
         if changed.is_empty() {
             return Ok(HashMap::new());
         }
         let assets = self.items.iter().filter(|item| is_asset(item.path()));
-        assets
-            .map(|item| Ok((item.path(), item.artifact()?.bytes.len())))
-            .collect()
+        let assets = assets.map(|item| Ok((item.path(), item.artifact()?)));
+        let assets: HashMap<_, _> = assets.collect::<Result<_>>()?;
+        let fonts = assets.iter().filter(|(path, _)| path.ends_with(".woff2"));
+        let fonts: Vec<_> = fonts
+            .map(|(path, font)| (path.rsplit('/').next().unwrap_or_default(), font.bytes.len()))
+            .collect();
+        // A style sheet brings the fonts that it names.
+        let brought = |path: &str, bytes: &[u8]| -> usize {
+            let text = if path.ends_with(".css") {
+                String::from_utf8_lossy(bytes)
+            } else {
+                "".into()
+            };
+            fonts
+                .iter()
+                .filter(|(name, _)| text.contains(name))
+                .map(|(_, bytes)| bytes)
+                .sum()
+        };
+        let sizes = assets
+            .iter()
+            .map(|(path, asset)| (*path, asset.bytes.len() + brought(path, &asset.bytes)));
+        Ok(sizes.collect())
     }
 
     fn look_at(&self, items: &[&Item], sizes: &HashMap<&str, usize>) -> Result<Found> {
@@ -248,11 +268,7 @@ fn too_large(path: &str, bytes: usize, document: &Document, sizes: &HashMap<&str
         return None;
     }
     let loaded = document.loads.iter().filter_map(|link| resolve(path, link));
-    let fonts = sizes
-        .iter()
-        .filter(|(path, _)| path.ends_with(".woff2"))
-        .map(|(_, bytes)| *bytes);
-    let all = bytes + loaded.filter_map(|path| sizes.get(path.as_str())).sum::<usize>() + fonts.sum::<usize>();
+    let all = bytes + loaded.filter_map(|path| sizes.get(path.as_str())).sum::<usize>();
     (all >= PAGE_MAX_BYTES)
         .then(|| format!("`{path}` has {all} bytes with its style sheet and its font, of at most {PAGE_MAX_BYTES}"))
 }

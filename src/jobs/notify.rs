@@ -5,23 +5,21 @@
 //! 3. Succeed only if every recipient of the day has the mail.
 
 use anyhow::{Context, Result, bail};
-use tokio::runtime::Handle;
 
-use super::send::drain;
+use super::send::{Sender, drain};
 use crate::{
     domain::{
-        cancel::Cancel,
         message::{Message, MessageKind},
         report::{DailyReport, Moved, Restatement},
         run::JobStatus,
     },
     notify::{
-        Notifier, mime,
+        mime,
         render::{self, DailyMail, To},
     },
     store::{
         Store, mail_reader,
-        outbox::{self, Enqueued, MailState, Which},
+        outbox::{self, Enqueued, Mail, MailState, Which},
         report::{keep_mailed_report, mailed_report},
     },
     template::Templates,
@@ -75,17 +73,6 @@ pub enum For {
     Everybody,
 }
 
-/// What mails are sent with.
-#[derive(Clone, Copy)]
-pub struct Sender<'s> {
-    /// Where to.
-    pub notifier: &'s Notifier,
-    /// Waits for it.
-    pub runtime: &'s Handle,
-    /// Raised when no more are to be sent.
-    pub cancel: &'s Cancel,
-}
-
 /// Queues the day's mail, then sends. Without recipients there is nothing to do.
 ///
 /// # Errors
@@ -99,11 +86,6 @@ pub fn notify(
     addresses: Addresses<'_>,
     readers: For,
 ) -> Result<JobStatus> {
-    let Sender {
-        notifier,
-        runtime,
-        cancel,
-    } = sender;
     if addresses.to.is_empty() {
         tracing::warn!("nobody is mailed the daily report: no recipient is set, see `--mail-to`");
         return Ok(JobStatus::idle());
@@ -116,8 +98,8 @@ pub fn notify(
     if !was_mailed {
         keep_mailed_report(store, day, &mail.report.figures())?;
     }
-    let drained = drain(store, Which::Other, &|_| notifier, runtime, cancel)?;
-    check_delivered(store, &day.to_string(), drained.reason.as_deref())?;
+    let drained = drain(store, Which::Other, sender)?;
+    check_delivered(store, &day.to_string())?;
     let status = JobStatus::done()
         .count("mails_queued", queued.new)
         .count("mails_known", queued.known)
@@ -194,7 +176,8 @@ pub fn queue_restatement(
     for recipient in addresses.to {
         let first = MessageKind::DailyReport.message_id(&report.day.to_string(), recipient);
         let first = outbox::get(&*store.connection()?, first)?;
-        if first.is_none_or(|(first, _)| first.created_at >= restatement.restated_at) {
+        let has_it = |first: &Mail| first.state == MailState::Sent && first.created_at < restatement.restated_at;
+        if !first.is_some_and(|(first, _)| has_it(&first)) {
             continue;
         }
         let unsubscribe_url = addresses.unsubscribe_url(store, recipient)?;
@@ -224,9 +207,10 @@ pub fn queue_message(store: &Store, message: &Message, from: &str) -> Result<Enq
 }
 
 /// A run that delivered nothing must not look like one that did.
-fn check_delivered(store: &Store, topic: &str, reason: Option<&str>) -> Result<()> {
-    let counts = outbox::counts(&*store.connection()?, Some((MessageKind::DailyReport, topic)))?;
-    let open: Vec<_> = counts
+fn check_delivered(store: &Store, topic: &str) -> Result<()> {
+    let about = Some((MessageKind::DailyReport, topic));
+    let connection = store.connection()?;
+    let open: Vec<_> = outbox::counts(&connection, about)?
         .into_iter()
         .filter(|count| !matches!(count.state, MailState::Sent | MailState::Discarded))
         .map(|count| format!("{} {}", count.mails, count.state.name()))
@@ -234,9 +218,10 @@ fn check_delivered(store: &Store, topic: &str, reason: Option<&str>) -> Result<(
     if open.is_empty() {
         return Ok(());
     }
-    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    let why = outbox::why_open(&connection, MessageKind::DailyReport, topic)?;
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
     bail!(
-        "not every recipient has the daily mail of {topic} ({}){reason}; see `deloton outbox`",
+        "not every recipient has the daily mail of {topic} ({}){why}; see `deloton outbox`",
         open.join(", ")
     );
 }
@@ -246,7 +231,13 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::{domain::report::HeadlineKey, report::sample_days, store::fixture::open};
+    use crate::{
+        domain::{cancel::Cancel, report::HeadlineKey},
+        jobs::send::Turns,
+        notify::Notifier,
+        report::sample_days,
+        store::fixture::open,
+    };
 
     const CEO: &str = "ceo@x.example";
     const NEW: &str = "new@x.example";
@@ -281,9 +272,10 @@ mod tests {
             let to: Vec<_> = to.iter().map(|&to| to.to_owned()).collect();
             let (mail, addresses) = (mail(report), addresses(&to));
             let sender = Sender {
-                notifier: &self.notifier,
+                by: &|_| &self.notifier,
                 runtime: self.runtime.handle(),
                 cancel: &Cancel::default(),
+                turns: &Turns::default(),
             };
             notify(&self.store, sender, &self.templates, &mail, addresses, readers).unwrap()
         }

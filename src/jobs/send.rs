@@ -1,11 +1,14 @@
 //! Sends what waits in the send ledger.
 //!
-//! 1. Discard what waits for those who unsubscribed since it was queued.
-//! 2. Claim the oldest mail that is due; from here on a crash shows.
-//! 3. Hand it to the notifier.
-//! 4. Record what became of it.
+//! 1. Note what an earlier run was sending and could not record: it is not known whether it left.
+//! 2. Discard what waits for those who unsubscribed since it was queued.
+//! 3. Claim the oldest mail that is due; from here on a crash shows.
+//! 4. Hand it to the notifier.
+//! 5. Record what became of it.
 //!
 //! Until nothing is due, or until the service cannot take more: then the rest waits for the next run.
+
+use std::sync::Mutex;
 
 use anyhow::{Result, bail};
 use tokio::runtime::Handle;
@@ -35,18 +38,38 @@ pub struct Drained {
 /// Who sends the mails for a recipient.
 pub type By<'n> = &'n dyn Fn(&str) -> &'n Notifier;
 
+/// Whose turn it is to send. Of two that sent the same mails at once, one would take for lost what the other has in hand.
+#[derive(Debug, Default)]
+pub struct Turns {
+    urgent: Mutex<()>,
+    other: Mutex<()>,
+}
+
+/// What mails are sent with.
+#[derive(Clone, Copy)]
+pub struct Sender<'s> {
+    /// Where to.
+    pub by: By<'s>,
+    /// Waits for it.
+    pub runtime: &'s Handle,
+    /// Raised when no more are to be sent.
+    pub cancel: &'s Cancel,
+    /// Everybody's who sends from this ledger.
+    pub turns: &'s Turns,
+}
+
 /// Sends every one of `which` mails that is due.
 ///
 /// # Errors
 /// When a mail could not be sent or may not have been, saying why; all others were sent all the same. When the ledger
 /// cannot be read or written, or the run was cancelled.
-pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &Cancel) -> Result<JobStatus> {
+pub fn send(store: &Store, which: Which, sender: Sender<'_>) -> Result<JobStatus> {
     let Drained {
         sent,
         unsubscribed,
         failed,
         reason,
-    } = drain(store, which, by, runtime, cancel)?;
+    } = drain(store, which, sender)?;
     if let Some(reason) = reason {
         let states: Vec<_> = failed.iter().map(|state| state.name()).collect();
         bail!(
@@ -70,9 +93,26 @@ pub fn send(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &
 /// # Errors
 /// When the ledger cannot be read or written, or the run was cancelled: between two mails, so that what became of each is
 /// known.
-pub fn drain(store: &Store, which: Which, by: By<'_>, runtime: &Handle, cancel: &Cancel) -> Result<Drained> {
+pub fn drain(store: &Store, which: Which, sender: Sender<'_>) -> Result<Drained> {
+    let Sender {
+        by,
+        runtime,
+        cancel,
+        turns,
+    } = sender;
+    let _turn = cancel.lock(match which {
+        Which::Urgent => &turns.urgent,
+        Which::Other => &turns.other,
+    })?;
     let connection = store.connection()?;
     let clock = store.clock();
+    let left = outbox::recover(&connection, Some(which), clock.now())?;
+    if left > 0 {
+        tracing::warn!(
+            mails = left,
+            "it could not be recorded what became of mails; see `deloton outbox`"
+        );
+    }
     let mut drained = Drained {
         unsubscribed: outbox::discard_unsubscribed(&connection, clock.now())? as u64,
         ..Drained::default()

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tokio::runtime::Handle;
 
-use super::send::send;
+use super::send::{Sender, Turns, send};
 use crate::{
     domain::{cancel::Cancel, message::is_reserved, run::JobStatus},
     notify::Notifier,
@@ -22,7 +22,13 @@ pub fn run(
     folder: &Notifier,
     runtime: &Handle,
     cancel: &Cancel,
+    turns: &Turns,
 ) -> Result<JobStatus> {
-    let by = |recipient: &str| if is_reserved(recipient) { folder } else { notifier };
-    send(store, Which::Urgent, &by, runtime, cancel)
+    let sender = Sender {
+        by: &|recipient| if is_reserved(recipient) { folder } else { notifier },
+        runtime,
+        cancel,
+        turns,
+    };
+    send(store, Which::Urgent, sender)
 }

@@ -26,9 +26,15 @@ pub(super) async fn roll_back<T: Target>(target: &T, number: u64, new: &NewEditi
         });
     }
     let mut files = manifest.files.clone();
-    for edition in records(target, number + 1..=manifest.edition).await? {
-        edition.undo(&mut files);
+    let later = records(target, number + 1..=manifest.edition).await?;
+    if let Some(missing) = (number + 1..=manifest.edition).find(|n| later.iter().all(|edition| edition.number != *n)) {
+        return Err(PublishError::NotKept {
+            target: target.name(),
+            edition: number,
+            path: record_of(missing),
+        });
     }
+    later.iter().for_each(|edition| edition.undo(&mut files));
     let wanted: WantedSite<'_> = files
         .into_iter()
         .map(|(path, hash)| (path, Wanted { hash, from: From::Kept }))
@@ -42,10 +48,12 @@ async fn check_kept<T: Target>(target: &T, edition: u64, manifest: &Manifest, wa
     let to_put_back = wanted
         .iter()
         .filter(|(path, want)| manifest.current(path) != Some(&want.hash));
+    // An edition that was begun keeps a file before it touches it: what it did not keep is where it was.
+    let is_untouched = |path: &str, hash: &String| manifest.files.get(path) == Some(hash);
     stream::iter(to_put_back)
         .map(Ok)
         .try_for_each_concurrent(PARALLEL, async |(path, want)| {
-            if target.is_kept(&want.hash).await? {
+            if is_untouched(path, &want.hash) || target.is_kept(&want.hash).await? {
                 return Ok(());
             }
             Err(PublishError::NotKept {

@@ -366,11 +366,20 @@ async fn hold_lock_while<T: Target, R>(
         if let Some(lock) = &mut locked.lock {
             lock.beat += 1;
         }
-        match target.write_manifest(&locked, &version).await {
-            Ok(newer) => version = newer,
-            Err(error @ PublishError::Busy { .. }) => return (Err(error), version),
+        let error = match target.write_manifest(&locked, &version).await {
+            Ok(newer) => {
+                version = newer;
+                continue;
+            }
+            Err(error) => error,
+        };
+        let holder = |manifest: &Manifest| manifest.lock.as_ref().map(|lock| lock.holder);
+        match target.read_manifest().await {
+            // A beat that arrived and whose answer was lost.
+            Ok((found, newer)) if holder(&found) == holder(&locked) => version = newer,
+            _ if matches!(error, PublishError::Busy { .. }) => return (Err(error), version),
             // The next beat, or the work itself, will tell.
-            Err(error) => tracing::debug!(%error, "the publish lock could not be renewed"),
+            _ => tracing::debug!(%error, "the publish lock could not be renewed"),
         }
     }
 }

@@ -160,8 +160,8 @@ pub enum PublishError {
     },
     /// The manifest, or the record of an edition, is not one of ours.
     #[error(
-        "`{path}` of `{target}` cannot be understood; move `{MANIFEST}` away, and the next publish call writes everything \
-         anew"
+        "`{path}` of `{target}` cannot be understood; move it away: without `{MANIFEST}` the next publish call writes \
+         everything anew and begins to count editions again, without the record of an edition none before it can be put back"
     )]
     BadManifest {
         /// Where the site goes.

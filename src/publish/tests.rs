@@ -186,6 +186,20 @@ async fn killed_anywhere_the_edition_before_can_still_be_put_back() {
 }
 
 #[tokio::test]
+async fn an_edition_that_failed_midway_can_be_taken_back_without_completing_it() {
+    for writes in 1..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        put(root, &site(1)).await.unwrap();
+        publish(&Killed::after(writes, root), &site(2), &now())
+            .await
+            .unwrap_err();
+        go_back(root, 1).await.unwrap();
+        assert_eq!(pages(root), texts(&site(1)), "after {writes} writes");
+    }
+}
+
+#[tokio::test]
 async fn killed_anywhere_while_it_goes_back_it_goes_back_the_next_time() {
     for writes in 0..15 {
         let folder = tempfile::tempdir().unwrap();

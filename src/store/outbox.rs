@@ -17,8 +17,11 @@ use uuid::Uuid;
 use super::{Doing, Result, StoreError, is_conflict, mail_reader};
 use crate::domain::message::{Envelope, MessageKind};
 
-/// After so many attempts a mail that could not be sent is dead.
-pub const MAX_ATTEMPTS: i32 = 10;
+/// After so many attempts, about three days, a mail that could not be sent is dead.
+pub const MAX_ATTEMPTS: i32 = 72;
+
+/// The same for what is urgent: about four hours. A warning about a heart rate is of no use to anybody a day later.
+const MAX_URGENT_ATTEMPTS: i32 = 10;
 
 /// Where a mail stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -261,6 +264,8 @@ pub fn settle(
     // A program that is told of rides may be away for a day, and there are too many to ask a person about each.
     let attempts = if envelope.kind.is_of_ride() {
         i32::MAX
+    } else if envelope.kind.is_urgent() {
+        MAX_URGENT_ATTEMPTS
     } else {
         MAX_ATTEMPTS
     };
@@ -278,18 +283,41 @@ pub fn settle(
     })
 }
 
-/// To be called once at start, before anything is sent: what was `sending` when the process ended may or may not have
-/// left. Urgent mail waits again; the rest becomes `unknown`, for a person to decide. Answers how many there were.
+/// What became of the mails that are marked as being sent was not recorded: the process ended, or the disk was full. Urgent
+/// mail waits again; the rest becomes `unknown`, for a person to decide. Answers how many there were. To be called where
+/// nobody is sending: at the start for everything, later for `which` by whoever's turn it is to send these.
 ///
 /// # Errors
 /// When the ledger cannot be written.
-pub fn recover(connection: &Connection, now: DateTime<Utc>) -> Result<usize> {
+pub fn recover(connection: &Connection, which: Option<Which>, now: DateTime<Utc>) -> Result<usize> {
     connection
         .execute(
             include_str!("sql/outbox_recover.sql"),
-            params![MessageKind::HeartRateAlert.name(), text(now)],
+            params![
+                MessageKind::HeartRateAlert.name(),
+                text(now),
+                which.map(|which| which == Which::Urgent)
+            ],
         )
-        .doing(|| "failed to look for mails that were being sent when the process ended".to_owned())
+        .doing(|| "failed to look for mails whose end was not recorded".to_owned())
+}
+
+/// Why the newest attempt on a mail of `kind` and `topic` that is not sent, nor given up, did not succeed; none where there
+/// was none.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn why_open(connection: &Connection, kind: MessageKind, topic: &str) -> Result<Option<String>> {
+    connection
+        .query_row(
+            "select detail from ops.outbox
+             where kind = ? and topic = ? and state not in ('sent', 'discarded') and detail is not null
+             order by attempted_at desc limit 1",
+            params![kind.name(), topic],
+            |row| row.get(0),
+        )
+        .optional()
+        .doing(|| format!("failed to look why the {} mail of `{topic}` is not sent", kind.name()))
 }
 
 /// How many messages are in each state.
@@ -549,7 +577,8 @@ mod tests {
         }
         let store = open(folder.path());
         let connection = store.connection().unwrap();
-        assert_eq!(recover(&connection, at(5)).unwrap(), 2);
+        assert_eq!(recover(&connection, Some(Which::Other), at(5)).unwrap(), 1);
+        assert_eq!(recover(&connection, None, at(5)).unwrap(), 1);
         assert_eq!(
             counts(&connection, None).unwrap(),
             [(MailState::Waiting, 2), (MailState::Unknown, 1)].map(|(state, mails)| StateCount {
@@ -626,7 +655,7 @@ mod tests {
         claim(&connection, Which::Other, at(0)).unwrap();
         assert!(!discard(&connection, mail.message_id, at(0)).unwrap());
         assert!(!resend(&connection, mail.message_id).unwrap());
-        recover(&connection, at(1)).unwrap();
+        recover(&connection, None, at(1)).unwrap();
         assert!(discard(&connection, mail.message_id, at(2)).unwrap());
         assert_eq!(enqueue(&connection, &mail, at(3)).unwrap(), Enqueued::AlreadyThere);
         assert_eq!(claim(&connection, Which::Other, at(3)).unwrap(), None);

@@ -21,8 +21,8 @@ use deloton::{
         run::JobStatus,
     },
     jobs::{
-        notify::{Addresses, For, Sender, notify},
-        send,
+        notify::{Addresses, For, notify},
+        send::{self, Sender, Turns},
     },
     notify::{Notifier, Ses, render::DailyMail},
     store::{
@@ -186,6 +186,7 @@ struct Office {
     templates: Templates,
     report: DailyReport,
     to: Vec<String>,
+    turns: Turns,
 }
 
 impl Office {
@@ -213,6 +214,7 @@ impl Office {
             templates: Templates::load(None).unwrap(),
             report: serde_json::from_value(report).unwrap(),
             to: ["ceo@x.example", "cto@x.example"].map(str::to_owned).to_vec(),
+            turns: Turns::default(),
             folder,
         }
     }
@@ -232,9 +234,10 @@ impl Office {
             public_url: None,
         };
         let sender = Sender {
-            notifier,
+            by: &|_| notifier,
             runtime: self.runtime.handle(),
             cancel: &Cancel::default(),
+            turns: &self.turns,
         };
         notify(
             &self.store,
@@ -249,7 +252,13 @@ impl Office {
     }
 
     fn send(&self, notifier: &Notifier, cancel: &Cancel) -> anyhow::Result<JobStatus> {
-        send::send(&self.store, Which::Other, &|_| notifier, self.runtime.handle(), cancel)
+        let sender = Sender {
+            by: &|_| notifier,
+            runtime: self.runtime.handle(),
+            cancel,
+            turns: &self.turns,
+        };
+        send::send(&self.store, Which::Other, sender)
     }
 
     fn counts(&self) -> Vec<(MailState, u64)> {
@@ -517,13 +526,46 @@ fn a_crash_between_call_and_answer_is_shown_and_not_repeated() {
     outbox::resend(&connection, outbox::list(&connection, None, 1).unwrap()[0].message_id).unwrap();
     let now = office.store.clock().now();
     assert!(outbox::claim(&connection, Which::Other, now).unwrap().is_some());
-    assert_eq!(outbox::recover(&connection, now).unwrap(), 1);
+    assert_eq!(outbox::recover(&connection, None, now).unwrap(), 1);
 
     let error = office
         .notify(&Notifier::Ses(Ses::new(&sdk(&ses.url), None)))
         .unwrap_err();
     assert!(error.contains("1 unknown"), "{error}");
     assert!(ses.taken().is_empty());
+}
+
+#[test]
+fn a_mail_whose_end_could_not_be_recorded_is_shown_at_the_next_run() {
+    let office = Office::open();
+    let ses = FakeSes::start(&office.runtime);
+    let notifier = Notifier::Ses(Ses::new(&sdk(&ses.url), None));
+    office.notify(&notifier).unwrap();
+    // As if it had left with the disk full: it stayed marked as being sent.
+    let connection = office.store.connection().unwrap();
+    let id = outbox::list(&connection, None, 1).unwrap()[0].message_id;
+    outbox::resend(&connection, id).unwrap();
+    outbox::claim(&connection, Which::Other, office.store.clock().now())
+        .unwrap()
+        .unwrap();
+    office.send(&notifier, &Cancel::default()).unwrap();
+    let (mail, _) = outbox::get(&connection, id).unwrap().unwrap();
+    assert_eq!(mail.state, MailState::Unknown);
+    assert_eq!(ses.taken().len(), 2);
+}
+
+#[test]
+fn two_who_send_at_once_take_turns_and_neither_takes_a_mail_for_lost() {
+    let office = Office::open();
+    let ses = FakeSes::start(&office.runtime);
+    let notifier = Notifier::Ses(Ses::new(&sdk(&ses.url), None));
+    std::thread::scope(|scope| {
+        let ticks = scope.spawn(|| (0..50).all(|_| office.send(&notifier, &Cancel::default()).is_ok()));
+        office.notify(&notifier).unwrap();
+        assert!(ticks.join().unwrap());
+    });
+    assert_eq!(office.counts(), [(MailState::Sent, 2)]);
+    assert_eq!(ses.taken().len(), 2);
 }
 
 #[test]

@@ -51,22 +51,27 @@ impl Phrases {
     /// Adds those of `document`.
     pub(super) fn add(&mut self, document: &Document) {
         for text in document.texts.iter().chain(&document.attributes) {
-            // A number names nobody.
-            if !text.contains(' ') || !self.seen.insert(text.clone()) {
-                continue;
+            if text.contains(' ') && self.seen.insert(text.clone()) {
+                self.add_words(&words_of(text), document);
             }
-            let words = words_of(text);
-            for first in 0..words.len() {
-                let mut phrase = words[first].clone();
-                for word in words.iter().skip(first + 1).take(LONGEST - 1) {
-                    if word.contains(|c: char| c.is_ascii_digit()) {
-                        break;
-                    }
-                    phrase.push(' ');
-                    phrase.push_str(word);
-                    if !self.found.contains_key(&phrase) {
-                        self.found.insert(phrase.clone(), document.path().to_owned());
-                    }
+        }
+        // A name may stand in two cells of a table.
+        for cells in document.texts.windows(2) {
+            let [first, second] = [&cells[0], &cells[1]].map(|cell| words_of(cell));
+            if first.len() == 1 && second.len() == 1 {
+                self.add_words(&[first, second].concat(), document);
+            }
+        }
+    }
+
+    fn add_words(&mut self, words: &[String], document: &Document) {
+        for first in 0..words.len() {
+            let mut phrase = words[first].clone();
+            for word in words.iter().skip(first + 1).take(LONGEST - 1) {
+                phrase.push(' ');
+                phrase.push_str(word);
+                if !self.found.contains_key(&phrase) {
+                    self.found.insert(phrase.clone(), document.path().to_owned());
                 }
             }
         }
@@ -80,19 +85,20 @@ impl Phrases {
 
     fn file_with(&self, text: &str) -> Option<(&String, &String)> {
         let words = words_of(text);
+        // Of a long address its end says enough.
+        let last = &words[words.len().saturating_sub(LONGEST)..];
         // One word alone is everybody's: `May`, `Green`.
-        (2..=LONGEST)
-            .contains(&words.len())
-            .then(|| self.found.get_key_value(&words.join(" ")))
+        (last.len() > 1)
+            .then(|| self.found.get_key_value(&last.join(" ")))
             .flatten()
     }
 }
 
-/// The words of a text, small.
+/// The words of a text, small, without numbers: these name nobody, and of a house they are the least that is personal.
 fn words_of(text: &str) -> Vec<String> {
     let words = text
         .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
+        .filter(|word| !word.is_empty() && !word.contains(|c: char| c.is_ascii_digit()));
     words.map(str::to_lowercase).collect()
 }
 
@@ -161,10 +167,23 @@ mod tests {
     fn names_are_found_within_sentences_in_any_case_and_spelling_of_spaces() {
         let mut phrases = Phrases::default();
         phrases.add(&document("<p>Longest: Zoë&#32;O&#39;Neil, 44&nbsp;High  Street</p>"));
-        for there in ["zoë o'neil", "Zoë O’Neil", "44 High Street", "Longest: Zoë"] {
+        phrases.add(&document(
+            "<table><tr><td>Flat 98y,Carolyn haven</td><td>3</td><td>Ann</td><td>Other</td></tr></table>",
+        ));
+        let long = "The Old House, Flat 98y, Carolyn Haven";
+        phrases.add(&document(&format!("<p>{long}</p>")));
+        for there in [
+            "zoë o'neil",
+            "Zoë O’Neil",
+            "44 High Street",
+            "Longest: Zoë",
+            "Flat 98y,Carolyn haven",
+            "Ann Other",
+            long,
+        ] {
             assert!(phrases.file_with(there).is_some(), "{there}");
         }
-        for not_there in ["Zoë", "Neil 44 High", "O'Neil Zoë", "4 High Street"] {
+        for not_there in ["Zoë", "O'Neil Zoë", "High Street Zoë", "Other Ann", "Old Carolyn Haven"] {
             assert!(phrases.file_with(not_there).is_none(), "{not_there}");
         }
     }

@@ -73,7 +73,7 @@ pub(in crate::report) fn of_days(
         of.by_postcode_area = suppress::largest(unknown_last(rows), usize::MAX);
     }
     for (of, rows) in all.iter_mut().zip(groups(Breakdown::HeartRateZone)?) {
-        of.heart_rate_zones = suppress::suppress(in_order(rows, &ZONES));
+        of.heart_rate_zones = suppress::suppress_overlapping(in_order(rows, &ZONES));
     }
     for ((of, bins), totals) in all.iter_mut().zip(bins(Binned::Power)?).zip(days) {
         of.power_per_ride = histogram(bins, POWER_BIN_WATTS, totals.power_watts_median);

@@ -14,11 +14,22 @@ use crate::{
 /// The day's total less all groups that are shown is what those that are not have together: where that is of fewer riders
 /// too, the next larger group is suppressed with them.
 pub(super) fn suppress(groups: Vec<GroupTotals>) -> Vec<Group> {
+    suppress_by(groups, |riders| riders.sum())
+}
+
+/// The same of groups of which a rider may be in several, as of heart rate zones: of those that are not shown one alone
+/// has to have enough riders, since all of them may be the same people's.
+pub(super) fn suppress_overlapping(groups: Vec<GroupTotals>) -> Vec<Group> {
+    suppress_by(groups, |riders| riders.max().unwrap_or(0))
+}
+
+/// `at_least` says of how many people groups of so many riders are, at the least.
+fn suppress_by(groups: Vec<GroupTotals>, at_least: impl Fn(&mut dyn Iterator<Item = i64>) -> i64) -> Vec<Group> {
     let mut is_suppressed: Vec<_> = groups.iter().map(|group| group.riders < MIN_GROUP_RIDERS).collect();
     loop {
         let places = || groups.iter().zip(&is_suppressed).enumerate();
         let hidden = places().filter(|(_, (_, suppressed))| **suppressed);
-        if is_anonymous(hidden.map(|(_, (group, _))| group.riders).sum()) {
+        if is_anonymous(at_least(&mut hidden.map(|(_, (group, _))| group.riders))) {
             break;
         }
         let shown = places().filter(|(_, (_, suppressed))| !**suppressed);
@@ -201,6 +212,13 @@ mod tests {
             (None, None, None, None)
         );
         assert_eq!((groups[0].rides, groups[0].riders), (Some(10), Some(5)));
+    }
+
+    #[test]
+    fn of_groups_that_share_riders_one_that_is_left_out_has_enough_by_itself() {
+        let zones = [("z1", 3), ("z2", 40), ("z3", 30), ("z5", 3)];
+        assert_eq!(shown(&suppress(groups(&zones))), ["z2", "z3"], "were they other people");
+        assert_eq!(shown(&suppress_overlapping(groups(&zones))), ["z2"]);
     }
 
     #[test]
