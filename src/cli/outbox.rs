@@ -44,7 +44,7 @@ pub enum Action {
     Resend {
         /// Its id.
         id: Uuid,
-        /// Also one that was sent: it arrives twice.
+        /// Also one that was sent, which then arrives twice, or was given up.
         #[arg(long)]
         again: bool,
     },
@@ -94,16 +94,22 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
                 };
                 writeln!(
                     out,
-                    "{}  {:<9}  {:<16}  {:<12}  {}  {detail}{gone}",
+                    "{}  {:<9}  {:<16}  {:<12}  {}  {}  {detail}{gone}",
                     mail.message_id,
                     mail.state.name(),
                     mail.kind,
                     mail.topic,
+                    mail.recipient,
                     mail.created_at.format("%Y-%m-%d %H:%M UTC"),
                 )?;
             }
             if mails.is_empty() {
                 writeln!(out, "no mails")?;
+            } else if mails.len() == *limit as usize {
+                writeln!(
+                    out,
+                    "These are the newest {limit}; `--limit` shows more, `--state` those of one state."
+                )?;
             }
         }
         Action::Show { id } => match outbox::get(&connection, *id)? {
@@ -114,8 +120,11 @@ pub fn outbox(args: &OutboxArgs, store: &Store, out: &mut dyn Write) -> anyhow::
             let Some((mail, _)) = outbox::get(&connection, *id)? else {
                 bail!("there is no mail {id}; `deloton outbox list` shows what there is");
             };
-            if mail.state == MailState::Sent && !again {
+            if !again && mail.state == MailState::Sent {
                 bail!("mail {id} was sent; with `--again` it is sent a second time");
+            }
+            if !again && mail.state == MailState::Discarded {
+                bail!("mail {id} was given up; with `--again` it is sent all the same");
             }
             let mut notices = MessageKind::MAILS.into_iter().filter(|kind| kind.is_notice());
             if notices.any(|kind| kind.name() == mail.kind)

@@ -56,6 +56,10 @@ pub fn site(args: &SiteArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<(
                     counted(status.written.len() as u64, "file"),
                     status.deleted.len()
                 )?,
+                None if !status.written.is_empty() || !status.deleted.is_empty() => writeln!(
+                    out,
+                    "an edition that was begun and never finished was taken back; the site is what it was in edition {edition}"
+                )?,
                 None => writeln!(
                     out,
                     "the site is what it was in edition {edition} already; nothing was changed"
@@ -91,16 +95,16 @@ fn editions(app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     let zone = app.schedule().day.timezone;
     writeln!(
         out,
-        "{:>7}  {:<16}  {:>7}  {:>7}",
+        "{:>7}  {:<20}  {:>7}  {:>7}",
         "edition", "published", "written", "deleted"
     )?;
     for (place, edition) in editions.iter().enumerate() {
-        let at = edition.published_at.with_timezone(&zone).format("%Y-%m-%d %H:%M");
+        let at = edition.published_at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z");
         let mut notes = Vec::new();
         notes.extend((place == 0).then(|| "what is on the site now".to_owned()));
         notes.extend(edition.same_as.map(|same| format!("edition {same} again")));
         let line = format!(
-            "{:>7}  {at:<16}  {:>7}  {:>7}  {}",
+            "{:>7}  {at:<20}  {:>7}  {:>7}  {}",
             edition.number,
             edition.written(),
             edition.deleted(),

@@ -525,7 +525,9 @@ fn mail_address(text: &str) -> Result<String, String> {
     let is_one = address
         .split_once('@')
         .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    let is_clean = !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+    // Beyond ASCII only some services take addresses (RFC 6531), and SES does not.
+    let is_clean =
+        address.is_ascii() && !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
     if address.is_empty() || is_one && is_clean {
         Ok(address.to_owned())
     } else {

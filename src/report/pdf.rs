@@ -304,8 +304,10 @@ fn first_page(report: &DailyReport) -> Result<Sheet> {
     });
     let notes = html::notes(report).into_iter().map(|note| (note, MUTED));
     for (note, ink) in alerts.map(|alerts| (alerts, ALERT)).into_iter().chain(notes) {
-        sheet.text(MARGIN, 10.0, &note, Weight::Regular, 9.5, ink);
-        sheet.y -= 13.0;
+        for line in wrapped(&note, Weight::Regular, 9.5, LIVE) {
+            sheet.text(MARGIN, 10.0, &line, Weight::Regular, 9.5, ink);
+            sheet.y -= 13.0;
+        }
     }
     sheet.y -= 10.0;
 

@@ -175,6 +175,10 @@ pub fn reconciliation(quality: &Quality) -> String {
 /// The worst of the checks on the data; alerts concern riders, not data.
 #[must_use]
 pub fn data_level(report: &DailyReport) -> Level {
+    // Also of a day on which nobody rode bikes say that they are there.
+    if report.quality.lines.received == 0 && report.rides() == 0 {
+        return Level::Warn;
+    }
     checks(report)
         .iter()
         .filter(|check| check.key != "alerts")

@@ -4,10 +4,16 @@
 //! address can be read from one. It is drawn rather than computed from the address with a secret, since such a secret
 //! would have to be guarded and could never be changed, and an address would still have to be looked up.
 
+use std::{thread, time::Duration};
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use duckdb::{Connection, OptionalExt, Row, ToSql, params};
 
 use super::{Doing, Result, StoreError, is_conflict};
+
+/// How often a reader whom another thread adds in the same moment is looked for once more, and after how long.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Someone who is mailed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +50,21 @@ pub fn token(connection: &Connection, address: &str) -> Result<String> {
         ))
     })?;
     let drawn: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
-    let added = execute(
-        connection,
-        "insert into ops.mail_reader (address, token) values (?1, ?2) on conflict do nothing",
-        params![address, drawn],
-    );
-    // Where another thread added the same reader in the same moment, that one's is kept.
-    match (find()?, added) {
-        (Some(token), _) => Ok(token),
-        (None, Err(error)) => Err(error),
-        (None, Ok(_)) => Err(StoreError::Inconsistent(
-            "who is mailed was noted, and is not there".to_owned(),
-        )),
+    let mut tries = 0;
+    loop {
+        let added = execute(
+            connection,
+            "insert into ops.mail_reader (address, token) values (?1, ?2) on conflict do nothing",
+            params![address, drawn],
+        );
+        // Where another thread added the same reader in the same moment, that one's is kept; it may take a moment more
+        // until it is seen.
+        match (find()?, added) {
+            (Some(token), _) => return Ok(token),
+            (None, Err(error)) if tries == TRIES => return Err(error),
+            (None, _) => thread::sleep(PAUSE),
+        }
+        tries += 1;
     }
 }
 

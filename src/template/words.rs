@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::format::{self, NOTHING};
-use crate::domain::report::{DailyReport, Headline, HeadlineKey, Moved, Restatement};
+use crate::domain::report::{DailyReport, Headline, HeadlineKey, HourCount, Moved, Restatement};
 
 /// Below this many rides a percentage says more about chance than about riders.
 const FEW_RIDES: f64 = 30.0;
@@ -239,8 +239,20 @@ fn asides(report: &DailyReport) -> impl Iterator<Item = String> {
 /// When most rides began, and how many more or fewer that is than at that hour of other days.
 fn busiest_hour(report: &DailyReport) -> Option<String> {
     let zone: Tz = report.timezone.parse().unwrap_or(Tz::UTC);
-    // Of two alike the earlier.
-    let busiest = report.rides_per_hour.iter().rev().max_by_key(|hour| hour.rides)?;
+    let busiest = report.rides_per_hour.iter().max_by_key(|hour| hour.rides)?;
+    let hours_alike = |alike: fn(&HourCount, &HourCount) -> bool| {
+        let hours = report.rides_per_hour.iter();
+        hours.filter(|hour| alike(hour, busiest)).count()
+    };
+    // Where two are alike, neither stands out.
+    if hours_alike(|hour, busiest| hour.rides == busiest.rides) > 1 {
+        return None;
+    }
+    // When clocks are put back, two hours have one name.
+    let of_zone = match hours_alike(|hour, busiest| hour.hour == busiest.hour) > 1 {
+        true => busiest.starts_at.with_timezone(&zone).format(" %Z").to_string(),
+        false => String::new(),
+    };
     let rides = f64::from(i32::try_from(busiest.rides).unwrap_or(i32::MAX));
     if rides < 2.0 {
         return None;
@@ -254,7 +266,7 @@ fn busiest_hour(report: &DailyReport) -> Option<String> {
         is_worth_saying.then(|| format!(", {size} {side} what is usual then"))
     });
     Some(format!(
-        "Most rides began in the hour from {}: {}{}.",
+        "Most rides began in the hour from {}{of_zone}: {}{}.",
         format::clock(busiest.starts_at, zone),
         format::count(rides),
         than_usual.unwrap_or_default()

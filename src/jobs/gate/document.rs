@@ -58,7 +58,7 @@ impl Document {
         ["html", "pdf", "txt"].iter().any(|ending| self.path.ends_with(ending))
     }
 
-    /// Whether a reader who looks for `label` finds one of `figures` beside it.
+    /// Whether a reader who looks for `label` finds one of `figures` beside it, and no other anywhere.
     pub(super) fn says(&self, label: &str, figures: &[String]) -> bool {
         let figures: Vec<_> = figures.iter().map(|figure| plain_spaces(figure)).collect();
         let in_one = |text: &str| {
@@ -67,7 +67,12 @@ impl Document {
             after.is_some_and(|rest| figures.iter().any(|figure| starts_with_whole(rest, figure)))
         };
         let in_two = |pair: &[String]| pair[0] == label && figures.contains(&pair[1]);
-        self.texts.iter().any(|text| in_one(text)) || self.texts.windows(2).any(in_two)
+        // A tile that is wrong is not made good by a table that is right.
+        let is_other_figure = |pair: &[String]| {
+            pair[0] == label && !figures.contains(&pair[1]) && pair[1].starts_with(|first: char| first.is_ascii_digit())
+        };
+        let pairs = || self.texts.windows(2);
+        (self.texts.iter().any(|text| in_one(text)) || pairs().any(in_two)) && !pairs().any(is_other_figure)
     }
 
     fn read_markup(&mut self, markup: &str) {
@@ -197,6 +202,11 @@ mod tests {
         assert!(!says("<dt>Riders</dt><dd>3,412</dd>", "3,412"));
         assert!(!says("<dt>Rides</dt><dd>3,413</dd><dd>3,412</dd>", "3,412"));
         assert!(!says("Rides: 3,412", "3"));
+        assert!(!says(
+            "<dt>Rides</dt><dd>999</dd> <table><td>Rides<td>3,412</table>",
+            "3,412"
+        ));
+        assert!(says("<th>Rides<td>12 <th>Rides<th>Riders", "12"));
     }
 
     #[test]

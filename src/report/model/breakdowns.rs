@@ -67,7 +67,7 @@ pub(in crate::report) fn of_days(
         of.by_city = suppress::largest(rows, MOST_TOWNS);
     }
     for (of, rows) in all.iter_mut().zip(groups(Breakdown::Channel)?) {
-        of.by_channel = suppress::suppress(unknown_last(rows));
+        of.by_channel = suppress::largest(unknown_last(rows), usize::MAX);
     }
     for (of, rows) in all.iter_mut().zip(groups(Breakdown::PostcodeArea)?) {
         of.by_postcode_area = suppress::largest(unknown_last(rows), usize::MAX);

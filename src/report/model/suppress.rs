@@ -159,13 +159,26 @@ fn bands_to_show(riders: &[Vec<i64>], may_be: &[bool], genders: &[bool]) -> Vec<
 }
 
 /// The first `most` groups that may be shown. The others are not even named: that somebody of a small town rode is
-/// already something about a person.
+/// already something about a person. Riders name them themselves, so what is no name of a town or a channel is not shown.
 pub(super) fn largest(groups: Vec<GroupTotals>, most: usize) -> Vec<Group> {
     suppress(groups)
         .into_iter()
-        .filter(|group| !group.is_suppressed)
+        .filter(|group| !group.is_suppressed && !group.name.contains('@'))
         .take(most)
+        .map(|group| Group {
+            name: shortened(&group.name),
+            ..group
+        })
         .collect()
+}
+
+/// A name as there is room for it.
+fn shortened(name: &str) -> String {
+    const LONGEST: usize = 60;
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", name[..end].trim_end()),
+        None => name.to_owned(),
+    }
 }
 
 fn figures(group: GroupTotals, is_suppressed: bool) -> Group {
@@ -212,6 +225,20 @@ mod tests {
             (None, None, None, None)
         );
         assert_eq!((groups[0].rides, groups[0].riders), (Some(10), Some(5)));
+    }
+
+    #[test]
+    fn a_small_channel_is_not_named_nor_one_that_is_an_address_and_a_long_name_is_cut() {
+        let long = "w".repeat(300);
+        let groups = groups(&[
+            ("tv", 40),
+            ("friend kim", 2),
+            ("ann@x.example", 9),
+            (&long, 8),
+            ("radio", 4),
+        ]);
+        let shown: Vec<_> = largest(groups, 9).into_iter().map(|group| group.name).collect();
+        assert_eq!(shown, ["tv".to_owned(), format!("{}…", &long[..60])]);
     }
 
     #[test]
