@@ -5,7 +5,7 @@ LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
 
 FUZZ_SECONDS ?= 600
 
-.PHONY: build run test test-web crash test-peers bench fuzz lint setup
+.PHONY: build run test test-web test-api crash test-peers bench fuzz lint setup
 
 build: setup ## leaves target/release/deloton, with the DuckDB library beside it
 	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
@@ -21,6 +21,11 @@ test: setup ## every test
 
 test-web: setup ## the report site and the server's pages in a real browser, which it fetches where there is none
 	@tools/test-web $(CARGO_FLAGS)
+
+EXAMPLES ?= 600
+
+test-api: setup ## the OpenAPI document against spectral, the server against the document with EXAMPLES requests of schemathesis
+	@EXAMPLES=$(EXAMPLES) tools/test-api $(CARGO_FLAGS)
 
 KILLS ?= 60
 SEED ?= $$(date +%s)

@@ -125,7 +125,7 @@ pub(super) struct Gate {
 pub(super) enum NotLetIn {
     /// No key was given, or none that is good; in words.
     Unknown(&'static str),
-    /// Too many wrong keys came from there.
+    /// The key is wrong like too many others from there.
     Guessing,
 }
 
@@ -151,17 +151,19 @@ impl Gate {
 
     /// The key that somebody at `address` presents. Who presents wrong ones waits longer each time.
     pub(super) async fn key(&self, presented: &str, address: IpAddr) -> Result<ApiKey, NotLetIn> {
-        if self.guesses.is_flooded(address, Instant::now()) {
-            return Err(NotLetIn::Guessing);
-        }
         let found = self
             .context
             .store
             .api_keys()
             .find(presented, self.context.clock.now())
             .cloned();
-        if found == Err(RefusedKey::Unknown) {
-            tokio::time::sleep(self.guesses.wrong(address, Instant::now())).await;
+        match found {
+            Ok(_) => self.guesses.right(address),
+            Err(RefusedKey::Unknown) => match self.guesses.wrong(address, Instant::now()) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(NotLetIn::Guessing),
+            },
+            Err(_) => {}
         }
         found.map_err(|why| NotLetIn::Unknown(in_words(why)))
     }
@@ -342,7 +344,7 @@ pub(super) fn refusal(why: &NotLetIn) -> Response {
         }
         NotLetIn::Guessing => {
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let detail = "too many wrong keys came from this address; none is looked at for some seconds";
+            let detail = "too many wrong keys came from this address";
             let mut response = Problem::new(kind("too-many-requests"), detail).response(status);
             let wait = HeaderValue::from(Guesses::PATIENCE.as_secs());
             response.headers_mut().insert(header::RETRY_AFTER, wait);

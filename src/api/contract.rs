@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use percent_encoding::percent_decode_str;
 use poem::{
     Request,
     http::{Method, StatusCode, header},
 };
 use regex::Regex;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::problem::{Problem, Raised, kind, kind_of};
 
@@ -19,16 +21,27 @@ type Methods = BTreeMap<String, Operation>;
 /// An operation as far as requests are held against it.
 struct Operation {
     id: String,
+    /// Those in its path.
+    of_path: Vec<Parameter>,
+    /// Those in its query.
     parameters: Vec<Parameter>,
 }
 
-/// A query parameter and what its text has to be like.
+/// A parameter and what its text has to be like.
 struct Parameter {
     name: String,
+    kind: Kind,
     pattern: Option<Regex>,
     /// The texts that it may be; any where there are none.
     words: Vec<String>,
     example: String,
+}
+
+/// What a parameter of a path is.
+enum Kind {
+    Text,
+    Integer,
+    Uuid,
 }
 
 impl Parameter {
@@ -38,6 +51,11 @@ impl Parameter {
         let words = schema["enum"].as_array().into_iter().flatten();
         Ok(Parameter {
             name: described["name"].as_str().unwrap_or_default().to_owned(),
+            kind: match (schema["type"].as_str(), schema["format"].as_str()) {
+                (Some("integer"), _) => Kind::Integer,
+                (_, Some("uuid")) => Kind::Uuid,
+                _ => Kind::Text,
+            },
             pattern: pattern.context("a parameter of the OpenAPI document has a pattern that is none")?,
             words: words.filter_map(|word| word.as_str().map(str::to_owned)).collect(),
             example: described["example"].as_str().unwrap_or_default().to_owned(),
@@ -50,7 +68,12 @@ impl Parameter {
         if !self.words.is_empty() && !self.words.iter().any(|word| word == text) {
             return Some(format!("`{name}` is one of `{}`", self.words.join("`, `")));
         }
-        let fits = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text));
+        let is_kind = match self.kind {
+            Kind::Text => true,
+            Kind::Integer => text.parse::<i64>().is_ok(),
+            Kind::Uuid => text.parse::<Uuid>().is_ok(),
+        };
+        let fits = is_kind && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text));
         (!fits).then(|| match example.as_str() {
             "" => format!("`{name}` is not in its form; /docs shows it"),
             example => format!("`{name}` is not in its form: expected one such as `{example}`"),
@@ -73,11 +96,17 @@ impl Contract {
             .as_object()
             .context("the OpenAPI document has no `paths`")?;
         let operation = |operation: &Value| -> Result<Operation> {
-            let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let parameters = parameters.filter(|parameter| parameter["in"] == "query");
+            let all = operation["parameters"].as_array();
+            let those_in = |place: &str| -> Result<Vec<Parameter>> {
+                let all = all.into_iter().flatten();
+                all.filter(|parameter| parameter["in"] == place)
+                    .map(Parameter::of)
+                    .collect()
+            };
             Ok(Operation {
                 id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
-                parameters: parameters.map(Parameter::of).collect::<Result<_>>()?,
+                of_path: those_in("path")?,
+                parameters: those_in("query")?,
             })
         };
         let paths = paths.iter().map(|(path, methods)| {
@@ -94,8 +123,8 @@ impl Contract {
         Ok(Contract { paths })
     }
 
-    /// The operations at a path.
-    fn at(&self, path: &str) -> Option<&Methods> {
+    /// The operations at a path, whose parts those of the path fill in.
+    fn at(&self, path: &str) -> Option<(&[String], &Methods)> {
         let segments: Vec<&str> = path.split('/').collect();
         let fits = |template: &[String]| {
             template.len() == segments.len()
@@ -105,12 +134,12 @@ impl Contract {
                     .all(|(known, found)| known.starts_with('{') || known == found)
         };
         let found = self.paths.iter().find(|(template, _)| fits(template));
-        found.map(|(_, methods)| methods)
+        found.map(|(template, methods)| (template.as_slice(), methods))
     }
 
     /// The operation that a request asks for, where there is one.
     pub(super) fn operation_id(&self, request: &Request) -> Option<&str> {
-        let operation = self.at(request.uri().path())?.get(method_of(request))?;
+        let operation = self.at(request.uri().path())?.1.get(method_of(request))?;
         Some(&operation.id)
     }
 
@@ -120,14 +149,14 @@ impl Contract {
     /// 404, 405 or 400, as a problem.
     pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
         let path = request.uri().path();
-        let Some(methods) = self.at(path) else {
+        let Some((template, methods)) = self.at(path) else {
             return Err(Raised(Problem::new(
                 kind_of(StatusCode::NOT_FOUND),
                 format!("there is nothing at `{path}`; /docs lists every path"),
             ))
             .into());
         };
-        let Some(Operation { parameters: known, .. }) = methods.get(method_of(request)) else {
+        let Some(operation) = methods.get(method_of(request)) else {
             let allow = methods.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let detail = format!("`{path}` takes {allow}, not {}", request.method());
@@ -137,6 +166,15 @@ impl Contract {
             }
             return Err(poem::Error::from_response(response));
         };
+        for (part, text) in template.iter().zip(path.split('/')) {
+            let named = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+            let parameter = named.and_then(|name| operation.of_path.iter().find(|known| known.name == name));
+            let text = percent_decode_str(text).decode_utf8_lossy();
+            if let Some(detail) = parameter.and_then(|parameter| parameter.refuse(&text)) {
+                return Err(Raised(Problem::new(kind("bad-request"), detail)).into());
+            }
+        }
+        let known = &operation.parameters;
         let given = request.params::<Vec<(String, String)>>()?;
         for (position, (name, text)) in given.iter().enumerate() {
             let Some(parameter) = known.iter().find(|known| known.name == *name) else {

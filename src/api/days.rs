@@ -163,7 +163,6 @@ impl Days {
     ///
     /// Newest first unless `sort` says otherwise; a town that nobody lives in has none.
     #[oai(path = "/cities/:city/rides", method = "get", operation_id = "list_city_rides")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn city_rides(
         &self,
         /// The town, in any case.

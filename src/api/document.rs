@@ -10,6 +10,9 @@ use super::{
     shape::{self, CSV, PARQUET, Rows},
 };
 
+/// Requests and what a server on the shipped sample's days answers to them, by operation.
+const EXAMPLES: &str = include_str!("../../openapi/examples.json");
+
 /// The OpenAPI document, as `openapi/openapi.json` has it: the same bytes on every machine.
 ///
 /// # Panics
@@ -17,11 +20,24 @@ use super::{
 #[must_use]
 pub fn openapi_document() -> String {
     let mut document: Value = serde_json::from_str(&described().spec()).expect("poem-openapi writes JSON");
+    tell_publisher(&mut document);
+    for (_, schema) in document["components"]["schemas"].as_object_mut().into_iter().flatten() {
+        tell_nulls(schema);
+    }
+    days_are_dates(&mut document);
+    close_bodies(&mut document);
     let rows = shape::rows_of(&document);
-    for (_, operation) in operations(&mut document) {
+    for schema in shape::schemas_of(&document) {
+        loosen(&mut document["components"]["schemas"], &schema);
+    }
+    let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("a test reads the examples");
+    for (path, operation) in operations(&mut document) {
         let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
         tell_access(operation);
         tell_forms(&id, operation);
+        if let Some(example) = examples.get(&id) {
+            tell_example(path, example, operation);
+        }
         if let Some(rows) = rows.get(&id) {
             tell_shape(rows, operation);
         }
@@ -51,6 +67,129 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Map<S
     })
 }
 
+/// Takes back that an object has all of its fields: `fields` chooses among them.
+fn loosen(schemas: &mut Value, schema: &str) {
+    let Some(object) = schemas[schema].as_object_mut() else {
+        return;
+    };
+    object.remove("required");
+    let mut parts = Vec::new();
+    for part in object
+        .get_mut("allOf")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        part.as_object_mut().and_then(|part| part.remove("required"));
+        parts.extend(shape::name_of(part).map(str::to_owned));
+    }
+    for part in parts {
+        loosen(schemas, &part);
+    }
+}
+
+/// Puts an example's request and answer where the document has places for them.
+fn tell_example(path: &str, example: &Value, operation: &mut Map<String, Value>) {
+    let asked = example["request"]["path"].as_str().unwrap_or_default();
+    let (asked, query) = asked.split_once('?').unwrap_or((asked, ""));
+    let of_path = path.split('/').zip(asked.split('/'));
+    let of_path = of_path.filter_map(|(part, text)| Some((part.strip_prefix('{')?.strip_suffix('}')?, text)));
+    let given: Vec<(&str, &str)> = of_path
+        .chain(query.split('&').filter_map(|pair| pair.split_once('=')))
+        .collect();
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        let Some((_, text)) = given.iter().find(|(name, _)| parameter["name"] == *name) else {
+            continue;
+        };
+        parameter["example"] = match parameter["schema"]["type"].as_str() {
+            Some("integer" | "number") => serde_json::from_str(text).unwrap_or_default(),
+            Some("array") => text.split(',').collect::<Vec<_>>().into(),
+            _ => (*text).into(),
+        };
+    }
+    let put = |content: Option<&mut Value>, example: &Value| {
+        let media_types = content.and_then(Value::as_object_mut).into_iter().flatten();
+        for (_, content) in media_types.filter(|(media_type, _)| media_type.contains("json")) {
+            content["example"] = example.clone();
+        }
+    };
+    if let Some(body) = example["request"].get("body") {
+        put(
+            operation
+                .get_mut("requestBody")
+                .and_then(|body| body.get_mut("content")),
+            body,
+        );
+    }
+    let status = example["status"].to_string();
+    let answered = operation
+        .get_mut("responses")
+        .and_then(|responses| responses.get_mut(&status));
+    put(
+        answered.and_then(|answered| answered.get_mut("content")),
+        &example["answer"],
+    );
+}
+
+/// Says whose API it is, and where.
+fn tell_publisher(document: &mut Value) {
+    document["info"]["contact"] =
+        json!({ "name": "Deloton", "url": "https://deloton.example", "email": "api@deloton.example" });
+    document["info"]["license"] = json!({ "name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html" });
+    document["servers"] = json!([{ "url": "/", "description": "The server that this document came from." }]);
+}
+
+/// What has no value is null: the fields that need not be given may be so.
+fn tell_nulls(schema: &mut Value) {
+    let parts = schema.get_mut("allOf").and_then(Value::as_array_mut);
+    for part in parts.into_iter().flatten() {
+        tell_nulls(part);
+    }
+    let required: Vec<Value> = schema["required"].as_array().cloned().unwrap_or_default();
+    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, field) in fields.into_iter().flatten() {
+        if required.iter().any(|required| required == name.as_str()) {
+            continue;
+        }
+        if let Some(place) = field.get("$ref").cloned() {
+            *field = json!({ "allOf": [{ "$ref": place }] });
+        }
+        if field.get("type").is_none() {
+            field["type"] = "object".into();
+        }
+        field["nullable"] = true.into();
+    }
+}
+
+/// What a body may not have: fields that are not known.
+fn close_bodies(document: &mut Value) {
+    let bodies = operations(document).filter_map(|(_, operation)| {
+        let content = operation.get("requestBody")?["content"].as_object()?;
+        let schemas = content
+            .values()
+            .filter_map(|content| shape::name_of(&content["schema"]));
+        Some(schemas.map(str::to_owned).collect::<Vec<_>>())
+    });
+    for schema in bodies.flatten().collect::<Vec<_>>() {
+        document["components"]["schemas"][schema]["additionalProperties"] = false.into();
+    }
+}
+
+/// Days are dates as JSON Schema knows them.
+fn days_are_dates(document: &mut Value) {
+    match document {
+        Value::Object(object) => {
+            if object.get("format").is_some_and(|format| format == "naive-date") {
+                object.insert("format".to_owned(), "date".into());
+            }
+            object.values_mut().for_each(days_are_dates);
+        }
+        Value::Array(values) => values.iter_mut().for_each(days_are_dates),
+        _ => {}
+    }
+}
+
 /// Says of an operation who may do it, and what those are told who may not.
 fn tell_access(operation: &mut Map<String, Value>) {
     let role = access::least_role(operation["operationId"].as_str().unwrap_or_default());
@@ -73,24 +212,33 @@ fn tell_access(operation: &mut Map<String, Value>) {
             "429",
             "The key has no requests left in this minute, or too many wrong keys came from this address.",
         ),
+        (
+            "400",
+            "The request is not as this document has it; the detail names the parameter.",
+        ),
+        ("500", "Something went wrong on the server; its log has the cause."),
+        ("503", "The answer took too long to find, or too much is asked at once."),
     ] {
-        operation["responses"][status] = problem(words);
+        if operation["responses"].get(status).is_none() {
+            operation["responses"][status] = problem(words);
+        }
+    }
+    if operation.contains_key("requestBody") {
+        operation["responses"]["413"] = problem("The request's body is larger than 1 MiB.");
+        operation["responses"]["415"] = problem("The request's body is no JSON.");
     }
 }
 
-/// Says what the texts of query parameters are like.
+/// Says what the texts of parameters are like.
 fn tell_forms(id: &str, operation: &mut Map<String, Value>) {
     let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
-    for parameter in parameters
-        .into_iter()
-        .flatten()
-        .filter(|parameter| parameter["in"] == "query")
-    {
+    for parameter in parameters.into_iter().flatten() {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         if name == "sort" {
             parameter["schema"]["enum"] = orders_of(id).into();
         }
-        if let Some((_, pattern, example)) = FORMS.iter().find(|(form, ..)| *form == name) {
+        let is_text = parameter["schema"]["type"] == "string" && parameter["schema"].get("format").is_none();
+        if let Some((_, pattern, example)) = FORMS.iter().find(|(form, ..)| is_text && *form == name) {
             parameter["schema"]["pattern"] = (*pattern).into();
             if !example.is_empty() {
                 parameter["example"] = (*example).into();
@@ -157,6 +305,9 @@ mod tests {
         let described: BTreeSet<String> = operations(&mut document).map(id).collect();
         let known: BTreeSet<String> = access::OPERATIONS.iter().map(|(id, _)| (*id).to_owned()).collect();
         assert_eq!(described, known);
+        let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap();
+        let shown: BTreeSet<String> = examples.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(described, shown, "and its example");
         assert_eq!(known.len(), access::OPERATIONS.len(), "each once");
     }
 }

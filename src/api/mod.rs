@@ -260,6 +260,14 @@ A list is `{\"items\": […], \"next\": cursor}`: give `next` back as `cursor` f
 Errors are RFC 9457 problems (`application/problem+json`); their `type` is the address of a page that says what to do. \
 A query parameter that is not known is refused by name. Answers carry an `ETag`; send it back as `If-None-Match`.
 
+**Rows** of a list come as CSV or Parquet where `Accept` says `text/csv` or `application/vnd.apache.parquet`; the next page \
+is then in the `Link` header. `fields` chooses among the fields of an answer, `sort` says in what order a list is: `-` before a \
+name is the largest first.
+
+**Keys.** Send `Authorization: Bearer KEY`; a server without keys is reached from its own machine alone. What a key may do \
+goes by its role: each operation names the least. Who a rider is, only `admin` is told; `viewer` is told no numbers of riders, \
+but pseudonyms that stay the same. `RateLimit` says how many requests a key has left in its minute.
+
 **A ride** belongs to the business day it ended in, in the company's zone. A heart rate of 0 is *no hand contact*: \
 such seconds count as dropouts and in no statistic.
 

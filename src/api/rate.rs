@@ -71,7 +71,8 @@ impl Quotas {
 }
 
 /// Wrong keys by the address they came from. Some are free; from then on each is answered a second after the one before,
-/// however many are asked at once, and when that queue is [`PATIENCE`](Self::PATIENCE) long no key is looked at any more.
+/// however many are tried at once, until [`PATIENCE`](Self::PATIENCE) is over. A good key is never held up, as others may
+/// share its address, and clears what wrong ones have piled up there.
 pub(super) struct Guesses {
     /// Until when the answers that are promised take.
     until: Mutex<LruCache<IpAddr, Instant>>,
@@ -93,21 +94,23 @@ impl Guesses {
     const EACH: Duration = Duration::from_secs(1);
     const FREE: u32 = 5;
 
-    /// Whether so many wrong keys came from there that none is looked at.
-    pub(super) fn is_flooded(&self, address: IpAddr, now: Instant) -> bool {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until
-            .get(&network_of(address))
-            .is_some_and(|until| until.saturating_duration_since(now) > Self::PATIENCE + Self::EACH * Self::FREE)
-    }
-
-    /// Counts a wrong key: how long its answer is to wait.
-    pub(super) fn wrong(&self, address: IpAddr, now: Instant) -> Duration {
+    /// Counts a wrong key: how long its answer is to wait, or none where it is not even to be told that it was wrong.
+    pub(super) fn wrong(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let free = Self::EACH * Self::FREE;
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = until.get(&network_of(address)).copied().unwrap_or(now).max(now) + Self::EACH;
+        let wait = queue.duration_since(now).saturating_sub(free);
+        if wait > Self::PATIENCE {
+            return None;
+        }
         until.insert(network_of(address), queue);
-        queue.duration_since(now).saturating_sub(free)
+        Some(wait)
+    }
+
+    /// Counts a good key.
+    pub(super) fn right(&self, address: IpAddr) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.remove(&network_of(address));
     }
 }
 
@@ -142,15 +145,16 @@ mod tests {
     fn wrong_keys_are_answered_one_a_second_after_some_that_are_free() {
         let guesses = Guesses::default();
         let (address, now) = (IpAddr::from([10, 0, 0, 1]), Instant::now());
-        let waits: Vec<_> = (0..8).map(|_| guesses.wrong(address, now).as_secs()).collect();
+        let wrong = |at| guesses.wrong(address, at).map(|wait| wait.as_secs());
+        let waits: Vec<_> = (0..8).map(|_| wrong(now).unwrap()).collect();
         assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 3]);
-        assert!(!guesses.is_flooded(address, now));
-        for _ in 0..10 {
-            guesses.wrong(address, now);
-        }
-        assert!(guesses.is_flooded(address, now));
-        assert!(!guesses.is_flooded(IpAddr::from([10, 0, 0, 2]), now));
-        assert!(!guesses.is_flooded(address, now + Duration::from_secs(20)), "it passes");
+        let refused = (0..20).filter(|_| wrong(now).is_none()).count();
+        assert_eq!(refused, 13, "the queue is 10 s long and no longer");
+        assert_eq!(guesses.wrong(IpAddr::from([10, 0, 0, 2]), now), Some(Duration::ZERO));
+        assert_eq!(wrong(now + Duration::from_secs(30)), Some(0), "it passes");
+        guesses.wrong(address, now);
+        guesses.right(address);
+        assert_eq!(wrong(now), Some(0), "a good key clears it");
     }
 
     #[test]
@@ -161,7 +165,7 @@ mod tests {
         for host in 0..20 {
             guesses.wrong(address(1, host), now);
         }
-        assert!(guesses.is_flooded(address(1, 77), now));
+        assert_eq!(guesses.wrong(address(1, 77), now), None);
         for network in 2..20_000 {
             guesses.wrong(address(network, 0), now);
         }

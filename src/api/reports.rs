@@ -9,7 +9,7 @@ use poem_openapi::{
 
 use super::{
     ApiContext, Tag, assets, default_limit,
-    page::{cut, parse_cursor},
+    page::{cut, parse_cursor, parse_day},
     problem::Refusal,
     schema::{Report, ReportList},
 };
@@ -63,10 +63,10 @@ impl Reports {
     #[oai(path = "/reports/:day", method = "get", operation_id = "get_report")]
     async fn report(
         &self,
-        /// The business day.
-        day: Path<NaiveDate>,
+        /// The business day: `2022-07-07`, or `07-07-2022`.
+        day: Path<String>,
     ) -> Result<Json<serde_json::Value>, Refusal> {
-        let day = day.0;
+        let day = parse_day("day", &day.0)?;
         let found = self
             .context
             .read(move |store| {

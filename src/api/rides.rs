@@ -88,6 +88,8 @@ impl Rides {
     }
 
     /// Get a ride
+    ///
+    /// Under way or over. `/summary` has it in short, `/expanded` with every reading, `/readings` its readings page by page.
     #[oai(path = "/rides/:ride_id", method = "get", operation_id = "get_ride")]
     async fn get_ride(
         &self,

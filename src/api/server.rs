@@ -1,6 +1,13 @@
 //! Takes connections and hands on their requests. However slow or many those are who call, what they can hold is bounded.
 
-use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    future::Future,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
@@ -23,6 +30,8 @@ use super::tls::Tls;
 
 /// Connections at once; whoever comes then waits for one to end.
 const CONNECTIONS: usize = 2_048;
+/// Of those, from one address of another machine: enough for an office behind one, too few to keep others out.
+const CONNECTIONS_OF_ADDRESS: usize = 640;
 /// A TLS handshake takes no longer, nor do a request's headers, nor the wait for the next request of a connection.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 /// What is kept of a request's headers, and of a body until it is read: bytes.
@@ -42,6 +51,7 @@ pub async fn serve(
 ) {
     let endpoint = Arc::new(endpoint);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let visitors = Visitors::default();
     let open = GracefulShutdown::new();
     let following = tls.clone().map(|tls| tokio::spawn(async move { tls.follow().await }));
     tokio::pin!(stop);
@@ -62,13 +72,17 @@ pub async fn serve(
                 }
             },
         };
+        // Who has as many as may is hung up on.
+        let Some(visit) = visitors.enter(remote.ip().to_canonical()) else {
+            continue;
+        };
         // Answers are written whole; waiting for more of them would only delay them.
         stream.set_nodelay(true).ok();
         let Ok(local) = stream.local_addr() else { continue };
         let ends = (LocalAddr(Addr::from(local)), RemoteAddr(Addr::from(remote)));
         let (endpoint, watcher, tls) = (Arc::clone(&endpoint), open.watcher(), tls.clone());
         tokio::spawn(async move {
-            let _place = place;
+            let _held = (place, visit);
             match tls {
                 None => connection(stream, ends, Scheme::HTTP, endpoint, watcher).await,
                 Some(tls) => {
@@ -83,6 +97,45 @@ pub async fn serve(
     timeout(GRACE, open.shutdown()).await.ok();
     if let Some(following) = following {
         following.abort();
+    }
+}
+
+/// The connections of each address.
+#[derive(Clone, Default)]
+struct Visitors(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Visitors {
+    /// Counts a connection until the answer is dropped; none where there are too many from there. Loopback has no such
+    /// limit: a proxy's connections are everybody's.
+    fn enter(&self, address: IpAddr) -> Option<Visit> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= CONNECTIONS_OF_ADDRESS && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Visit {
+            visitors: self.clone(),
+            address,
+        })
+    }
+}
+
+/// A connection that is counted.
+struct Visit {
+    visitors: Visitors,
+    address: IpAddr,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut counts = self.visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
     }
 }
 
@@ -114,5 +167,31 @@ async fn connection<E: Endpoint<Output = Response> + 'static>(
     // Those who went away, or never said a whole request, are nobody's trouble.
     if let Err(error) = watcher.watch(serving).await {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_holds_some_connections_and_gets_new_ones_for_those_it_gives_up() {
+        let visitors = Visitors::default();
+        let (greedy, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let mut held: Vec<_> = (0..CONNECTIONS_OF_ADDRESS)
+            .map(|_| visitors.enter(greedy).unwrap())
+            .collect();
+        assert!(visitors.enter(greedy).is_none() && visitors.enter(other).is_some());
+        held.pop();
+        assert!(visitors.enter(greedy).is_some());
+        held.clear();
+        assert!(
+            visitors.0.lock().unwrap().is_empty(),
+            "nobody is remembered who is not there"
+        );
+        let proxied: Vec<_> = (0..CONNECTIONS)
+            .filter_map(|_| visitors.enter(IpAddr::from([127, 0, 0, 1])))
+            .collect();
+        assert_eq!(proxied.len(), CONNECTIONS);
     }
 }

@@ -29,34 +29,47 @@ pub(super) struct Rows {
 
 /// What every operation of the document answers with that answers with fields.
 pub(super) fn rows_of(document: &Value) -> HashMap<String, Rows> {
-    let operations = document["paths"].as_object().into_iter().flatten();
-    let operations = operations.filter_map(|(_, methods)| methods.get("get"));
-    let rows = operations.filter_map(|operation| {
-        let content = &operation["responses"]["200"]["content"];
-        let (_, content) = content
-            .as_object()?
-            .iter()
-            .find(|(kind, _)| kind.starts_with("application/json"))?;
-        let answered = fields(document, &content["schema"]);
-        let items = answered
-            .iter()
-            .find(|(name, _)| *name == "items")
-            .map(|(_, schema)| &schema["items"]);
-        let is_list = items.is_some();
-        let columns = items.map_or(answered, |items| fields(document, items));
-        let columns: Vec<_> = columns
-            .into_iter()
-            .map(|(name, schema)| (name.clone(), type_of(schema)))
-            .collect();
-        let id = operation["operationId"].as_str()?.to_owned();
-        (!columns.is_empty()).then_some((id, Rows { is_list, columns }))
+    let rows = answers(document).filter_map(|(operation, schema)| {
+        let (is_list, schema) = item_of(document, schema);
+        let columns = fields(document, schema).into_iter();
+        let columns: Vec<_> = columns.map(|(name, schema)| (name.clone(), type_of(schema))).collect();
+        (!columns.is_empty()).then(|| (operation.to_owned(), Rows { is_list, columns }))
     });
     rows.collect()
 }
 
+/// The names of the schemas whose fields can be chosen.
+pub(super) fn schemas_of(document: &Value) -> Vec<String> {
+    let schemas = answers(document).filter_map(|(_, schema)| name_of(item_of(document, schema).1));
+    schemas.map(str::to_owned).collect()
+}
+
+/// What each operation that only looks answers with.
+fn answers(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.filter_map(|(_, methods)| {
+        let operation = methods.get("get")?;
+        let content = operation["responses"]["200"]["content"].as_object()?;
+        let (_, content) = content.iter().find(|(kind, _)| kind.starts_with("application/json"))?;
+        Some((operation["operationId"].as_str()?, &content["schema"]))
+    })
+}
+
+/// What an answer has several of, or else the answer.
+fn item_of<'d>(document: &'d Value, schema: &'d Value) -> (bool, &'d Value) {
+    let answered = fields(document, schema);
+    let items = answered.into_iter().find(|(name, _)| *name == "items");
+    items.map_or((false, schema), |(_, items)| (true, &items["items"]))
+}
+
+/// The name of the schema that is referred to.
+pub(super) fn name_of(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}
+
 /// The fields of a schema, those of its parts included.
 fn fields<'d>(document: &'d Value, schema: &'d Value) -> Vec<(&'d String, &'d Value)> {
-    if let Some(name) = schema["$ref"].as_str().and_then(|place| place.rsplit('/').next()) {
+    if let Some(name) = name_of(schema) {
         return fields(document, &document["components"]["schemas"][name]);
     }
     let parts = schema["allOf"].as_array().into_iter().flatten();

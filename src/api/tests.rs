@@ -846,6 +846,7 @@ async fn swagger_ui_and_everything_the_pages_load_is_compiled_in() {
     let (client, ..) = server();
     let docs = text(client.get("/docs/").send().await).await;
     assert!(docs.contains("SwaggerUIBundle") && docs.contains("list_rides"));
+    assert!(docs.contains(r#""scheme": "bearer""#), "a key can be given");
     for (path, media_type) in [
         ("app.css", "text/css; charset=utf-8"),
         ("app.js", "text/javascript; charset=utf-8"),

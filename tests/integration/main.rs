@@ -5,6 +5,7 @@ mod alerts;
 mod captures;
 mod chaos;
 mod crash;
+mod examples;
 mod gate;
 mod golden;
 mod group;

@@ -215,6 +215,16 @@ async fn a_key_that_has_ended_says_why_and_lets_nobody_in() {
 }
 
 #[tokio::test]
+async fn a_key_may_come_in_the_header_that_an_older_system_had() {
+    let (client, _, [viewer, ..], _folder) = locked();
+    let key = viewer.strip_prefix("Bearer ").unwrap();
+    let asked = client.get("/leaderboard/").header("api-key", key).send().await;
+    assert_eq!(asked.status(), StatusCode::OK);
+    let one_letter = client.get("/leaderboard/").header("api-key", &key[..1]).send().await;
+    problem(one_letter, 401, "unauthorized").await;
+}
+
+#[tokio::test]
 async fn where_other_machines_reach_it_nobody_comes_in_without_a_key() {
     let (_, mut context, _folder) = server();
     let rules = Rules {

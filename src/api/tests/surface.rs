@@ -267,6 +267,19 @@ async fn rows_come_as_csv_and_parquet_with_the_same_figures() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_no_json_is_refused_for_what_it_is() {
+    let (client, ..) = server();
+    let put = async |media_type: &str, body: &'static str| {
+        let request = client
+            .request(Method::PUT, "/api/v1/riders/1/limits")
+            .header("content-type", media_type);
+        client.server.get_response(request.body(body)).await
+    };
+    problem(put("text/plain", "upper_bpm=150").await, 415, "unsupported-media-type").await;
+    problem(put("application/json", "{").await, 400, "bad-request").await;
+}
+
+#[tokio::test]
 async fn a_days_report_is_had_as_figures() {
     let (client, _, folder) = server();
     problem(client.get("/api/v1/reports/2026-11-21").send().await, 404, "not-found").await;
