@@ -496,6 +496,8 @@ mod tests {
             "report/feed.xml",
             "report/sitemap.xml",
             "live/wall.html",
+            "live/recent.html",
+            "live/ride.html",
             "web/frame.html",
             "web/landing.html",
             "web/jobs.html",
