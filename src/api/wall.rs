@@ -18,7 +18,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -57,7 +57,8 @@ const STANDINGS: [Standing; 7] = [
 pub(super) struct Feed {
     live: Arc<LiveBoard>,
     clock: Clock,
-    frames: Mutex<Option<watch::Receiver<Arc<Frame>>>>,
+    /// A receiver to hand out clones of, while frames are made.
+    frames: Arc<Mutex<Option<watch::Receiver<Arc<Frame>>>>>,
 }
 
 impl Feed {
@@ -65,28 +66,33 @@ impl Feed {
         Feed {
             live: Arc::clone(&context.live),
             clock: context.clock,
-            frames: Mutex::default(),
+            frames: Arc::default(),
         }
     }
 
     /// The frames from now on; starts making them for the first one who watches.
     fn watch(&self) -> watch::Receiver<Arc<Frame>> {
-        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        // A receiver of our own is kept to hand out clones of, so the maker stops when it is the only one left.
-        if let Some(frames) = frames.as_ref().filter(|frames| frames.has_changed().is_ok()) {
+        let mut frames = locked(&self.frames);
+        if let Some(frames) = frames.as_ref() {
             return frames.clone();
         }
         let mut maker = Maker::new(Arc::clone(&self.live), self.clock);
         let (sender, receiver) = watch::channel(Arc::new(maker.frame()));
         *frames = Some(receiver.clone());
+        let kept = Arc::clone(&self.frames);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(FRAME_EVERY);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-            while sender.receiver_count() > 1 {
+            loop {
                 ticks.tick().await;
-                if sender.send(Arc::new(maker.frame())).is_err() {
-                    break;
+                let mut kept = locked(&kept);
+                // Nobody can begin to watch meanwhile: whoever comes next finds that nothing is being made.
+                if sender.receiver_count() == 1 {
+                    *kept = None;
+                    return;
                 }
+                drop(kept);
+                sender.send_replace(Arc::new(maker.frame()));
             }
         });
         receiver
@@ -104,6 +110,10 @@ impl Feed {
             Some((Ok(event), (frames, naming, Some(frame.number))))
         })
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bikes being ridden, as server-sent events.
@@ -396,7 +406,7 @@ mod tests {
         let feed = Feed {
             live: board(1),
             clock: Clock::System,
-            frames: Mutex::default(),
+            frames: Arc::default(),
         };
         let mut quick = Box::pin(feed.events(naming(Role::Admin)));
         let mut slow = Box::pin(feed.events(naming(Role::Admin)));
@@ -408,5 +418,12 @@ mod tests {
         // The newest one at once, then nothing until there is a newer.
         assert_eq!(read(&slow.next().await.unwrap().unwrap()).0, "snapshot");
         assert_eq!(read(&slow.next().await.unwrap().unwrap()).0, "delta");
+
+        // Nothing is made while nobody watches, and everything is told to who comes back.
+        drop((quick, slow));
+        tokio::time::sleep(2 * FRAME_EVERY).await;
+        assert!(locked(&feed.frames).is_none());
+        let mut back = Box::pin(feed.events(Naming::Names));
+        assert_eq!(read(&back.next().await.unwrap().unwrap()).0, "snapshot");
     }
 }

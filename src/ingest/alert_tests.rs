@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     domain::{
         batch::StoredPosition,
-        heart_rate::{Alert, OwnLimits},
+        heart_rate::{Alert, Direction, OwnLimits, Standing},
+        live::{LiveBike, LiveBoard},
     },
     ingest::source::RawMessage,
 };
@@ -96,6 +97,42 @@ fn an_alert_knows_whom_it_warns_and_by_which_limit() {
     assert_eq!(
         (warned.forename.as_deref(), warned.age, warned.email_address.as_deref()),
         (Some("Bo"), Some(46), Some("bo@riders.se"))
+    );
+}
+
+#[test]
+fn the_live_board_flags_a_ride_in_the_second_that_raises_its_alert() {
+    let (mut bike, board) = (Bike::live(), LiveBoard::new());
+    let shown = |bike: &mut Bike| {
+        let rule = bike.pipeline.rules().alerts;
+        bike.pipeline.open_rides_mut().for_each(|ride| ride.show(&board, &rule));
+        board.bike("SN1").unwrap().0
+    };
+    bike.header(BORN).ride(20, 150);
+    for second in 21..=30 {
+        bike.ride(1, 190);
+        let now = shown(&mut bike).now;
+        let is_raised = !bike.alerts().is_empty();
+        assert_eq!((now.second, is_raised), (second, second == 30));
+        let standing = if is_raised {
+            Standing::Outside
+        } else {
+            Standing::Leaving
+        };
+        assert_eq!(now.standing, standing(Direction::High), "second {second}");
+    }
+    // A limit of their own is shown from the next second on.
+    let own = OwnLimits {
+        upper_bpm: Some(195),
+        ..OwnLimits::default()
+    };
+    bike.pipeline.set_rider_limits(Arc::new(RiderLimits::from([(7, own)])));
+    bike.ride(1, 190);
+    let LiveBike { ride, now, .. } = shown(&mut bike);
+    assert_eq!((ride.name.as_deref(), ride.age), (Some("Mr Bo Ek"), Some(46)));
+    assert_eq!(
+        (ride.limits.upper.map(|limit| limit.bpm), now.standing),
+        (Some(195), Standing::Within)
     );
 }
 

@@ -38,7 +38,7 @@ fn a_newcomer_sees_everything_and_the_next_start_goes_on() {
         "{index}"
     );
     let day = index.split("daily/").nth(1).unwrap()[..10].to_owned();
-    for path in ["/", "/live", "/docs/", "/outbox", "/jobs", "/openapi.json"] {
+    for path in ["/", "/live", "/recent", "/docs/", "/outbox", "/jobs", "/openapi.json"] {
         wait_for_page(&server, &address, path, "");
     }
     let daily = wait_for_page(&server, &address, &format!("/api/v1/daily?date={day}"), "items");
