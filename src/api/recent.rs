@@ -156,7 +156,7 @@ impl Recent {
             rides: sum(|part| part.rides),
             riding: sum(|part| part.riding),
             duration_seconds: sum(|part| part.duration_seconds),
-            energy_kilojoules: activity.iter().map(|part| part.energy_kilojoules).sum(),
+            energy_kilojoules: activity.iter().fold(0.0, |sum, part| sum + part.energy_kilojoules),
             power_watts_mean: mean(|part| part.power_watts),
             heart_rate_bpm_mean: mean(|part| part.heart_rate_bpm),
             by_gender: breakdowns.by_gender.iter().map(RecentGroup::from).collect(),

@@ -423,7 +423,7 @@ mod tests {
         drop((quick, slow));
         tokio::time::sleep(2 * FRAME_EVERY).await;
         assert!(locked(&feed.frames).is_none());
-        let mut back = Box::pin(feed.events(Naming::Names));
+        let mut back = Box::pin(feed.events(naming(Role::Admin)));
         assert_eq!(read(&back.next().await.unwrap().unwrap()).0, "snapshot");
     }
 }

@@ -58,7 +58,7 @@ impl Document {
         ["html", "pdf", "txt"].iter().any(|ending| self.path.ends_with(ending))
     }
 
-    /// Whether a reader who looks for `label` finds one of `figures` beside it, and no other anywhere.
+    /// Whether a reader who looks for `label` finds one of `figures` beside it, and no other before that.
     pub(super) fn says(&self, label: &str, figures: &[String]) -> bool {
         let figures: Vec<_> = figures.iter().map(|figure| plain_spaces(figure)).collect();
         let in_one = |text: &str| {
@@ -67,12 +67,13 @@ impl Document {
             after.is_some_and(|rest| figures.iter().any(|figure| starts_with_whole(rest, figure)))
         };
         let in_two = |pair: &[String]| pair[0] == label && figures.contains(&pair[1]);
-        // A tile that is wrong is not made good by a table that is right.
-        let is_other_figure = |pair: &[String]| {
-            pair[0] == label && !figures.contains(&pair[1]) && pair[1].starts_with(|first: char| first.is_ascii_digit())
-        };
-        let pairs = || self.texts.windows(2);
-        (self.texts.iter().any(|text| in_one(text)) || pairs().any(in_two)) && !pairs().any(is_other_figure)
+        let begins_with_digit = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+        // A tile that is wrong is not made good by a table after it that is right. What comes later may be a chart's.
+        let mut pairs = self.texts.windows(2);
+        match pairs.find(|pair| pair[0] == label && begins_with_digit(&pair[1])) {
+            Some(pair) => in_two(pair),
+            None => self.texts.iter().any(|text| in_one(text)) || self.texts.windows(2).any(in_two),
+        }
     }
 
     fn read_markup(&mut self, markup: &str) {
