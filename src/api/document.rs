@@ -31,9 +31,10 @@ pub fn openapi_document() -> String {
         loosen(&mut document["components"]["schemas"], &schema);
     }
     let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("a test reads the examples");
-    for (path, operation) in operations(&mut document) {
+    for (path, method, operation) in operations(&mut document) {
         let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
         tell_access(operation);
+        tell_headers(method, operation);
         tell_forms(&id, operation);
         if let Some(example) = examples.get(&id) {
             tell_example(path, example, operation);
@@ -42,6 +43,7 @@ pub fn openapi_document() -> String {
             tell_shape(rows, operation);
         }
     }
+    document["components"]["headers"] = headers();
     document["components"]["securitySchemes"] = json!({
         "key": {
             "type": "http", "scheme": "bearer",
@@ -58,12 +60,13 @@ pub fn openapi_document() -> String {
     text
 }
 
-/// Every operation of a document, by its path.
-fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Map<String, Value>)> {
+/// Every operation of a document, by its path and method.
+fn operations(document: &mut Value) -> impl Iterator<Item = (&str, &str, &mut Map<String, Value>)> {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
     paths.flat_map(|(path, methods)| {
         let methods = methods.as_object_mut().into_iter().flatten();
-        methods.filter_map(move |(_, operation)| Some((path as &String, operation.as_object_mut()?)))
+        methods
+            .filter_map(move |(method, operation)| Some((path.as_str(), method.as_str(), operation.as_object_mut()?)))
     })
 }
 
@@ -164,7 +167,7 @@ fn tell_nulls(schema: &mut Value) {
 
 /// What a body may not have: fields that are not known.
 fn close_bodies(document: &mut Value) {
-    let bodies = operations(document).filter_map(|(_, operation)| {
+    let bodies = operations(document).filter_map(|(_, _, operation)| {
         let content = operation.get("requestBody")?["content"].as_object()?;
         let schemas = content
             .values()
@@ -227,6 +230,44 @@ fn tell_access(operation: &mut Map<String, Value>) {
         operation["responses"]["413"] = problem("The request's body is larger than 1 MiB.");
         operation["responses"]["415"] = problem("The request's body is no JSON.");
     }
+}
+
+/// What stands in the headers of answers.
+fn headers() -> Value {
+    let text = |words: &str| json!({ "description": words, "schema": { "type": "string" } });
+    json!({
+        "ETag": text("Give it back as `If-None-Match`."),
+        "X-Request-Id": text("The request's name in the server's log; the caller's own, where it gave one."),
+        "RateLimit": text("What the key has left in its minute: `\"minute\";r=1187;t=42`."),
+        "RateLimit-Policy": text("What the key has a minute: `\"minute\";q=1200;w=60`."),
+        "Retry-After": { "description": "Seconds to wait before asking again.", "schema": { "type": "integer" } },
+    })
+}
+
+/// Says which headers an operation's answers have, and that who has an answer already is told so.
+fn tell_headers(method: &str, operation: &mut Map<String, Value>) {
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let is_read = method == "get";
+    if is_read {
+        let words = "What the `If-None-Match` of the request names is still so; there is no body.";
+        responses.insert("304".to_owned(), json!({ "description": words }));
+    }
+    for (status, answer) in responses.iter_mut() {
+        let named: &[&str] = match status.as_str() {
+            "200" if is_read => &["ETag", "X-Request-Id", "RateLimit", "RateLimit-Policy"],
+            "429" => &["X-Request-Id", "RateLimit", "RateLimit-Policy", "Retry-After"],
+            "304" => &["ETag", "X-Request-Id"],
+            _ => &["X-Request-Id"],
+        };
+        for name in named {
+            answer["headers"][*name] = json!({ "$ref": format!("#/components/headers/{name}") });
+        }
+    }
+    let mut sorted: Vec<_> = std::mem::take(responses).into_iter().collect();
+    sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
+    responses.extend(sorted);
 }
 
 /// Says what the texts of parameters are like.
@@ -300,8 +341,9 @@ mod tests {
     #[test]
     fn every_operation_of_the_document_has_its_least_role_and_no_other() {
         let mut document: Value = serde_json::from_str(&openapi_document()).unwrap();
-        let id =
-            |(_, operation): (&String, &mut Map<String, Value>)| operation["operationId"].as_str().unwrap().to_owned();
+        let id = |(_, _, operation): (&str, &str, &mut Map<String, Value>)| {
+            operation["operationId"].as_str().unwrap().to_owned()
+        };
         let described: BTreeSet<String> = operations(&mut document).map(id).collect();
         let known: BTreeSet<String> = access::OPERATIONS.iter().map(|(id, _)| (*id).to_owned()).collect();
         assert_eq!(described, known);

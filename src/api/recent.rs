@@ -222,7 +222,7 @@ fn groups(activity: &[Activity], names: &[&str], name: fn(&Activity) -> &str) ->
             rides: Some(parts().map(|part| part.rides).sum()),
             riders: None,
             duration_seconds: Some(parts().map(|part| part.duration_seconds).sum()),
-            energy_kilojoules: Some(parts().map(|part| part.energy_kilojoules).sum()),
+            energy_kilojoules: Some(parts().fold(0.0, |sum, part| sum + part.energy_kilojoules)),
         }
     };
     let groups = names.iter().map(group);
