@@ -50,6 +50,7 @@ use rdkafka::mocking::MockCluster;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::Semaphore,
 };
 use uuid::Uuid;
 use verdict::verdict;
@@ -346,6 +347,14 @@ fn context(store: &Store, live: &Arc<LiveBoard>) -> ApiContext {
         replay: Arc::new(|_| Ok(Replayed::default())),
         metrics: Arc::new(String::new),
         troubles: Arc::new(Vec::new),
+        rules: Arc::new(api::Rules {
+            listens_on_loopback: true,
+            is_secure: false,
+            cors_origins: Arc::new([]),
+            requests_per_minute: u32::MAX,
+            query_time: Duration::from_secs(10),
+        }),
+        questions: Arc::new(Semaphore::new(api::QUESTIONS)),
     }
 }
 

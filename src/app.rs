@@ -48,7 +48,7 @@ use crate::{
         Notifier, mime,
         render::{self, DailyMail, HeartRateAlert, To},
     },
-    publish::{self, Edition, NewEdition, PublishStatus, Publisher},
+    publish::{self, Editions, NewEdition, PublishStatus, Publisher},
     report::{chart, model::ReportRule, site::Site},
     scheduler::{
         Job, Options, Run, Runner,
@@ -236,11 +236,11 @@ impl App {
         self.services.publish(&self.schedule(), None, true, &Cancel::default())
     }
 
-    /// The editions of the site that can be gone back to, newest first.
+    /// The editions of the site.
     ///
     /// # Errors
     /// When the site cannot be reached.
-    pub fn editions(&self) -> anyhow::Result<Vec<Edition>> {
+    pub fn editions(&self) -> anyhow::Result<Editions> {
         let Services { publisher, runtime, .. } = &*self.services;
         runtime
             .block_on(publisher.editions())

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use super::words::counted;
-use crate::app::App;
+use crate::{app::App, publish::Editions};
 
 /// Look at the published site's editions, and go back to one.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -87,7 +87,16 @@ pub fn site(args: &SiteArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<(
 }
 
 fn editions(app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
-    let editions = app.editions()?;
+    let Editions {
+        newest_first: editions,
+        is_unfinished,
+    } = app.editions()?;
+    if is_unfinished {
+        writeln!(
+            out,
+            "An edition was begun and not finished, so the site is partly that one; `deloton run publish` completes it."
+        )?;
+    }
     if editions.is_empty() {
         writeln!(out, "nothing is published yet; `deloton run publish` does it")?;
         return Ok(());
@@ -101,7 +110,7 @@ fn editions(app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     for (place, edition) in editions.iter().enumerate() {
         let at = edition.published_at.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z");
         let mut notes = Vec::new();
-        notes.extend((place == 0).then(|| "what is on the site now".to_owned()));
+        notes.extend((place == 0 && !is_unfinished).then(|| "what is on the site now".to_owned()));
         notes.extend(edition.same_as.map(|same| format!("edition {same} again")));
         let line = format!(
             "{:>7}  {at:<20}  {:>7}  {:>7}  {}",

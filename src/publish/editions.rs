@@ -10,10 +10,21 @@ use super::{
     manifest::{Edition, Manifest, kept, record_of},
 };
 
-/// The editions that can be gone back to, newest first.
-pub(super) async fn list<T: Target>(target: &T) -> Result<Vec<Edition>> {
+/// What there is of a site.
+#[derive(Debug, Clone)]
+pub struct Editions {
+    /// The editions that can be gone back to, newest first.
+    pub newest_first: Vec<Edition>,
+    /// Whether one more was begun and not finished: what is on the site is partly that.
+    pub is_unfinished: bool,
+}
+
+pub(super) async fn list<T: Target>(target: &T) -> Result<Editions> {
     let (manifest, _) = target.read_manifest().await?;
-    records(target, manifest.oldest.max(1)..=manifest.edition).await
+    Ok(Editions {
+        newest_first: records(target, manifest.oldest.max(1)..=manifest.edition).await?,
+        is_unfinished: !manifest.unfinished.is_empty(),
+    })
 }
 
 /// Makes the site what it was in the edition `number`, as a new edition.

@@ -38,6 +38,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use chrono::{DateTime, Utc};
 
 pub use directory::DirectoryPublisher;
+pub use editions::Editions;
 use engine::Target as _;
 pub use error::{PublishError, Result};
 pub use manifest::{Change, Edition};
@@ -209,11 +210,11 @@ impl Publisher {
         }
     }
 
-    /// The editions that can be gone back to, newest first.
+    /// The editions of the site.
     ///
     /// # Errors
     /// See [`PublishError`].
-    pub async fn editions(&self) -> Result<Vec<Edition>> {
+    pub async fn editions(&self) -> Result<Editions> {
         match self {
             Publisher::Directory(directory) => editions::list(directory).await,
             Publisher::S3(s3) => editions::list(s3).await,

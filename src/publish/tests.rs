@@ -194,6 +194,7 @@ async fn an_edition_that_failed_midway_can_be_taken_back_without_completing_it()
         publish(&Killed::after(writes, root), &site(2), &now())
             .await
             .unwrap_err();
+        assert!(Publisher::directory(root).editions().await.unwrap().is_unfinished);
         go_back(root, 1).await.unwrap();
         assert_eq!(pages(root), texts(&site(1)), "after {writes} writes");
     }
@@ -336,7 +337,7 @@ async fn editions_are_listed_and_one_that_is_not_there_or_was_tampered_with_is_r
     }
     put(root, &site(2)[1..]).await.unwrap();
     go_back(root, 1).await.unwrap();
-    let editions = Publisher::directory(root).editions().await.unwrap();
+    let editions = Publisher::directory(root).editions().await.unwrap().newest_first;
     let said: Vec<_> = editions
         .iter()
         .map(|edition| (edition.number, edition.written(), edition.deleted(), edition.same_as))

@@ -298,6 +298,7 @@ fn first_page(report: &DailyReport) -> Result<Sheet> {
         sheet.text(MARGIN, 12.0, &line, Weight::Regular, 12.0, TEXT);
         sheet.y -= 17.0;
     }
+    sheet.y -= 4.0;
     let alerts = report.quality.has_many_alerts.then(|| match report.quality.alerts {
         1 => "1 heart-rate alert was raised.".to_owned(),
         alerts => format!("{alerts} heart-rate alerts were raised."),
@@ -358,9 +359,14 @@ fn tiles(sheet: &mut Sheet, report: &DailyReport) -> Result<()> {
         let figure = words::figure(headline.key, headline.value);
         sheet.text(x, 8.0, words::label(headline.key), Weight::Regular, 8.0, MUTED);
         sheet.text(x, 22.0, &figure, Weight::SemiBold, 12.0, TEXT);
+        let changes = html::figure(headline, report.day)?.changes;
+        for (line, change) in (0u8..).zip(&changes) {
+            let size = 7.0 * ((LIVE / 5.0 - 6.0) / font::width(change, Weight::Regular, 7.0)).min(1.0);
+            sheet.text(x, 33.0 + 9.0 * f64::from(line), change, Weight::Regular, size, MUTED);
+        }
         x += LIVE / 5.0;
     }
-    sheet.y -= 24.0;
+    sheet.y -= 42.0;
     Ok(())
 }
 

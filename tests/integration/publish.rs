@@ -479,7 +479,7 @@ async fn what_is_gone_is_deleted_what_is_foreign_stays_and_an_edition_can_be_put
         head.send().await.unwrap().content_type(),
         Some("text/html; charset=utf-8")
     );
-    let listed = publisher.editions().await.unwrap();
+    let listed = publisher.editions().await.unwrap().newest_first;
     assert_eq!((listed.len(), listed[0].same_as), (3, Some(1)));
     assert_eq!((listed[1].written(), listed[1].deleted()), (3, 2));
 
