@@ -462,7 +462,7 @@ mod tests {
             rides,
             usual: Some(usual),
         };
-        let hours = vec![hour(7, 350, 340.0), hour(18, 412, 300.0), hour(19, 412, 300.0)];
+        let hours = vec![hour(7, 350, 340.0), hour(18, 412, 300.0), hour(19, 411, 300.0)];
         report.rides_per_hour = hours;
         assert_eq!(
             summary(&report).join(" ").replace(THIN, "_"),
@@ -473,6 +473,14 @@ mod tests {
         assert_eq!(summary(&report)[1], "Most rides began in the hour from 18:00: 412.");
         report.headlines[2].value = Some(2_900.0);
         assert_eq!(summary(&report).len(), 2, "all are new on a first day");
+        // On the day when clocks are put back there are two such hours.
+        report.rides_per_hour[2].hour = 18;
+        assert_eq!(summary(&report)[1], "Most rides began in the hour from 18:00 GMT: 412.");
+        report.rides_per_hour[2].rides = 412;
+        assert!(
+            !summary(&report).join(" ").contains("Most rides"),
+            "two stand out as little as none"
+        );
     }
 
     #[test]
