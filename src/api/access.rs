@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every operation of the document and the least role that may do it.
-pub(super) const OPERATIONS: [(&str, Role); 30] = [
+pub(super) const OPERATIONS: [(&str, Role); 31] = [
     ("list_rides", Analyst),
     ("get_ride", Analyst),
     ("get_ride_summary", Analyst),
@@ -32,6 +32,7 @@ pub(super) const OPERATIONS: [(&str, Role); 30] = [
     ("get_rider", Analyst),
     ("list_rider_bests", Analyst),
     ("list_rider_rides", Analyst),
+    ("list_expanded_rider_rides", Analyst),
     ("list_rider_durations", Analyst),
     ("list_alerts", Analyst),
     ("get_rider_limits", Analyst),

@@ -57,7 +57,7 @@ pub(super) fn wants_page(request: &Request) -> bool {
         .is_some_and(|accepted| accepted.contains("text/html"))
 }
 
-/// Refuses a request that does not name this machine, as a page of somebody else's could send it.
+/// Refuses a request that does not name this machine, as one does that another site's page sends under a name of its own.
 ///
 /// # Errors
 /// It names another.
