@@ -61,6 +61,8 @@
 //! - A mail is in the ledger before it is sent, once per (kind, topic, recipient), and never to whoever has unsubscribed. So
 //!   is word of a ride's end, from the transaction that stores the end; it may be sent twice, under the same key, rather
 //!   than not at all.
+//! - Every operation of the API has its least role in one table (`api/access.rs`); what is in no table is an administrator's.
+//!   Of a key only a hash is stored, and without any key only loopback is listened on.
 //! - A message is a reading's line, a header's, a marker, a repeat, or kept with the reason why not; and counted.
 
 pub mod api;

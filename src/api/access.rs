@@ -32,6 +32,7 @@ pub(super) const OPERATIONS: [(&str, Role); 31] = [
     ("get_rider", Analyst),
     ("list_rider_bests", Analyst),
     ("list_rider_rides", Analyst),
+    ("list_expanded_rider_rides", Analyst),
     ("list_rider_durations", Analyst),
     ("list_alerts", Analyst),
     ("get_rider_limits", Analyst),

@@ -9,7 +9,7 @@ use poem::{Request, http::Uri};
 /// Older address, present address; the first that fits holds. `{}` stands for one segment, or the value of a query parameter,
 /// and moves along; `{gender}` only for a gender, `{ids}` only for several ids. A parameter of the older address has to be
 /// there and is used up; the others move along as they are.
-const ALIASES: [(&str, &str); 27] = [
+const ALIASES: [(&str, &str); 28] = [
     ("/ride/{}?summary=true", "/api/v1/rides/{}/summary"),
     ("/ride/{}?expanded=true", "/api/v1/rides/{}/expanded"),
     ("/ride/{}?summary=false", "/api/v1/rides/{}"),
@@ -26,6 +26,7 @@ const ALIASES: [(&str, &str); 27] = [
     ("/rider", "/api/v1/riders"),
     ("/riders2", "/api/v1/riders"),
     ("/rider/{}/rides?summary=true", "/api/v1/riders/{}/rides"),
+    ("/rider/{}/rides?expanded=true", "/api/v1/riders/{}/rides/expanded"),
     ("/rider/{}/rides?expanded=false", "/api/v1/riders/{}/rides"),
     ("/rider/{}/rides", "/api/v1/riders/{}/rides"),
     ("/rider/{}/duration", "/api/v1/riders/{}/durations"),

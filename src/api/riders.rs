@@ -7,14 +7,18 @@ use poem_openapi::{
     payload::Json,
 };
 
+use uuid::Uuid;
+
 use super::{
     ApiContext, Tag,
     access::Caller,
     default_limit,
     page::{Gender, RIDER_ORDERS, cut, parse_ages, parse_cursor, parse_figure_and, parse_sort, parse_towns},
     problem::Refusal,
-    rides::{Days, page},
-    schema::{Best, BestList, RideDuration, RideDurationList, RideList, Rider, RiderList},
+    rides::{Days, expanded, page},
+    schema::{
+        Best, BestList, ExpandedRide, ExpandedRideList, RideDuration, RideDurationList, RideList, Rider, RiderList,
+    },
 };
 use crate::store::query::{self, RideFilter, RiderFilter, RiderOrder};
 
@@ -117,6 +121,47 @@ impl Riders {
             .map(Json)
     }
 
+    /// List a rider's rides with every reading
+    ///
+    /// Newest first, at most 20 at once: each has a reading a second.
+    #[oai(
+        path = "/riders/:rider_id/rides/expanded",
+        method = "get",
+        operation_id = "list_expanded_rider_rides"
+    )]
+    async fn list_expanded(
+        &self,
+        /// The rider.
+        rider_id: Path<i64>,
+        /// Most items in the answer.
+        #[oai(default = "few", validator(minimum(value = "1"), maximum(value = "20")))]
+        limit: Query<u32>,
+        /// `next` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<ExpandedRideList>, Refusal> {
+        self.known(rider_id.0).await?;
+        let before: Option<Uuid> = cursor.0.as_deref().map(parse_cursor).transpose()?;
+        let filter = RideFilter {
+            rider_id: Some(rider_id.0),
+            after: before.map(|ride_id| (0.0, ride_id)),
+            ..RideFilter::default()
+        };
+        let limit = limit.0;
+        let (rides, next) = self
+            .context
+            .read(move |store| {
+                let mut rides = query::rides(store, &filter, limit + 1)?;
+                let next = cut(&mut rides, limit).map(|(last, _)| last.ride_id.to_string());
+                let rides: Result<Vec<_>, _> = rides.into_iter().map(|(ride, _)| expanded(store, ride)).collect();
+                Ok((rides?, next))
+            })
+            .await?;
+        Ok(Json(ExpandedRideList {
+            items: rides.into_iter().map(ExpandedRide::from).collect(),
+            next,
+        }))
+    }
+
     /// List how long a rider's rides were
     ///
     /// Longest first.
@@ -177,6 +222,11 @@ impl Riders {
             next: None,
         }))
     }
+}
+
+/// Rides with every reading, when the caller does not say how many.
+fn few() -> u32 {
+    5
 }
 
 impl Riders {

@@ -15,7 +15,10 @@ use super::{
     schema::{ExpandedRide, Reading, ReadingList, Ride, RideList, RideSummary},
     shape::Shaped,
 };
-use crate::store::query::{self, RideFilter, RideOrder, RiderFilter};
+use crate::store::{
+    self, Store,
+    query::{self, ReadingRow, RideFilter, RideOrder, RideRow, RiderFilter},
+};
 
 /// More readings than any ride has.
 const WHOLE_RIDE: u32 = 1_000_000;
@@ -125,15 +128,8 @@ impl Rides {
         ride_id: Path<Uuid>,
     ) -> Result<Json<ExpandedRide>, Refusal> {
         let ride = one(&self.context, ride_id.0).await?;
-        let found = {
-            let ride = ride.clone();
-            move |store: &crate::store::Store| query::readings(store, &ride, i32::MIN, WHOLE_RIDE)
-        };
-        let readings = self.context.read(found).await?;
-        Ok(Json(ExpandedRide {
-            ride: ride.into(),
-            readings: readings.into_iter().map(Reading::from).collect(),
-        }))
+        let expanded = self.context.read(move |store| expanded(store, ride)).await?;
+        Ok(Json(expanded.into()))
     }
 
     /// List a ride's readings
@@ -172,6 +168,12 @@ impl Rides {
             next,
         }))
     }
+}
+
+/// A ride with every reading.
+pub(super) fn expanded(store: &Store, ride: RideRow) -> store::Result<(RideRow, Vec<ReadingRow>)> {
+    let readings = query::readings(store, &ride, i32::MIN, WHOLE_RIDE)?;
+    Ok((ride, readings))
 }
 
 async fn one(context: &ApiContext, ride_id: Uuid) -> Result<query::RideRow, Refusal> {

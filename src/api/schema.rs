@@ -42,6 +42,8 @@ macro_rules! list {
 list! {
     /// A page of rides, newest first.
     RideList of Ride;
+    /// A page of rides with every reading, newest first.
+    ExpandedRideList of ExpandedRide;
     /// A page of readings, in order.
     ReadingList of Reading;
     /// A page of rides and how long they were, longest first.

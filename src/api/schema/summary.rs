@@ -5,7 +5,7 @@ use poem_openapi::Object;
 use uuid::Uuid;
 
 use super::{Reading, Ride};
-use crate::store::query::RideRow;
+use crate::store::query::{ReadingRow, RideRow};
 
 /// A ride in a few figures.
 #[derive(Debug, Clone, PartialEq, Object)]
@@ -65,6 +65,15 @@ pub struct ExpandedRide {
     pub ride: Ride,
     /// One for each second that was received, in order.
     pub readings: Vec<Reading>,
+}
+
+impl From<(RideRow, Vec<ReadingRow>)> for ExpandedRide {
+    fn from((ride, readings): (RideRow, Vec<ReadingRow>)) -> Self {
+        ExpandedRide {
+            ride: ride.into(),
+            readings: readings.into_iter().map(Reading::from).collect(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -132,6 +132,17 @@ async fn a_ride_is_had_in_short_and_with_everything() {
     let expanded = ok(&client, &format!("/ride/{RIDE}?expanded=true")).await;
     assert_eq!(expanded["readings"].as_array().unwrap().len(), 300);
     assert_eq!(expanded["energy_kilojoules"], 220.5);
+    let rider = expanded["rider_id"].as_i64().unwrap();
+    let path = format!("/api/v1/riders/{rider}/rides");
+    let (plain, full) = (
+        ok(&client, &path).await,
+        all(&client, &format!("{path}/expanded")).await,
+    );
+    assert_eq!(
+        full.iter().map(|ride| ride["ride_id"].clone()).collect::<Vec<_>>(),
+        ids(&plain)
+    );
+    assert!(full.contains(&expanded), "with its readings");
 }
 
 #[tokio::test]
@@ -328,6 +339,10 @@ async fn whatever_the_older_systems_documented_is_answered() {
         ("/rider?location=York,New+Leeds", "/riders?city=York,New%20Leeds"),
         ("/riders2?age=30-40", "/riders?age=30-40"),
         ("/rider/5/rides?summary=true", "/riders/5/rides"),
+        (
+            "/rider/5/rides/?expanded=true&limit=3",
+            "/riders/5/rides/expanded?limit=3",
+        ),
         ("/daily?date=20/11/2026", "/daily?date=2026-11-20"),
         ("/daily?date=2026-11", "/rides?from=2026-11-01&to=2026-11-30"),
         ("/daily?date=2026", "/rides?from=2026-01-01&to=2026-12-31"),
