@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every operation of the document and the least role that may do it.
-pub(super) const OPERATIONS: [(&str, Role); 31] = [
+pub(super) const OPERATIONS: [(&str, Role); 32] = [
     ("list_rides", Analyst),
     ("get_ride", Analyst),
     ("get_ride_summary", Analyst),

@@ -558,11 +558,12 @@ mod tests {
         assert_eq!(report.headlines.len(), 9);
         for headline in &report.headlines {
             let figure = words::figure(headline.key, headline.value);
-            let change = words::change(headline, words::Base::WeekBefore, report.day).unwrap();
-            let line = format!("{}: {figure} ({change})", words::label(headline.key));
+            let change = |base| words::change(headline, base, report.day).unwrap();
+            let (day, week) = (change(words::Base::DayBefore), change(words::Base::WeekBefore));
+            let line = format!("{}: {figure} ({day}; {week})", words::label(headline.key));
             assert!(mail.text.contains(&line), "{line} is missing in {}", mail.text);
             let shown = [figure, words::figure_short(headline.key, headline.value)];
-            for part in [words::label(headline.key), &change] {
+            for part in [words::label(headline.key), &day, &week] {
                 assert!(mail.html.contains(part), "{part} is missing in {}", mail.html);
             }
             assert!(
