@@ -75,12 +75,12 @@ pub(super) fn filter(
     }
     let gender = gender.map(|name| {
         let known = || Gender::ALL.map(Gender::name).join("`, `");
-        Gender::from_name(name).ok_or_else(|| Refusal::bad_request(format!("`gender` is none of `{}`", known())))
+        Gender::from_name(name).ok_or_else(|| Refusal::unsuitable(format!("`gender` is none of `{}`", known())))
     });
     let age_band = age_band.map(|name| {
         // A hyphen is easier to type than a dash.
         let known = AGE_BANDS.into_iter().find(|band| *band == name.replace('-', "–"));
-        known.ok_or_else(|| Refusal::bad_request(format!("`age_band` is none of `{}`", AGE_BANDS.join("`, `"))))
+        known.ok_or_else(|| Refusal::unsuitable(format!("`age_band` is none of `{}`", AGE_BANDS.join("`, `"))))
     });
     Ok(RecentFilter {
         since: now - TimeDelta::hours(hours.into()),

@@ -48,19 +48,20 @@ async fn the_last_hours_say_the_same_on_the_page_and_in_the_api() {
     assert!(html.contains("value=\"female\" selected") && html.contains("value=\"35–44\" selected"));
     let html = page(&client, "/recent?hours=1&gender=&age_band=").await;
     assert!(html.contains("No one rode in the last hour."), "{html}");
-    for wrong in ["hours=0", "hours=73", "gender=x", "age_band=x"] {
-        problem(
-            client.get(format!("/api/v1/recent?{wrong}")).send().await,
-            400,
-            "bad-request",
-        )
-        .await;
+    for (wrong, status, kind) in [
+        ("hours=0", 400, "bad-request"),
+        ("hours=73", 400, "bad-request"),
+        ("gender=x", 422, "unsuitable"),
+        ("age_band=x", 422, "unsuitable"),
+    ] {
+        let refused = client.get(format!("/api/v1/recent?{wrong}")).send().await;
+        problem(refused, status, kind).await;
         let response = client
             .get(format!("/recent?{wrong}"))
             .header("accept", "text/html")
             .send()
             .await;
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{wrong}");
+        assert_eq!(response.status().as_u16(), status, "{wrong}");
     }
 }
 
