@@ -65,7 +65,7 @@ impl Live {
         let (bike, newest) = known.ok_or_else(|| Refusal::not_found("nobody is riding that bike"))?;
         let (ride_id, rider_id) = (bike.ride.ride_id, bike.ride.rider_id);
         let stored = move |store: &Store| {
-            let bests = rider_id.map(|rider_id| query::personal_bests(store, rider_id, ride_id));
+            let bests = rider_id.map(|rider_id| query::bests(store, rider_id, Some(ride_id)));
             Ok((query::live_readings(store, ride_id)?, bests.transpose()?))
         };
         let (mut readings, bests) = context.read(stored).await?;

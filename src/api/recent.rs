@@ -3,7 +3,7 @@
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use poem_openapi::{Object, OpenApi, param::Query, payload::Json};
 
-use super::{ApiContext, Tag, problem::Refusal};
+use super::{ApiContext, Tag, page, problem::Refusal};
 use crate::{
     domain::{
         report::{AgeBand, Breakdowns, Group},
@@ -34,15 +34,15 @@ impl Recents {
         /// How many hours.
         #[oai(default = "default_hours", validator(minimum(value = "1"), maximum(value = "72")))]
         hours: Query<u32>,
-        /// Only rides of riders of this gender: `female`, `male`, `other` or `unknown`.
-        gender: Query<Option<String>>,
+        /// Only rides of riders of this gender.
+        gender: Query<Option<page::Gender>>,
         /// Only rides of riders in this age band: `under 18`, `18–24`, …, `65+` or `unknown`.
         age_band: Query<Option<String>>,
     ) -> Result<Json<Recent>, Refusal> {
         let filter = filter(
             self.context.clock.now(),
             hours.0,
-            gender.0.as_deref(),
+            gender.0.map(Gender::from),
             age_band.0.as_deref(),
         )?;
         let asked = filter.clone();
@@ -65,7 +65,7 @@ fn default_hours() -> u32 {
 pub(super) fn filter(
     now: DateTime<Utc>,
     hours: u32,
-    gender: Option<&str>,
+    gender: Option<Gender>,
     age_band: Option<&str>,
 ) -> Result<RecentFilter, Refusal> {
     if !(1..=MAX_HOURS).contains(&hours) {
@@ -73,10 +73,6 @@ pub(super) fn filter(
             "`hours` is {hours}: give 1 to {MAX_HOURS}"
         )));
     }
-    let gender = gender.map(|name| {
-        let known = || Gender::ALL.map(Gender::name).join("`, `");
-        Gender::from_name(name).ok_or_else(|| Refusal::unsuitable(format!("`gender` is none of `{}`", known())))
-    });
     let age_band = age_band.map(|name| {
         // A hyphen is easier to type than a dash.
         let known = AGE_BANDS.into_iter().find(|band| *band == name.replace('-', "–"));
@@ -85,7 +81,7 @@ pub(super) fn filter(
     Ok(RecentFilter {
         since: now - TimeDelta::hours(hours.into()),
         until: now,
-        gender: gender.transpose()?,
+        gender,
         age_band: age_band.transpose()?.map(str::to_owned),
     })
 }
@@ -280,8 +276,11 @@ mod tests {
     fn a_filter_that_is_not_known_is_refused_by_name() {
         let now = DateTime::UNIX_EPOCH;
         assert!(filter(now, 73, None, None).is_err() && filter(now, 0, None, None).is_err());
-        assert!(filter(now, 1, Some("women"), None).is_err() && filter(now, 1, None, Some("18–25")).is_err());
-        let band = filter(now, 1, Some("female"), Some("18-24")).ok().unwrap().age_band;
+        assert!(filter(now, 1, None, Some("18–25")).is_err());
+        let band = filter(now, 1, Some(Gender::Female), Some("18-24"))
+            .ok()
+            .unwrap()
+            .age_band;
         assert_eq!(band.as_deref(), Some("18–24"));
     }
 }

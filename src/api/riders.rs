@@ -216,7 +216,10 @@ impl Riders {
     ) -> Result<Json<BestList>, Refusal> {
         self.known(rider_id.0).await?;
         let rider_id = rider_id.0;
-        let bests = self.context.read(move |store| query::bests(store, rider_id)).await?;
+        let bests = self
+            .context
+            .read(move |store| query::bests(store, rider_id, None))
+            .await?;
         Ok(Json(BestList {
             items: bests.into_iter().map(Best::from).collect(),
             next: None,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::naming::Naming;
 use crate::{
     domain::{heart_rate::Zone, live::LiveBike},
-    store::query::{LiveReading, PersonalBests},
+    store::query::{Best, LiveReading},
 };
 
 /// A page of the bikes being ridden, in the order of their names.
@@ -127,10 +127,10 @@ pub(super) struct RidingTrace {
 
 impl RidingTrace {
     /// A bike and its `readings`, oldest first.
-    pub(super) fn of(riding: Riding, bests: Option<PersonalBests>, readings: &[LiveReading]) -> Self {
+    pub(super) fn of(riding: Riding, bests: Option<Vec<Best>>, readings: &[LiveReading]) -> Self {
         RidingTrace {
             riding,
-            bests: bests.map(Bests::from),
+            bests: bests.as_deref().map(Bests::of),
             second: readings.iter().map(|reading| reading.second).collect(),
             heart_rate_bpm: readings.iter().map(|reading| reading.heart_rate_bpm).collect(),
             power_watts: readings.iter().map(|reading| reading.power_watts).collect(),
@@ -151,12 +151,14 @@ pub(super) struct Bests {
     pub power_watts: Option<f64>,
 }
 
-impl From<PersonalBests> for Bests {
-    fn from(bests: PersonalBests) -> Self {
+impl Bests {
+    fn of(bests: &[Best]) -> Self {
+        let of = |measure: &str| bests.iter().find(|best| best.measure == measure).map(|best| best.value);
         Bests {
-            duration_seconds: bests.duration_seconds,
-            energy_kilojoules: bests.energy_kilojoules,
-            power_watts: bests.power_watts,
+            #[expect(clippy::cast_possible_truncation, reason = "a ride's whole seconds")]
+            duration_seconds: of("duration_seconds").map(|seconds| seconds as i32),
+            energy_kilojoules: of("energy_kilojoules"),
+            power_watts: of("power_watts_max"),
         }
     }
 }

@@ -24,7 +24,7 @@ pub use alert::{AlertFilter, AlertRow, alerts};
 pub use best::{Best, bests};
 pub use board::{BoardFilter, City, CityOrder, Place, cities, leaderboard};
 pub use condition::{Ages, RiderFilter};
-pub use live::{LiveReading, PersonalBests, live_readings, personal_bests};
+pub use live::{LiveReading, live_readings};
 pub use recent::{Activity, RecentFilter, RecentRide, recent_activity, recent_rides};
 pub use ride::{RideFilter, RideOrder, readings, ride_by_id, ride_durations, rides};
 pub use rider::{RiderOrder, rider, riders};

@@ -74,7 +74,10 @@ pub(in crate::api) async fn recent_page(
         chosen(&asked.gender),
         chosen(&asked.age_band),
     );
-    let filter = filter(context.clock.now(), hours, gender.as_deref(), age_band.as_deref())?;
+    let gender = gender.map(|name| {
+        Gender::from_name(&name).ok_or_else(|| Refusal::bad_request(format!("there is no gender `{name}` to choose")))
+    });
+    let filter = filter(context.clock.now(), hours, gender.transpose()?, age_band.as_deref())?;
     let (wanted, before) = (filter.clone(), asked.before);
     let found = move |store: &Store| {
         let activity = query::recent_activity(store, &wanted)?;

@@ -51,7 +51,7 @@ async fn the_last_hours_say_the_same_on_the_page_and_in_the_api() {
     for (wrong, status, kind) in [
         ("hours=0", 400, "bad-request"),
         ("hours=73", 400, "bad-request"),
-        ("gender=x", 422, "unsuitable"),
+        ("gender=x", 400, "bad-request"),
         ("age_band=x", 422, "unsuitable"),
     ] {
         let refused = client.get(format!("/api/v1/recent?{wrong}")).send().await;

@@ -20,15 +20,15 @@ pub struct Best {
     pub started_at: DateTime<Utc>,
 }
 
-/// A rider's best figures; none before the first ride has ended.
+/// A rider's best figures, of all rides or of those that began before another; none where none has ended.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn bests(store: &Store, rider_id: i64) -> Result<Vec<Best>> {
+pub fn bests(store: &Store, rider_id: i64, before: Option<Uuid>) -> Result<Vec<Best>> {
     rows(
         store,
         include_str!("../sql/api_bests.sql"),
-        named_params! { "rider_id": rider_id },
+        named_params! { "rider_id": rider_id, "before": before.map(|ride_id| ride_id.to_string()) },
         "cannot read a rider's personal bests",
         |row| {
             Ok(Best {

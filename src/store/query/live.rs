@@ -21,21 +21,10 @@ pub struct LiveReading {
     pub resistance: Option<i32>,
 }
 
-/// The best of a rider's rides; none where there was no ride, or no value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PersonalBests {
-    /// The longest ride.
-    pub duration_seconds: Option<i32>,
-    /// The most work of a ride.
-    pub energy_kilojoules: Option<f64>,
-    /// The highest power of any second.
-    pub power_watts: Option<f64>,
-}
-
 /// The readings of a ride under way that were written so far, in order.
 ///
 /// # Errors
-/// When the database cannot be read; so for every function here.
+/// When the database cannot be read.
 pub fn live_readings(store: &Store, ride_id: Uuid) -> Result<Vec<LiveReading>> {
     rows(
         store,
@@ -52,23 +41,4 @@ pub fn live_readings(store: &Store, ride_id: Uuid) -> Result<Vec<LiveReading>> {
             })
         },
     )
-}
-
-/// The best of a rider's rides that began before the ride `before`.
-pub fn personal_bests(store: &Store, rider_id: i64, before: Uuid) -> Result<PersonalBests> {
-    let mut found = rows(
-        store,
-        include_str!("../sql/personal_bests.sql"),
-        named_params! { "rider_id": rider_id, "before": before.to_string() },
-        "cannot read a rider's personal bests",
-        |row| {
-            Ok(PersonalBests {
-                duration_seconds: row.get(0)?,
-                energy_kilojoules: row.get(1)?,
-                power_watts: row.get(2)?,
-            })
-        },
-    )?;
-    // An aggregate without groups has one row.
-    Ok(found.remove(0))
 }

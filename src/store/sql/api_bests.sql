@@ -1,4 +1,5 @@
--- A rider's best figures over rides that have ended, each with the ride in which it was reached first.
+-- A rider's best figures over rides that have ended, each with the ride in which it was reached first. Of those that began
+-- before a ride where one is given: ride ids begin with the instant their ride began.
 with figures as (
     unpivot (
         select
@@ -7,6 +8,7 @@ with figures as (
             heart_rate_bpm_max::double as heart_rate_bpm_max, resistance_max::double as resistance_max
         from ride
         where rider_id = $rider_id and business_day is not null
+            and ($before::varchar is null or ride_id < $before::uuid)
     )
     on columns(* exclude (ride_id, started_at))
     into name measure value value
