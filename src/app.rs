@@ -178,6 +178,7 @@ impl App {
             day: self.schedule().day,
             alerts: self.schedule().heart_rate,
             riders: self.store.rider_limits(),
+            tombstones: self.store.tombstones(),
             ..Rules::default()
         }
     }

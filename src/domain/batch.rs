@@ -38,7 +38,7 @@ pub struct Counts {
     pub marker_lines: i64,
     /// Lines of a second that was there already.
     pub duplicate_lines: i64,
-    /// Lines of rides or riders that were deleted.
+    /// Lines of rides or riders that were erased.
     pub tombstoned_lines: i64,
     /// Messages set aside with a reason.
     pub rejected_lines: i64,
@@ -70,6 +70,15 @@ impl Counts {
         self.duplicate_lines += ride + telemetry;
         self.readings -= 1;
         self.duplicate_readings += 1;
+    }
+
+    /// Corrects what counted a reading and its lines as new that are of a ride that was erased.
+    pub fn take_for_tombstoned(&mut self, reading: &Reading) {
+        let (ride, telemetry) = (i64::from(reading.has_ride_line), i64::from(reading.has_telemetry_line));
+        self.ride_lines -= ride;
+        self.telemetry_lines -= telemetry;
+        self.tombstoned_lines += ride + telemetry;
+        self.readings -= 1;
     }
 
     /// Adds another's counts.

@@ -5,6 +5,7 @@ pub mod artifact;
 pub mod batch;
 pub mod cancel;
 pub mod day;
+pub mod erasure;
 pub mod event;
 pub mod heart_rate;
 pub mod live;

@@ -334,7 +334,8 @@ impl Bike {
 
     fn begin(&mut self, step: &mut Step<'_, '_>, id: Uuid, started_at: LogInstant, offset: i64) {
         self.leave_ended(step.batch);
-        let ride = OpenRide::new(id, &self.serial, started_at, offset);
+        let mut ride = OpenRide::new(id, &self.serial, started_at, offset);
+        ride.forget_if_erased(&step.rules.tombstones);
         step.batch.begun.push(Begun {
             ride_id: id,
             partition: step.partition,

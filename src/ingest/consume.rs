@@ -178,6 +178,7 @@ impl Consumer {
             let mut events = Vec::new();
             let (now, polled_at) = (self.store.clock().now(), Instant::now());
             session.pipeline.set_rider_limits(self.store.rider_limits());
+            session.pipeline.set_tombstones(self.store.tombstones());
             let mut has_messages = false;
             let polled = source.poll(POLL, POLL_MESSAGES, &mut |polled| match polled {
                 Polled::Message(message) => {
@@ -627,7 +628,8 @@ impl Session<'_> {
         }
         if self.told_at - self.cleared_at >= CLEAR_INTERVAL {
             self.cleared_at = self.told_at;
-            let open: HashSet<Uuid> = self.pipeline.open_rides().map(|ride| ride.ride_id).collect();
+            let shown = self.pipeline.open_rides().filter(|ride| !ride.is_erased());
+            let open: HashSet<Uuid> = shown.map(|ride| ride.ride_id).collect();
             live.retain(|ride| open.contains(&ride));
         }
     }

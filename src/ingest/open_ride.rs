@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::sessionize::{Rules, instant};
 use crate::domain::{
     day::DayRule,
+    erasure::Tombstones,
     event::LogInstant,
     heart_rate::{Alert, AlertRule, Direction, Limits, Monitor, Raise, Warned},
     live::{LiveBoard, LiveRide, LiveSecond},
@@ -35,6 +36,8 @@ pub struct OpenRide {
     /// Where the rider is mailed.
     email_address: Option<String>,
     is_mailed: bool,
+    /// It was erased while it was under way, or comes again: nothing of it is kept, and who rides is forgotten.
+    is_erased: bool,
     /// The header's instant, else the first line's.
     pub started_at: LogInstant,
     /// Offset of the header's first line.
@@ -109,6 +112,7 @@ impl OpenRide {
             weight_kg: None,
             email_address: None,
             is_mailed: true,
+            is_erased: false,
             started_at,
             header_offset,
             end_reason: None,
@@ -142,9 +146,27 @@ impl OpenRide {
         self.shown.is_rider_known = false;
     }
 
+    /// Whether nothing of it is kept.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.is_erased
+    }
+
+    /// Forgets who rides, if the ride was erased. The rider's number stays: by it the store knows what not to keep.
+    pub fn forget_if_erased(&mut self, tombstones: &Tombstones) {
+        if tombstones.cover(self.ride_id, self.rider_id, instant(self.started_at)) {
+            let forgotten = OpenRide::new(self.ride_id, &self.bike_serial, self.started_at, self.header_offset);
+            self.is_erased = true;
+            (self.name, self.email_address) = (forgotten.name, forgotten.email_address);
+            (self.age, self.gender) = (forgotten.age, forgotten.gender);
+            (self.height_cm, self.weight_kg) = (forgotten.height_cm, forgotten.weight_kg);
+            (self.limits, self.monitor) = (forgotten.limits, forgotten.monitor);
+        }
+    }
+
     /// Tells the live dashboard of its newest second, if it was not told of that one.
     pub fn show(&mut self, board: &LiveBoard, rule: &AlertRule) {
-        if self.shown.readings == self.totals.reading_count {
+        if self.is_erased || self.shown.readings == self.totals.reading_count {
             return;
         }
         let now = LiveSecond {
@@ -196,6 +218,7 @@ impl OpenRide {
         (self.height_cm, self.weight_kg) = (rider.height_cm, rider.weight_kg);
         self.email_address = rider.email_address.clone();
         self.set_limits(rules);
+        self.forget_if_erased(&rules.tombstones);
         (self.last_second, self.last_second_at) = (0, self.started_at);
         self.reopen();
     }
@@ -265,6 +288,9 @@ impl OpenRide {
             cadence_rpm: reading.cadence_rpm,
             resistance: reading.resistance.or(self.last.resistance),
         };
+        if self.is_erased {
+            return None;
+        }
         let raised = self
             .monitor
             .observe(rule, self.limits, reading.second, reading.heart_rate_bpm, raise)?;

@@ -19,6 +19,7 @@ use super::{
 use crate::domain::{
     batch::{Batch, Checkpoint, Counts, RejectedLine, StoredPosition},
     day::DayRule,
+    erasure::{Tombstones, WITHOUT_TEXT},
     event::{Event, LogInstant},
     heart_rate::{Raise, RiderLimits},
 };
@@ -36,7 +37,7 @@ const FULL_READINGS: usize = 122_880;
 const FULL_REJECTED: (usize, usize) = (10_000, 16 << 20);
 
 /// Version of the checkpoint's form. One of another version is made again by a replay.
-const STATE_VERSION: u8 = 6;
+const STATE_VERSION: u8 = 7;
 
 /// Everything between a source and the store.
 pub struct Pipeline {
@@ -148,6 +149,17 @@ impl Pipeline {
         }
     }
 
+    /// What was erased; it holds from the next message on, for rides under way too.
+    pub fn set_tombstones(&mut self, tombstones: Arc<Tombstones>) {
+        if Arc::ptr_eq(&self.rules.tombstones, &tombstones) {
+            return;
+        }
+        self.rules.tombstones = tombstones;
+        for partition in self.partitions.values_mut() {
+            partition.sessions.forget_erased(&self.rules.tombstones);
+        }
+    }
+
     /// Takes a partition on where the store has got to; answers the offset to read from.
     ///
     /// # Errors
@@ -159,6 +171,7 @@ impl Pipeline {
             None => Sessions::new(id),
         };
         sessions.set_limits(&self.rules);
+        sessions.forget_erased(&self.rules.tombstones);
         let from = read_from(stored);
         let partition = Partition {
             sessions,
@@ -329,12 +342,16 @@ impl Pipeline {
             }
             Err(reason) => {
                 if !is_silent && !is_counted {
-                    self.rejected_bytes += raw.payload.len();
+                    let (text, reason) = match partition.sessions.is_erased(key) {
+                        true => (Vec::new(), WITHOUT_TEXT.to_owned()),
+                        false => (raw.payload.to_vec(), reason.to_string()),
+                    };
+                    self.rejected_bytes += text.len();
                     batch.rejected.push(RejectedLine {
                         partition: raw.partition,
                         offset: raw.offset,
-                        raw: raw.payload.to_vec(),
-                        reason: reason.to_string(),
+                        raw: text,
+                        reason,
                         bike_serial: partition.sessions.bike_serial(key),
                         written_at,
                         business_day,

@@ -46,7 +46,7 @@ pub fn replay(store: &Store, rules: &Rules, zone: Tz, topic: Option<&str>) -> st
     for group in store.rejected_groups(topic)? {
         let mut after = i64::MIN;
         let place = |lines: &[RejectedRaw], shelf: &Shelf<'_>| place(&group, lines, shelf, rules, zone);
-        while let Some((last, replayed)) = store.replay_rejected(&group, after, place)? {
+        while let Some((last, replayed)) = store.replay_rejected(&group, after, &rules.day, place)? {
             all.add(replayed);
             after = last;
         }

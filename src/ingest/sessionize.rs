@@ -18,6 +18,7 @@ use super::{
 use crate::domain::{
     batch::{Batch, Counts},
     day::DayRule,
+    erasure::Tombstones,
     event::{Event, LogInstant},
     heart_rate::{AlertRule, Raise, RiderLimits},
     ride::{EndReason, PlausibleBounds},
@@ -40,6 +41,8 @@ pub struct Rules {
     pub alerts: AlertRule,
     /// What was settled for single riders.
     pub riders: Arc<RiderLimits>,
+    /// What was erased.
+    pub tombstones: Arc<Tombstones>,
     /// Which day a ride belongs to.
     pub day: DayRule,
 }
@@ -51,6 +54,7 @@ impl Default for Rules {
             bounds: PlausibleBounds::default(),
             alerts: AlertRule::default(),
             riders: Arc::default(),
+            tombstones: Arc::default(),
             day: DayRule::default(),
         }
     }
@@ -150,6 +154,22 @@ impl Sessions {
         bikes
             .filter_map(|bike| bike.ride.as_mut())
             .for_each(|ride| ride.set_limits(rules));
+    }
+
+    /// Forgets who rides what was erased.
+    pub fn forget_erased(&mut self, tombstones: &Tombstones) {
+        let bikes = self.riding.values_mut().chain(self.quiet.values_mut());
+        bikes
+            .filter_map(|bike| bike.ride.as_mut())
+            .for_each(|ride| ride.forget_if_erased(tombstones));
+    }
+
+    /// Whether the ride of the bike with that key was erased.
+    #[must_use]
+    pub fn is_erased(&self, key: &[u8]) -> bool {
+        let bike = self.riding.get(key).or_else(|| self.quiet.get(key));
+        bike.and_then(|bike| bike.ride.as_ref())
+            .is_some_and(OpenRide::is_erased)
     }
 
     /// The offset from which a replay would make this state again: that of the oldest open ride's header.

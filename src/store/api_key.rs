@@ -287,7 +287,7 @@ pub(super) fn pseudonym_secret(connection: &Connection) -> Result<[u8; 32]> {
     Ok(drawn)
 }
 
-fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
+pub(super) fn random<const BYTES: usize>() -> Result<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::Inconsistent(format!("the system has no random numbers: {error}")))?;

@@ -36,8 +36,12 @@ pub(super) fn append_readings<'r>(connection: &Connection, readings: impl Iterat
 }
 
 /// Appends what headers say of riders.
-pub(super) fn append_riders(connection: &Connection, riders: &[(Rider, LogInstant)]) -> Result<()> {
-    if riders.is_empty() {
+pub(super) fn append_riders<'r>(
+    connection: &Connection,
+    riders: impl Iterator<Item = &'r (Rider, LogInstant)>,
+) -> Result<()> {
+    let mut riders = riders.peekable();
+    if riders.peek().is_none() {
         return Ok(());
     }
     let doing = || "cannot append riders".to_owned();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     Doing, Result, Store,
     buffer::{StoredFacts, append_readings, append_riders, replace_rides, ride_facts, stored_readings},
-    lock, outbox,
+    erasure, lock, outbox,
     ride_end::Announcer,
     ride_source,
     stream::add_counts,
@@ -19,8 +19,11 @@ use super::{
 use crate::domain::{
     batch::{Batch, Checkpoint, Counts, Position, StoredPosition, StreamId},
     day::DayRule,
+    erasure::Tombstones,
+    event::LogInstant,
     heart_rate::{Alert, Direction},
     ride::{Reading, Ride},
+    rider::Rider,
 };
 
 impl Store {
@@ -38,11 +41,15 @@ impl Store {
                 batch.readings.len()
             )
         };
+        let tombstones = self.tombstones();
+        let erased = tombstones.found_in(&batch.rides);
         let found = self.transaction(doing, |connection| {
             let flush = Flush {
                 connection,
                 stream,
                 shared: &shared,
+                tombstones: &tombstones,
+                erased: &erased,
                 day_rule,
                 at: self.clock().now(),
                 announcer: self.announcer(),
@@ -51,6 +58,7 @@ impl Store {
             flush.write(batch)
         })?;
         shared.extend(found);
+        self.bury(&erased);
         Ok(())
     }
 
@@ -119,11 +127,17 @@ impl Store {
 /// What is added to a partition's counts, by business day.
 type DayCounts = BTreeMap<NaiveDate, Counts>;
 
+/// How counts are corrected by a reading that they have as new.
+type Correct = fn(&mut Counts, &Reading);
+
 struct Flush<'a> {
     connection: &'a Connection,
     stream: &'a StreamId,
     /// Rides of which the store holds more than this stream told, as found by earlier flushes.
     shared: &'a HashSet<Uuid>,
+    tombstones: &'a Tombstones,
+    /// Rides of erased riders that were not known to be.
+    erased: &'a HashSet<Uuid>,
     day_rule: &'a DayRule,
     at: DateTime<Utc>,
     announcer: Announcer<'a>,
@@ -145,7 +159,10 @@ impl Flush<'_> {
         ride_source::drop_rides(self.connection, &elsewhere.keys().copied().collect())?;
         ride_source::append(self.connection, self.stream, &batch.begun, &found)?;
         let is_shared = |ride: &Uuid| self.shared.contains(ride) || found.contains(ride);
-        let is_gone = |ride: &Uuid| elsewhere.contains_key(ride) && !found.contains(ride);
+        let is_erased = |ride: &Uuid| self.tombstones.rides.contains(ride) || self.erased.contains(ride);
+        let is_gone = |ride: &Uuid| is_erased(ride) || elsewhere.contains_key(ride) && !found.contains(ride);
+        erasure::bury(self.connection, self.erased)?;
+        ride_source::remove_rides(self.connection, self.erased)?;
         let stored = self.stored_seconds(batch, is_shared)?;
         let is_repeated = |reading: &Reading| {
             stored
@@ -156,7 +173,9 @@ impl Flush<'_> {
             !elsewhere.is_empty() && elsewhere.get(&reading.ride_id).is_some_and(|&before| place < before)
         };
         let new = batch.readings.iter().enumerate();
-        let new = new.filter(|(place, reading)| !is_elsewhere(*place, reading) && !is_repeated(reading));
+        let new = new.filter(|(place, reading)| {
+            !is_elsewhere(*place, reading) && !is_repeated(reading) && !is_erased(&reading.ride_id)
+        });
         append_readings(self.connection, new.map(|(_, reading)| reading))?;
         self.append_alerts(batch.alerts.iter().filter(|alert| !is_gone(&alert.ride_id)))?;
         let begun = batch.begun.iter().map(|begun| begun.ride_id);
@@ -166,10 +185,18 @@ impl Flush<'_> {
             &new,
             is_shared,
         )?;
-        append_riders(self.connection, &batch.riders)?;
+        append_riders(
+            self.connection,
+            batch.riders.iter().filter(|header| !self.is_of_erased(header)),
+        )?;
         self.append_rejected(batch)?;
-        let repeats = self.repeats(batch.readings.iter().filter(|reading| is_repeated(reading)))?;
-        self.write_positions(&batch.positions, &repeats)?;
+        let corrections = self.corrections(batch.readings.iter().filter_map(|reading| {
+            if is_erased(&reading.ride_id) {
+                return Some((reading, Counts::take_for_tombstoned as Correct));
+            }
+            is_repeated(reading).then_some((reading, Counts::take_for_repeated as Correct))
+        }))?;
+        self.write_positions(&batch.positions, &corrections)?;
         self.write_checkpoints(&batch.checkpoints)?;
         Ok(found)
     }
@@ -202,15 +229,24 @@ impl Flush<'_> {
         Ok(seconds)
     }
 
-    /// What to add to the counts, by partition and day, because of what was counted as new although the store had it.
-    fn repeats<'r>(&self, repeated: impl Iterator<Item = &'r Reading>) -> Result<HashMap<i32, DayCounts>> {
+    fn is_of_erased(&self, (rider, begun_at): &(Rider, LogInstant)) -> bool {
+        let begun_at = DateTime::from_timestamp_micros(*begun_at).unwrap_or_default();
+        self.tombstones.cover_header(rider.rider_id, begun_at)
+    }
+
+    /// What to add to the counts, by partition and day, because of what was counted as new although the store had it, or
+    /// may not keep it.
+    fn corrections<'r>(
+        &self,
+        readings: impl Iterator<Item = (&'r Reading, Correct)>,
+    ) -> Result<HashMap<i32, DayCounts>> {
         let mut by_ride: HashMap<Uuid, DayCounts> = HashMap::new();
-        for reading in repeated {
+        for (reading, correct) in readings {
             let day = self
                 .day_rule
                 .day_of(DateTime::from_timestamp_micros(reading.at).unwrap_or_default());
             let days = by_ride.entry(reading.ride_id).or_default();
-            days.entry(day).or_default().take_for_repeated(reading);
+            correct(days.entry(day).or_default(), reading);
         }
         let mut by_partition: HashMap<i32, DayCounts> = HashMap::new();
         for (ride, partition) in ride_source::partitions(self.connection, self.stream, by_ride.keys())? {
@@ -301,7 +337,11 @@ impl Flush<'_> {
     }
 
     /// However many partitions there are, in a few statements: each costs more to plan than to carry out.
-    fn write_positions(&self, positions: &BTreeMap<i32, Position>, repeats: &HashMap<i32, DayCounts>) -> Result<()> {
+    fn write_positions(
+        &self,
+        positions: &BTreeMap<i32, Position>,
+        corrections: &HashMap<i32, DayCounts>,
+    ) -> Result<()> {
         if positions.is_empty() {
             return Ok(());
         }
@@ -324,8 +364,8 @@ impl Flush<'_> {
         let mut counts = Vec::new();
         for (&partition, position) in positions {
             let mut days = position.counts.clone();
-            for (day, repeated) in repeats.get(&partition).into_iter().flatten() {
-                days.entry(*day).or_default().add(repeated);
+            for (day, corrected) in corrections.get(&partition).into_iter().flatten() {
+                days.entry(*day).or_default().add(corrected);
             }
             counts.extend(days.into_iter().map(|(day, counts)| (partition, Some(day), counts)));
         }

@@ -8,6 +8,7 @@ mod buffer;
 pub mod compact;
 pub mod daily_table;
 pub mod disk;
+pub mod erasure;
 pub mod flush;
 pub mod heart_rates;
 mod lake;
@@ -22,6 +23,7 @@ pub mod query;
 mod reading_columns;
 pub mod rejected;
 pub mod report;
+pub mod rewrite;
 mod ride_end;
 pub mod ride_source;
 pub mod rider_limit;
@@ -44,11 +46,14 @@ use std::{
 use duckdb::{AccessMode, Config, Connection};
 use uuid::Uuid;
 
+use rewrite::Gate;
+
 use crate::{
     clock::Clock,
     domain::{
         access::Pseudonyms,
         cancel::{Cancel, Cancelled, Interruptible},
+        erasure::Tombstones,
         heart_rate::RiderLimits,
         ride_ended::RideTarget,
     },
@@ -184,6 +189,8 @@ pub struct Store {
 struct Inner {
     data_dir: PathBuf,
     clock: Clock,
+    /// Closed while the database's file is written anew.
+    gate: Gate,
     /// Idle connections; the first is never handed out, so that the database stays open.
     root: Mutex<Connection>,
     idle: Mutex<Vec<Connection>>,
@@ -193,6 +200,8 @@ struct Inner {
     shared_rides: Mutex<HashSet<Uuid>>,
     /// What was settled for single riders, as `ops.rider_limit` has it.
     rider_limits: Mutex<Arc<RiderLimits>>,
+    /// What was erased and is not to be kept again, as `ops.tombstone` has it.
+    tombstones: Mutex<Arc<Tombstones>>,
     /// The API's keys, as `ops.api_key` has them.
     api_keys: Mutex<Arc<api_key::ApiKeys>>,
     /// What riders are called before those who may not know who they are.
@@ -215,22 +224,26 @@ impl Store {
         })?;
         backup::refuse_half_restored(data_dir)?;
         let path = data_dir.join(DATABASE);
+        rewrite::recover(&path)?;
         let connection = open_file(&path).map_err(|error| writable(data_dir, &path).err().unwrap_or(error))?;
         migrate::migrate(&connection, &path, clock)?;
         lake::recover(&connection, data_dir)?;
         views::create(&connection, data_dir)?;
         let shared_rides = ride_source::shared(&connection)?;
         let rider_limits = Arc::new(rider_limit::read(&connection)?);
+        let tombstones = Arc::new(erasure::read(&connection)?);
         let api_keys = Arc::new(api_key::read(&connection)?);
         let pseudonyms = Pseudonyms::new(api_key::pseudonym_secret(&connection)?);
         let inner = Inner {
             data_dir: data_dir.to_owned(),
             clock,
+            gate: Gate::default(),
             root: Mutex::new(connection),
             idle: Mutex::default(),
             lake: Mutex::default(),
             shared_rides: Mutex::new(shared_rides),
             rider_limits: Mutex::new(rider_limits),
+            tombstones: Mutex::new(tombstones),
             api_keys: Mutex::new(api_keys),
             pseudonyms,
             ride_targets: OnceLock::new(),
@@ -335,18 +348,20 @@ impl Store {
 
     /// A connection that a cancelled run still has, to leave things in order.
     fn lasting_connection(&self) -> Result<Lease> {
+        self.inner.gate.enter();
+        let mut lease = Lease {
+            connection: None,
+            interruptible: None,
+            inner: Arc::clone(&self.inner),
+        };
         let idle = lock(&self.inner.idle).pop();
-        let connection = match idle {
+        lease.connection = Some(match idle {
             Some(connection) => connection,
             None => lock(&self.inner.root)
                 .try_clone()
                 .doing(|| "cannot open another connection".to_owned())?,
-        };
-        Ok(Lease {
-            connection: Some(connection),
-            interruptible: None,
-            inner: Arc::clone(&self.inner),
-        })
+        });
+        Ok(lease)
     }
 }
 
@@ -385,6 +400,7 @@ impl Drop for Lease {
             drop(connection.execute_batch("rollback"));
             lock(&self.inner.idle).push(connection);
         }
+        self.inner.gate.leave();
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Doing, Result, Store,
     buffer::{append_readings, append_riders, replace_rides, stored_readings},
-    compact, lock,
+    compact, erasure, lock,
     ride_end::Announcer,
     ride_source,
     stream::add_counts,
@@ -17,6 +17,8 @@ use super::{
 };
 use crate::domain::{
     batch::{Begun, Counts, Replayed, StreamId},
+    day::DayRule,
+    erasure::Tombstones,
     event::LogInstant,
     ride::{EndReason, Reading, Ride, Totals},
     rider::Rider,
@@ -95,6 +97,23 @@ pub struct Placed {
     pub offsets: Vec<i64>,
     /// Offsets of the others, and why.
     pub refused: Vec<(i64, String)>,
+}
+
+impl Placed {
+    /// Leaves out what was erased. Of an erased ride nothing is stored, so all its readings are of these lines.
+    fn leave_out(&mut self, tombstones: &Tombstones, day_rule: &DayRule) {
+        let is_erased = |ride: &Ride| tombstones.cover(ride.ride_id, ride.rider_id, ride.started_at);
+        let at = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        for (_, readings) in self.rides.iter().filter(|(ride, _)| is_erased(ride)) {
+            for reading in readings {
+                let counts = self.counts.entry(day_rule.day_of(at(reading.at))).or_default();
+                counts.take_for_tombstoned(reading);
+            }
+        }
+        self.rides.retain(|(ride, _)| !is_erased(ride));
+        self.riders
+            .retain(|(rider, begun_at)| !tombstones.cover_header(rider.rider_id, at(*begun_at)));
+    }
 }
 
 /// What is stored at the moment of a replay.
@@ -233,22 +252,28 @@ impl Store {
         &self,
         group: &RejectedGroup,
         after: i64,
+        day_rule: &DayRule,
         place: impl Fn(&[RejectedRaw], &Shelf<'_>) -> Result<Placed>,
     ) -> Result<Option<(i64, Replayed)>> {
         // Held to the end: a flush must know which rides have got more readings than it told of.
         let mut shared = lock(&self.inner.shared_rides);
+        let tombstones = self.tombstones();
         let doing = || format!("cannot replay the rejected lines of `{}`", group.stream.topic);
         let done = self.transaction(doing, |connection| {
             let lines = rejected_lines(connection, group, after)?;
             let Some(last) = lines.last().map(|line| line.offset) else {
                 return Ok(None);
             };
-            let placed = place(&lines, &Shelf { connection, group })?;
+            let mut placed = place(&lines, &Shelf { connection, group })?;
+            let erased = tombstones.found_in(placed.rides.iter().map(|(ride, _)| ride));
+            erasure::bury(connection, &erased)?;
+            placed.leave_out(&tombstones, day_rule);
             let (replayed, rides) = put(connection, group, placed, &shared, self.announcer())?;
-            Ok(Some((last, replayed, rides)))
+            Ok(Some((last, replayed, rides, erased)))
         })?;
-        Ok(done.map(|(last, replayed, rides)| {
+        Ok(done.map(|(last, replayed, rides, erased)| {
             shared.extend(rides);
+            self.bury(&erased);
             (last, replayed)
         }))
     }
@@ -284,7 +309,7 @@ fn put(
             .collect();
         ride_source::append(connection, &group.stream, &begun, &ids)?;
     }
-    append_riders(connection, &placed.riders)?;
+    append_riders(connection, placed.riders.iter())?;
     let mut counts = Counts::default();
     placed.counts.values().for_each(|day| counts.add(day));
     let replayed = Replayed {

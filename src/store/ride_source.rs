@@ -99,17 +99,26 @@ pub(super) fn drop_rides(connection: &Connection, rides: &HashSet<Uuid>) -> Resu
     if rides.is_empty() {
         return Ok(());
     }
-    let listed = listed(rides);
-    ["daily.reading", "daily.ride", "daily.alert", "ops.ride_source"]
+    remove_from(connection, "ops.ride_source", rides)?;
+    remove_rides(connection, rides)
+}
+
+/// Removes rides from the buffer, but not where they came from.
+pub(super) fn remove_rides(connection: &Connection, rides: &HashSet<Uuid>) -> Result<()> {
+    if rides.is_empty() {
+        return Ok(());
+    }
+    ["daily.reading", "daily.ride", "daily.alert"]
         .iter()
-        .try_for_each(|table| {
-            let sql =
-                format!("delete from {table} where ride_id in (select cast(unnest(string_split(?, ',')) as uuid))");
-            connection
-                .execute(&sql, [&listed])
-                .map(drop)
-                .doing(|| format!("cannot remove {} rides that are another consumer's", rides.len()))
-        })
+        .try_for_each(|table| remove_from(connection, table, rides))
+}
+
+fn remove_from(connection: &Connection, table: &str, rides: &HashSet<Uuid>) -> Result<()> {
+    let sql = format!("delete from {table} where ride_id in (select cast(unnest(string_split(?, ',')) as uuid))");
+    connection
+        .execute(&sql, [listed(rides)])
+        .map(drop)
+        .doing(|| format!("cannot remove {} rides that are not this store's", rides.len()))
 }
 
 /// Rides of which the store may hold more than a stream that tells of them knows.

@@ -118,7 +118,7 @@ impl Store {
         }
     }
 
-    /// A careful guess: the copy of a database is laid out anew, which can make a small one larger; links need no room.
+    /// A careful guess; links need no room.
     fn room_needed(&self, into: &Path) -> Result<u64> {
         let data = self.data_dir();
         let size_of = |folder: &str| -> Result<u64> {
@@ -132,8 +132,7 @@ impl Store {
         } else {
             size_of("lake")?
         };
-        let copied = disk::file_size(&database) + disk::file_size(&wal(&database));
-        Ok(copied + copied / 4 + LAYOUT + size_of(REPORTS)? + lake)
+        Ok(room_for_database(&database) + size_of(REPORTS)? + lake)
     }
 
     fn fill(&self, folder: &Path, taken_at: DateTime<Utc>) -> Result<Manifest> {
@@ -226,6 +225,12 @@ impl Store {
         let detached = lasting.execute_batch("detach backup_copy").doing(doing);
         files.and_then(|files| detached.map(|()| files))
     }
+}
+
+/// What a copy of a database takes, by a careful guess: it is laid out anew, which can make a small one larger.
+pub(super) fn room_for_database(path: &Path) -> u64 {
+    let copied = disk::file_size(path) + disk::file_size(&wal(path));
+    copied + copied / 4 + LAYOUT
 }
 
 /// Deletes all but the newest `keep` finished backups of `folder`; answers how many that were.

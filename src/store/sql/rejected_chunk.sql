@@ -6,6 +6,8 @@ with following as (
         row_number() over (order by "offset") as line
     from daily.rejected_line
     where source = $1 and topic = $2 and partition = $3 and bike_serial is not distinct from $4 and "offset" > $5
+        -- Of what was erased there is no text.
+        and octet_length(raw) > 0
 )
 
 select "offset", raw, epoch_us(written_at), epoch_us(received_at), cast(business_day as varchar)

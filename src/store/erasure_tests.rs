@@ -1,0 +1,246 @@
+//! Erasing rides and riders: from everywhere, for good, and nothing else.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    domain::{heart_rate::OwnLimits, ride::EndReason},
+    store::fixture::{NOW, Told, at, number, open, ride, rows, seen},
+};
+
+const NO_PAUSE: TimeDelta = TimeDelta::zero();
+const END: Option<EndReason> = Some(EndReason::Marker);
+const RIDER: Subject = Subject::Rider(7);
+const NOTHING: [Vec<String>; 3] = [const { Vec::new() }; 3];
+
+fn monday() -> NaiveDate {
+    "2026-01-05".parse().unwrap()
+}
+
+fn erased(store: &Store, subject: Subject) -> Erasure {
+    store
+        .erase(subject, "the test")
+        .unwrap()
+        .expect("there is something to erase")
+}
+
+/// Says something to the database in SQL, `{ride}` being a ride's id.
+fn say(store: &Store, sql: &str, ride: Uuid) {
+    let sql = sql.replace("{ride}", &ride.to_string());
+    store.connection().unwrap().execute_batch(&sql).unwrap();
+}
+
+/// A sealed Monday of two rides, of which the first is to be erased, and an hour of Tuesday.
+fn sealed(folder: &tempfile::TempDir) -> (Store, Told) {
+    let store = open(folder);
+    let first = ride(&store, "2026-01-05T09:00:00Z", 30);
+    ride(&store, "2026-01-05T11:00:00Z", 20);
+    ride(&store, "2026-01-06T08:00:00Z", 10);
+    store.seal(monday()).unwrap();
+    (store, first)
+}
+
+#[test]
+fn an_erased_ride_is_in_no_table_and_after_sealing_in_no_file_and_the_others_are_as_they_were() {
+    for is_pruned in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, first) = sealed(&folder);
+        if is_pruned {
+            store.prune(monday()).unwrap();
+        }
+        let id = first.id().to_string();
+        let others: Vec<_> = seen(&store)
+            .into_iter()
+            .flatten()
+            .filter(|row| !row.contains(&id))
+            .collect();
+        let erasure = erased(&store, Subject::Ride(first.id()));
+        let Erased {
+            rides,
+            readings,
+            alerts,
+            descriptions,
+            ..
+        } = erasure.erased;
+        assert_eq!((rides, readings, alerts, descriptions), (1, 30, 1, 0));
+        assert_eq!(erasure.days, BTreeSet::from([monday()]));
+        assert_eq!(erasure.files.rides, [(first.id(), monday())]);
+        assert_eq!(
+            store.late_days().unwrap(),
+            BTreeSet::from([monday()]),
+            "it is sealed again"
+        );
+        let resealed = store.seal(monday()).unwrap();
+        assert_eq!((resealed.rides, resealed.readings, resealed.has_changed), (1, 20, true));
+        let left: Vec<_> = seen(&store).into_iter().flatten().collect();
+        assert_eq!(left, others);
+        for table in [
+            "daily.ride",
+            "historical.ride",
+            "daily.alert",
+            "historical.alert",
+            "ops.stored_reading",
+        ] {
+            let of_it = format!("select count(*) from {table} where ride_id = '{id}'");
+            assert_eq!(number(&store, &of_it), 0, "{table}");
+        }
+        assert_eq!(store.erase(Subject::Ride(first.id()), "the test").unwrap(), None);
+        assert_eq!(store.erasures().unwrap(), [erasure]);
+    }
+}
+
+#[test]
+fn what_was_erased_does_not_come_back_when_the_log_is_read_again_and_its_lines_are_counted_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, first) = sealed(&folder);
+    erased(&store, Subject::Ride(first.id()));
+    drop(store);
+    let store = open(&folder);
+    // From another stream, so nobody knows the offsets.
+    Told::new("2026-01-05T09:00:00Z")
+        .by("file")
+        .flush(&store, 30, NO_PAUSE, END);
+    assert_eq!(number(&store, "select count(*) from ride"), 2);
+    store.seal(monday()).unwrap();
+    assert_eq!(
+        number(&store, "select count(*) from ops.stored_reading where second > 20"),
+        0
+    );
+    assert_eq!(
+        rows(
+            &store,
+            "select messages, ride_lines, telemetry_lines, tombstoned_lines, readings from ops.line_count
+             where source = 'file'"
+        ),
+        [r#"{"messages":60,"ride_lines":0,"telemetry_lines":0,"tombstoned_lines":60,"readings":0}"#]
+    );
+}
+
+#[test]
+fn an_erased_riders_rides_do_not_come_back_and_what_they_ride_from_then_on_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = sealed(&folder);
+    let mut under_way = Told::new("2026-01-10T11:59:00Z");
+    under_way.flush(&store, 5, NO_PAUSE, None);
+    let erasure = erased(&store, RIDER);
+    assert_eq!((erasure.erased.rides, erasure.erased.readings), (4, 65));
+    store.seal(monday()).unwrap();
+    assert_eq!(seen(&store), NOTHING, "nothing is left of the rider");
+
+    under_way.flush(&store, 5, NO_PAUSE, END);
+    // A ride of theirs that was never told of before, and then goes on without its header in the batch.
+    let mut older = Told::new("2026-01-04T07:00:00Z").by("file");
+    older.flush(&store, 5, NO_PAUSE, None);
+    older.flush(&store, 5, NO_PAUSE, END);
+    assert_eq!(seen(&store), NOTHING, "and nothing comes back");
+    assert_eq!(number(&store, "select count(*) from daily.reading"), 0);
+
+    let new = ride(&store, "2026-01-10T12:00:00Z", 3);
+    assert_eq!(seen(&store).map(|rows| rows.len()), [1, 3, 1]);
+    assert!(seen(&store)[0][0].contains(&new.id().to_string()));
+    assert_eq!(at(NOW), erasure.erased_at);
+}
+
+#[test]
+fn a_riders_mails_limits_addresses_and_rejected_text_go_too_and_no_other_riders() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, first) = sealed(&folder);
+    let own = OwnLimits {
+        upper_bpm: Some(150),
+        ..OwnLimits::default()
+    };
+    store.set_rider_limits(7, own).unwrap();
+    store.set_rider_limits(8, own).unwrap();
+    let others = Uuid::from_u128(8);
+    let mail = "insert into ops.outbox
+        select uuid(), kind, '{ride} high 1', to_whom, 'sent', 'Your heart rate', 'hash', 'words'::blob, now(), 1, now(),
+            now(), null
+        from (values ('heart_rate_alert', 'seven@x.example'), ('ride_csv', 'data/exports')) as sent(kind, to_whom)";
+    say(&store, mail, first.id());
+    say(&store, &mail.replace("seven", "eight"), others);
+    say(
+        &store,
+        "update daily.rider set email_address = 'Seven@x.example', address = '7 Högvägen';
+         update historical.rider set email_address = 'Seven@x.example', address = '7 Högvägen';
+         insert into ops.mail_reader values ('seven@x.example', 'word', null), ('ceo@x.example', 'other', null);
+         insert into daily.rejected_line
+         select 'cluster', 'deloton', 0, line, now(), encode(raw), 'why', bike, written_at, '2026-01-05' from (values
+            (1, 'hrt = 8x', 'SN1', timestamptz '2026-01-05T09:00:10Z'),
+            (2, 'of the same bike, hours later', 'SN1', timestamptz '2026-01-05T15:00:10Z'),
+            (3, '{\"log\":\"data = {\\\"user_id\\\":7,\\\"oops\"', 'SN5', timestamptz '2026-01-05T15:00:10Z'),
+            (4, '{\"log\":\"data = {\\\"user_id\\\":77,\\\"oops\"', 'SN5', timestamptz '2026-01-05T15:00:10Z'),
+            (5, 'she lives at 7 Högvägen, we heard', 'SN5', timestamptz '2026-01-05T15:00:10Z')
+         ) as lines(line, raw, bike, written_at)",
+        first.id(),
+    );
+    let erasure = erased(&store, RIDER);
+    let Erased {
+        messages,
+        limits,
+        descriptions,
+        rejected_lines,
+        ..
+    } = erasure.erased;
+    assert_eq!((messages, limits, rejected_lines), (2, 1, 3));
+    assert!(descriptions >= 1);
+    assert_eq!(erasure.files.mails.len(), 1, "the mail, not the message");
+    assert_eq!(
+        rows(
+            &store,
+            "select distinct split_part(topic, ' ', 1) as ride from ops.outbox"
+        ),
+        [format!(r#"{{"ride":"{others}"}}"#)]
+    );
+    assert_eq!(store.rider_limits().keys().copied().collect::<Vec<_>>(), [8]);
+    assert_eq!(
+        rows(&store, "select address from ops.mail_reader"),
+        [r#"{"address":"ceo@x.example"}"#]
+    );
+    assert_eq!(
+        rows(
+            &store,
+            "select \"offset\" as line, reason = 'why' as is_kept from daily.rejected_line
+             where (octet_length(raw) > 0) = (reason = 'why') order by 1"
+        ),
+        [
+            r#"{"line":1,"is_kept":false}"#,
+            r#"{"line":2,"is_kept":true}"#,
+            r#"{"line":3,"is_kept":false}"#,
+            r#"{"line":4,"is_kept":true}"#,
+            r#"{"line":5,"is_kept":false}"#,
+        ],
+        "each is still there, with its text or with the reason why it has none"
+    );
+}
+
+#[test]
+fn of_what_nobody_knows_there_is_nothing_to_erase_and_no_tombstone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = sealed(&folder);
+    let before = seen(&store);
+    for subject in [Subject::Rider(8), Subject::Ride(Uuid::from_u128(8))] {
+        assert_eq!(store.erase(subject, "the test").unwrap(), None);
+    }
+    assert_eq!(seen(&store), before);
+    assert!(store.tombstones().is_empty() && store.erasures().unwrap().is_empty());
+}
+
+#[test]
+fn an_erasure_is_unfinished_until_its_files_are_deleted_and_it_is_said_to_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, first) = sealed(&folder);
+    let begun = erased(&store, Subject::Ride(first.id()));
+    let counted = Erased {
+        ride_files: 2,
+        ..begun.erased
+    };
+    store.note_files_deleted(begun.erasure_id, &counted).unwrap();
+    let [unfinished] = &store.unfinished_erasures().unwrap()[..] else {
+        panic!("there is one")
+    };
+    assert_eq!((unfinished.erased, unfinished.files.is_empty()), (counted, true));
+    store.finish_erasure(begun.erasure_id).unwrap();
+    assert_eq!(store.unfinished_erasures().unwrap(), []);
+    assert_eq!(store.erasures().unwrap()[0].finished_at, Some(at(NOW)));
+}
