@@ -29,6 +29,7 @@ use crate::{
     domain::{
         batch::Replayed,
         cancel::Cancel,
+        erasure::{Erasure, Subject},
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
@@ -39,6 +40,7 @@ use crate::{
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
     jobs::{
         self,
+        erase::{Finished, Places},
         gate::Gate,
         notify::{Addresses, For},
         send::{Sender, Turns},
@@ -169,6 +171,33 @@ impl App {
     /// When the store cannot be read or written.
     pub fn replay_rejected(&self, topic: Option<&str>) -> store::Result<Replayed> {
         replay(&self.store, &self.rules(), self.settings.log_timezone, topic)
+    }
+
+    /// Erases a ride or a rider by the wish of `asked_by`: rows and files go at once. The schedule makes the days it was in
+    /// again; then [`finish_erasures`](Self::finish_erasures) or the job `erase` ends it. None where there is nothing of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written: nothing is erased then.
+    pub fn erase(&self, subject: Subject, asked_by: &str) -> anyhow::Result<Option<Erasure>> {
+        let Some(mut erasure) = self.store.erase(subject, asked_by)? else {
+            return Ok(None);
+        };
+        // What cannot be deleted now is deleted when it ends.
+        match jobs::erase::delete_files(&self.store, &erasure, self.services.places()) {
+            Ok(erased) => erasure.erased = erased,
+            Err(error) => tracing::warn!("{error:#}; it is tried again"),
+        }
+        Ok(Some(erasure))
+    }
+
+    /// Ends what is being erased and waits for nothing more.
+    ///
+    /// # Errors
+    /// See [`jobs::erase::finish`].
+    pub fn finish_erasures(&self) -> anyhow::Result<Finished> {
+        // Nobody publishes meanwhile.
+        let _turn = Cancel::default().lock(&self.services.publishing)?;
+        jobs::erase::finish(&self.store, &self.schedule(), self.services.places())
     }
 
     /// The numbers the sessioniser goes by.
@@ -569,6 +598,10 @@ impl Services {
                 let rule = &schedule.heart_rate;
                 jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
             }
+            Kind::Erase => {
+                let _turn = run.cancel.lock(&self.publishing)?;
+                jobs::erase::run(store, schedule, self.places())
+            }
             Kind::Prune {
                 keep_days,
                 keep_log_days,
@@ -591,6 +624,16 @@ impl Services {
             cancel,
             &self.turns,
         )
+    }
+
+    /// Where there may be something outside the database of what is erased.
+    fn places(&self) -> Places<'_> {
+        Places {
+            exporter: &self.exporter,
+            outbox: &self.folder,
+            publisher: &self.publisher,
+            runtime: &self.runtime,
+        }
     }
 
     fn site(&self) -> Site<'_> {

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod check;
 pub mod consume;
 mod demo;
+pub mod erase;
 pub mod key;
 pub mod outbox;
 pub mod output;
@@ -111,6 +112,8 @@ pub enum StoreCommand {
     Alerts(alerts::AlertsArgs),
     /// Settle things for single riders: their own heart-rate limits.
     Rider(rider::RiderArgs),
+    /// Erase a ride, or a rider with all their rides, from everywhere and for good.
+    Erase(erase::EraseArgs),
     /// Make, list, rotate and revoke the API's keys.
     Key(key::KeyArgs),
     /// Look at the published site's editions, and go back to one.
@@ -160,6 +163,7 @@ impl StoreCommand {
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
             StoreCommand::Rider(args) => rider::rider(args, &app.store, out),
+            StoreCommand::Erase(args) => erase::erase(args, app, out),
             StoreCommand::Key(args) => key::key(args, &app.store, out),
             StoreCommand::Site(args) => site::site(args, app, out),
             StoreCommand::Backup(args) => backup::backup(args, &app.store, out),
@@ -194,6 +198,9 @@ impl StoreCommand {
 
     /// Whether it only looks: then a data folder without a database is an empty one, and stays so.
     fn only_reads(&self) -> bool {
+        if let StoreCommand::Erase(args) = self {
+            return args.list;
+        }
         if let StoreCommand::Site(args) = self {
             return args.only_reads();
         }

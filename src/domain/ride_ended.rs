@@ -50,6 +50,12 @@ pub struct RideEnded {
     pub alert_count: i32,
 }
 
+/// Where the files of a ride are that ended in a day, below the exports' root.
+#[must_use]
+pub fn folder_of(ride_id: Uuid, business_day: NaiveDate) -> String {
+    format!("rides/date={business_day}/{ride_id}")
+}
+
 impl RideEnded {
     /// What there is to tell of `ride` at `now`; nothing while it is open, and of one that ended long ago.
     #[must_use]
@@ -87,7 +93,7 @@ impl RideEnded {
     /// day's folder.
     #[must_use]
     pub fn folder(&self) -> String {
-        format!("rides/date={}/{}", self.business_day, self.ride_id)
+        folder_of(self.ride_id, self.business_day)
     }
 
     /// What makes this end the only one: the ride, when it ended and with how many readings. A ride that goes on ends anew.

@@ -82,15 +82,15 @@ impl Files {
         }
     }
 
-    /// Removes a file, if it is there.
-    pub(super) async fn delete(&self, path: &str) -> Result<(), SendError> {
+    /// Removes a file, if it is there; answers whether it was, as far as that is known.
+    pub(super) async fn delete(&self, path: &str) -> Result<bool, SendError> {
         match self {
             Files::Directory(root) => match fs::remove_file(root.join(path)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unwritable(path, &error)),
-                _ => {
+                removed => {
                     // The ride's folder with it, once it is empty.
                     root.join(path).parent().map(fs::remove_dir);
-                    Ok(())
+                    Ok(removed.is_ok())
                 }
             },
             Files::S3 { client, bucket, .. } => client
@@ -99,7 +99,7 @@ impl Files {
                 .key(self.key(path))
                 .send()
                 .await
-                .map(drop)
+                .map(|_| true)
                 .map_err(|error| classify(&error, &format!("S3 (`{}`)", self.name()), "s3:DeleteObject")),
         }
     }

@@ -15,7 +15,9 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
+use chrono::NaiveDate;
 use serde_json::json;
+use uuid::Uuid;
 
 pub use files::Files;
 pub use sns::Topic;
@@ -24,7 +26,7 @@ pub use webhook::{Webhook, signature};
 use crate::domain::{
     message::{Envelope, MessageKind, SendError, SendReceipt},
     ride::Reading,
-    ride_ended::{RideEnded, RideTarget},
+    ride_ended::{RideEnded, RideTarget, folder_of},
     rider::Rider,
 };
 
@@ -102,6 +104,19 @@ impl Exporter {
         Ok(SendReceipt {
             reference: self.files.path_of(&folder),
         })
+    }
+
+    /// Deletes the files of a ride that ended in a day; answers how many there were. A bucket does not say: there each counts.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn delete_files(&self, ride_id: Uuid, business_day: NaiveDate) -> Result<u64, SendError> {
+        let folder = folder_of(ride_id, business_day);
+        let mut deleted = 0;
+        for name in FILES {
+            deleted += u64::from(self.files.delete(&format!("{folder}/{name}")).await?);
+        }
+        Ok(deleted)
     }
 
     /// Tells the topic or the webhook. `ended_before`: it was told of this ride before, which went on after all.

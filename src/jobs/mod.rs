@@ -4,6 +4,7 @@ pub mod backup;
 pub mod compact;
 #[cfg(test)]
 mod daily_tables_tests;
+pub mod erase;
 pub mod export_rides;
 pub mod failures;
 pub mod gate;

@@ -5,9 +5,11 @@ mod outbox_dir;
 pub mod render;
 mod ses;
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use chrono::{DateTime, Utc};
+
+use uuid::Uuid;
 
 pub use outbox_dir::OutboxDirectory;
 pub use ses::Ses;
@@ -35,6 +37,17 @@ impl Notifier {
     /// from where AWS's own tools look for them; `endpoint_url` names another service of that protocol.
     pub async fn ses(endpoint_url: Option<&str>, instead_to: Option<String>) -> Notifier {
         Notifier::Ses(Ses::new(&aws::load(endpoint_url).await, instead_to))
+    }
+
+    /// Deletes the files of mails that left as such; answers how many there were. What SES has sent is gone.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a file of it not deleted.
+    pub fn delete(&self, mails: &HashSet<Uuid>) -> std::io::Result<u64> {
+        match self {
+            Notifier::Outbox(outbox) => outbox.delete(mails),
+            Notifier::Ses(_) => Ok(0),
+        }
     }
 
     /// Sends one mail.

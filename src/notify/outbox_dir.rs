@@ -1,11 +1,25 @@
 //! Mail as files: what the laptop does in place of SES.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    collections::HashSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
 
 use super::{SendError, SendReceipt};
 use crate::domain::message::Envelope;
+
+/// The id of the mail that is in a file, by the file's name.
+fn id_of(path: &Path) -> Option<Uuid> {
+    let (_, id) = path.file_stem()?.to_str()?.split_once('-')?;
+    id.parse()
+        .ok()
+        .filter(|_| path.extension().is_some_and(|extension| extension == "eml"))
+}
 
 /// Writes each mail to `<folder>/<day>/<kind>-<id>.eml`, the day being the mail's topic where that is one, else today.
 #[derive(Debug)]
@@ -16,6 +30,24 @@ pub struct OutboxDirectory {
 impl OutboxDirectory {
     pub(super) fn new(folder: PathBuf) -> Self {
         OutboxDirectory { folder }
+    }
+
+    pub(super) fn delete(&self, mails: &HashSet<Uuid>) -> std::io::Result<u64> {
+        if mails.is_empty() || !self.folder.exists() {
+            return Ok(0);
+        }
+        let mut deleted = 0;
+        for day in fs::read_dir(&self.folder)? {
+            let day = day?.path();
+            for file in fs::read_dir(&day).into_iter().flatten() {
+                let path = file?.path();
+                if id_of(&path).is_some_and(|id| mails.contains(&id)) {
+                    fs::remove_file(&path)?;
+                    deleted += 1;
+                }
+            }
+        }
+        Ok(deleted)
     }
 
     pub(super) fn write(&self, envelope: &Envelope, now: DateTime<Utc>) -> Result<SendReceipt, SendError> {

@@ -88,14 +88,45 @@ pub(super) async fn forget_old<T: Target>(target: &T, oldest: u64, newest: &Edit
     kept_ones.push(newest.clone());
     let needed: BTreeSet<_> = kept_ones.iter().flat_map(Edition::replaced).collect();
     for edition in records(target, oldest..=first_kept - 1).await? {
-        let unneeded: BTreeSet<_> = edition.replaced().filter(|hash| !needed.contains(hash)).collect();
-        stream::iter(unneeded)
-            .map(Ok)
-            .try_for_each_concurrent(PARALLEL, async |hash| target.delete(&kept(hash)).await)
-            .await?;
+        delete_kept(
+            target,
+            edition.replaced().filter(|hash| !needed.contains(hash)).collect(),
+        )
+        .await?;
         target.delete(&record_of(edition.number)).await?;
     }
     Ok(first_kept)
+}
+
+/// Deletes what every edition but the newest kept, and their records. Answers how many editions were forgotten.
+pub(super) async fn forget_all<T: Target>(target: &T) -> Result<u64> {
+    let (manifest, version) = engine::read_unlocked(target).await?;
+    let oldest = manifest.oldest.max(1);
+    if oldest >= manifest.edition {
+        return Ok(0);
+    }
+    let work = async {
+        // The newest one kept what it replaced.
+        for edition in records(target, oldest..=manifest.edition).await? {
+            delete_kept(target, edition.replaced().collect()).await?;
+            if edition.number < manifest.edition {
+                target.delete(&record_of(edition.number)).await?;
+            }
+        }
+        Ok(Manifest {
+            oldest: manifest.edition,
+            ..manifest.clone()
+        })
+    };
+    engine::under_lock(target, &manifest, version, work).await?;
+    Ok(manifest.edition - oldest)
+}
+
+async fn delete_kept<T: Target>(target: &T, hashes: BTreeSet<&String>) -> Result<()> {
+    stream::iter(hashes)
+        .map(Ok)
+        .try_for_each_concurrent(PARALLEL, async |hash| target.delete(&kept(hash)).await)
+        .await
 }
 
 /// The records of `numbers` that are there, newest first.

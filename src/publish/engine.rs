@@ -9,7 +9,6 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use uuid::Uuid;
 
 use super::{
     Item, NewEdition, PublishError, PublishStatus, Result, is_hashed,
@@ -224,10 +223,7 @@ async fn carry_out<T: Target>(
         return Ok(plan.status());
     }
     let mut locked = manifest.clone();
-    locked.lock = Some(Lock {
-        holder: Uuid::from_bytes(rand::random()),
-        beat: 0,
-    });
+    locked.lock = Some(Lock::new());
     let to_write = plan.write.iter().flatten().map(|(path, _)| *path);
     for path in to_write.chain(plan.delete.iter().map(String::as_str)) {
         locked.unfinished.insert(path.to_owned(), None);
@@ -257,6 +253,29 @@ async fn carry_out<T: Target>(
             Err(error)
         }
     }
+}
+
+/// Does `work` under the lock, and puts the manifest in place that it answers with.
+pub(super) async fn under_lock<T: Target>(
+    target: &T,
+    manifest: &Manifest,
+    version: Version,
+    work: impl Future<Output = Result<Manifest>>,
+) -> Result<()> {
+    let unlocked = Manifest {
+        lock: None,
+        ..manifest.clone()
+    };
+    let locked = Manifest {
+        lock: Some(Lock::new()),
+        ..unlocked.clone()
+    };
+    let version = target.write_manifest(&locked, &version).await?;
+    let (outcome, version) = hold_lock_while(target, locked, version, work).await;
+    let wrote = target
+        .write_manifest(outcome.as_ref().unwrap_or(&unlocked), &version)
+        .await;
+    outcome.and(wrote).map(drop)
 }
 
 /// Reads the manifest, waiting for one lease where another publisher holds it: when it lets go, we go on; when it is

@@ -35,6 +35,16 @@ pub(super) struct Lock {
     pub beat: u64,
 }
 
+impl Lock {
+    /// That of a new call.
+    pub(super) fn new() -> Self {
+        Lock {
+            holder: Uuid::from_bytes(rand::random()),
+            beat: 0,
+        }
+    }
+}
+
 impl Manifest {
     /// The hash of what is at `path` now; none where nothing is, or where that is not known.
     pub(super) fn current(&self, path: &str) -> Option<&String> {

@@ -233,6 +233,18 @@ impl Publisher {
         }
     }
 
+    /// Deletes all that older editions had and the newest has not: no older one can be gone back to any more. Answers how many
+    /// were forgotten.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the same call made again completes it.
+    pub async fn forget_editions(&self) -> Result<u64> {
+        match self {
+            Publisher::Directory(directory) => editions::forget_all(&directory.locked()?).await,
+            Publisher::S3(s3) => editions::forget_all(s3).await,
+        }
+    }
+
     /// What [`publish`](Self::publish) would do; does none of it.
     ///
     /// # Errors

@@ -81,25 +81,29 @@ impl Store {
         list(&*self.connection()?, true)
     }
 
-    /// Writes down that the files of an erasure are deleted, and how many there were.
+    /// Writes down how much was erased by now.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn note_files_deleted(&self, erasure_id: Uuid, erased: &Erased) -> Result<()> {
+    pub fn count_erased(&self, erasure_id: Uuid, erased: &Erased) -> Result<()> {
         self.update_erasure(
-            "update ops.erasure set files = ?2, erased = ?3 where erasure_id = cast(?1 as uuid)",
-            params![erasure_id.to_string(), json(&Files::default())?, json(erased)?],
+            "update ops.erasure set erased = ?2 where erasure_id = cast(?1 as uuid)",
+            params![erasure_id.to_string(), json(erased)?],
         )
     }
 
-    /// Writes down that nothing of an erasure is left anywhere.
+    /// Writes down that nothing of an erasure is left anywhere; which files it had is forgotten.
     ///
     /// # Errors
     /// When the database cannot be written.
     pub fn finish_erasure(&self, erasure_id: Uuid) -> Result<()> {
         self.update_erasure(
-            "update ops.erasure set finished_at = ?2 where erasure_id = cast(?1 as uuid)",
-            params![erasure_id.to_string(), value::timestamp(self.clock().now())],
+            "update ops.erasure set files = ?2, finished_at = ?3 where erasure_id = cast(?1 as uuid)",
+            params![
+                erasure_id.to_string(),
+                json(&Files::default())?,
+                value::timestamp(self.clock().now())
+            ],
         )
     }
 

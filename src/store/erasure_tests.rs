@@ -227,7 +227,7 @@ fn of_what_nobody_knows_there_is_nothing_to_erase_and_no_tombstone() {
 }
 
 #[test]
-fn an_erasure_is_unfinished_until_its_files_are_deleted_and_it_is_said_to_be_done() {
+fn an_erasure_is_unfinished_and_names_its_files_until_it_is_said_to_be_done() {
     let folder = tempfile::tempdir().unwrap();
     let (store, first) = sealed(&folder);
     let begun = erased(&store, Subject::Ride(first.id()));
@@ -235,12 +235,13 @@ fn an_erasure_is_unfinished_until_its_files_are_deleted_and_it_is_said_to_be_don
         ride_files: 2,
         ..begun.erased
     };
-    store.note_files_deleted(begun.erasure_id, &counted).unwrap();
+    store.count_erased(begun.erasure_id, &counted).unwrap();
     let [unfinished] = &store.unfinished_erasures().unwrap()[..] else {
         panic!("there is one")
     };
-    assert_eq!((unfinished.erased, unfinished.files.is_empty()), (counted, true));
+    assert_eq!((unfinished.erased, &unfinished.files), (counted, &begun.files));
     store.finish_erasure(begun.erasure_id).unwrap();
     assert_eq!(store.unfinished_erasures().unwrap(), []);
-    assert_eq!(store.erasures().unwrap()[0].finished_at, Some(at(NOW)));
+    let finished = &store.erasures().unwrap()[0];
+    assert_eq!((finished.finished_at, finished.files.is_empty()), (Some(at(NOW)), true));
 }

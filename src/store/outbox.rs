@@ -278,6 +278,10 @@ pub fn settle(
         )
         .optional()
         .doing(|| format!("failed to record what became of mail {id}"))?;
+    if settled.is_none() && get(connection, envelope.message_id)?.is_none() {
+        // It was erased meanwhile.
+        return Ok(MailState::Discarded);
+    }
     settled.and_then(|name| MailState::from_name(&name)).ok_or_else(|| {
         StoreError::Inconsistent(format!("mail {id} is not being sent, so its attempt cannot be settled"))
     })

@@ -239,6 +239,33 @@ pub(super) fn room_for_database(path: &Path) -> u64 {
 /// When one cannot be deleted.
 pub fn keep_newest(folder: &Path, keep: usize) -> Result<usize> {
     let doing = || format!("cannot delete old backups in `{}`", folder.display());
+    let backups = finished(folder)?;
+    let old = backups.len().saturating_sub(keep);
+    for (.., path) in &backups[..old] {
+        // Without its manifest it is no backup any more, should deleting be cut short.
+        fs::remove_file(path.join(MANIFEST))
+            .and_then(|()| fs::remove_dir_all(path))
+            .doing(doing)?;
+    }
+    Ok(old)
+}
+
+/// How many finished backups there are in `folder`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn count(folder: &Path) -> Result<usize> {
+    if folder.exists() {
+        Ok(finished(folder)?.len())
+    } else {
+        Ok(0)
+    }
+}
+
+/// The finished backups of `folder`, the oldest first: when each was taken, its number of those of that second, and where it
+/// is.
+fn finished(folder: &Path) -> Result<Vec<(NaiveDateTime, u32, PathBuf)>> {
+    let doing = || format!("cannot look through the backups in `{}`", folder.display());
     let mut backups = Vec::new();
     for entry in fs::read_dir(folder).doing(doing)? {
         let path = entry.doing(doing)?.path();
@@ -253,14 +280,7 @@ pub fn keep_newest(folder: &Path, keep: usize) -> Result<usize> {
         }
     }
     backups.sort();
-    let old = backups.len().saturating_sub(keep);
-    for (.., path) in &backups[..old] {
-        // Without its manifest it is no backup any more, should deleting be cut short.
-        fs::remove_file(path.join(MANIFEST))
-            .and_then(|()| fs::remove_dir_all(path))
-            .doing(doing)?;
-    }
-    Ok(old)
+    Ok(backups)
 }
 
 /// Ending of a backup under way.

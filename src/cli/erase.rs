@@ -1,0 +1,230 @@
+//! `deloton erase`: a ride, or a rider with all their rides, from everywhere and for good.
+
+use anyhow::bail;
+use chrono::NaiveDate;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    output::{Output, Progress, Unit},
+    run,
+    words::counted,
+};
+use crate::{
+    app::App,
+    config::schedule::Kind,
+    domain::{
+        erasure::{Erased, Erasure, Subject},
+        run::Outcome,
+        window::Window,
+    },
+    jobs::erase::Finished,
+    scheduler::{plan::Reason, runner::Asked},
+    store::{backup, disk},
+};
+
+/// Erase a ride, or a rider with all their rides, from everywhere and for good: tables, lake, exported files, mails, rejected
+/// lines, what the site keeps of older editions, and the bytes in the database's file. The days they were in are made again,
+/// and nobody is mailed. Reading the log again does not bring them back.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[group(required = true, multiple = false)]
+pub struct EraseArgs {
+    /// The rider: all they have ridden by now, and who they are.
+    #[arg(long, value_name = "RIDER")]
+    pub rider: Option<i64>,
+
+    /// The ride.
+    #[arg(long, value_name = "RIDE")]
+    pub ride: Option<Uuid>,
+
+    /// Show what was erased, by whom, and what is not finished.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// Who asks for it, in the list of what was erased.
+const COMMAND_LINE: &str = "command line";
+
+/// Does it, and says what went where.
+///
+/// # Errors
+/// When there is nothing of it, the store cannot be read or written, or a day cannot be made again.
+pub fn erase(args: &EraseArgs, app: &App, out: &mut dyn Output) -> anyhow::Result<()> {
+    let subject = match (args.ride, args.rider) {
+        (Some(ride_id), _) => Subject::Ride(ride_id),
+        (None, Some(rider_id)) => Subject::Rider(rider_id),
+        (None, None) => return list(&app.store.erasures()?, out),
+    };
+    let Some(erasure) = app.erase(subject, COMMAND_LINE)? else {
+        bail!("there is nothing of {subject}; `deloton erase --list` shows what was erased before");
+    };
+    writeln!(out, "{subject} is erased")?;
+    tell(&erasure.erased, out)?;
+    let failed = restate(&erasure, app, out)?;
+    if !failed.is_empty() {
+        let days: Vec<_> = failed.iter().map(ToString::to_string).collect();
+        bail!(
+            "{} could not be made again without it; `deloton status` says why. The rest follows by itself while `deloton \
+             serve` runs, or with `deloton run erase`",
+            days.join(", ")
+        );
+    }
+    let finished = app.finish_erasures()?;
+    tell_end(&erasure, &finished, out)?;
+    let backups = backup::count(&app.store.backups_folder())?;
+    if backups > 0 {
+        writeln!(
+            out,
+            "  still in        {} in `{}`: delete them, or wait until newer ones took their places",
+            counted(backups as u64, "backup"),
+            app.store.backups_folder().display()
+        )?;
+    }
+    Ok(())
+}
+
+/// What went at once.
+fn tell(erased: &Erased, out: &mut dyn Output) -> std::io::Result<()> {
+    let Erased {
+        rides,
+        readings,
+        alerts,
+        descriptions,
+        limits,
+        messages,
+        rejected_lines,
+        mail_files,
+        ride_files,
+    } = *erased;
+    let some = |counts: &[(i64, &str)]| {
+        let words: Vec<_> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| counted(count.unsigned_abs(), what))
+            .collect();
+        if words.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words.join(", ")
+        }
+    };
+    let rows = [
+        (rides, "ride"),
+        (readings, "reading"),
+        (alerts, "alert"),
+        (descriptions, "description"),
+        (limits, "limit"),
+        (messages, "message"),
+        (rejected_lines, "rejected line"),
+    ];
+    writeln!(out, "  from tables     {}", some(&rows))?;
+    let files = [(mail_files, "mail"), (ride_files, "ride file")];
+    writeln!(out, "  from folders    {}", some(&files))
+}
+
+fn tell_end(erasure: &Erasure, finished: &Finished, out: &mut dyn Output) -> std::io::Result<()> {
+    let is_it = |other: &Erasure| other.erasure_id == erasure.erasure_id;
+    let days: Vec<_> = erasure.days.iter().map(ToString::to_string).collect();
+    if !days.is_empty() {
+        writeln!(out, "  made again      {}", days.join(", "))?;
+    }
+    if finished.waiting.iter().any(is_it) {
+        return writeln!(
+            out,
+            "  to come         the site's older editions and the bytes in the database's file, when all that is made of \
+             these days was made again"
+        );
+    }
+    if finished.editions > 0 {
+        writeln!(out, "  from the site   {}", counted(finished.editions, "older edition"))?;
+    }
+    if let Some(rewritten) = finished.rewritten {
+        let (before, after) = (disk::size(rewritten.before), disk::size(rewritten.after));
+        writeln!(out, "  database file   written anew: {after}, {before} before")?;
+    }
+    Ok(())
+}
+
+/// Makes what was made of the days that the erasure was in again. Answers those days for which that failed.
+fn restate(erasure: &Erasure, app: &App, out: &mut dyn Output) -> anyhow::Result<Vec<NaiveDate>> {
+    let schedule = app.schedule();
+    let asked = Asked {
+        reason: Reason::Manual,
+        mail: false,
+    };
+    let is_made_of_days = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::Compact | Kind::Transform { .. } | Kind::Report { .. } | Kind::Publish
+        )
+    };
+    let jobs: Vec<_> = schedule
+        .jobs
+        .iter()
+        .filter(|job| job.enabled && !job.is_sub_day() && is_made_of_days(&job.kind))
+        .collect();
+    let mut failed = Vec::new();
+    for (done, &day) in erasure.days.iter().enumerate() {
+        out.progress(Progress {
+            done: done as u64,
+            all: erasure.days.len() as u64,
+            unit: Unit::Runs,
+            at: day.to_string(),
+        });
+        // Whoever asked through a server and has gone away leaves the rest to the schedule.
+        out.flush()?;
+        for job in &jobs {
+            let window = job.every.around(day);
+            let last = app.runner.view()?.last(&job.name, window).and_then(|last| last.done);
+            // What was made since, as it is upstream of another, is as it should be.
+            if last.is_none_or(|done| done.started_at >= erasure.erased_at) {
+                continue;
+            }
+            let ended = app.runner.run_asked(&job.name, window, asked)?;
+            if let Some(last) = ended.last().filter(|run| run.outcome != Outcome::Succeeded) {
+                run::tell(last, last.error.as_deref(), out)?;
+                failed.push(day);
+                break;
+            }
+        }
+    }
+    Ok(failed)
+}
+
+fn list(erasures: &[Erasure], out: &mut dyn Output) -> anyhow::Result<()> {
+    if erasures.is_empty() {
+        writeln!(out, "nothing was ever erased")?;
+    }
+    for erasure in erasures {
+        let Erasure {
+            subject,
+            erased_at,
+            asked_by,
+            erased,
+            finished_at,
+            ..
+        } = erasure;
+        let state = match finished_at {
+            Some(_) => "nothing of it is left".to_owned(),
+            None => {
+                let days: Vec<_> = erasure.days.iter().map(|&day| Window::Day(day).to_string()).collect();
+                format!(
+                    "not finished: waits for {}",
+                    if days.is_empty() {
+                        "the job `erase`".to_owned()
+                    } else {
+                        days.join(", ")
+                    }
+                )
+            }
+        };
+        writeln!(
+            out,
+            "{}  {subject:<42} {} by {asked_by}; {state}",
+            erased_at.format("%Y-%m-%d %H:%M:%SZ"),
+            counted(erased.rides.unsigned_abs(), "ride")
+        )?;
+    }
+    Ok(())
+}
