@@ -345,6 +345,7 @@ fn context(store: &Store, live: &Arc<LiveBoard>) -> ApiContext {
         site_url: None,
         public_url: None,
         replay: Arc::new(|_| Ok(Replayed::default())),
+        erase: Arc::new(|_, _| Ok(None)),
         metrics: Arc::new(String::new),
         troubles: Arc::new(Vec::new),
         rules: Arc::new(api::Rules {

@@ -2,13 +2,14 @@
 
 #[cfg(test)]
 mod cancel_tests;
+mod erase;
 mod observe;
 mod reload;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -17,6 +18,7 @@ use chrono::NaiveDate;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+pub use self::erase::Progress;
 use self::observe::Observed;
 pub use self::reload::{FileStanding, ScheduleFile};
 use crate::{
@@ -29,7 +31,6 @@ use crate::{
     domain::{
         batch::Replayed,
         cancel::Cancel,
-        erasure::{Erasure, Subject},
         heart_rate::{Alert, AlertRule},
         live::LiveBoard,
         message::{Envelope, is_reserved},
@@ -40,7 +41,7 @@ use crate::{
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
     jobs::{
         self,
-        erase::{Finished, Places},
+        erase::Places,
         gate::Gate,
         notify::{Addresses, For},
         send::{Sender, Turns},
@@ -88,6 +89,8 @@ pub struct App {
     pub stream: Arc<Mutex<Stream>>,
     /// The file of the schedule; none where it is the one compiled in.
     pub schedule_file: Option<Arc<ScheduleFile>>,
+    /// Something may be to be brought to its end that was erased.
+    has_erasures: Arc<AtomicBool>,
     services: Arc<Services>,
     pings: Arc<Pings>,
 }
@@ -149,6 +152,7 @@ impl App {
             metrics,
             stream,
             schedule_file,
+            has_erasures: Arc::new(AtomicBool::new(true)),
             services,
             pings,
         })
@@ -171,33 +175,6 @@ impl App {
     /// When the store cannot be read or written.
     pub fn replay_rejected(&self, topic: Option<&str>) -> store::Result<Replayed> {
         replay(&self.store, &self.rules(), self.settings.log_timezone, topic)
-    }
-
-    /// Erases a ride or a rider by the wish of `asked_by`: rows and files go at once. The schedule makes the days it was in
-    /// again; then [`finish_erasures`](Self::finish_erasures) or the job `erase` ends it. None where there is nothing of it.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written: nothing is erased then.
-    pub fn erase(&self, subject: Subject, asked_by: &str) -> anyhow::Result<Option<Erasure>> {
-        let Some(mut erasure) = self.store.erase(subject, asked_by)? else {
-            return Ok(None);
-        };
-        // What cannot be deleted now is deleted when it ends.
-        match jobs::erase::delete_files(&self.store, &erasure, self.services.places()) {
-            Ok(erased) => erasure.erased = erased,
-            Err(error) => tracing::warn!("{error:#}; it is tried again"),
-        }
-        Ok(Some(erasure))
-    }
-
-    /// Ends what is being erased and waits for nothing more.
-    ///
-    /// # Errors
-    /// See [`jobs::erase::finish`].
-    pub fn finish_erasures(&self) -> anyhow::Result<Finished> {
-        // Nobody publishes meanwhile.
-        let _turn = Cancel::default().lock(&self.services.publishing)?;
-        jobs::erase::finish(&self.store, &self.schedule(), self.services.places())
     }
 
     /// The numbers the sessioniser goes by.
@@ -597,10 +574,6 @@ impl Services {
             Kind::ExportRides => {
                 let rule = &schedule.heart_rate;
                 jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
-            }
-            Kind::Erase => {
-                let _turn = run.cancel.lock(&self.publishing)?;
-                jobs::erase::run(store, schedule, self.places())
             }
             Kind::Prune {
                 keep_days,

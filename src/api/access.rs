@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every operation of the document and the least role that may do it.
-pub(super) const OPERATIONS: [(&str, Role); 32] = [
+pub(super) const OPERATIONS: [(&str, Role); 35] = [
     ("list_rides", Analyst),
     ("get_ride", Analyst),
     ("get_ride_summary", Analyst),
@@ -34,6 +34,9 @@ pub(super) const OPERATIONS: [(&str, Role); 32] = [
     ("list_rider_rides", Analyst),
     ("list_expanded_rider_rides", Analyst),
     ("list_rider_durations", Analyst),
+    ("erase_ride", Admin),
+    ("erase_rider", Admin),
+    ("list_erasures", Admin),
     ("list_alerts", Analyst),
     ("get_rider_limits", Analyst),
     ("set_rider_limits", Admin),

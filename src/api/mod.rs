@@ -9,6 +9,7 @@ mod contract;
 mod cors;
 mod days;
 mod document;
+mod erasures;
 mod guard;
 mod health;
 mod live;
@@ -72,6 +73,7 @@ use crate::{
         batch::Replayed,
         cancel::{Cancel, Why},
         day::DayRule,
+        erasure::{Erasure, Subject},
         heart_rate::AlertRule,
         live::LiveBoard,
         run::JobsHandle,
@@ -105,6 +107,8 @@ pub struct ApiContext {
     pub public_url: Option<String>,
     /// Reads rejected lines once more, of one topic or file or all.
     pub replay: Arc<Replay>,
+    /// Erases a ride or a rider by somebody's wish.
+    pub erase: Arc<Erase>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is not ready, in words a person can act on; empty when all is well.
@@ -138,6 +142,9 @@ const TURN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads the rejected lines of one topic or file, or all, once more.
 pub type Replay = dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync;
+
+/// Erases what is named first by the wish of who is named second. None where there is nothing of it.
+pub type Erase = dyn Fn(Subject, &str) -> Result<Option<Erasure>> + Send + Sync;
 
 impl ApiContext {
     /// Runs a call of the store off the threads that serve requests: some at a time, each for as long as it may take. One
@@ -224,6 +231,7 @@ type Operations = (
     live::Live,
     recent::Recents,
     reports::Reports,
+    erasures::Erasures,
     operations::Operations,
     rejected::RejectedLines,
 );
@@ -299,6 +307,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
             context: context.clone(),
         },
         reports::Reports {
+            context: context.clone(),
+        },
+        erasures::Erasures {
             context: context.clone(),
         },
         operations::Operations {

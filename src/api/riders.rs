@@ -13,14 +13,19 @@ use super::{
     ApiContext, Tag,
     access::Caller,
     default_limit,
+    erasures::erase,
     page::{Gender, RIDER_ORDERS, cut, parse_ages, parse_cursor, parse_figure_and, parse_sort, parse_towns},
     problem::Refusal,
     rides::{Days, expanded, page},
     schema::{
-        Best, BestList, ExpandedRide, ExpandedRideList, RideDuration, RideDurationList, RideList, Rider, RiderList,
+        Best, BestList, Erasure, ExpandedRide, ExpandedRideList, RideDuration, RideDurationList, RideList, Rider,
+        RiderList,
     },
 };
-use crate::store::query::{self, RideFilter, RiderFilter, RiderOrder};
+use crate::{
+    domain::erasure::Subject,
+    store::query::{self, RideFilter, RiderFilter, RiderOrder},
+};
 
 /// The operations on riders.
 pub(super) struct Riders {
@@ -88,6 +93,20 @@ impl Riders {
         let rider = self.known(rider_id.0).await?;
         let rider = Rider::at(rider, self.context.clock.now(), self.context.store.pseudonyms());
         Ok(Json(rider.seen_by(caller.role)))
+    }
+
+    /// Erase a rider
+    ///
+    /// Who they are, and every ride they have begun by now, for good and from everywhere, as a ride is erased. What they ride
+    /// from now on is kept.
+    #[oai(path = "/riders/:rider_id", method = "delete", operation_id = "erase_rider")]
+    async fn erase_rider(
+        &self,
+        caller: Data<&Caller>,
+        /// The rider.
+        rider_id: Path<i64>,
+    ) -> Result<Json<Erasure>, Refusal> {
+        erase(&self.context, Subject::Rider(rider_id.0), &caller).await
     }
 
     /// List a rider's rides

@@ -1,6 +1,6 @@
 //! Rides and their readings.
 
-use poem::Request;
+use poem::{Request, web::Data};
 use poem_openapi::{
     OpenApi,
     param::{Path, Query},
@@ -9,15 +9,21 @@ use poem_openapi::{
 use uuid::Uuid;
 
 use super::{
-    ApiContext, Tag, default_limit,
+    ApiContext, Tag,
+    access::Caller,
+    default_limit,
+    erasures::erase,
     page::{Gender, RIDE_ORDERS, cut, parse_ages, parse_cursor, parse_day, parse_figure_and, parse_sort, parse_towns},
     problem::Refusal,
-    schema::{ExpandedRide, Reading, ReadingList, Ride, RideList, RideSummary},
+    schema::{Erasure, ExpandedRide, Reading, ReadingList, Ride, RideList, RideSummary},
     shape::Shaped,
 };
-use crate::store::{
-    self, Store,
-    query::{self, ReadingRow, RideFilter, RideOrder, RideRow, RiderFilter},
+use crate::{
+    domain::erasure::Subject,
+    store::{
+        self, Store,
+        query::{self, ReadingRow, RideFilter, RideOrder, RideRow, RiderFilter},
+    },
 };
 
 /// More readings than any ride has.
@@ -100,6 +106,20 @@ impl Rides {
         ride_id: Path<Uuid>,
     ) -> Result<Json<Ride>, Refusal> {
         one(&self.context, ride_id.0).await.map(|ride| Json(ride.into()))
+    }
+
+    /// Erase a ride
+    ///
+    /// For good, and from everywhere: tables, lake, exported files, mails, rejected lines, what the site keeps of older editions,
+    /// the bytes in the database's file. Its day is made again and nobody is mailed. Reading the log again does not bring it back.
+    #[oai(path = "/rides/:ride_id", method = "delete", operation_id = "erase_ride")]
+    async fn erase_ride(
+        &self,
+        caller: Data<&Caller>,
+        /// The ride.
+        ride_id: Path<Uuid>,
+    ) -> Result<Json<Erasure>, Refusal> {
+        erase(&self.context, Subject::Ride(ride_id.0), &caller).await
     }
 
     /// Get a ride's summary

@@ -2,9 +2,11 @@
 //! null.
 
 mod best;
+mod erasure;
 mod summary;
 
 pub use best::Best;
+pub use erasure::{Erased, Erasure, ErasureList};
 pub use summary::{ExpandedRide, RideSummary};
 
 use chrono::{DateTime, NaiveDate, Utc};

@@ -167,6 +167,10 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
             let (rules, zone) = (crate::ingest::sessionize::Rules::default(), chrono_tz::UTC);
             Arc::new(move |topic| crate::ingest::replay::replay(&store, &rules, zone, topic))
         },
+        erase: {
+            let store = store.clone();
+            Arc::new(move |subject, asked_by| Ok(store.erase(subject, asked_by)?))
+        },
         metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
         troubles: Arc::new(Vec::new),
         rules: Arc::new(Rules {

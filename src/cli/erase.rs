@@ -1,26 +1,18 @@
 //! `deloton erase`: a ride, or a rider with all their rides, from everywhere and for good.
 
 use anyhow::bail;
-use chrono::NaiveDate;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     output::{Output, Progress, Unit},
-    run,
     words::counted,
 };
 use crate::{
     app::App,
-    config::schedule::Kind,
-    domain::{
-        erasure::{Erased, Erasure, Subject},
-        run::Outcome,
-        window::Window,
-    },
+    domain::erasure::{Erased, Erasure, Subject},
     jobs::erase::Finished,
-    scheduler::{plan::Reason, runner::Asked},
     store::{backup, disk},
 };
 
@@ -61,16 +53,13 @@ pub fn erase(args: &EraseArgs, app: &App, out: &mut dyn Output) -> anyhow::Resul
     };
     writeln!(out, "{subject} is erased")?;
     tell(&erasure.erased, out)?;
-    let failed = restate(&erasure, app, out)?;
-    if !failed.is_empty() {
-        let days: Vec<_> = failed.iter().map(ToString::to_string).collect();
-        bail!(
-            "{} could not be made again without it; `deloton status` says why. The rest follows by itself while `deloton \
-             serve` runs, or with `deloton run erase`",
-            days.join(", ")
-        );
-    }
-    let finished = app.finish_erasures()?;
+    let finished = app.end_erasures(&mut |done, all, day| {
+        let (done, all) = (done as u64, all as u64);
+        let (unit, at) = (Unit::Runs, day.to_string());
+        out.progress(Progress { done, all, unit, at });
+        // Whoever asked through a server and has gone away leaves the rest to it.
+        out.flush()
+    })?;
     tell_end(&erasure, &finished, out)?;
     let backups = backup::count(&app.store.backups_folder())?;
     if backups > 0 {
@@ -124,17 +113,9 @@ fn tell(erased: &Erased, out: &mut dyn Output) -> std::io::Result<()> {
 }
 
 fn tell_end(erasure: &Erasure, finished: &Finished, out: &mut dyn Output) -> std::io::Result<()> {
-    let is_it = |other: &Erasure| other.erasure_id == erasure.erasure_id;
     let days: Vec<_> = erasure.days.iter().map(ToString::to_string).collect();
     if !days.is_empty() {
         writeln!(out, "  made again      {}", days.join(", "))?;
-    }
-    if finished.waiting.iter().any(is_it) {
-        return writeln!(
-            out,
-            "  to come         the site's older editions and the bytes in the database's file, when all that is made of \
-             these days was made again"
-        );
     }
     if finished.editions > 0 {
         writeln!(out, "  from the site   {}", counted(finished.editions, "older edition"))?;
@@ -144,52 +125,6 @@ fn tell_end(erasure: &Erasure, finished: &Finished, out: &mut dyn Output) -> std
         writeln!(out, "  database file   written anew: {after}, {before} before")?;
     }
     Ok(())
-}
-
-/// Makes what was made of the days that the erasure was in again. Answers those days for which that failed.
-fn restate(erasure: &Erasure, app: &App, out: &mut dyn Output) -> anyhow::Result<Vec<NaiveDate>> {
-    let schedule = app.schedule();
-    let asked = Asked {
-        reason: Reason::Manual,
-        mail: false,
-    };
-    let is_made_of_days = |kind: &Kind| {
-        matches!(
-            kind,
-            Kind::Compact | Kind::Transform { .. } | Kind::Report { .. } | Kind::Publish
-        )
-    };
-    let jobs: Vec<_> = schedule
-        .jobs
-        .iter()
-        .filter(|job| job.enabled && !job.is_sub_day() && is_made_of_days(&job.kind))
-        .collect();
-    let mut failed = Vec::new();
-    for (done, &day) in erasure.days.iter().enumerate() {
-        out.progress(Progress {
-            done: done as u64,
-            all: erasure.days.len() as u64,
-            unit: Unit::Runs,
-            at: day.to_string(),
-        });
-        // Whoever asked through a server and has gone away leaves the rest to the schedule.
-        out.flush()?;
-        for job in &jobs {
-            let window = job.every.around(day);
-            let last = app.runner.view()?.last(&job.name, window).and_then(|last| last.done);
-            // What was made since, as it is upstream of another, is as it should be.
-            if last.is_none_or(|done| done.started_at >= erasure.erased_at) {
-                continue;
-            }
-            let ended = app.runner.run_asked(&job.name, window, asked)?;
-            if let Some(last) = ended.last().filter(|run| run.outcome != Outcome::Succeeded) {
-                run::tell(last, last.error.as_deref(), out)?;
-                failed.push(day);
-                break;
-            }
-        }
-    }
-    Ok(failed)
 }
 
 fn list(erasures: &[Erasure], out: &mut dyn Output) -> anyhow::Result<()> {
@@ -207,17 +142,7 @@ fn list(erasures: &[Erasure], out: &mut dyn Output) -> anyhow::Result<()> {
         } = erasure;
         let state = match finished_at {
             Some(_) => "nothing of it is left".to_owned(),
-            None => {
-                let days: Vec<_> = erasure.days.iter().map(|&day| Window::Day(day).to_string()).collect();
-                format!(
-                    "not finished: waits for {}",
-                    if days.is_empty() {
-                        "the job `erase`".to_owned()
-                    } else {
-                        days.join(", ")
-                    }
-                )
-            }
+            None => "not finished: `deloton serve` does, or erasing something else".to_owned(),
         };
         writeln!(
             out,

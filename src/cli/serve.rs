@@ -282,6 +282,8 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
         watching.tell_troubles()
     });
     let ticker = ticker.await?;
+    let (erasing, stopped) = (app.clone(), Arc::clone(&stop));
+    let erasing = thread::spawn(move || erasing.keep_ending_erasures(&stopped));
     let putting_back = app.clone();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = put_site_back(&putting_back) {
@@ -307,6 +309,7 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
         Some(result) => result,
         None => work.await,
     };
+    tokio::task::spawn_blocking(move || erasing.join()).await?.ok();
     let finishing = app.clone();
     tokio::task::spawn_blocking(move || finishing.finish_pings()).await?;
     std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
@@ -386,7 +389,7 @@ fn api_context(app: &App, door: &Door) -> ApiContext {
     };
     let metrics = app.metrics.clone();
     let live = Arc::clone(&app.live);
-    let replaying = app.clone();
+    let (replaying, erasing) = (app.clone(), app.clone());
     let site_directory = match app.settings.site() {
         Location::Directory(path) => Some(path),
         Location::S3 { .. } => None,
@@ -407,6 +410,7 @@ fn api_context(app: &App, door: &Door) -> ApiContext {
         site_directory,
         public_url: app.settings.public_url.clone(),
         replay: Arc::new(move |topic| replaying.replay_rejected(topic)),
+        erase: Arc::new(move |subject, asked_by| erasing.erase_soon(subject, asked_by)),
         metrics: Arc::new(move || metrics.render()),
         troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
         rules: Arc::new(rules),

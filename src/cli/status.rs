@@ -159,6 +159,12 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             "{lines} could not be understood: `deloton rejected list` shows them with the reason"
         ));
     }
+    if status.unfinished_erasures > 0 {
+        let erasures = counted(status.unfinished_erasures, "erasure");
+        warnings.push(format!(
+            "{erasures} not finished: `deloton erase --list` shows them; `deloton serve` goes on with them"
+        ));
+    }
     warnings
 }
 

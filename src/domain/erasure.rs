@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -58,6 +59,22 @@ impl Tombstones {
     #[must_use]
     pub fn cover_header(&self, rider_id: i64, started_at: DateTime<Utc>) -> bool {
         self.riders.get(&rider_id).is_some_and(|&until| started_at < until)
+    }
+
+    /// Whether a line names an erased rider by number: after `user_id`, behind what JSON puts between a name and a number.
+    #[must_use]
+    pub fn are_named_in(&self, line: &[u8]) -> bool {
+        const NAME: &[u8] = b"user_id";
+        !self.riders.is_empty()
+            && memmem::find_iter(line, NAME).any(|at| {
+                let rest = &line[at + NAME.len()..];
+                let digits = rest.iter().take(16).position(u8::is_ascii_digit).unwrap_or(rest.len());
+                let number = rest[digits..].iter().take_while(|byte| byte.is_ascii_digit());
+                let number: String = number.map(|&byte| char::from(byte)).collect();
+                number
+                    .parse()
+                    .is_ok_and(|rider_id: i64| self.riders.contains_key(&rider_id))
+            })
     }
 
     /// Of `rides` those that are erased and that nobody knew to be, as their headers name an erased rider.

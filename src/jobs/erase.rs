@@ -11,11 +11,8 @@ use anyhow::{Context, Result};
 use tokio::runtime::Handle;
 
 use crate::{
-    config::schedule::{Kind, Schedule},
-    domain::{
-        erasure::{Erased, Erasure},
-        run::JobStatus,
-    },
+    config::schedule::{JobConfig, Kind, Schedule},
+    domain::erasure::{Erased, Erasure},
     export::Exporter,
     notify::Notifier,
     publish::Publisher,
@@ -44,23 +41,6 @@ pub struct Finished {
     pub editions: u64,
     /// What writing the database's file anew came to.
     pub rewritten: Option<Rewritten>,
-    /// Erasures that wait for the days they were in to be made again.
-    pub waiting: Vec<Erasure>,
-}
-
-/// Brings to its end whatever can be.
-///
-/// # Errors
-/// See [`finish`].
-pub fn run(store: &Store, schedule: &Schedule, places: Places<'_>) -> Result<JobStatus> {
-    let finished = finish(store, schedule, places)?;
-    if finished.erasures.is_empty() {
-        return Ok(JobStatus::idle());
-    }
-    Ok(JobStatus::done()
-        .count("erasures", finished.erasures.len() as u64)
-        .count("editions_forgotten", finished.editions)
-        .count("erasures_waiting", finished.waiting.len() as u64))
 }
 
 /// Deletes the files of what is being erased, and ends what waits for nothing more.
@@ -78,8 +58,6 @@ pub fn finish(store: &Store, schedule: &Schedule, places: Places<'_>) -> Result<
         erasure.erased = delete_files(store, &erasure, places)?;
         if is_settled(store, schedule, &erasure)? {
             finished.erasures.push(erasure);
-        } else {
-            finished.waiting.push(erasure);
         }
     }
     if finished.erasures.is_empty() {
@@ -130,18 +108,22 @@ fn is_settled(store: &Store, schedule: &Schedule, erasure: &Erasure) -> Result<b
     if !store.late_days()?.is_disjoint(&erasure.days) {
         return Ok(false);
     }
-    let is_made_of_days = |run: &LastRun| {
-        schedule.job(&run.job).is_some_and(|job| {
-            job.enabled
-                && matches!(
-                    job.kind,
-                    Kind::Compact | Kind::Transform { .. } | Kind::Report { .. } | Kind::Publish
-                )
-        }) && run.window.days().any(|day| erasure.days.contains(&day))
+    let is_of_these_days = |run: &LastRun| {
+        schedule.job(&run.job).is_some_and(makes_days) && run.window.days().any(|day| erasure.days.contains(&day))
     };
     let is_older = |run: &LastRun| run.done_started_at.is_some_and(|at| at < erasure.erased_at);
     Ok(!store
         .last_runs()?
         .iter()
-        .any(|run| is_made_of_days(run) && is_older(run)))
+        .any(|run| is_of_these_days(run) && is_older(run)))
+}
+
+/// Whether what a job makes of a day has anything of its rides in it: tables, reports, the site. A mail that left is gone.
+#[must_use]
+pub fn makes_days(job: &JobConfig) -> bool {
+    let is_such = matches!(
+        job.kind,
+        Kind::Compact | Kind::Transform { .. } | Kind::Report { .. } | Kind::Publish
+    );
+    is_such && job.enabled && !job.is_sub_day()
 }

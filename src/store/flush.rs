@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{
     batch::{Batch, Checkpoint, Counts, Position, StoredPosition, StreamId},
     day::DayRule,
-    erasure::Tombstones,
+    erasure::{Tombstones, WITHOUT_TEXT},
     event::LogInstant,
     heart_rate::{Alert, Direction},
     ride::{Reading, Ride},
@@ -318,6 +318,10 @@ impl Flush<'_> {
         let doing = || "cannot keep rejected lines".to_owned();
         let mut appender = self.connection.appender_to_db("rejected_line", "daily").doing(doing)?;
         for line in &batch.rejected {
+            let (raw, reason) = match self.tombstones.are_named_in(&line.raw) {
+                true => (&[][..], WITHOUT_TEXT),
+                false => (&line.raw[..], &line.reason[..]),
+            };
             appender
                 .append_row(params![
                     self.stream.source,
@@ -325,8 +329,8 @@ impl Flush<'_> {
                     line.partition,
                     line.offset,
                     self.now,
-                    line.raw,
-                    line.reason,
+                    raw,
+                    reason,
                     line.bike_serial,
                     value::optional_instant(line.written_at),
                     value::date(Some(line.business_day)),

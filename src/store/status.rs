@@ -32,6 +32,8 @@ pub struct Status {
     pub sealed: Option<SealedDays>,
     /// Sealed days whose rides in the buffer are not those in history: they are to be sealed again.
     pub late_days: Vec<NaiveDate>,
+    /// Erasures of which something is left somewhere.
+    pub unfinished_erasures: u64,
     /// Messages in the send ledger, of states that have any.
     pub outbox: Vec<StateCount>,
     /// Addresses that unsubscribed from all notices.
@@ -155,6 +157,7 @@ fn figures(row: &Row<'_>) -> duckdb::Result<Status> {
         },
         lake_bytes: row.get(9)?,
         unsubscribed: row.get(10)?,
+        unfinished_erasures: row.get(11)?,
         ..Status::default()
     })
 }

@@ -343,7 +343,7 @@ fn departure(headline: &Headline) -> Option<(f64, String)> {
 #[must_use]
 pub fn restated(report: &DailyReport) -> Option<String> {
     let Some(Restatement { restated_at, moved }) = &report.restatement else {
-        let words = "These figures were restated: late data arrived after the first report.";
+        let words = "These figures were made anew after the first report.";
         return (report.seal_count > 1).then(|| words.to_owned());
     };
     let zone: Tz = report.timezone.parse().unwrap_or(Tz::UTC);

@@ -68,7 +68,16 @@ fn steady(mut value: Value) -> Value {
     match &mut value {
         Value::Object(object) => {
             for (name, value) in object {
-                let is_drawn = ["run_id", "href", "pseudonym", "log", "version"].contains(&name.as_str());
+                let drawn = [
+                    "run_id",
+                    "href",
+                    "pseudonym",
+                    "log",
+                    "version",
+                    "erasure_id",
+                    "finished_at",
+                ];
+                let is_drawn = drawn.contains(&name.as_str());
                 *value = if is_drawn { Value::Null } else { steady(value.take()) };
             }
         }

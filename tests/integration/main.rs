@@ -5,6 +5,7 @@ mod alerts;
 mod captures;
 mod chaos;
 mod crash;
+mod erase;
 mod examples;
 mod gate;
 mod golden;

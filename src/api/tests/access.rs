@@ -333,3 +333,48 @@ async fn a_body_without_end_is_not_taken() {
     let request = request.request.body(poem::Body::from_bytes_stream(endless));
     problem(client.server.get_response(request).await, 413, "payload-too-large").await;
 }
+
+#[tokio::test]
+async fn what_an_administrator_erases_is_answered_for_gone_and_listed_with_who_asked() {
+    let (client, _, [viewer, analyst, admin], _folder) = locked();
+    let asked = |method: Method, path: &str, key: &str| {
+        let request = client.request(method, path).header("authorization", key);
+        request.send()
+    };
+    let path = format!("/ride/{RIDE}");
+    for key in [&viewer, &analyst] {
+        problem(asked(Method::DELETE, &path, key).await, 403, "role-too-low").await;
+    }
+    assert_eq!(asked(Method::GET, &path, &analyst).await.status(), StatusCode::OK);
+    let erased = json(asked(Method::DELETE, &path, &admin).await).await;
+    assert_eq!(
+        (&erased["ride_id"], &erased["erased"]["rides"]),
+        (&RIDE.into(), &1.into())
+    );
+    assert!(erased["erased"]["readings"].as_i64() > Some(0), "{erased}");
+    for method in [Method::GET, Method::DELETE] {
+        problem(asked(method, &path, &admin).await, 404, "not-found").await;
+    }
+    let rider = json(asked(Method::DELETE, "/user/1", &admin).await).await;
+    assert_eq!((&rider["rider_id"], &rider["ride_id"]), (&1.into(), &Value::Null));
+    problem(asked(Method::GET, "/api/v1/riders/1", &admin).await, 404, "not-found").await;
+    problem(
+        asked(Method::GET, "/api/v1/erasures", &analyst).await,
+        403,
+        "role-too-low",
+    )
+    .await;
+    let first = json(asked(Method::GET, "/api/v1/erasures?limit=1", &admin).await).await;
+    let (_, key_id) = admin.split_once("deloton_").unwrap();
+    let (key_id, _) = key_id.split_once('_').unwrap();
+    assert_eq!(
+        (&first["items"][0]["rider_id"], &first["items"][0]["asked_by"]),
+        (&1.into(), &key_id.into())
+    );
+    let next = format!("/api/v1/erasures?limit=1&cursor={}", first["next"].as_str().unwrap());
+    let second = json(asked(Method::GET, &next, &admin).await).await;
+    assert_eq!(
+        (&second["items"][0]["ride_id"], &second["next"]),
+        (&RIDE.into(), &Value::Null)
+    );
+}

@@ -98,8 +98,6 @@ pub enum Kind {
     SendAlerts,
     /// Tells other programs of rides that ended: files, an SNS topic, a webhook.
     ExportRides,
-    /// Brings to its end what is being erased.
-    Erase,
     /// Deletes from the buffer what history holds.
     Prune {
         /// Sealed days that stay in the buffer.
@@ -116,7 +114,7 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 10] = [
         "compact",
         "transform",
         "report",
@@ -125,7 +123,6 @@ impl Kind {
         "send",
         "send_alerts",
         "export_rides",
-        "erase",
         "prune",
         "backup",
     ];
@@ -142,7 +139,6 @@ impl Kind {
             Kind::Send => "send",
             Kind::SendAlerts => "send_alerts",
             Kind::ExportRides => "export_rides",
-            Kind::Erase => "erase",
             Kind::Prune { .. } => "prune",
             Kind::Backup { .. } => "backup",
         }
@@ -162,19 +158,19 @@ impl Kind {
     pub fn needs_day(&self) -> bool {
         !matches!(
             self,
-            Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Erase | Kind::Prune { .. } | Kind::Backup { .. }
+            Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Prune { .. } | Kind::Backup { .. }
         )
     }
 
     /// Whether most runs of it only look whether there is something to do.
     #[must_use]
     pub fn is_often_idle(&self) -> bool {
-        matches!(self, Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Erase)
+        matches!(self, Kind::Send | Kind::SendAlerts | Kind::ExportRides)
     }
 }
 
 impl JobConfig {
-    /// Whether its window is an instant: `send`, `send_alerts`, `export_rides`, `erase`, and whatever fires more often than daily.
+    /// Whether its window is an instant: `send`, `send_alerts`, `export_rides`, and whatever fires more often than daily.
     #[must_use]
     pub fn is_sub_day(&self) -> bool {
         self.kind.is_often_idle() || self.cron.as_ref().is_some_and(CronText::is_sub_day)

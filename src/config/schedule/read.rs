@@ -410,7 +410,6 @@ impl Reader<'_> {
             "send" => Kind::Send,
             "send_alerts" => Kind::SendAlerts,
             "export_rides" => Kind::ExportRides,
-            "erase" => Kind::Erase,
             "prune" => Kind::Prune {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))

@@ -4,4 +4,4 @@ select
     epoch_us(finished_at)
 from ops.erasure
 where not ?1 or finished_at is null
-order by erased_at desc, erasure_id
+order by erased_at desc, rowid desc

@@ -12,4 +12,5 @@ select
     (select cast(max(business_day) as varchar) from ops.sealed_day),
     (select coalesce(sum(ride_count), 0)::bigint from ops.sealed_day),
     (select coalesce(sum(size_bytes), 0)::bigint from ops.lake_file),
-    (select count(*) from ops.mail_reader where unsubscribed_at is not null)
+    (select count(*) from ops.mail_reader where unsubscribed_at is not null),
+    (select count(*) from ops.erasure where finished_at is null)
