@@ -181,7 +181,7 @@ fn a_server_that_is_killed_while_it_erases_brings_it_to_its_end_when_it_is_up_ag
 #[test]
 fn a_rider_who_is_erased_while_they_ride_is_off_the_wall_and_nothing_more_of_that_ride_is_kept() {
     let sandbox = Sandbox::in_real_time();
-    let (server, address) = sandbox.serve(&["--bikes", "60"]);
+    let (server, address) = sandbox.serve(&["--bikes", "24", "--rides-per-day", "10"]);
     let riding = wait_for(
         "rider on the wall",
         Duration::from_secs(60),
