@@ -10,6 +10,7 @@ pub mod daily_table;
 pub mod disk;
 pub mod flush;
 pub mod heart_rates;
+mod known_rides;
 mod lake;
 pub mod ledger;
 pub mod mail_reader;
@@ -193,6 +194,8 @@ struct Inner {
     shared_rides: Mutex<HashSet<Uuid>>,
     /// What was settled for single riders, as `ops.rider_limit` has it.
     rider_limits: Mutex<Arc<RiderLimits>>,
+    /// Rides that were asked for lately.
+    known_rides: known_rides::KnownRides,
     /// The API's keys, as `ops.api_key` has them.
     api_keys: Mutex<Arc<api_key::ApiKeys>>,
     /// What riders are called before those who may not know who they are.
@@ -231,6 +234,7 @@ impl Store {
             lake: Mutex::default(),
             shared_rides: Mutex::new(shared_rides),
             rider_limits: Mutex::new(rider_limits),
+            known_rides: known_rides::KnownRides::default(),
             api_keys: Mutex::new(api_keys),
             pseudonyms,
             ride_targets: OnceLock::new(),
@@ -300,6 +304,17 @@ impl Store {
 
     /// Does `work` in one transaction, and again where another transaction changed the same rows meanwhile.
     fn transaction<T>(&self, doing: impl Fn() -> String, work: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        let done = self.transaction_on_rides(doing, work);
+        self.inner.known_rides.forget_all();
+        done
+    }
+
+    /// The same, of a caller who has the rides forgotten that were changed.
+    fn transaction_on_rides<T>(
+        &self,
+        doing: impl Fn() -> String,
+        work: impl Fn(&Connection) -> Result<T>,
+    ) -> Result<T> {
         loop {
             let connection = self.connection()?;
             let attempt = || {
