@@ -14,7 +14,7 @@
 //!                                              weeks and months → data/reports/weekly/W/, monthly/M/ (html, json, csv)
 //!  published site      publish (job)           S3 bucket | data/site/
 //!  daily mail          notify (job)            ops.outbox (the send ledger) → SES | data/outbox/
-//!  API, live dashboard read the store; may ask for a run; never render or publish
+//!  API, live dashboard read the store; may ask for a run; erase on request; never render or publish
 //! ```
 //!
 //! Read it downwards; nothing flows up. Every stage leaves something to look at and can be run again for the same day
@@ -57,7 +57,8 @@
 //!   replaying the log from a checkpoint.
 //! - A ride may be told of by several streams: the store knows which ([`store::ride_source`]) and compares their seconds.
 //!   Consumers of one group hand partitions over with the rides under way ([`ingest::source::handover`]).
-//! - Nothing is deleted from the buffer that history does not verifiably hold.
+//! - Nothing is deleted from the buffer that history does not verifiably hold; but what is erased goes from everywhere
+//!   ([`store::erasure`], `app/erase.rs`), and its tombstone keeps it from coming back with the log or a backup.
 //! - A mail is in the ledger before it is sent, once per (kind, topic, recipient), and never to whoever has unsubscribed. So
 //!   is word of a ride's end, from the transaction that stores the end; it may be sent twice, under the same key, rather
 //!   than not at all.

@@ -102,7 +102,7 @@ impl Days {
             max: max.0,
             offset,
         };
-        let (measure, unit) = measure.0.name_and_unit();
+        let (measure, unit) = measure.0.ranked_and_unit();
         let limit = limit.0;
         let mut places = self
             .context

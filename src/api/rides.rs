@@ -197,7 +197,10 @@ pub(super) fn expanded(store: &Store, ride: RideRow) -> store::Result<(RideRow, 
 }
 
 async fn one(context: &ApiContext, ride_id: Uuid) -> Result<query::RideRow, Refusal> {
-    let ride = context.read(move |store| query::ride_by_id(store, ride_id)).await?;
+    let ride = match query::known_ride(&context.store, ride_id) {
+        Some(ride) => Some(ride),
+        None => context.read(move |store| query::ride_by_id(store, ride_id)).await?,
+    };
     ride.ok_or_else(|| Refusal::not_found(format!("there is no ride `{ride_id}`")))
 }
 

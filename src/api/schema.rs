@@ -480,19 +480,19 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// The name in the store's query and the unit of its figures.
-    pub(super) fn name_and_unit(self) -> (&'static str, &'static str) {
+    /// What the store ranks by, and the unit of its figures.
+    pub(super) fn ranked_and_unit(self) -> (query::Measure, &'static str) {
         match self {
-            Measure::Rides => ("rides", "rides"),
-            Measure::Duration => ("duration", "seconds"),
-            Measure::LongestRide => ("longest_ride", "seconds"),
-            Measure::Energy => ("energy", "kilojoules"),
-            Measure::PowerMean => ("power_mean", "watts"),
-            Measure::PowerMax => ("power_max", "watts"),
-            Measure::HeartRateMean => ("heart_rate_mean", "bpm"),
-            Measure::HeartRateMax => ("heart_rate_max", "bpm"),
-            Measure::CadenceMean => ("cadence_mean", "rpm"),
-            Measure::CadenceMax => ("cadence_max", "rpm"),
+            Measure::Rides => (query::Measure::Rides, "rides"),
+            Measure::Duration => (query::Measure::Duration, "seconds"),
+            Measure::LongestRide => (query::Measure::LongestRide, "seconds"),
+            Measure::Energy => (query::Measure::Energy, "kilojoules"),
+            Measure::PowerMean => (query::Measure::PowerMean, "watts"),
+            Measure::PowerMax => (query::Measure::PowerMax, "watts"),
+            Measure::HeartRateMean => (query::Measure::HeartRateMean, "bpm"),
+            Measure::HeartRateMax => (query::Measure::HeartRateMax, "bpm"),
+            Measure::CadenceMean => (query::Measure::CadenceMean, "rpm"),
+            Measure::CadenceMax => (query::Measure::CadenceMax, "rpm"),
         }
     }
 }

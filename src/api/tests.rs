@@ -588,7 +588,7 @@ async fn whatever_goes_wrong_is_a_problem_with_a_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_offered_yet_is_refused_with_what_is() {
+async fn what_is_not_offered_is_refused_with_what_is() {
     let (client, ..) = server();
     for path in [
         format!("/api/v1/rides/{RIDE}"),
@@ -596,8 +596,8 @@ async fn what_is_not_offered_yet_is_refused_with_what_is() {
         "/rider/5".to_owned(),
         "/user/5".to_owned(),
     ] {
-        let response = client.request(Method::DELETE, &path).send().await;
-        assert_eq!(response.header("allow"), Some("GET"), "{path}");
+        let response = client.request(Method::PUT, &path).send().await;
+        assert_eq!(response.header("allow"), Some("DELETE, GET"), "{path}");
         problem(response, 405, "method-not-allowed").await;
     }
     problem(

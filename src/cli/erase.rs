@@ -61,13 +61,13 @@ pub fn erase(args: &EraseArgs, app: &App, out: &mut dyn Output) -> anyhow::Resul
         out.flush()
     })?;
     tell_end(&erasure, &finished, out)?;
-    let backups = backup::count(&app.store.backups_folder())?;
-    if backups > 0 {
+    let copies = backup::copies(&app.store)?;
+    if !copies.is_empty() {
+        let names: Vec<_> = copies.iter().map(|path| format!("`{}`", path.display())).collect();
         writeln!(
             out,
-            "  still in        {} in `{}`: delete them, or wait until newer ones took their places",
-            counted(backups as u64, "backup"),
-            app.store.backups_folder().display()
+            "  perhaps in      {}, which are from before: deleting what may not have it is yours",
+            names.join(", ")
         )?;
     }
     Ok(())

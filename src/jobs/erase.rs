@@ -127,3 +127,109 @@ pub fn makes_days(job: &JobConfig) -> bool {
     );
     is_such && job.enabled && !job.is_sub_day()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use chrono::{DateTime, Utc};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+    use crate::{
+        domain::{
+            artifact::Artifact,
+            erasure::Subject,
+            message::{Envelope, MessageKind},
+        },
+        export::Files,
+        publish::NewEdition,
+        store::fixture::{NOW, at, open, ride},
+    };
+
+    /// Writes down that `daily_totals` has done Monday.
+    fn made_at(store: &Store, started_at: DateTime<Utc>) {
+        let sql = format!(
+            "insert into ops.job_run values (uuid(), 'daily_totals', '2026-01-05', 1, 'schedule', '{started_at}',
+                '{started_at}', '{started_at}', 'succeeded', null, null)"
+        );
+        store.connection().unwrap().execute_batch(&sql).unwrap();
+    }
+
+    #[test]
+    fn files_go_at_once_and_what_older_editions_kept_when_the_day_and_all_that_is_made_of_it_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, runtime) = (open(&folder), Runtime::new().unwrap());
+        let told = ride(&store, "2026-01-05T09:00:00Z", 30);
+        let monday = "2026-01-05".parse().unwrap();
+        store.seal(monday).unwrap();
+        made_at(&store, at(NOW) - chrono::TimeDelta::hours(1));
+
+        let outbox = Notifier::outbox(folder.path().join("outbox"));
+        let topic = format!("{} high 1", told.id());
+        let mail = |topic: &str| Envelope {
+            message_id: MessageKind::HeartRateAlert.message_id(topic, "seven@x.example"),
+            kind: MessageKind::HeartRateAlert,
+            topic: topic.to_owned(),
+            recipient: "seven@x.example".to_owned(),
+            subject: "Your heart rate".to_owned(),
+            content_hash: "hash".to_owned(),
+            mime: b"words".to_vec(),
+        };
+        for mail in [mail(&topic), mail("another ride high 1")] {
+            runtime.block_on(outbox.send(&mail, at(NOW))).unwrap();
+            crate::store::outbox::enqueue(&store.connection().unwrap(), &mail, at(NOW)).unwrap();
+        }
+        let exports = folder.path().join("exports");
+        let exported = exports.join(format!("rides/date=2026-01-05/{}/ride_info.csv", told.id()));
+        fs::create_dir_all(exported.parent().unwrap()).unwrap();
+        fs::write(&exported, "ride").unwrap();
+        let publisher = Publisher::directory(folder.path().join("site"));
+        for words in ["as it was", "as it is"] {
+            let page = [Artifact::text("index.html", "text/html", words.to_owned()).into()];
+            runtime
+                .block_on(publisher.publish(&page, &NewEdition::unchecked(at(NOW))))
+                .unwrap();
+        }
+        let exporter = Exporter {
+            files: Files::Directory(exports),
+            topic: None,
+            webhook: None,
+        };
+        let places = Places {
+            exporter: &exporter,
+            outbox: &outbox,
+            publisher: &publisher,
+            runtime: runtime.handle(),
+        };
+        let schedule = Schedule::compiled_in().unwrap();
+        let editions = || runtime.block_on(publisher.editions()).unwrap().newest_first.len();
+
+        store.erase(Subject::Ride(told.id()), "the test").unwrap().unwrap();
+        let first = finish(&store, &schedule, places).unwrap();
+        assert!(
+            first.erasures.is_empty() && editions() == 2,
+            "the day is still to be sealed again"
+        );
+        assert!(!exported.exists() && !exported.parent().unwrap().exists());
+        let mails = fs::read_dir(folder.path().join("outbox/2026-01-10")).unwrap().count();
+        assert_eq!(mails, 1, "the other one stays");
+
+        store.seal(monday).unwrap();
+        let second = finish(&store, &schedule, places).unwrap();
+        assert!(second.erasures.is_empty(), "a table of the day is older than that");
+        made_at(&store, at(NOW) + chrono::TimeDelta::minutes(1));
+        let third = finish(&store, &schedule, places).unwrap();
+        assert_eq!((third.erasures.len(), third.editions, editions()), (1, 1, 1));
+        assert!(third.rewritten.is_some());
+        let erased = third.erasures[0].erased;
+        assert_eq!((erased.messages, erased.mail_files, erased.ride_files), (1, 1, 1));
+        let kept = fs::read_dir(folder.path().join("site/_objects")).map_or(0, Iterator::count);
+        assert_eq!(kept, 0, "of the older edition nothing is left");
+        assert!(store.unfinished_erasures().unwrap().is_empty());
+        assert!(
+            finish(&store, &schedule, places).unwrap().rewritten.is_none(),
+            "once is enough"
+        );
+    }
+}

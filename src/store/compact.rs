@@ -57,6 +57,7 @@ impl Store {
     /// Seals one day; with `has_lost_rides` it stays due, so that what comes after it is made again too.
     fn seal_one(&self, day: NaiveDate, has_lost_rides: bool) -> Result<Sealed> {
         let sealed = self.try_seal(day, has_lost_rides);
+        self.inner.known_rides.forget_all();
         if sealed.is_err() {
             // On a full disk every byte counts. What a transaction has named meanwhile is completed at the next start.
             let connection = self.lasting_connection()?;
@@ -335,6 +336,9 @@ impl Seal<'_> {
             .execute(include_str!("sql/return_alerts.sql"), [&day])
             .doing(doing)?;
         self.connection
+            .execute(include_str!("sql/stage_recounted_riders.sql"), [&day])
+            .doing(doing)?;
+        self.connection
             .execute("delete from historical.ride where business_day = ?", [&day])
             .doing(doing)?;
         self.connection
@@ -342,6 +346,9 @@ impl Seal<'_> {
                 "insert into historical.ride select * from temp.sealed_ride order by ride_id",
                 [],
             )
+            .doing(doing)?;
+        self.connection
+            .execute_batch(include_str!("sql/recount_riders.sql"))
             .doing(doing)?;
         self.connection
             .execute(include_str!("sql/stage_sealed_alerts.sql"), [&day])

@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::{
-    Doing, Result, Store, StoreError, compact, lock,
+    Doing, Result, Store, StoreError, compact, erased_list, lock,
     value::{self, parsed},
 };
 use crate::domain::erasure::{Erased, Erasure, Files, Subject, Tombstones, WITHOUT_TEXT};
@@ -46,19 +46,12 @@ impl Store {
         let _readings = lock(&self.inner.shared_rides);
         let mut limits = lock(&self.inner.rider_limits);
         let mut known = lock(&self.inner.tombstones);
-        let erasure = Erasure {
-            erasure_id: Uuid::from_bytes(super::api_key::random()?),
-            subject,
-            erased_at: self.clock().now(),
-            asked_by: asked_by.to_owned(),
-            erased: Erased::default(),
-            days: BTreeSet::new(),
-            files: Files::default(),
-            finished_at: None,
-        };
+        let erasure_id = Uuid::from_bytes(super::api_key::random()?);
+        let erasure = begun(erasure_id, subject, self.clock().now(), asked_by.to_owned());
         let doing = || format!("cannot erase {subject}");
-        let done = self.transaction(doing, |connection| erase(connection, erasure.clone()))?;
+        let done = self.transaction(doing, |connection| erase(connection, erasure.clone(), false))?;
         let Some(erasure) = done else { return Ok(None) };
+        erased_list::append(self.data_dir(), &erasure)?;
         let connection = self.connection()?;
         *known = Arc::new(read(&connection)?);
         *limits = Arc::new(super::rider_limit::read(&connection)?);
@@ -148,7 +141,22 @@ pub(super) fn bury<'r>(connection: &Connection, rides: impl IntoIterator<Item = 
     Ok(())
 }
 
-fn erase(connection: &Connection, mut erasure: Erasure) -> Result<Option<Erasure>> {
+/// An erasure that nothing was done for yet.
+pub(super) fn begun(erasure_id: Uuid, subject: Subject, erased_at: DateTime<Utc>, asked_by: String) -> Erasure {
+    Erasure {
+        erasure_id,
+        subject,
+        erased_at,
+        asked_by,
+        erased: Erased::default(),
+        days: BTreeSet::new(),
+        files: Files::default(),
+        finished_at: None,
+    }
+}
+
+/// Erases in the transaction under way. None where there is nothing of it, unless that `is_known` to have been erased.
+pub(super) fn erase(connection: &Connection, mut erasure: Erasure, is_known: bool) -> Result<Option<Erasure>> {
     let subject = erasure.subject;
     let (ride_id, rider_id) = match subject {
         Subject::Ride(ride_id) => (Some(ride_id.to_string()), None),
@@ -162,7 +170,7 @@ fn erase(connection: &Connection, mut erasure: Erasure) -> Result<Option<Erasure
         params![ride_id, rider_id, erased_at],
     )?;
     erasure.erased = count(connection, rider_id).doing(doing)?;
-    if erasure.erased == Erased::default() {
+    if erasure.erased == Erased::default() && !is_known {
         return Ok(None);
     }
     erasure.days = days(connection).doing(doing)?;
@@ -182,8 +190,13 @@ fn erase(connection: &Connection, mut erasure: Erasure) -> Result<Option<Erasure
         )?;
         erasure.erased.rejected_lines += i64::try_from(lines).unwrap_or(i64::MAX);
         run(include_str!("sql/erase_mail_readers.sql"), params![rider_id])?;
-        for table in ["daily.rider", "historical.rider", "ops.rider_limit"] {
-            run(&format!("delete from {table} where rider_id = ?"), params![rider_id])?;
+        for (table, since) in [
+            ("daily.rider", "seen_at"),
+            ("historical.rider", "valid_from"),
+            ("ops.rider_limit", "set_at"),
+        ] {
+            let sql = format!("delete from {table} where rider_id = ? and {since} <= ?");
+            run(&sql, params![rider_id, erased_at])?;
         }
         run(
             "insert into ops.tombstone values (null, ?, ?)",
@@ -201,6 +214,14 @@ fn erase(connection: &Connection, mut erasure: Erasure) -> Result<Option<Erasure
         let sql = format!("delete from {table} where ride_id in (select ride_id from temp.erased_ride)");
         run(&sql, params![])?;
     }
+    run(
+        "create or replace temp table recounted_rider as select distinct rider_id from temp.erased_ride
+         where rider_id is not null",
+        params![],
+    )?;
+    connection
+        .execute_batch(include_str!("sql/recount_riders.sql"))
+        .doing(doing)?;
     // What brings rides under way back has their riders in it. It is made again, from the log.
     run("update ops.checkpoint set state = ''::blob", params![])?;
     for &day in &erasure.days {
@@ -282,7 +303,7 @@ fn mails(connection: &Connection) -> duckdb::Result<Vec<Uuid>> {
     statement.query_map([], |row| parsed(row, 0))?.collect()
 }
 
-fn list(connection: &Connection, only_unfinished: bool) -> Result<Vec<Erasure>> {
+pub(super) fn list(connection: &Connection, only_unfinished: bool) -> Result<Vec<Erasure>> {
     let doing = || "cannot read what was erased".to_owned();
     let mut statement = connection.prepare(include_str!("sql/erasures.sql")).doing(doing)?;
     let rows = statement.query_map([only_unfinished], erasure).doing(doing)?;

@@ -67,6 +67,11 @@ fn an_erased_ride_is_in_no_table_and_after_sealing_in_no_file_and_the_others_are
         assert_eq!(erasure.days, BTreeSet::from([monday()]));
         assert_eq!(erasure.files.rides, [(first.id(), monday())]);
         assert_eq!(
+            number(&store, "select rides from historical.rider_total"),
+            1,
+            "leaderboards at once"
+        );
+        assert_eq!(
             store.late_days().unwrap(),
             BTreeSet::from([monday()]),
             "it is sealed again"
@@ -125,6 +130,7 @@ fn an_erased_riders_rides_do_not_come_back_and_what_they_ride_from_then_on_is_ke
     under_way.flush(&store, 5, NO_PAUSE, None);
     let erasure = erased(&store, RIDER);
     assert_eq!((erasure.erased.rides, erasure.erased.readings), (4, 65));
+    assert_eq!(number(&store, "select count(*) from historical.rider_total"), 0);
     store.seal(monday()).unwrap();
     assert_eq!(seen(&store), NOTHING, "nothing is left of the rider");
 

@@ -43,7 +43,7 @@ impl Store {
         };
         let tombstones = self.tombstones();
         let erased = tombstones.found_in(&batch.rides);
-        let found = self.transaction(doing, |connection| {
+        let found = self.transaction_on_rides(doing, |connection| {
             let flush = Flush {
                 connection,
                 stream,
@@ -56,8 +56,11 @@ impl Store {
                 now: value::timestamp(self.clock().now()),
             };
             flush.write(batch)
-        })?;
-        shared.extend(found);
+        });
+        let given_up = batch.elsewhere.iter().map(|(ride_id, _)| ride_id);
+        let changed = batch.rides.iter().map(|ride| &ride.ride_id).chain(given_up);
+        self.inner.known_rides.forget(changed);
+        shared.extend(found?);
         self.bury(&erased);
         Ok(())
     }

@@ -8,9 +8,11 @@ mod buffer;
 pub mod compact;
 pub mod daily_table;
 pub mod disk;
+mod erased_list;
 pub mod erasure;
 pub mod flush;
 pub mod heart_rates;
+mod known_rides;
 mod lake;
 pub mod ledger;
 pub mod mail_reader;
@@ -202,6 +204,8 @@ struct Inner {
     rider_limits: Mutex<Arc<RiderLimits>>,
     /// What was erased and is not to be kept again, as `ops.tombstone` has it.
     tombstones: Mutex<Arc<Tombstones>>,
+    /// Rides that were asked for lately.
+    known_rides: known_rides::KnownRides,
     /// The API's keys, as `ops.api_key` has them.
     api_keys: Mutex<Arc<api_key::ApiKeys>>,
     /// What riders are called before those who may not know who they are.
@@ -229,6 +233,7 @@ impl Store {
         migrate::migrate(&connection, &path, clock)?;
         lake::recover(&connection, data_dir)?;
         views::create(&connection, data_dir)?;
+        erased_list::bring_together(&connection, data_dir)?;
         let shared_rides = ride_source::shared(&connection)?;
         let rider_limits = Arc::new(rider_limit::read(&connection)?);
         let tombstones = Arc::new(erasure::read(&connection)?);
@@ -244,6 +249,7 @@ impl Store {
             shared_rides: Mutex::new(shared_rides),
             rider_limits: Mutex::new(rider_limits),
             tombstones: Mutex::new(tombstones),
+            known_rides: known_rides::KnownRides::default(),
             api_keys: Mutex::new(api_keys),
             pseudonyms,
             ride_targets: OnceLock::new(),
@@ -313,6 +319,17 @@ impl Store {
 
     /// Does `work` in one transaction, and again where another transaction changed the same rows meanwhile.
     fn transaction<T>(&self, doing: impl Fn() -> String, work: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        let done = self.transaction_on_rides(doing, work);
+        self.inner.known_rides.forget_all();
+        done
+    }
+
+    /// The same, of a caller who has the rides forgotten that were changed.
+    fn transaction_on_rides<T>(
+        &self,
+        doing: impl Fn() -> String,
+        work: impl Fn(&Connection) -> Result<T>,
+    ) -> Result<T> {
         loop {
             let connection = self.connection()?;
             let attempt = || {

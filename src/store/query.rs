@@ -4,6 +4,8 @@
 mod alert;
 mod best;
 mod board;
+#[cfg(test)]
+mod board_tests;
 mod condition;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -22,11 +24,11 @@ use super::{Doing, Result, Store, StoreError};
 use crate::domain::rider::Gender;
 pub use alert::{AlertFilter, AlertRow, alerts};
 pub use best::{Best, bests};
-pub use board::{BoardFilter, City, CityOrder, Place, cities, leaderboard};
+pub use board::{BoardFilter, City, CityOrder, Measure, Place, cities, leaderboard};
 pub use condition::{Ages, RiderFilter};
 pub use live::{LiveReading, live_readings};
 pub use recent::{Activity, RecentFilter, RecentRide, recent_activity, recent_rides};
-pub use ride::{RideFilter, RideOrder, readings, ride_by_id, ride_durations, rides};
+pub use ride::{RideFilter, RideOrder, known_ride, readings, ride_by_id, ride_durations, rides};
 pub use rider::{RiderOrder, rider, riders};
 pub use row::{ReadingRow, RideRow};
 

@@ -250,16 +250,26 @@ pub fn keep_newest(folder: &Path, keep: usize) -> Result<usize> {
     Ok(old)
 }
 
-/// How many finished backups there are in `folder`.
+/// Older copies of a store in its data folder: backups, what a restore moved aside, and what was kept before an upgrade.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn count(folder: &Path) -> Result<usize> {
+/// When the folder cannot be read.
+pub fn copies(store: &Store) -> Result<Vec<PathBuf>> {
+    let folder = store.backups_folder();
+    let mut copies = Vec::new();
     if folder.exists() {
-        Ok(finished(folder)?.len())
-    } else {
-        Ok(0)
+        copies.extend(finished(&folder)?.into_iter().map(|(.., path)| path));
     }
+    let doing = || format!("cannot look through `{}`", store.data_dir().display());
+    for entry in fs::read_dir(store.data_dir()).doing(doing)? {
+        let path = entry.doing(doing)?.path();
+        let name = file_name(&path);
+        if name.starts_with("replaced-") || name.contains(".of-version-") {
+            copies.push(path);
+        }
+    }
+    copies.sort();
+    Ok(copies)
 }
 
 /// The finished backups of `folder`, the oldest first: when each was taken, its number of those of that second, and where it

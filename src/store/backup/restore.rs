@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{MANIFEST, Manifest, NAME, file_name, make_parent, unused};
-use crate::store::{DATABASE, Doing, Result, StoreError, disk, migrate, refuse_held};
+use crate::store::{DATABASE, Doing, Result, StoreError, disk, erased_list, migrate, refuse_held};
 
 /// Where a backup is copied before anything of the data folder is moved.
 const RESTORING: &str = ".restoring";
@@ -121,12 +121,14 @@ fn read_manifest(backup: &Path) -> Result<Manifest> {
     }
 }
 
-/// What a restore would have to move: everything but backups, what earlier restores moved aside, and what belongs to
-/// the folder rather than to the program.
+/// What a restore would have to move: everything but backups, the list of what was erased, what earlier restores moved
+/// aside, and what belongs to the folder rather than to the program.
 fn occupants(data_dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let stays = |name: &str| {
-        matches!(name, "backups" | "README.md" | "sample" | "lost+found")
-            || name.starts_with(['.', '~'])
+        matches!(
+            name,
+            erased_list::NAME | "backups" | "README.md" | "sample" | "lost+found"
+        ) || name.starts_with(['.', '~'])
             || name.starts_with("replaced-")
     };
     let mut found = Vec::new();

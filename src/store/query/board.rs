@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::{
     condition::{Conditions, RiderFilter},
+    one_row,
     ride::sorted,
     rows,
 };
@@ -41,11 +42,96 @@ pub struct BoardFilter {
     pub offset: u32,
 }
 
-/// The best `limit` riders by `measure` (a name in `sql/api_leaderboard.sql`) over rides that have ended.
+impl BoardFilter {
+    /// Whether all rides of a rider count, or none.
+    fn counts_all_rides(&self) -> bool {
+        self.first_day.is_none() && self.last_day.is_none() && self.riders.ages.is_none()
+    }
+}
+
+/// What riders are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// How many rides.
+    Rides,
+    /// Seconds over all rides.
+    Duration,
+    /// Seconds of the longest ride.
+    LongestRide,
+    /// Kilojoules over all rides.
+    Energy,
+    /// Mean over rides of the ride's mean, watts.
+    PowerMean,
+    /// Highest of any second, watts.
+    PowerMax,
+    /// Mean over rides of the ride's mean with contact, beats a minute.
+    HeartRateMean,
+    /// Highest of any second, beats a minute.
+    HeartRateMax,
+    /// Mean over rides of the ride's mean, revolutions a minute.
+    CadenceMean,
+    /// Highest of any second, revolutions a minute.
+    CadenceMax,
+}
+
+/// How the figure of several rides is made.
+enum Figure {
+    Sum,
+    Max,
+    /// Of the rides that have one: how many they are, in `historical.rider_total`.
+    Mean(&'static str),
+}
+
+impl Measure {
+    /// How it is made, of which column of `ride`, and the column of `historical.rider_total` that has it.
+    fn figure(self) -> (Figure, &'static str, &'static str) {
+        match self {
+            Measure::Rides => (Figure::Sum, "1", "rides"),
+            Measure::Duration => (Figure::Sum, "duration_seconds", "duration_seconds"),
+            Measure::LongestRide => (Figure::Max, "duration_seconds", "longest_ride_seconds"),
+            Measure::Energy => (Figure::Sum, "energy_kilojoules", "energy_kilojoules"),
+            Measure::PowerMean => (Figure::Mean("rides_with_power"), "power_watts_mean", "power_watts_sum"),
+            Measure::PowerMax => (Figure::Max, "power_watts_max", "power_watts_max"),
+            Measure::HeartRateMean => {
+                let figure = Figure::Mean("rides_with_heart_rate");
+                (figure, "heart_rate_bpm_mean", "heart_rate_bpm_sum")
+            }
+            Measure::HeartRateMax => (Figure::Max, "heart_rate_bpm_max", "heart_rate_bpm_max"),
+            Measure::CadenceMean => (
+                Figure::Mean("rides_with_cadence"),
+                "cadence_rpm_mean",
+                "cadence_rpm_sum",
+            ),
+            Measure::CadenceMax => (Figure::Max, "cadence_rpm_max", "cadence_rpm_max"),
+        }
+    }
+
+    /// The statement with the measure's figures where they are marked.
+    fn put_into(self, sql: &str) -> String {
+        let (figure, of_ride, of_total) = self.figure();
+        let (weight, of_rides, of_parts, value_of_total) = match figure {
+            Figure::Sum => ("rides", "sum", "sum(amount)", of_total.to_owned()),
+            Figure::Max => ("rides", "max", "max(amount)", of_total.to_owned()),
+            Figure::Mean(weight) => {
+                let of_parts = "sum(amount) / nullif(sum(weight), 0)";
+                (weight, "avg", of_parts, format!("{of_total} / nullif({weight}, 0)"))
+            }
+        };
+        sql.replace("0 /* of rides */", &format!("{of_rides}({of_ride})"))
+            .replace("0 /* of parts */", of_parts)
+            .replace("0 /* of a ride */", of_ride)
+            .replace("0 /* of a total */", &value_of_total)
+            .replace("0 /* amount of a total */", of_total)
+            .replace("0 /* its weight */", weight)
+    }
+}
+
+/// The best `limit` riders by `measure` over rides that have ended. Where all rides of a rider count, they are not added up
+/// one by one.
 ///
 /// # Errors
 /// When the database cannot be read; so for every function here.
-pub fn leaderboard(store: &Store, measure: &str, filter: &BoardFilter, limit: u32) -> Result<Vec<Place>> {
+pub fn leaderboard(store: &Store, measure: Measure, filter: &BoardFilter, limit: u32) -> Result<Vec<Place>> {
     let mut conditions = Conditions::default();
     let text = |day: Option<NaiveDate>| day.map(|day| day.to_string());
     conditions
@@ -60,9 +146,25 @@ pub fn leaderboard(store: &Store, measure: &str, filter: &BoardFilter, limit: u3
             "ride.business_day <= $last_day::date",
         )
         .of_riders(&filter.riders, "ride.started_at");
-    let sql = conditions.put_into(include_str!("../sql/api_leaderboard.sql"), "ride");
+    let (figures, table) = if filter.counts_all_rides() {
+        (include_str!("../sql/api_figures_of_totals.sql"), "total")
+    } else {
+        (include_str!("../sql/api_figures_of_rides.sql"), "ride")
+    };
+    let figures = if has_reopened_riders(store)? {
+        figures.to_owned()
+    } else {
+        without_marked(figures, "/* reopened: */", "/* :reopened */")
+    };
+    let figures = conditions.put_into(&measure.put_into(&figures), table);
+    let places = filter.offset.saturating_add(limit).to_string();
+    let sql = include_str!("../sql/api_leaderboard.sql")
+        .replace(
+            "select 0 as rider_id, 0 as rides, 0 as value /* figures */",
+            figures.trim(),
+        )
+        .replace("0 /* places */", &places);
     let bound = conditions.bound(&[
-        ("measure", &measure),
         ("min", &filter.min),
         ("max", &filter.max),
         ("offset", &filter.offset),
@@ -77,6 +179,20 @@ pub fn leaderboard(store: &Store, measure: &str, filter: &BoardFilter, limit: u3
             rides: row.get(4)?,
         })
     })
+}
+
+/// Whether there is a rider for whom what history says of their rides does not hold, as one of them goes on.
+fn has_reopened_riders(store: &Store) -> Result<bool> {
+    let sql = "select count(*) > 0 from ops.reopened_rider";
+    one_row(store, sql, "cannot read whose rides go on", |row| row.get(0))
+}
+
+/// A text without what stands between two marks.
+fn without_marked(text: &str, from: &str, to: &str) -> String {
+    let mut parts = text.split(from);
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.filter_map(|part| part.split_once(to)).map(|(_, rest)| rest);
+    std::iter::once(first).chain(rest).collect()
 }
 
 /// A town, its riders and their rides.

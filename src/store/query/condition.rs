@@ -30,6 +30,8 @@ pub struct RiderFilter {
 pub(super) struct Conditions {
     sql: String,
     values: Vec<(&'static str, Box<dyn ToSql>)>,
+    /// Some are about the rows' riders.
+    are_of_riders: bool,
 }
 
 impl Conditions {
@@ -48,48 +50,45 @@ impl Conditions {
         self
     }
 
-    /// Rows have to be of such riders; `rider_id` is the column that says whose they are, `at` the instant of ages.
+    /// Rows have to be of such riders; `at` is the instant of ages.
     pub(super) fn of_riders(&mut self, filter: &RiderFilter, at: &str) -> &mut Self {
-        let mut inner = Conditions::default();
         let towns = (!filter.towns.is_empty()).then(|| filter.towns.join(",").to_lowercase());
-        inner
-            .when(
-                towns,
-                "towns",
-                "list_contains(string_split($towns, ','), lower(whose.town))",
-            )
-            .when(
-                filter.gender.and_then(stored),
-                "gender",
-                "trim(lower(whose.gender)) = $gender",
-            );
+        self.are_of_riders |= towns.is_some() || filter.gender.is_some() || filter.ages.is_some();
+        self.when(
+            towns,
+            "towns",
+            "list_contains(string_split($towns, ','), lower(whose.town))",
+        )
+        .when(
+            filter.gender.and_then(stored),
+            "gender",
+            "trim(lower(whose.gender)) = $gender",
+        );
         if let Some(ages) = filter.ages {
             let age = age_at(at);
-            inner
-                .when(Some(ages.from), "age_from", &format!("{age} >= $age_from"))
+            self.when(Some(ages.from), "age_from", &format!("{age} >= $age_from"))
                 .when(Some(ages.to), "age_to", &format!("{age} <= $age_to"));
         }
         match filter.gender {
-            Some(Gender::Unknown) => inner.sql.push_str(" and coalesce(trim(whose.gender), '') = ''"),
-            Some(Gender::Other) => inner
+            Some(Gender::Unknown) => self.sql.push_str(" and coalesce(trim(whose.gender), '') = ''"),
+            Some(Gender::Other) => self
                 .sql
                 .push_str(" and coalesce(trim(lower(whose.gender)), '') not in ('', 'female', 'male')"),
             _ => {}
         }
-        if !inner.sql.is_empty() {
-            self.sql
-                .push_str(" and exists (select 1 from rider as whose where whose.rider_id = $rider_column");
-            self.sql.push_str(&inner.sql);
-            self.sql.push(')');
-            self.values.append(&mut inner.values);
-        }
         self
     }
 
-    /// The statement with the conditions where it says `true /* conditions */`, about rows of `table`.
+    /// The statement with the conditions where it says `true /* conditions */`, and with their riders where it says that rows
+    /// of `table` have such.
     pub(super) fn put_into(&self, sql: &str, table: &str) -> String {
-        let conditions = format!("true{}", self.sql).replace("$rider_column", &format!("{table}.rider_id"));
-        sql.replace("true /* conditions */", &conditions)
+        let riders = if self.are_of_riders {
+            format!("inner join rider as whose on whose.rider_id = {table}.rider_id")
+        } else {
+            String::new()
+        };
+        sql.replace("true /* conditions */", &format!("true{}", self.sql))
+            .replace("/* riders */", &riders)
     }
 
     /// What is bound, with `more`.

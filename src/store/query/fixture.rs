@@ -12,7 +12,12 @@ pub(crate) const NOW: &str = "2026-11-22T15:00:00Z";
 pub(crate) fn store() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), Clock::Fixed(NOW.parse().unwrap())).unwrap();
-    store.connection().unwrap().execute_batch(ROWS).unwrap();
+    let connection = store.connection().unwrap();
+    connection.execute_batch(ROWS).unwrap();
+    connection
+        .execute_batch(include_str!("../sql/recount_riders.sql"))
+        .unwrap();
+    drop(connection);
     (folder, store)
 }
 
@@ -41,6 +46,7 @@ where ride_id = '019a90c8-0000-7000-8000-000000000004';
 
 insert into historical.ride select * from daily.ride where business_day < '2026-11-22';
 delete from daily.ride where business_day < '2026-11-22';
+create temp table recounted_rider as select distinct rider_id from historical.ride where rider_id is not null;
 
 insert into ops.stream values ('file', 'deloton', 0, 1000, '2026-11-22 14:59:58+00', '2026-11-22 14:59:59+00',
     null, 0, 0);

@@ -1,6 +1,6 @@
 //! Rides and their readings, page by page.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use duckdb::named_params;
 use uuid::Uuid;
 
@@ -80,7 +80,72 @@ impl RideOrder {
 /// # Errors
 /// When the database cannot be read; so for every function here.
 pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(RideRow, f64)>> {
+    let is_newest_first = filter.order == RideOrder::StartedAt && !filter.is_ascending;
+    if is_newest_first && filter.ride_ids.is_empty() {
+        newest_rides(store, filter, limit)
+    } else {
+        rides_within(store, filter, (None, None), limit)
+    }
+}
+
+/// How far back a page of the newest rides is looked for: hours. What they are sorted by is the order in which they are
+/// stored, but the database would read all of them.
+const LOOK_BACK_HOURS: [i64; 5] = [1, 8, 64, 512, 4_096];
+
+/// The newest rides: those of the last hour that is wanted, and where they are too few, of hours before.
+fn newest_rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(RideRow, f64)>> {
+    let now = store.clock().now();
+    let next_day = filter.last_day.and_then(|day| day.succ_opt());
+    let day_ends_at = next_day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let page_ends_at = filter.after.and_then(|(_, id)| instant_of(id));
+    let until = [day_ends_at, page_ends_at]
+        .into_iter()
+        .flatten()
+        .fold(now, DateTime::min);
+    let first_day = filter.first_day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let starts = LOOK_BACK_HOURS
+        .iter()
+        .filter_map(|&hours| until.checked_sub_signed(TimeDelta::hours(hours)))
+        // Rides of the first day may have begun before it.
+        .take_while(|&start| first_day.is_none_or(|first| start > first))
+        .map(|start| Some(first_id(start)));
+
+    let (mut found, mut before) = (Vec::new(), None);
+    for from in starts.chain([None]) {
+        let missing = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        found.extend(rides_within(store, filter, (from, before), missing)?);
+        if found.len() >= limit as usize {
+            break;
+        }
+        before = from;
+    }
+    Ok(found)
+}
+
+/// The least id of a ride that begins then.
+fn first_id(instant: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(instant.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u64_pair(milliseconds << 16, 0)
+}
+
+/// When the ride of an id began.
+fn instant_of(ride_id: Uuid) -> Option<DateTime<Utc>> {
+    let milliseconds = i64::try_from(ride_id.as_u64_pair().0 >> 16).ok()?;
+    DateTime::from_timestamp_millis(milliseconds)
+}
+
+/// One page of the rides whose ids are from one on and before another.
+fn rides_within(
+    store: &Store,
+    filter: &RideFilter,
+    (from, before): (Option<Uuid>, Option<Uuid>),
+    limit: u32,
+) -> Result<Vec<(RideRow, f64)>> {
     let mut conditions = Conditions::default();
+    let id = |id: Option<Uuid>| id.map(|id| id.to_string());
+    conditions
+        .when(id(from), "from_id", "ride.ride_id >= $from_id::uuid")
+        .when(id(before), "before_id", "ride.ride_id < $before_id::uuid");
     let text = |day: Option<NaiveDate>| day.map(|day| day.to_string());
     let (one, several) = match filter.ride_ids.as_slice() {
         [] => (None, None),
@@ -164,13 +229,26 @@ pub(super) fn sorted(column: &str, is_ascending: bool) -> (String, &'static str,
     }
 }
 
-/// One ride.
+/// One ride. Those that were asked for lately are not read again unless they have changed.
 pub fn ride_by_id(store: &Store, ride_id: Uuid) -> Result<Option<RideRow>> {
-    let filter = RideFilter {
-        ride_ids: vec![ride_id],
-        ..RideFilter::default()
-    };
-    Ok(rides(store, &filter, 1)?.pop().map(|(ride, _)| ride))
+    if let Some(ride) = known_ride(store, ride_id) {
+        return Ok(Some(ride));
+    }
+    let moment = store.inner.known_rides.moment();
+    let sql =
+        include_str!("../sql/api_rides.sql").replace("from ride ", "from ops.ride_by_id($ride_id::uuid) as ride ");
+    let params = named_params! { "ride_id": ride_id.to_string(), "limit": 1 };
+    let ride = rows(store, &sql, params, "cannot read a ride", row::ride)?.pop();
+    if let Some(ride) = &ride {
+        store.inner.known_rides.remember(ride, moment);
+    }
+    Ok(ride)
+}
+
+/// One ride, if it was asked for lately and has not changed: without asking the database.
+#[must_use]
+pub fn known_ride(store: &Store, ride_id: Uuid) -> Option<RideRow> {
+    store.inner.known_rides.get(ride_id)
 }
 
 /// One page of a ride's readings: those after second `after`, in order.
@@ -209,4 +287,88 @@ pub fn ride_durations(
         "cannot read the durations of a rider's rides",
         |row| Ok((uuid(row, 0)?, row.get(1)?)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ride::EndReason;
+    use crate::store::{
+        fixture::{Told, open, ride},
+        query::fixture,
+    };
+
+    /// The ids of a list, page by page.
+    fn walked(store: &Store, filter: &RideFilter) -> Vec<Uuid> {
+        let (mut filter, mut ids) = (filter.clone(), Vec::new());
+        loop {
+            let page = rides(store, &filter, 7).unwrap();
+            let Some((last, figure)) = page.last() else { return ids };
+            filter.after = Some((*figure, last.ride_id));
+            ids.extend(page.iter().map(|(ride, _)| ride.ride_id));
+        }
+    }
+
+    #[test]
+    fn the_newest_rides_are_found_however_long_ago_they_were() {
+        let (_folder, store) = fixture::store();
+        let others = "insert into daily.ride by name
+            select uuid::uuid as ride_id, * exclude (ride_id, uuid) from daily.ride, (values
+                ('01000000-0000-7000-8000-000000000000'), ('00000000-0000-7000-8000-000000000000'),
+                ('019a0000-0000-7000-8000-000000000000'), ('02000000-0000-7000-8000-000000000000'),
+                ('ffffffff-ffff-7fff-bfff-ffffffffffff')) as other (uuid)
+            where ride_id = '019a90c8-0000-7000-8000-000000000004'";
+        store.connection().unwrap().execute_batch(others).unwrap();
+        let day = |text: &str| text.parse().ok();
+        for filter in [
+            RideFilter::default(),
+            RideFilter {
+                first_day: day("2026-11-21"),
+                ..RideFilter::default()
+            },
+            RideFilter {
+                first_day: day("2026-11-20"),
+                last_day: day("2026-11-21"),
+                rider_id: Some(3),
+                ..RideFilter::default()
+            },
+        ] {
+            let mut oldest_first = walked(
+                &store,
+                &RideFilter {
+                    is_ascending: true,
+                    ..filter.clone()
+                },
+            );
+            oldest_first.reverse();
+            assert!(oldest_first.len() > 7, "{filter:?}");
+            assert_eq!(walked(&store, &filter), oldest_first, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn a_ride_that_is_asked_for_again_is_told_as_it_stands_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let mut goes_on = Told::new("2026-01-05T23:59:00Z");
+        let ride_id = goes_on.id();
+        assert_eq!(ride_by_id(&store, ride_id).unwrap(), None);
+        let seconds = |store: &Store| ride_by_id(store, ride_id).unwrap().map(|ride| ride.duration_seconds);
+        goes_on.flush(&store, 10, TimeDelta::zero(), Some(EndReason::Idle));
+        assert_eq!([seconds(&store), seconds(&store)], [Some(10); 2]);
+        ride(&store, "2026-01-05T10:00:00Z", 30);
+        assert_eq!(
+            known_ride(&store, ride_id).map(|ride| ride.duration_seconds),
+            Some(10),
+            "another's flush"
+        );
+        let monday = "2026-01-05".parse().unwrap();
+        store.seal(monday).unwrap();
+        store.prune(monday).unwrap();
+        assert_eq!([seconds(&store), seconds(&store)], [Some(10); 2]);
+        goes_on.flush(&store, 5, TimeDelta::minutes(2), None);
+        assert_eq!([seconds(&store), seconds(&store)], [Some(15); 2]);
+        goes_on.flush(&store, 1, TimeDelta::zero(), Some(EndReason::Idle));
+        assert_eq!(seconds(&store), Some(16));
+    }
 }

@@ -26,7 +26,7 @@ select
     totals.heart_rate_bpm_mean, totals.heart_rate_bpm_max, totals.power_watts_mean, totals.power_watts_max,
     totals.longest_ride_seconds, epoch_us(totals.first_ride_at), epoch_us(totals.last_ride_at),
     0 /* key */
-from rider
+from rider /* riders */
 left join totals on totals.rider_id = rider.rider_id
 where true /* conditions */
 order by 1 /* order */

@@ -46,6 +46,14 @@ union all
 select * from historical.ride
 anti join ops.reopened_ride using (ride_id);
 
+-- One ride, without what it takes to look for rides that are in both.
+create or replace macro ops.ride_by_id(wanted) as table
+select * from ops.unsealed_ride
+where ride_id = wanted
+union all
+select * from historical.ride
+where ride_id = wanted and not exists (select 1 from ops.unsealed_ride where ride_id = wanted);
+
 -- One row per ride and second.
 create or replace view main.reading as
 select
@@ -60,18 +68,32 @@ select
 from ops.lake_reading
 anti join ops.reopened_ride using (ride_id);
 
--- One row per rider, as the newest header described them.
+-- One row per rider, as the newest header described them: for few of them that is one of the buffer's.
 create or replace view main.rider as
-with versions as (
+with newest as (
     select * from daily.rider
-    union all by name
-    select * exclude (valid_from, valid_to), valid_from as seen_at from historical.rider where valid_to is null
+    qualify row_number() over (partition by rider_id order by seen_at desc) = 1
 ),
 
-numbered as (
-    select *, row_number() over (partition by rider_id order by seen_at desc) as version from versions
+newer as (
+    select newest.*
+    from newest
+    left join historical.rider as kept on kept.rider_id = newest.rider_id and kept.valid_to is null
+    where kept.valid_from is null or newest.seen_at > kept.valid_from
 )
 
-select * exclude (seen_at, version) from numbered where version = 1;
+select * exclude (seen_at) from newer
+union all by name
+select * exclude (valid_from, valid_to)
+from historical.rider
+anti join newer using (rider_id)
+where valid_to is null;
+
+-- Riders of whom the buffer has a ride of history again: `historical.rider_total` does not hold for them.
+create or replace view ops.reopened_rider as
+select distinct rider_id
+from historical.ride
+semi join ops.reopened_ride using (ride_id)
+where rider_id is not null;
 
 commit;
