@@ -98,17 +98,20 @@ impl Feed {
         receiver
     }
 
-    /// The events of one browser: everything, then what changes.
-    fn events(&self, naming: Naming) -> impl Stream<Item = Result<Bytes, io::Error>> + use<> {
+    /// The events of one browser: everything, then what changes, for as long as it `may` watch.
+    fn events<M: Fn() -> bool>(&self, naming: Naming, may: M) -> impl Stream<Item = Result<Bytes, io::Error>> + use<M> {
         let mut frames = self.watch();
         // The first frame is sent at once, however long it has been lying there.
         frames.mark_changed();
-        stream::unfold((frames, naming, None), |(mut frames, naming, last)| async move {
-            frames.changed().await.ok()?;
-            let frame = Arc::clone(&frames.borrow_and_update());
-            let event = frame.event(&naming, last);
-            Some((Ok(event), (frames, naming, Some(frame.number))))
-        })
+        stream::unfold(
+            (frames, naming, may, None),
+            |(mut frames, naming, may, last)| async move {
+                frames.changed().await.ok().filter(|()| may())?;
+                let frame = Arc::clone(&frames.borrow_and_update());
+                let event = frame.event(&naming, last);
+                Some((Ok(event), (frames, naming, may, Some(frame.number))))
+            },
+        )
     }
 }
 
@@ -119,7 +122,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The bikes being ridden, as server-sent events.
 #[handler]
 pub(super) fn events(feed: Data<&Arc<Feed>>, context: Data<&ApiContext>, caller: Data<&Caller>) -> Response {
-    let events = feed.events(Naming::of(&context, &caller));
+    let (store, clock, key_id) = (context.store.clone(), context.clock, caller.key_id.clone());
+    // A key that is revoked or expires ends what it opened.
+    let may = move || {
+        let keys = store.api_keys();
+        key_id
+            .as_ref()
+            .map_or(!keys.are_needed(), |key_id| keys.by_id(key_id, clock.now()).is_ok())
+    };
+    let events = feed.events(Naming::of(&context, &caller), may);
     Response::builder()
         .content_type("text/event-stream")
         .header(header::CACHE_CONTROL, "no-store")
@@ -408,8 +419,8 @@ mod tests {
             clock: Clock::System,
             frames: Arc::default(),
         };
-        let mut quick = Box::pin(feed.events(naming(Role::Admin)));
-        let mut slow = Box::pin(feed.events(naming(Role::Admin)));
+        let mut quick = Box::pin(feed.events(naming(Role::Admin), || true));
+        let mut slow = Box::pin(feed.events(naming(Role::Admin), || true));
         let mut names = Vec::new();
         for _ in 0..4 {
             names.push(read(&quick.next().await.unwrap().unwrap()).0);
@@ -423,7 +434,7 @@ mod tests {
         drop((quick, slow));
         tokio::time::sleep(2 * FRAME_EVERY).await;
         assert!(locked(&feed.frames).is_none());
-        let mut back = Box::pin(feed.events(naming(Role::Admin)));
+        let mut back = Box::pin(feed.events(naming(Role::Admin), || true));
         assert_eq!(read(&back.next().await.unwrap().unwrap()).0, "snapshot");
     }
 }

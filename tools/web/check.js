@@ -55,7 +55,7 @@ async function checkServer(browser, results, program, folder) {
     const mail = await lastLink(root, '/outbox', '/outbox/');
     const ran = await lastLink(root, '/jobs', '/jobs/report/');
     const ridden = await lastLink(root, '/recent?hours=72', '/ride/');
-    const pages = ['/', '/live', '/recent', '/recent?hours=1&gender=other', ridden, '/jobs', ran, '/jobs/report/2025-01-01', '/outbox', mail, '/jobs/no-such-job/2025-01-01'];
+    const pages = ['/', '/live', '/recent', '/recent?hours=1&gender=other', ridden, '/jobs', ran, '/jobs/report/2025-01-01', '/outbox', mail, '/jobs/no-such-job/2025-01-01', '/login', '/unsubscribe/no-such-word', '/no-such-page', '/problems/not-found'];
     await opens(browser, `${root}/docs/`, 'server /docs/', results);
     const links = new Set();
     const saved = join(folder, 'pages');

@@ -380,3 +380,18 @@ async fn what_an_administrator_erases_is_answered_for_gone_and_listed_with_who_a
         (&RIDE.into(), &Value::Null)
     );
 }
+
+#[tokio::test]
+async fn what_a_key_opened_ends_with_the_key() {
+    let (client, context, [viewer, ..], _folder) = locked();
+    ride(&context.live, "SN7", 1);
+    let opened = client.get("/live/events").header("authorization", &viewer).send().await;
+    assert_eq!(opened.status(), StatusCode::OK);
+    let mut events = opened.into_body().into_bytes_stream();
+    let mut next = async || futures_util::StreamExt::next(&mut events).await.map(Result::unwrap);
+    assert!(next().await.is_some() && next().await.is_some());
+    let key_id = viewer.split('_').nth(1).unwrap();
+    assert!(context.store.revoke_api_key(key_id).unwrap());
+    let ended = async { while next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap();
+}
