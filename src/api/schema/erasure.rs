@@ -51,15 +51,6 @@ pub struct Erased {
     pub ride_files: i64,
 }
 
-/// A page of erasures.
-#[derive(Debug, Clone, PartialEq, Eq, Object)]
-pub struct ErasureList {
-    /// The erasures.
-    pub items: Vec<Erasure>,
-    /// Cursor of the next page; null on the last.
-    pub next: Option<String>,
-}
-
 impl From<erasure::Erasure> for Erasure {
     fn from(erasure: erasure::Erasure) -> Self {
         let (ride_id, rider_id) = match erasure.subject {
