@@ -44,8 +44,6 @@ impl Store {
         // A day is not sealed meanwhile, and no readings come: neither knows of the tombstone yet.
         let _lake = self.hold_lake()?;
         let _readings = lock(&self.inner.shared_rides);
-        let mut limits = lock(&self.inner.rider_limits);
-        let mut known = lock(&self.inner.tombstones);
         let erasure_id = Uuid::from_bytes(super::api_key::random()?);
         let erasure = begun(erasure_id, subject, self.clock().now(), asked_by.to_owned());
         let doing = || format!("cannot erase {subject}");
@@ -53,7 +51,9 @@ impl Store {
         let Some(erasure) = done else { return Ok(None) };
         erased_list::append(self.data_dir(), &erasure)?;
         let connection = self.connection()?;
-        *known = Arc::new(read(&connection)?);
+        // Locked only now: whoever asks for these does not wait while rows are deleted.
+        *lock(&self.inner.tombstones) = Arc::new(read(&connection)?);
+        let mut limits = lock(&self.inner.rider_limits);
         *limits = Arc::new(super::rider_limit::read(&connection)?);
         Ok(Some(erasure))
     }
