@@ -169,7 +169,9 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
         },
         erase: {
             let store = store.clone();
-            Arc::new(move |subject, asked_by| Ok(store.erase(subject, asked_by)?))
+            Arc::new(move |subject, asked_by| {
+                Ok(store.erase(subject, asked_by, crate::domain::erasure::IfAbsent::Refuse)?)
+            })
         },
         metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
         troubles: Arc::new(Vec::new),

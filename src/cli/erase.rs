@@ -1,6 +1,6 @@
 //! `deloton erase`: a ride, or a rider with all their rides, from everywhere and for good.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::erasure::{Erased, Erasure, Subject},
-    jobs::erase::Finished,
+    domain::erasure::{Erased, Erasure, IfAbsent, Subject},
+    jobs::erase::{Finished, Rewriting},
     store::{backup, disk},
 };
 
@@ -48,18 +48,34 @@ pub fn erase(args: &EraseArgs, app: &App, out: &mut dyn Output) -> anyhow::Resul
         (None, Some(rider_id)) => Subject::Rider(rider_id),
         (None, None) => return list(&app.store.erasures()?, out),
     };
-    let Some(erasure) = app.erase(subject, COMMAND_LINE)? else {
-        bail!("there is nothing of {subject}; `deloton erase --list` shows what was erased before");
-    };
-    writeln!(out, "{subject} is erased")?;
+    let erased = app.erase(subject, COMMAND_LINE, IfAbsent::Bury)?;
+    let erasure = erased.with_context(|| format!("{subject} was not erased"))?;
+    if erasure.erased == Erased::default() {
+        writeln!(
+            out,
+            "there is nothing of {subject} here; what is told of it later, but was ridden before now, is not kept"
+        )?;
+    } else {
+        writeln!(out, "{subject} is erased")?;
+    }
     tell(&erasure.erased, out)?;
-    let finished = app.end_erasures(&mut |done, all, day| {
+    let finished = app.end_erasures(Rewriting::Now, &mut |done, all, day| {
         let (done, all) = (done as u64, all as u64);
         let (unit, at) = (Unit::Runs, day.to_string());
         out.progress(Progress { done, all, unit, at });
         // Whoever asked through a server and has gone away leaves the rest to it.
         out.flush()
     })?;
+    if !finished
+        .erasures
+        .iter()
+        .any(|other| other.erasure_id == erasure.erasure_id)
+    {
+        bail!(
+            "it is not gone from everywhere yet, as what is made of its days is still being made; `deloton serve` goes on \
+             with it, or erasing something else does, and `deloton erase --list` shows how it stands"
+        );
+    }
     tell_end(&erasure, &finished, out)?;
     let copies = backup::copies(&app.store)?;
     if !copies.is_empty() {

@@ -1,11 +1,15 @@
 //! What one flush writes: collected by the sessioniser, stored in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::{
+    erasure::Tombstones,
     event::LogInstant,
     heart_rate::Alert,
     ride::{Reading, Ride},
@@ -260,6 +264,8 @@ pub struct Batch {
     pub positions: BTreeMap<i32, Position>,
     /// State of open rides, when it is time to write it.
     pub checkpoints: Vec<Checkpoint>,
+    /// What was erased, as far as that state knows.
+    pub tombstones: Arc<Tombstones>,
 }
 
 impl Batch {
@@ -282,6 +288,7 @@ impl Batch {
             rejected,
             positions: _,
             checkpoints: _,
+            tombstones: _,
         } = self;
         !(readings.is_empty()
             && rides.is_empty()

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::ride::Ride;
 
-/// Why a rejected line has no text any more.
-pub const WITHOUT_TEXT: &str = "its text was erased with the ride or the rider that it tells of";
+/// What is added to the reason why a line was rejected that has no text any more.
+pub const WITHOUT_TEXT: &str = "; its text was erased with the ride or the rider that it tells of";
 
 /// What is to be erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,16 @@ pub enum Subject {
     Ride(Uuid),
     /// A rider, and every ride that they have begun by now.
     Rider(i64),
+}
+
+/// What is done where there is nothing of what is to be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfAbsent {
+    /// Nothing: it was a mistake.
+    Refuse,
+    /// What is told of it later is not kept either: another store of the same group may have it, or a log that is still to be
+    /// read.
+    Bury,
 }
 
 impl fmt::Display for Subject {
@@ -61,20 +71,22 @@ impl Tombstones {
         self.riders.get(&rider_id).is_some_and(|&until| started_at < until)
     }
 
-    /// Whether a line names an erased rider by number: after `user_id`, behind what JSON puts between a name and a number.
+    /// Whether a line, written at that instant as far as that is known, names a rider who was erased later, by number: after
+    /// `user_id` and what JSON, escaped or not, puts between a name and a number. `erase_rejected_of_rider.sql` has the same
+    /// rule.
     #[must_use]
-    pub fn are_named_in(&self, line: &[u8]) -> bool {
+    pub fn are_named_in(&self, line: &[u8], written_at: Option<DateTime<Utc>>) -> bool {
         const NAME: &[u8] = b"user_id";
-        !self.riders.is_empty()
-            && memmem::find_iter(line, NAME).any(|at| {
-                let rest = &line[at + NAME.len()..];
-                let digits = rest.iter().take(16).position(u8::is_ascii_digit).unwrap_or(rest.len());
-                let number = rest[digits..].iter().take_while(|byte| byte.is_ascii_digit());
-                let number: String = number.map(|&byte| char::from(byte)).collect();
-                number
-                    .parse()
-                    .is_ok_and(|rider_id: i64| self.riders.contains_key(&rider_id))
-            })
+        const BETWEEN: &[u8] = b"\\\"': =";
+        let is_erased = |at: usize| {
+            let rest = &line[at + NAME.len()..];
+            let between = rest.iter().take(16).take_while(|byte| BETWEEN.contains(byte)).count();
+            let number = rest[between..].iter().take_while(|byte| byte.is_ascii_digit());
+            let number: String = number.map(|&byte| char::from(byte)).collect();
+            let until = number.parse().ok().and_then(|rider_id: i64| self.riders.get(&rider_id));
+            between > 0 && until.is_some_and(|&until| written_at.is_none_or(|at| at < until))
+        };
+        !self.riders.is_empty() && memmem::find_iter(line, NAME).any(is_erased)
     }
 
     /// Of `rides` those that are erased and that nobody knew to be, as their headers name an erased rider.
@@ -146,5 +158,43 @@ impl Files {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.mails.is_empty() && self.rides.is_empty()
+    }
+}
+
+/// Lines, and whether they name rider 7.
+#[cfg(test)]
+pub(crate) const NAMED: [(&str, bool); 9] = [
+    (r#"{"user_id":7,"name""#, true),
+    (r#"{"log":"data = {\"user_id\":7,\"oops""#, true),
+    (r#"{'user_id': 7}"#, true),
+    ("user_id=7", true),
+    (r#"{"user_id":77}"#, false),
+    (r#"{"user_id":17}"#, false),
+    (r#"{"user_id":oops,"age":7}"#, false),
+    ("user_id7", false),
+    ("7", false),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_a_rider_by_the_number_behind_user_id_unless_it_was_written_since() {
+        let erased_at = "2026-01-05T12:00:00Z".parse().unwrap();
+        let tombstones = Tombstones {
+            riders: HashMap::from([(7, erased_at)]),
+            ..Tombstones::default()
+        };
+        let hour = chrono::TimeDelta::hours(1);
+        for (line, expected) in NAMED {
+            let named = |at| tombstones.are_named_in(line.as_bytes(), at);
+            assert_eq!(
+                (named(None), named(Some(erased_at - hour))),
+                (expected, expected),
+                "{line}"
+            );
+            assert!(!named(Some(erased_at + hour)), "{line}");
+        }
     }
 }

@@ -343,7 +343,7 @@ impl Pipeline {
             Err(reason) => {
                 if !is_silent && !is_counted {
                     let (text, reason) = match partition.sessions.is_erased(key) {
-                        true => (Vec::new(), WITHOUT_TEXT.to_owned()),
+                        true => (Vec::new(), format!("{reason}{WITHOUT_TEXT}")),
                         false => (raw.payload.to_vec(), reason.to_string()),
                     };
                     self.rejected_bytes += text.len();
@@ -446,6 +446,7 @@ impl Pipeline {
                 .rides
                 .extend(partition.sessions.open_rides().map(|ride| ride.row(&self.rules.day)));
         }
+        self.batch.tombstones = Arc::clone(&self.rules.tombstones);
         let capacity = self.batch.readings.capacity();
         let mut batch = std::mem::take(&mut self.batch);
         self.rejected_bytes = 0;

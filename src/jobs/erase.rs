@@ -5,19 +5,30 @@
 //! 3. Delete what older editions of the site kept.
 //! 4. Write the database's file anew, so that the bytes are gone too.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Context, Result};
+use chrono::NaiveDate;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
+use super::report;
 use crate::{
     config::schedule::{JobConfig, Kind, Schedule},
     domain::erasure::{Erased, Erasure},
     export::Exporter,
     notify::Notifier,
     publish::Publisher,
-    store::{Store, ledger::LastRun, rewrite::Rewritten},
+    store::{
+        Store,
+        ledger::LastRun,
+        report::{keep_mailed_report, mailed_report},
+        rewrite::Rewritten,
+    },
 };
+
+/// Files that are being deleted at once.
+const PARALLEL: usize = 16;
 
 /// Where there may be something of it outside the database.
 #[derive(Clone, Copy)]
@@ -41,39 +52,67 @@ pub struct Finished {
     pub editions: u64,
     /// What writing the database's file anew came to.
     pub rewritten: Option<Rewritten>,
+    /// How many are not at their end yet.
+    pub left: usize,
 }
 
-/// Deletes the files of what is being erased, and ends what waits for nothing more.
+/// Whether the database's file may be written anew, for which everybody waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewriting {
+    /// It may.
+    Now,
+    /// Not yet: it was written anew not long ago.
+    Later,
+}
+
+/// Deletes the files of what is being erased, and ends what waits for nothing more, if the file may be written anew.
 ///
 /// # Errors
 /// When a file could not be deleted, the site not be reached or the database's file not be written anew; nothing is said to
 /// be finished then, and the next call goes on.
-pub fn finish(store: &Store, schedule: &Schedule, places: Places<'_>) -> Result<Finished> {
+pub fn finish(store: &Store, schedule: &Schedule, places: Places<'_>, rewriting: Rewriting) -> Result<Finished> {
     let mut finished = Finished::default();
-    let unfinished = store.unfinished_erasures()?;
-    if unfinished.is_empty() {
-        return Ok(finished);
-    }
-    for mut erasure in unfinished {
+    for mut erasure in store.unfinished_erasures()? {
         erasure.erased = delete_files(store, &erasure, places)?;
-        if is_settled(store, schedule, &erasure)? {
+        finished.left += 1;
+        if rewriting == Rewriting::Now && is_settled(store, schedule, &erasure)? {
             finished.erasures.push(erasure);
         }
     }
     if finished.erasures.is_empty() {
         return Ok(finished);
     }
-    let target = places.publisher.target();
-    finished.editions = places
-        .runtime
-        .block_on(places.publisher.forget_editions())
-        .with_context(|| format!("cannot delete what older editions of `{target}` kept"))?;
+    let days: BTreeSet<NaiveDate> = finished
+        .erasures
+        .iter()
+        .flat_map(|erasure| erasure.days.clone())
+        .collect();
+    if !days.is_empty() {
+        let target = places.publisher.target();
+        finished.editions = places
+            .runtime
+            .block_on(places.publisher.forget_editions())
+            .with_context(|| format!("cannot delete what older editions of `{target}` kept"))?;
+    }
+    days.into_iter().try_for_each(|day| measure_mails_anew(store, day))?;
     finished.rewritten = Some(store.rewrite()?);
     for erasure in &finished.erasures {
-        store.finish_erasure(erasure.erasure_id)?;
+        store.finish_erasure(erasure)?;
+        finished.left -= 1;
         tracing::info!("nothing is left of {}", erasure.subject);
     }
     Ok(finished)
+}
+
+/// What the mailed report of `day` said has what was erased in it: late rides are told of by what they add to the report that
+/// was made since.
+fn measure_mails_anew(store: &Store, day: NaiveDate) -> Result<()> {
+    if mailed_report(store, day)?.is_some_and(|figures| figures.is_empty())
+        && let Some(report) = report::read_report(&report::folder(store.data_dir()), day)?
+    {
+        keep_mailed_report(store, day, &report.figures())?;
+    }
+    Ok(())
 }
 
 /// Deletes the files of `erasure`; answers how much is erased by now. It is done until the end: one that was being written
@@ -87,11 +126,16 @@ pub fn delete_files(store: &Store, erasure: &Erasure, places: Places<'_>) -> Res
     let mails: HashSet<_> = erasure.files.mails.iter().copied().collect();
     let deleted = places.outbox.delete(&mails).with_context(doing)?;
     erased.mail_files += i64::try_from(deleted).unwrap_or(i64::MAX);
-    let mut ride_files = 0;
-    for &(ride_id, day) in &erasure.files.rides {
-        let deleted = places.runtime.block_on(places.exporter.delete_files(ride_id, day));
-        ride_files += deleted.with_context(doing)?;
-    }
+    let deleted: Vec<u64> = places
+        .runtime
+        .block_on(
+            stream::iter(&erasure.files.rides)
+                .map(|&(ride_id, day)| places.exporter.delete_files(ride_id, day))
+                .buffer_unordered(PARALLEL)
+                .try_collect(),
+        )
+        .with_context(doing)?;
+    let ride_files: u64 = deleted.into_iter().sum();
     // A bucket does not say whether a file was there, however often it is asked.
     erased.ride_files = erased.ride_files.max(i64::try_from(ride_files).unwrap_or(i64::MAX));
     if erased != erasure.erased {
@@ -139,7 +183,7 @@ mod tests {
     use crate::{
         domain::{
             artifact::Artifact,
-            erasure::Subject,
+            erasure::{IfAbsent, Subject},
             message::{Envelope, MessageKind},
         },
         export::Files,
@@ -205,8 +249,11 @@ mod tests {
         let schedule = Schedule::compiled_in().unwrap();
         let editions = || runtime.block_on(publisher.editions()).unwrap().newest_first.len();
 
-        store.erase(Subject::Ride(told.id()), "the test").unwrap().unwrap();
-        let first = finish(&store, &schedule, places).unwrap();
+        store
+            .erase(Subject::Ride(told.id()), "the test", IfAbsent::Refuse)
+            .unwrap()
+            .unwrap();
+        let first = finish(&store, &schedule, places, Rewriting::Now).unwrap();
         assert!(
             first.erasures.is_empty() && editions() == 2,
             "the day is still to be sealed again"
@@ -216,10 +263,15 @@ mod tests {
         assert_eq!(mails, 1, "the other one stays");
 
         store.seal(monday).unwrap();
-        let second = finish(&store, &schedule, places).unwrap();
-        assert!(second.erasures.is_empty(), "a table of the day is older than that");
+        let second = finish(&store, &schedule, places, Rewriting::Now).unwrap();
+        assert!(
+            second.erasures.is_empty() && second.left == 1,
+            "a table of the day is older than that"
+        );
         made_at(&store, at(NOW) + chrono::TimeDelta::minutes(1));
-        let third = finish(&store, &schedule, places).unwrap();
+        let later = finish(&store, &schedule, places, Rewriting::Later).unwrap();
+        assert!(later.rewritten.is_none() && later.left == 1);
+        let third = finish(&store, &schedule, places, Rewriting::Now).unwrap();
         assert_eq!((third.erasures.len(), third.editions, editions()), (1, 1, 1));
         assert!(third.rewritten.is_some());
         let erased = third.erasures[0].erased;
@@ -228,7 +280,10 @@ mod tests {
         assert_eq!(kept, 0, "of the older edition nothing is left");
         assert!(store.unfinished_erasures().unwrap().is_empty());
         assert!(
-            finish(&store, &schedule, places).unwrap().rewritten.is_none(),
+            finish(&store, &schedule, places, Rewriting::Now)
+                .unwrap()
+                .rewritten
+                .is_none(),
             "once is enough"
         );
     }

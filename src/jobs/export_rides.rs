@@ -69,12 +69,11 @@ fn drain(
     runtime: &Handle,
     cancel: &Cancel,
 ) -> Result<(u64, Option<String>)> {
-    let connection = store.connection()?;
     let clock = store.clock();
     let (mut sent, mut last_reason) = (0, None);
     loop {
         cancel.check()?;
-        let Some(envelope) = outbox::claim_of_ride(&connection, kind, clock.now())? else {
+        let Some(envelope) = outbox::claim_of_ride(&*store.connection()?, kind, clock.now())? else {
             break;
         };
         let settlement = match deliver(store, exporter, rule, &envelope, runtime)? {
@@ -82,7 +81,12 @@ fn drain(
             Err(SendError::Retry(reason) | SendError::Unknown(reason)) => Settlement::Retry(reason),
             Err(SendError::Dead(reason)) => Settlement::Dead(reason),
         };
-        let state = outbox::settle(&connection, &envelope, &settlement, clock.now())?;
+        let state = outbox::settle(&*store.connection()?, &envelope, &settlement, clock.now())?;
+        if state == MailState::Discarded {
+            // It was erased while it was being written.
+            let ended: RideEnded = serde_json::from_slice(&envelope.mime)?;
+            runtime.block_on(exporter.delete_files(ended.ride_id, ended.business_day))?;
+        }
         match settlement {
             Settlement::Sent(_) => sent += 1,
             Settlement::Retry(reason) | Settlement::Dead(reason) | Settlement::Unknown(reason) => {

@@ -154,11 +154,6 @@ pub fn queue_restatement(
     addresses: Addresses<'_>,
 ) -> Result<u64> {
     let report = mail.report;
-    if mailed_report(store, report.day)?.is_some_and(|figures| figures.is_empty()) {
-        // Something was erased from that day: what was mailed is no measure any more, and nobody is told of it.
-        keep_mailed_report(store, report.day, &report.figures())?;
-        return Ok(0);
-    }
     let (Some(restatement), Some(mailed)) = (&report.restatement, mailed_report(store, report.day)?) else {
         return Ok(0);
     };

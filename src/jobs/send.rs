@@ -8,7 +8,7 @@
 //!
 //! Until nothing is due, or until the service cannot take more: then the rest waits for the next run.
 
-use std::sync::Mutex;
+use std::{collections::HashSet, sync::Mutex};
 
 use anyhow::{Result, bail};
 use tokio::runtime::Handle;
@@ -104,9 +104,9 @@ pub fn drain(store: &Store, which: Which, sender: Sender<'_>) -> Result<Drained>
         Which::Urgent => &turns.urgent,
         Which::Other => &turns.other,
     })?;
-    let connection = store.connection()?;
     let clock = store.clock();
-    let left = outbox::recover(&connection, Some(which), clock.now())?;
+    // A connection for each step alone: a service may take its time, and nobody is to wait for it but its mails.
+    let left = outbox::recover(&*store.connection()?, Some(which), clock.now())?;
     if left > 0 {
         tracing::warn!(
             mails = left,
@@ -114,12 +114,12 @@ pub fn drain(store: &Store, which: Which, sender: Sender<'_>) -> Result<Drained>
         );
     }
     let mut drained = Drained {
-        unsubscribed: outbox::discard_unsubscribed(&connection, clock.now())? as u64,
+        unsubscribed: outbox::discard_unsubscribed(&*store.connection()?, clock.now())? as u64,
         ..Drained::default()
     };
     loop {
         cancel.check()?;
-        let Some(envelope) = outbox::claim(&connection, which, clock.now())? else {
+        let Some(envelope) = outbox::claim(&*store.connection()?, which, clock.now())? else {
             break;
         };
         let settlement = match runtime.block_on(by(&envelope.recipient).send(&envelope, clock.now())) {
@@ -128,7 +128,11 @@ pub fn drain(store: &Store, which: Which, sender: Sender<'_>) -> Result<Drained>
             Err(SendError::Dead(reason)) => Settlement::Dead(reason),
             Err(SendError::Unknown(reason)) => Settlement::Unknown(reason),
         };
-        let state = outbox::settle(&connection, &envelope, &settlement, clock.now())?;
+        let state = outbox::settle(&*store.connection()?, &envelope, &settlement, clock.now())?;
+        if state == MailState::Discarded {
+            // It was erased while it was being written.
+            by(&envelope.recipient).delete(&HashSet::from([envelope.message_id]))?;
+        }
         match settlement {
             Settlement::Sent(_) => drained.sent += 1,
             Settlement::Retry(reason) | Settlement::Dead(reason) | Settlement::Unknown(reason) => {

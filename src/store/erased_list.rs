@@ -17,12 +17,12 @@ use super::{
     Doing, Result, StoreError,
     erasure::{self, list},
 };
-use crate::domain::erasure::{Erasure, Subject};
+use crate::domain::erasure::{Erasure, IfAbsent, Subject};
 
 /// The list's file name in the data folder; one JSON object a line. A restore leaves it where it is.
 pub(super) const NAME: &str = "erased.jsonl";
 
-/// One line: numbers and instants, and nothing of who that was.
+/// One line: the number of a rider or the id of a ride, and no word of who that was.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     erasure_id: Uuid,
@@ -31,9 +31,12 @@ struct Line {
     asked_by: String,
 }
 
-/// Writes an erasure down that the database has.
-pub(super) fn append(data_dir: &Path, erasure: &Erasure) -> Result<()> {
-    let path = data_dir.join(NAME);
+/// Writes an erasure down that the database has, unless it is.
+pub(super) fn write_down(data_dir: &Path, erasure: &Erasure) -> Result<()> {
+    let (path, lines) = read(data_dir)?;
+    if lines.iter().any(|line| line.erasure_id == erasure.erasure_id) {
+        return Ok(());
+    }
     let line = Line {
         erasure_id: erasure.erasure_id,
         subject: erasure.subject,
@@ -57,13 +60,15 @@ pub(super) fn bring_together(connection: &Connection, data_dir: &Path) -> Result
     let known = list(connection, false)?;
     let listed: HashSet<Uuid> = lines.iter().map(|line| line.erasure_id).collect();
     let unlisted = known.iter().filter(|erasure| !listed.contains(&erasure.erasure_id));
-    unlisted.into_iter().try_for_each(|erasure| append(data_dir, erasure))?;
+    unlisted
+        .into_iter()
+        .try_for_each(|erasure| write_down(data_dir, erasure))?;
     let known: HashSet<Uuid> = known.iter().map(|erasure| erasure.erasure_id).collect();
     for line in lines.into_iter().filter(|line| !known.contains(&line.erasure_id)) {
         let doing = || format!("cannot erase once more what `{}` lists", path.display());
         let again = erasure::begun(line.erasure_id, line.subject, line.erased_at, line.asked_by);
         connection.execute_batch("begin").doing(doing)?;
-        erasure::erase(connection, again, true)?;
+        erasure::erase(connection, again, IfAbsent::Bury)?;
         connection.execute_batch("commit").doing(doing)?;
         tracing::warn!("{} is erased once more: the database is older than that", line.subject);
     }
@@ -108,7 +113,7 @@ mod tests {
         store.seal("2026-01-05".parse().unwrap()).unwrap();
         let backup = store.backup(elsewhere.path()).unwrap();
         let subject = Subject::Ride(first.id());
-        store.erase(subject, "the test").unwrap().unwrap();
+        store.erase(subject, "the test", IfAbsent::Refuse).unwrap().unwrap();
         store.seal("2026-01-05".parse().unwrap()).unwrap();
         let expected = seen(&store);
         drop(store);
@@ -132,7 +137,10 @@ mod tests {
         let store = open(&folder);
         let rides = ["2026-01-05T09:00:00Z", "2026-01-05T11:00:00Z"].map(|at| ride(&store, at, 5));
         for told in &rides {
-            store.erase(Subject::Ride(told.id()), "the test").unwrap().unwrap();
+            store
+                .erase(Subject::Ride(told.id()), "the test", IfAbsent::Refuse)
+                .unwrap()
+                .unwrap();
         }
         drop(store);
         let path = folder.path().join(NAME);

@@ -4,7 +4,7 @@
 //! ([`Store::rewrite`]).
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -16,7 +16,11 @@ use super::{
     Doing, Result, Store, StoreError, compact, erased_list, lock,
     value::{self, parsed},
 };
-use crate::domain::erasure::{Erased, Erasure, Files, Subject, Tombstones, WITHOUT_TEXT};
+use crate::domain::{
+    erasure::{Erased, Erasure, Files, IfAbsent, Subject, Tombstones, WITHOUT_TEXT},
+    message::MessageKind,
+    ride_ended::RideEnded,
+};
 
 impl Store {
     /// What is not to be kept again. The same `Arc` until something is erased.
@@ -36,25 +40,30 @@ impl Store {
         *known = Arc::new(all);
     }
 
-    /// Erases `subject` from the database, by the wish of `asked_by`. None where there is nothing of it.
+    /// Erases `subject` from the database, by the wish of `asked_by`. None where there is nothing of it and that is
+    /// refused.
     ///
     /// # Errors
     /// When the database cannot be read or written; nothing is erased then.
-    pub fn erase(&self, subject: Subject, asked_by: &str) -> Result<Option<Erasure>> {
+    pub fn erase(&self, subject: Subject, asked_by: &str, if_absent: IfAbsent) -> Result<Option<Erasure>> {
         // A day is not sealed meanwhile, and no readings come: neither knows of the tombstone yet.
         let _lake = self.hold_lake()?;
         let _readings = lock(&self.inner.shared_rides);
         let erasure_id = Uuid::from_bytes(super::api_key::random()?);
         let erasure = begun(erasure_id, subject, self.clock().now(), asked_by.to_owned());
         let doing = || format!("cannot erase {subject}");
-        let done = self.transaction(doing, |connection| erase(connection, erasure.clone(), false))?;
+        let done = self.transaction(doing, |connection| erase(connection, erasure.clone(), if_absent))?;
         let Some(erasure) = done else { return Ok(None) };
-        erased_list::append(self.data_dir(), &erasure)?;
         let connection = self.connection()?;
         // Locked only now: whoever asks for these does not wait while rows are deleted.
         *lock(&self.inner.tombstones) = Arc::new(read(&connection)?);
-        let mut limits = lock(&self.inner.rider_limits);
-        *limits = Arc::new(super::rider_limit::read(&connection)?);
+        {
+            let mut limits = lock(&self.inner.rider_limits);
+            *limits = Arc::new(super::rider_limit::read(&connection)?);
+        }
+        if let Err(error) = erased_list::write_down(self.data_dir(), &erasure) {
+            tracing::warn!("{error:#}; it is tried again before the erasure is finished");
+        }
         Ok(Some(erasure))
     }
 
@@ -88,12 +97,13 @@ impl Store {
     /// Writes down that nothing of an erasure is left anywhere; which files it had is forgotten.
     ///
     /// # Errors
-    /// When the database cannot be written.
-    pub fn finish_erasure(&self, erasure_id: Uuid) -> Result<()> {
+    /// When the database, or the list of what was erased beside it, cannot be written.
+    pub fn finish_erasure(&self, erasure: &Erasure) -> Result<()> {
+        erased_list::write_down(self.data_dir(), erasure)?;
         self.update_erasure(
             "update ops.erasure set files = ?2, finished_at = ?3 where erasure_id = cast(?1 as uuid)",
             params![
-                erasure_id.to_string(),
+                erasure.erasure_id.to_string(),
                 json(&Files::default())?,
                 value::timestamp(self.clock().now())
             ],
@@ -155,75 +165,67 @@ pub(super) fn begun(erasure_id: Uuid, subject: Subject, erased_at: DateTime<Utc>
     }
 }
 
-/// Erases in the transaction under way. None where there is nothing of it, unless that `is_known` to have been erased.
-pub(super) fn erase(connection: &Connection, mut erasure: Erasure, is_known: bool) -> Result<Option<Erasure>> {
+/// Erases in the transaction under way. None where there is nothing of it and that is refused.
+pub(super) fn erase(connection: &Connection, mut erasure: Erasure, if_absent: IfAbsent) -> Result<Option<Erasure>> {
     let subject = erasure.subject;
     let (ride_id, rider_id) = match subject {
         Subject::Ride(ride_id) => (Some(ride_id.to_string()), None),
         Subject::Rider(rider_id) => (None, Some(rider_id)),
     };
     let doing = || format!("cannot erase {subject}");
-    let run = |sql: &str, parameters: &[&dyn duckdb::ToSql]| connection.execute(sql, parameters).doing(doing);
+    let run = |sql: &str, parameters: &[&dyn duckdb::ToSql]| -> Result<i64> {
+        let rows = connection.execute(sql, parameters).doing(doing)?;
+        Ok(i64::try_from(rows).unwrap_or(i64::MAX))
+    };
     let erased_at = value::timestamp(erasure.erased_at);
-    run(
-        include_str!("sql/stage_erased_rides.sql"),
-        params![ride_id, rider_id, erased_at],
-    )?;
+    run(include_str!("sql/stage_erased_rides.sql"), params![ride_id, rider_id])?;
     erasure.erased = count(connection, rider_id).doing(doing)?;
-    if erasure.erased == Erased::default() && !is_known {
-        return Ok(None);
-    }
-    erasure.days = days(connection).doing(doing)?;
-    erasure.files.rides = ride_days(connection).doing(doing)?;
-
-    run(include_str!("sql/erased_messages.sql"), params![])?;
-    erasure.files.mails = mails(connection).doing(doing)?;
-    let of_messages = "message_id in (select message_id from temp.erased_message)";
-    let messages = run(&format!("delete from ops.outbox where {of_messages}"), params![])?;
-    let lines = run(include_str!("sql/erase_rejected_of_rides.sql"), params![WITHOUT_TEXT])?;
-    erasure.erased.messages = i64::try_from(messages).unwrap_or(i64::MAX);
-    erasure.erased.rejected_lines = i64::try_from(lines).unwrap_or(i64::MAX);
-    if let Some(rider_id) = rider_id {
+    erasure.erased.rejected_lines = run(include_str!("sql/erase_rejected_of_rides.sql"), params![WITHOUT_TEXT])?;
+    if rider_id.is_some() {
         let lines = run(
             include_str!("sql/erase_rejected_of_rider.sql"),
             params![rider_id, WITHOUT_TEXT],
         )?;
-        erasure.erased.rejected_lines += i64::try_from(lines).unwrap_or(i64::MAX);
+        erasure.erased.rejected_lines += lines;
+    }
+    if erasure.erased == Erased::default() && if_absent == IfAbsent::Refuse {
+        return Ok(None);
+    }
+    erasure.days = days(connection).doing(doing)?;
+
+    run(include_str!("sql/erased_messages.sql"), params![])?;
+    erasure.files = files(connection).doing(doing)?;
+    let of_messages = "message_id in (select message_id from temp.erased_message)";
+    erasure.erased.messages = run(&format!("delete from ops.outbox where {of_messages}"), params![])?;
+    if let Some(rider_id) = rider_id {
         run(include_str!("sql/erase_mail_readers.sql"), params![rider_id])?;
-        for (table, since) in [
-            ("daily.rider", "seen_at"),
-            ("historical.rider", "valid_from"),
-            ("ops.rider_limit", "set_at"),
-        ] {
-            let sql = format!("delete from {table} where rider_id = ? and {since} <= ?");
-            run(&sql, params![rider_id, erased_at])?;
-        }
         run(
             "insert into ops.tombstone values (null, ?, ?)",
             params![rider_id, erased_at],
         )?;
     }
-    bury(connection, erased_rides(connection).doing(doing)?.keys())?;
-    for table in [
-        "daily.reading",
-        "daily.ride",
-        "daily.alert",
-        "historical.ride",
-        "historical.alert",
-    ] {
-        let sql = format!("delete from {table} where ride_id in (select ride_id from temp.erased_ride)");
-        run(&sql, params![])?;
+    let ride_id_alone = ride_id.iter().filter_map(|ride_id| ride_id.parse().ok());
+    let rides: HashSet<Uuid> = erased_rides(connection)
+        .doing(doing)?
+        .into_iter()
+        .chain(ride_id_alone)
+        .collect();
+    bury(connection, &rides)?;
+    // What brings rides under way back has their riders in it. It is made again, from the log.
+    run(include_str!("sql/blank_erased_checkpoints.sql"), params![])?;
+    for (table, is_of_rides) in tables(connection).doing(doing)? {
+        if is_of_rides {
+            let sql = format!("delete from {table} where ride_id in (select ride_id from temp.erased_ride)");
+            run(&sql, params![])?;
+        } else if let Some(rider_id) = rider_id {
+            run(&format!("delete from {table} where rider_id = ?"), params![rider_id])?;
+        }
     }
-    run(
-        "create or replace temp table recounted_rider as select distinct rider_id from temp.erased_ride
-         where rider_id is not null",
-        params![],
-    )?;
+    run(include_str!("sql/stage_riders_of_erased.sql"), params![])?;
     connection
         .execute_batch(include_str!("sql/recount_riders.sql"))
         .doing(doing)?;
-    // What brings rides under way back has their riders in it. It is made again, from the log.
-    run("update ops.checkpoint set state = ''::blob", params![])?;
+    erasure.days.extend(later_first_days(connection).doing(doing)?);
     for &day in &erasure.days {
         compact::mark_changed(connection, day)?;
         // What an earlier report said less what the next one says would be what was erased.
@@ -234,7 +236,7 @@ pub(super) fn erase(connection: &Connection, mut erasure: Erasure, is_known: boo
             params![day],
         )?;
     }
-    for table in ["erased_ride", "erased_message"] {
+    for table in ["erased_ride", "erased_message", "recounted_rider"] {
         run(&format!("drop table temp.{table}"), params![])?;
     }
     run(
@@ -251,6 +253,18 @@ pub(super) fn erase(connection: &Connection, mut erasure: Erasure, is_known: boo
         ],
     )?;
     Ok(Some(erasure))
+}
+
+/// The tables that have rows of single rides (true) or riders (false), those that somebody's own SQL makes included.
+fn tables(connection: &Connection) -> duckdb::Result<Vec<(String, bool)>> {
+    let mut statement = connection.prepare(include_str!("sql/tables_of_rides_and_riders.sql"))?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Sealed days that hold the first rides of riders whose earlier ones were erased: there they are new from now on.
+fn later_first_days(connection: &Connection) -> duckdb::Result<Vec<NaiveDate>> {
+    let mut statement = connection.prepare(include_str!("sql/days_of_first_rides_left.sql"))?;
+    statement.query_map([], |row| parsed(row, 0))?.collect()
 }
 
 fn count(connection: &Connection, rider_id: Option<i64>) -> duckdb::Result<Erased> {
@@ -271,36 +285,39 @@ fn days(connection: &Connection) -> duckdb::Result<BTreeSet<NaiveDate>> {
     statement.query_map([], |row| parsed(row, 0))?.collect()
 }
 
-/// Rides with the days they ended in; none while they are under way.
-fn erased_rides(connection: &Connection) -> duckdb::Result<HashMap<Uuid, Vec<NaiveDate>>> {
-    let sql = "select cast(ride_id as varchar), cast(business_day as varchar) from temp.erased_ride";
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([])?;
-    let mut rides: HashMap<Uuid, Vec<NaiveDate>> = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let days = rides.entry(parsed(row, 0)?).or_default();
-        days.extend(
-            row.get::<_, Option<String>>(1)?
-                .and_then(|day| day.parse::<NaiveDate>().ok()),
-        );
-    }
-    Ok(rides)
-}
-
-fn ride_days(connection: &Connection) -> duckdb::Result<Vec<(Uuid, NaiveDate)>> {
-    let rides = erased_rides(connection)?;
-    let mut of_days: Vec<_> = rides
-        .into_iter()
-        .flat_map(|(ride, days)| days.into_iter().map(move |day| (ride, day)))
-        .collect();
-    of_days.sort();
-    Ok(of_days)
-}
-
-fn mails(connection: &Connection) -> duckdb::Result<Vec<Uuid>> {
-    let sql = "select cast(message_id as varchar) from temp.erased_message where kind = 'heart_rate_alert' order by 1";
+fn erased_rides(connection: &Connection) -> duckdb::Result<Vec<Uuid>> {
+    let sql = "select distinct cast(ride_id as varchar) from temp.erased_ride";
     let mut statement = connection.prepare(sql)?;
     statement.query_map([], |row| parsed(row, 0))?.collect()
+}
+
+/// The files of what is staged: in the folders of the days that rides ended in, and of those in which they were said to have.
+fn files(connection: &Connection) -> duckdb::Result<Files> {
+    let mut rides = BTreeSet::new();
+    let sql = "select distinct cast(ride_id as varchar), cast(business_day as varchar) from temp.erased_ride
+        where business_day is not null";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        rides.insert((parsed(row, 0)?, parsed(row, 1)?));
+    }
+    let mut mails = Vec::new();
+    let sql = "select cast(message_id as varchar), kind, payload from ops.outbox
+        where message_id in (select message_id from temp.erased_message)";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if row.get::<_, String>(1)? == MessageKind::HeartRateAlert.name() {
+            mails.push(parsed(row, 0)?);
+        } else if let Ok(ended) = serde_json::from_slice::<RideEnded>(&row.get::<_, Vec<u8>>(2)?) {
+            rides.insert((ended.ride_id, ended.business_day));
+        }
+    }
+    mails.sort();
+    Ok(Files {
+        mails,
+        rides: rides.into_iter().collect(),
+    })
 }
 
 pub(super) fn list(connection: &Connection, only_unfinished: bool) -> Result<Vec<Erasure>> {

@@ -5,7 +5,13 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    domain::{heart_rate::OwnLimits, ride::EndReason},
+    domain::{
+        batch::{Batch, Checkpoint},
+        day::DayRule,
+        erasure::NAMED,
+        heart_rate::OwnLimits,
+        ride::EndReason,
+    },
     store::fixture::{NOW, Told, at, number, open, ride, rows, seen},
 };
 
@@ -20,7 +26,7 @@ fn monday() -> NaiveDate {
 
 fn erased(store: &Store, subject: Subject) -> Erasure {
     store
-        .erase(subject, "the test")
+        .erase(subject, "the test", IfAbsent::Refuse)
         .unwrap()
         .expect("there is something to erase")
 }
@@ -90,7 +96,12 @@ fn an_erased_ride_is_in_no_table_and_after_sealing_in_no_file_and_the_others_are
             let of_it = format!("select count(*) from {table} where ride_id = '{id}'");
             assert_eq!(number(&store, &of_it), 0, "{table}");
         }
-        assert_eq!(store.erase(Subject::Ride(first.id()), "the test").unwrap(), None);
+        assert_eq!(
+            store
+                .erase(Subject::Ride(first.id()), "the test", IfAbsent::Refuse)
+                .unwrap(),
+            None
+        );
         assert_eq!(store.erasures().unwrap(), [erasure]);
     }
 }
@@ -207,7 +218,7 @@ fn a_riders_mails_limits_addresses_and_rejected_text_go_too_and_no_other_riders(
         rows(
             &store,
             "select \"offset\" as line, reason = 'why' as is_kept from daily.rejected_line
-             where (octet_length(raw) > 0) = (reason = 'why') order by 1"
+             where starts_with(reason, 'why') and (octet_length(raw) > 0) = (reason = 'why') order by 1"
         ),
         [
             r#"{"line":1,"is_kept":false}"#,
@@ -221,15 +232,131 @@ fn a_riders_mails_limits_addresses_and_rejected_text_go_too_and_no_other_riders(
 }
 
 #[test]
-fn of_what_nobody_knows_there_is_nothing_to_erase_and_no_tombstone() {
+fn of_what_nobody_knows_there_is_nothing_to_erase_unless_it_is_to_be_kept_from_coming() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = sealed(&folder);
-    let before = seen(&store);
-    for subject in [Subject::Rider(8), Subject::Ride(Uuid::from_u128(8))] {
-        assert_eq!(store.erase(subject, "the test").unwrap(), None);
+    let store = open(&folder);
+    for subject in [RIDER, Subject::Ride(Uuid::from_u128(8))] {
+        assert_eq!(store.erase(subject, "the test", IfAbsent::Refuse).unwrap(), None);
     }
-    assert_eq!(seen(&store), before);
     assert!(store.tombstones().is_empty() && store.erasures().unwrap().is_empty());
+    let buried = store.erase(RIDER, "the test", IfAbsent::Bury).unwrap().unwrap();
+    assert_eq!(buried.erased, Erased::default());
+    ride(&store, "2026-01-05T09:00:00Z", 30);
+    assert_eq!(
+        seen(&store),
+        NOTHING,
+        "as where another consumer of the group had it until now"
+    );
+}
+
+#[test]
+fn the_files_of_a_ride_that_went_on_after_they_were_exported_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.announce_rides_to(vec![crate::domain::ride_ended::RideTarget {
+        kind: MessageKind::RideCsv,
+        recipient: "data/exports".to_owned(),
+    }]);
+    let mut told = Told::new("2026-01-10T10:00:00Z");
+    told.flush(&store, 5, NO_PAUSE, Some(EndReason::Idle));
+    told.flush(&store, 5, NO_PAUSE, None);
+    let erasure = erased(&store, Subject::Ride(told.id()));
+    assert_eq!(erasure.files.rides, [(told.id(), "2026-01-10".parse().unwrap())]);
+}
+
+#[test]
+fn where_a_riders_first_ride_was_erased_the_day_of_the_next_one_is_made_again_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, first) = sealed(&folder);
+    ride(&store, "2026-01-07T08:00:00Z", 10);
+    let days = ["2026-01-06", "2026-01-07"].map(|day| day.parse().unwrap());
+    days.iter().for_each(|&day| drop(store.seal(day).unwrap()));
+    let second = ride(&store, "2026-01-05T11:00:00Z", 20).id();
+    assert_eq!(
+        erased(&store, Subject::Ride(first.id())).days,
+        BTreeSet::from([monday()])
+    );
+    assert_eq!(
+        erased(&store, Subject::Ride(second)).days,
+        BTreeSet::from([monday(), days[0]])
+    );
+}
+
+#[test]
+fn what_brings_rides_under_way_back_is_made_again_where_an_erased_one_may_be_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let mut told = Told::new("2026-01-10T11:59:00Z");
+    told.flush(&store, 5, NO_PAUSE, None);
+    let write = |partition, tombstones| {
+        let checkpoint = Checkpoint {
+            partition,
+            next_offset: 10,
+            replay_from: 3,
+            state: b"who rides".to_vec(),
+        };
+        let batch = Batch {
+            checkpoints: vec![checkpoint],
+            tombstones,
+            ..Batch::default()
+        };
+        store.flush(&told.stream(), &batch, &DayRule::default()).unwrap();
+    };
+    let before = store.tombstones();
+    write(0, Arc::clone(&before));
+    write(1, Arc::clone(&before));
+    erased(&store, Subject::Ride(told.id()));
+    let states = "select partition, octet_length(state) as bytes, replay_from from ops.checkpoint order by 1";
+    assert_eq!(
+        rows(&store, states),
+        [
+            r#"{"partition":0,"bytes":0,"replay_from":3}"#,
+            r#"{"partition":1,"bytes":9,"replay_from":3}"#
+        ],
+        "others' rides are where they were"
+    );
+    // One that was laid out before, and comes to be written now.
+    write(1, before);
+    assert_eq!(
+        number(
+            &store,
+            "select octet_length(state) from ops.checkpoint where partition = 1"
+        ),
+        0
+    );
+    write(1, store.tombstones());
+    assert_eq!(
+        number(
+            &store,
+            "select octet_length(state) from ops.checkpoint where partition = 1"
+        ),
+        9
+    );
+}
+
+#[test]
+fn stored_lines_that_name_a_rider_are_found_by_the_same_rule_as_those_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let connection = store.connection().unwrap();
+    for (line, (text, _)) in NAMED.iter().enumerate() {
+        connection
+            .execute(
+                "insert into daily.rejected_line
+                 values ('cluster', 'deloton', 0, ?, now(), encode(?), 'why', 'SN5', null, '2026-01-05')",
+                params![i64::try_from(line).unwrap(), text],
+            )
+            .unwrap();
+    }
+    drop(connection);
+    let expected = NAMED.iter().filter(|(_, is_named)| *is_named).count();
+    let erasure = erased(&store, RIDER);
+    assert_eq!(erasure.erased.rejected_lines, i64::try_from(expected).unwrap());
+    for (line, (text, is_named)) in NAMED.iter().enumerate() {
+        let is_blank =
+            format!("select (octet_length(raw) = 0)::bigint from daily.rejected_line where \"offset\" = {line}");
+        assert_eq!(number(&store, &is_blank) == 1, *is_named, "{text}");
+    }
 }
 
 #[test]
@@ -246,7 +373,7 @@ fn an_erasure_is_unfinished_and_names_its_files_until_it_is_said_to_be_done() {
         panic!("there is one")
     };
     assert_eq!((unfinished.erased, &unfinished.files), (counted, &begun.files));
-    store.finish_erasure(begun.erasure_id).unwrap();
+    store.finish_erasure(&begun).unwrap();
     assert_eq!(store.unfinished_erasures().unwrap(), []);
     let finished = &store.erasures().unwrap()[0];
     assert_eq!((finished.finished_at, finished.files.is_empty()), (Some(at(NOW)), true));

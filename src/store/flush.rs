@@ -200,7 +200,9 @@ impl Flush<'_> {
             is_repeated(reading).then_some((reading, Counts::take_for_repeated as Correct))
         }))?;
         self.write_positions(&batch.positions, &corrections)?;
-        self.write_checkpoints(&batch.checkpoints)?;
+        // What was written down before something was erased may have it in it. Then it is made again, from the log.
+        let is_older = batch.tombstones.as_ref() != self.tombstones;
+        self.write_checkpoints(&batch.checkpoints, is_older)?;
         Ok(found)
     }
 
@@ -321,9 +323,10 @@ impl Flush<'_> {
         let doing = || "cannot keep rejected lines".to_owned();
         let mut appender = self.connection.appender_to_db("rejected_line", "daily").doing(doing)?;
         for line in &batch.rejected {
-            let (raw, reason) = match self.tombstones.are_named_in(&line.raw) {
-                true => (&[][..], WITHOUT_TEXT),
-                false => (&line.raw[..], &line.reason[..]),
+            let written_at = line.written_at.and_then(DateTime::from_timestamp_micros);
+            let (raw, reason) = match self.tombstones.are_named_in(&line.raw, written_at) {
+                true => (&[][..], format!("{}{WITHOUT_TEXT}", line.reason)),
+                false => (&line.raw[..], line.reason.clone()),
             };
             appender
                 .append_row(params![
@@ -379,7 +382,7 @@ impl Flush<'_> {
         add_counts(self.connection, self.stream, &counts)
     }
 
-    fn write_checkpoints(&self, checkpoints: &[Checkpoint]) -> Result<()> {
+    fn write_checkpoints(&self, checkpoints: &[Checkpoint], are_blank: bool) -> Result<()> {
         if checkpoints.is_empty() {
             return Ok(());
         }
@@ -404,7 +407,7 @@ impl Flush<'_> {
                     checkpoint.next_offset,
                     checkpoint.replay_from,
                     self.now,
-                    checkpoint.state
+                    if are_blank { &[][..] } else { &checkpoint.state }
                 ])
                 .doing(doing)?;
         }

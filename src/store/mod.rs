@@ -33,6 +33,7 @@ pub mod sql_file;
 pub mod status;
 pub mod stream;
 pub mod table;
+mod turnstile;
 mod value;
 mod views;
 pub mod wal;
@@ -41,14 +42,17 @@ use std::{
     collections::HashSet,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use duckdb::{AccessMode, Config, Connection};
 use uuid::Uuid;
 
-use rewrite::Gate;
+use turnstile::Turnstile;
 
 use crate::{
     clock::Clock,
@@ -191,8 +195,10 @@ pub struct Store {
 struct Inner {
     data_dir: PathBuf,
     clock: Clock,
-    /// Closed while the database's file is written anew.
-    gate: Gate,
+    /// Shut while the database's file is written anew.
+    turnstile: Turnstile,
+    /// The file was written anew and could not be opened again.
+    is_lost: AtomicBool,
     /// Idle connections; the first is never handed out, so that the database stays open.
     root: Mutex<Connection>,
     idle: Mutex<Vec<Connection>>,
@@ -242,7 +248,8 @@ impl Store {
         let inner = Inner {
             data_dir: data_dir.to_owned(),
             clock,
-            gate: Gate::default(),
+            turnstile: Turnstile::default(),
+            is_lost: AtomicBool::new(false),
             root: Mutex::new(connection),
             idle: Mutex::default(),
             lake: Mutex::default(),
@@ -355,7 +362,7 @@ impl Store {
     /// When DuckDB cannot make another connection, or the run that it is for was cancelled.
     pub fn connection(&self) -> Result<Lease> {
         self.check()?;
-        let mut lease = self.lasting_connection()?;
+        let mut lease = self.lease(self.cancel.as_ref())?;
         lease.interruptible = self.cancel.as_ref().map(|cancel| {
             let handle = lease.interrupt_handle();
             cancel.interrupts_with(move || handle.interrupt())
@@ -365,12 +372,21 @@ impl Store {
 
     /// A connection that a cancelled run still has, to leave things in order.
     fn lasting_connection(&self) -> Result<Lease> {
-        self.inner.gate.enter();
+        self.lease(None)
+    }
+
+    fn lease(&self, cancel: Option<&Cancel>) -> Result<Lease> {
+        self.inner.turnstile.enter(cancel)?;
         let mut lease = Lease {
             connection: None,
             interruptible: None,
             inner: Arc::clone(&self.inner),
         };
+        if self.inner.is_lost.load(Ordering::Relaxed) {
+            return Err(StoreError::Inconsistent(
+                "the database's file was written anew and could not be opened again; restart the program".to_owned(),
+            ));
+        }
         let idle = lock(&self.inner.idle).pop();
         lease.connection = Some(match idle {
             Some(connection) => connection,
@@ -417,7 +433,7 @@ impl Drop for Lease {
             drop(connection.execute_batch("rollback"));
             lock(&self.inner.idle).push(connection);
         }
-        self.inner.gate.leave();
+        self.inner.turnstile.leave();
     }
 }
 

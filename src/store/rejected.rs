@@ -100,7 +100,8 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// Leaves out what was erased. Of an erased ride nothing is stored, so all its readings are of these lines.
+    /// Leaves out what was erased. Of an erased ride nothing is stored, so its readings are of these lines; but for one whose
+    /// rider was not known until now: what was stored of it goes too, and counts as deleted.
     fn leave_out(&mut self, tombstones: &Tombstones, day_rule: &DayRule) {
         let is_erased = |ride: &Ride| tombstones.cover(ride.ride_id, ride.rider_id, ride.started_at);
         let at = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
@@ -267,6 +268,7 @@ impl Store {
             let mut placed = place(&lines, &Shelf { connection, group })?;
             let erased = tombstones.found_in(placed.rides.iter().map(|(ride, _)| ride));
             erasure::bury(connection, &erased)?;
+            ride_source::remove_rides(connection, &erased)?;
             placed.leave_out(&tombstones, day_rule);
             let (replayed, rides) = put(connection, group, placed, &shared, self.announcer())?;
             Ok(Some((last, replayed, rides, erased)))

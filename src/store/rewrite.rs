@@ -8,8 +8,9 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex},
-    time::Duration,
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
 };
 
 use duckdb::Connection;
@@ -19,79 +20,32 @@ use super::{DATABASE, Doing, Result, Store, StoreError, backup, disk, lock, open
 /// How long new connections are kept waiting for those that are out: whoever has one may need another to come to its end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long to let everybody else go on before it is tried once more.
+/// How long to let everybody else go on before it is tried a second time; then twice as long, and so on.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How often it is tried.
-const TRIES: u32 = 20;
+const TRIES: u32 = 7;
+
+/// How often the file is tried to be opened again.
+const OPENINGS: u32 = 5;
 
 /// Ending of the new file while it is written.
 const ASIDE: &str = "next";
 
-/// What writing the file anew came to, in bytes.
+/// What writing the file anew came to; sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewritten {
     /// Its size before.
     pub before: u64,
     /// Its size now.
     pub after: u64,
-}
-
-/// The way to the database: open, but while its file is written anew.
-#[derive(Debug, Default)]
-pub(super) struct Gate {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Connections that are out.
-    out: usize,
-    is_closed: bool,
-}
-
-impl Gate {
-    /// Waits until the way is open, and goes through.
-    pub(super) fn enter(&self) {
-        let state = lock(&self.state);
-        let open = self.changed.wait_while(state, |state| state.is_closed);
-        open.unwrap_or_else(std::sync::PoisonError::into_inner).out += 1;
-    }
-
-    /// Comes back.
-    pub(super) fn leave(&self) {
-        lock(&self.state).out -= 1;
-        self.changed.notify_all();
-    }
-
-    /// Closes the way as soon as everybody has come back. None where somebody does not within [`PATIENCE`].
-    fn close(&self) -> Option<Closed<'_>> {
-        let mut state = lock(&self.state);
-        state.is_closed = true;
-        let closed = Closed { gate: self };
-        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.out > 0);
-        let (state, waited) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        drop(state);
-        (!waited.timed_out()).then_some(closed)
-    }
-}
-
-/// The way is closed until this is dropped.
-struct Closed<'g> {
-    gate: &'g Gate,
-}
-
-impl Drop for Closed<'_> {
-    fn drop(&mut self) {
-        lock(&self.gate.state).is_closed = false;
-        self.gate.changed.notify_all();
-    }
+    /// How long everybody waited.
+    pub took: Duration,
 }
 
 impl Store {
-    /// Writes the database's file anew: afterwards it holds nothing but what is in its tables. Everybody else waits, for
-    /// about a second a gigabyte of the file.
+    /// Writes the database's file anew: afterwards it holds nothing but what is in its tables. Everybody else waits for as long
+    /// as a backup of it takes.
     ///
     /// # Errors
     /// When others never came to their end, there is too little room, or something cannot be read or written. The old file
@@ -105,16 +59,18 @@ impl Store {
             self.data_dir(),
             "make room",
         )?;
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             self.check()?;
-            if let Some(_closed) = self.inner.gate.close() {
+            if let Some(_shut) = self.inner.turnstile.shut(PATIENCE) {
+                let began = Instant::now();
                 self.replace(&path)?;
                 return Ok(Rewritten {
                     before,
                     after: disk::file_size(&path),
+                    took: began.elapsed(),
                 });
             }
-            std::thread::sleep(PAUSE);
+            thread::sleep(PAUSE * 2_u32.pow(attempt));
         }
         Err(StoreError::Inconsistent(
             "the database's file cannot be written anew while somebody works with it all the time; it is tried again later"
@@ -133,11 +89,14 @@ impl Store {
             remove(&aside)?;
         }
         copied?;
+        // Nobody is to work with what takes the connection's place here.
+        self.inner.is_lost.store(true, Ordering::Relaxed);
         // The last connection closes the old file.
         *root = Connection::open_in_memory().doing(|| "cannot let go of the database's file".to_owned())?;
         let replaced = put_in_place(&aside, path);
         // Whichever of the two files it is now.
-        *root = open_file(path)?;
+        *root = open_again(path)?;
+        self.inner.is_lost.store(false, Ordering::Relaxed);
         views::create(&root, self.data_dir())?;
         replaced
     }
@@ -163,6 +122,17 @@ fn copy(root: &Connection, to: &Path) -> Result<()> {
         .doing(doing);
     root.execute_batch("detach rewritten").doing(doing)?;
     copied
+}
+
+fn open_again(path: &Path) -> Result<Connection> {
+    for _ in 1..OPENINGS {
+        match open_file(path) {
+            Err(error) => tracing::error!("the database cannot be opened again, which is tried once more: {error}"),
+            opened => return opened,
+        }
+        thread::sleep(PAUSE);
+    }
+    open_file(path)
 }
 
 fn put_in_place(aside: &Path, path: &Path) -> Result<()> {
@@ -207,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::erasure::Subject,
+        domain::erasure::{IfAbsent, Subject},
         store::fixture::{number, open, ride, seen},
     };
 
@@ -226,7 +196,10 @@ mod tests {
                       create index by_rider on daily.rider (rider_id); checkpoint";
         store.connection().unwrap().execute_batch(others).unwrap();
         assert!(holds(&path, "Rider Seven"));
-        store.erase(Subject::Rider(7), "the test").unwrap().unwrap();
+        store
+            .erase(Subject::Rider(7), "the test", IfAbsent::Refuse)
+            .unwrap()
+            .unwrap();
         store.connection().unwrap().execute_batch("checkpoint").unwrap();
         assert!(
             holds(&path, "Rider Seven"),

@@ -1,5 +1,6 @@
--- The text of rejected lines in which a rider (?1) is named: by number, name, address or mail address, as any header had it.
--- ?2 is the reason from now on. A blob in text has bytes other than plain letters, quotes among them, as \xNN.
+-- The text of rejected lines in which a rider (?1) is named: by number, as `Tombstones::are_named_in` finds it, and by name,
+-- address or mail address as any header had it, if these are long enough to be nobody else's. ?2 is added to the reason. A
+-- blob in text has quotes, backslashes and whatever is no plain letter as \xNN.
 with described as (
     select name, address, email_address from daily.rider where rider_id = ?1
     union
@@ -7,15 +8,19 @@ with described as (
 ),
 
 words as (
-    select distinct cast(encode(word) as varchar) as word
-    from (select unnest([name, address, email_address]) as word from described)
-    where length(word) > 4
+    select cast(encode(name) as varchar) as word from described where name like '% %'
+    union
+    select cast(encode(address) as varchar) from described where regexp_matches(address, '[0-9]')
+    union
+    select cast(encode(email_address) as varchar) from described where email_address like '%_@_%'
 )
 
 update daily.rejected_line
-set raw = ''::blob, reason = ?2
+set raw = ''::blob, reason = reason || ?2
 where octet_length(raw) > 0
     and (
-        regexp_matches(cast(raw as varchar), 'user_id(\\x5C|\\x22|[^0-9A-Za-z]){1,16}' || ?1::bigint || '([^0-9]|$)')
+        regexp_matches(
+            cast(raw as varchar), 'user_id(\\x5C|\\x22|\\x27|[ :=]){1,16}' || ?1::bigint || '([^0-9]|$)'
+        )
         or exists (select 1 from words where contains(cast(raw as varchar), words.word))
     )
