@@ -174,6 +174,12 @@ impl Gate {
 
     async fn caller(&self, request: &Request) -> Result<Caller, NotLetIn> {
         if !self.needs_keys() {
+            let is_guest = |origin: &str| self.context.rules.cors_origins.iter().any(|guest| guest == origin);
+            if request.header(header::ORIGIN).is_some_and(is_guest) {
+                return Err(NotLetIn::Unknown(
+                    "a page of another site needs a key, and there are none here yet: `deloton key new` makes one",
+                ));
+            }
             return Ok(Caller {
                 role: Admin,
                 key_id: None,
@@ -222,7 +228,7 @@ impl Gate {
 fn in_words(why: RefusedKey) -> &'static str {
     match why {
         RefusedKey::Unknown => "the key is not known here",
-        RefusedKey::Expired => "the key has expired; `deloton key rotate` makes the next one",
+        RefusedKey::Expired => "the key has expired; `deloton key new` makes another",
         RefusedKey::Revoked => "the key was revoked",
     }
 }

@@ -61,6 +61,10 @@ pub(super) fn present(path: &str, query: Option<&str>) -> Option<String> {
                 moved = pair.split_once('=').map(|(_, found)| respelt(found));
             }
         }
+        // The older addresses took both of these wherever they took one.
+        if present.contains("/rides") {
+            rest.retain(|pair| !pair.starts_with("summary=") && !pair.starts_with("expanded="));
+        }
         let mut target = moved.map_or_else(|| (*present).to_owned(), |moved| present.replace("{}", &moved));
         for pair in rest.into_iter().filter(|pair| !pair.is_empty()) {
             target.push(if target.contains('?') { '&' } else { '?' });
@@ -139,6 +143,11 @@ mod tests {
             ("/ride/7/?summary=true", "/api/v1/rides/7/summary"),
             ("/ride/7?expanded=True", "/api/v1/rides/7/expanded"),
             ("/ride/7?expanded=false", "/api/v1/rides/7"),
+            ("/ride/7?expanded=false&summary=true", "/api/v1/rides/7/summary"),
+            (
+                "/ride/7?expanded=true&summary=false&fields=ride_id",
+                "/api/v1/rides/7/expanded?fields=ride_id",
+            ),
             ("/rides/1,2,3", "/api/v1/rides?ride_id=1,2,3"),
             ("/rides/Male?limit=3", "/api/v1/rides?gender=male&limit=3"),
             ("/all", "/api/v1/rides"),

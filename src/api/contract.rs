@@ -13,7 +13,10 @@ use regex::Regex;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::problem::{Problem, Raised, kind, kind_of};
+use super::{
+    document::FORM,
+    problem::{Problem, Raised, kind, kind_of},
+};
 
 /// The operations of a path by method.
 type Methods = BTreeMap<String, Operation>;
@@ -34,6 +37,8 @@ struct Parameter {
     pattern: Option<Regex>,
     /// The texts that it may be; any where there are none.
     words: Vec<String>,
+    /// The least and the greatest that a number may be.
+    range: (Option<f64>, Option<f64>),
     example: String,
 }
 
@@ -45,8 +50,8 @@ enum Kind {
 }
 
 impl Parameter {
-    fn of(described: &Value) -> Result<Self> {
-        let schema = &described["schema"];
+    fn of(described: &Value, document: &Value) -> Result<Self> {
+        let schema = resolved(&described["schema"], document);
         let pattern = schema["pattern"].as_str().map(Regex::new).transpose();
         let words = schema["enum"].as_array().into_iter().flatten();
         Ok(Parameter {
@@ -58,7 +63,12 @@ impl Parameter {
             },
             pattern: pattern.context("a parameter of the OpenAPI document has a pattern that is none")?,
             words: words.filter_map(|word| word.as_str().map(str::to_owned)).collect(),
-            example: described["example"].as_str().unwrap_or_default().to_owned(),
+            range: (schema["minimum"].as_f64(), schema["maximum"].as_f64()),
+            example: ["example", FORM]
+                .iter()
+                .find_map(|name| described[*name].as_str())
+                .unwrap_or_default()
+                .to_owned(),
         })
     }
 
@@ -67,6 +77,11 @@ impl Parameter {
         let Parameter { name, example, .. } = self;
         if !self.words.is_empty() && !self.words.iter().any(|word| word == text) {
             return Some(format!("`{name}` is one of `{}`", self.words.join("`, `")));
+        }
+        if let (Ok(number), (Some(least), Some(greatest))) = (text.parse::<f64>(), self.range)
+            && !(least..=greatest).contains(&number)
+        {
+            return Some(format!("`{name}` is a number from {least} to {greatest}"));
         }
         let is_kind = match self.kind {
             Kind::Text => true,
@@ -79,6 +94,13 @@ impl Parameter {
             example => format!("`{name}` is not in its form: expected one such as `{example}`"),
         })
     }
+}
+
+/// A schema, where it is one that has a name of its own.
+fn resolved<'d>(schema: &'d Value, document: &'d Value) -> &'d Value {
+    let named = schema.get("$ref").or_else(|| schema["allOf"][0].get("$ref"));
+    let pointer = named.and_then(Value::as_str).and_then(|name| name.strip_prefix('#'));
+    pointer.and_then(|pointer| document.pointer(pointer)).unwrap_or(schema)
 }
 
 /// Operations by path, as the document has them.
@@ -100,7 +122,7 @@ impl Contract {
             let those_in = |place: &str| -> Result<Vec<Parameter>> {
                 let all = all.into_iter().flatten();
                 all.filter(|parameter| parameter["in"] == place)
-                    .map(Parameter::of)
+                    .map(|parameter| Parameter::of(parameter, document))
                     .collect()
             };
             Ok(Operation {

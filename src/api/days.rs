@@ -102,6 +102,14 @@ impl Days {
             max: max.0,
             offset,
         };
+        if [min.0, max.0].into_iter().flatten().any(|bound| !bound.is_finite()) {
+            return Err(Refusal::unsuitable("`min` and `max` are numbers that are finite"));
+        }
+        if min.0.zip(max.0).is_some_and(|(min, max)| min > max) {
+            return Err(Refusal::unsuitable(
+                "`min` is greater than `max`: nothing is between them",
+            ));
+        }
         let (measure, unit) = measure.0.ranked_and_unit();
         let limit = limit.0;
         let mut places = self

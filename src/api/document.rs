@@ -270,6 +270,9 @@ fn tell_headers(method: &str, operation: &mut Map<String, Value>) {
     responses.extend(sorted);
 }
 
+/// Where the document has a text such as a parameter may be.
+pub(super) const FORM: &str = "x-form";
+
 /// Says what the texts of parameters are like.
 fn tell_forms(id: &str, operation: &mut Map<String, Value>) {
     let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
@@ -282,7 +285,8 @@ fn tell_forms(id: &str, operation: &mut Map<String, Value>) {
         if let Some((_, pattern, example)) = FORMS.iter().find(|(form, ..)| is_text && *form == name) {
             parameter["schema"]["pattern"] = (*pattern).into();
             if !example.is_empty() {
-                parameter["example"] = (*example).into();
+                // Not as an example: pages that try an operation would fill in each, and not all go together.
+                parameter[FORM] = (*example).into();
             }
         }
     }

@@ -69,6 +69,8 @@ pub fn check_loopback_host(request: &Request) -> poem::Result<()> {
 #[derive(Debug, Clone)]
 pub(super) struct Hosts {
     public: Option<String>,
+    /// The origin of the pages at the public address.
+    public_origin: Option<String>,
     is_local: bool,
     /// Origins of other sites' pages that may call.
     guests: Arc<[String]>,
@@ -86,6 +88,7 @@ impl Hosts {
         };
         Hosts {
             public: public_url.and_then(host),
+            public_origin: public_url.and_then(origin_of),
             is_local,
             guests,
         }
@@ -94,12 +97,8 @@ impl Hosts {
     /// Refuses a request for another host: a page of someone else's that rebinds its name to 127.0.0.1 would
     /// otherwise read everything through the visitor's browser.
     pub(super) fn check(&self, request: &Request) -> poem::Result<()> {
-        let named = match request.headers().get(header::HOST) {
-            Some(host) => host.to_str().unwrap_or_default().to_owned(),
-            None => request.uri().authority().map(ToString::to_string).unwrap_or_default(),
-        };
-        let host = without_port(&named).to_ascii_lowercase();
-        if self.is_ours(&host) {
+        let named = named_by(request);
+        if self.is_ours(without_port(&named)) {
             return Ok(());
         }
         let kind = kind_of(StatusCode::MISDIRECTED_REQUEST);
@@ -126,12 +125,14 @@ impl Hosts {
         let Some(origin) = request.header(header::ORIGIN).filter(|_| !request.method().is_safe()) else {
             return Ok(());
         };
-        let host = origin
-            .parse::<Uri>()
-            .ok()
-            .and_then(|uri| uri.host().map(str::to_ascii_lowercase));
+        let from = origin.parse::<Uri>().ok();
+        let from = from
+            .as_ref()
+            .and_then(|uri| Some(uri.authority()?.as_str().to_ascii_lowercase()));
         let is_guest = self.guests.iter().any(|guest| guest == origin);
-        if is_guest || host.is_some_and(|host| self.is_ours(&host)) {
+        let is_public = self.public_origin.as_deref() == Some(&*origin.to_ascii_lowercase());
+        // By its port too: another program of this machine has pages of its own.
+        if is_guest || is_public || from.is_some_and(|from| from == named_by(request)) {
             return Ok(());
         }
         let kind = kind_of(StatusCode::FORBIDDEN);
@@ -152,6 +153,22 @@ impl Hosts {
             || self.public.as_deref() == Some(host)
             || in_figures && !self.is_local
     }
+}
+
+/// The host, with its port, that a request names.
+fn named_by(request: &Request) -> String {
+    let named = match request.headers().get(header::HOST) {
+        Some(host) => host.to_str().unwrap_or_default().to_owned(),
+        None => request.uri().authority().map(ToString::to_string).unwrap_or_default(),
+    };
+    named.to_ascii_lowercase()
+}
+
+/// The origin of the pages at an address.
+fn origin_of(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
+    Some(origin.to_ascii_lowercase())
 }
 
 fn without_port(authority: &str) -> &str {

@@ -45,7 +45,7 @@ use poem::{
     http::Method,
     middleware::Compression,
     post,
-    web::CompressionAlgo,
+    web::{CompressionAlgo, CompressionLevel},
 };
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
@@ -381,7 +381,12 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .nest("/static", get(assets::statics))
         .at("/favicon.ico", get(assets::icon))
         .with(Etags)
-        .with(Compression::new().algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR]));
+        .with(
+            Compression::new()
+                .algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR])
+                // The fastest of Brotli is far behind gzip.
+                .with_quality(CompressionLevel::Precise(4)),
+        );
     let feed = Arc::new(wall::Feed::new(&context));
     Ok(Route::new()
         // Not compressed: a compressor would hold events back until it has enough of them.

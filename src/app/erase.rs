@@ -45,6 +45,8 @@ impl App {
         let Some(mut erasure) = self.store.erase(subject, asked_by, if_absent)? else {
             return Ok(None);
         };
+        let tombstones = self.store.tombstones();
+        self.live.retain(|ride| !tombstones.rides.contains(&ride));
         tracing::info!("{subject} is erased, as {asked_by} asked");
         // What cannot be deleted now is deleted when it ends.
         match erase::delete_files(&self.store, &erasure, self.services.places()) {

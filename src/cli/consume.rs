@@ -52,7 +52,10 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Output) -> anyhow::R
     let count = |count: i64| count.unsigned_abs();
     let (now, all) = (count(summary.messages), count(counts.messages));
     if now == 0 && all > 0 {
-        writeln!(out, "this file was taken in before; all of it is stored")?;
+        writeln!(
+            out,
+            "this file was taken in before; all that was not erased since is stored"
+        )?;
     } else if now < all {
         writeln!(
             out,
@@ -73,6 +76,13 @@ fn take_in(path: &std::path::Path, app: &App, out: &mut dyn Output) -> anyhow::R
             count(counts.rejected_lines)
         )
     )?;
+    if counts.tombstoned_lines > 0 {
+        writeln!(
+            out,
+            "{} of what was erased: not stored",
+            counted(count(counts.tombstoned_lines), "line")
+        )?;
+    }
     if counts.rejected_lines > 0 {
         writeln!(out, "see why with `deloton rejected list`")?;
     }

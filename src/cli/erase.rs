@@ -48,16 +48,23 @@ pub fn erase(args: &EraseArgs, app: &App, out: &mut dyn Output) -> anyhow::Resul
         (None, Some(rider_id)) => Subject::Rider(rider_id),
         (None, None) => return list(&app.store.erasures()?, out),
     };
-    let erased = app.erase(subject, COMMAND_LINE, IfAbsent::Bury)?;
-    let erasure = erased.with_context(|| format!("{subject} was not erased"))?;
-    if erasure.erased == Erased::default() {
-        writeln!(
+    let unfinished = app.store.unfinished_erasures()?;
+    let begun = unfinished.into_iter().find(|erasure| erasure.subject == subject);
+    let if_absent = if begun.is_some() {
+        IfAbsent::Refuse
+    } else {
+        IfAbsent::Bury
+    };
+    let erased = app.erase(subject, COMMAND_LINE, if_absent)?;
+    match (&erased, &begun) {
+        (None, _) => writeln!(out, "{subject} was erased before, and that is gone on with")?,
+        (Some(erasure), _) if erasure.erased == Erased::default() => writeln!(
             out,
             "there is nothing of {subject} here; what is told of it later, but was ridden before now, is not kept"
-        )?;
-    } else {
-        writeln!(out, "{subject} is erased")?;
+        )?,
+        (Some(_), _) => writeln!(out, "{subject} is erased")?,
     }
+    let erasure = erased.or(begun).with_context(|| format!("{subject} was not erased"))?;
     tell(&erasure.erased, out)?;
     let finished = app.end_erasures(Rewriting::Now, &mut |done, all, day| {
         let (done, all) = (done as u64, all as u64);

@@ -31,7 +31,7 @@ pub enum Action {
         #[arg(long)]
         role: Role,
         /// What it is for.
-        #[arg(long)]
+        #[arg(long, value_parser = printable)]
         name: Option<String>,
         /// How long it is good for: `90d`, `12h`. Default: until it is revoked.
         #[arg(long, value_name = "SPAN")]
@@ -69,6 +69,14 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_duration(text).map(|span| Span(span.num_seconds()))
+    }
+}
+
+/// A name that a list can be written with.
+fn printable(name: &str) -> Result<String, String> {
+    match name.contains(char::is_control) {
+        true => Err("it has a character that cannot be printed".to_owned()),
+        false => Ok(name.to_owned()),
     }
 }
 

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{demo, remote};
 use crate::{
-    api::{self, ApiContext, Rules, Tls},
+    api::{self, ApiContext, Rules, Tls, problem::Problems},
     app::{App, jobs_dir, load_schedule, sql_problems},
     config::{
         schedule::{Kind, UnknownJob},
@@ -259,7 +259,10 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let ended = ended.map(|_| ()).shared();
     let serving = match commands {
-        None => vec![door.open(of_commands.nest_no_strip("/", pages).map_to_response(), ended)],
+        None => vec![door.open(
+            of_commands.nest_no_strip("/", pages).with(Problems).map_to_response(),
+            ended,
+        )],
         Some(listener) => {
             let commands = api::serve(listener, of_commands.map_to_response(), None, ended.clone());
             vec![door.open(pages, ended), tokio::spawn(commands)]

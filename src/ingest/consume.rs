@@ -621,6 +621,7 @@ impl Session<'_> {
 
     /// Brings the live board up to date.
     fn show(&mut self) {
+        self.pipeline.set_tombstones(self.consumer.store.tombstones());
         let live = &self.consumer.live;
         let rule = self.pipeline.rules().alerts;
         for ride in self.pipeline.open_rides_mut() {

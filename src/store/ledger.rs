@@ -278,13 +278,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn count_idle_runs(&self, job: &str, runs: u64, last_at: DateTime<Utc>) -> Result<()> {
-        self.connection()?
-            .execute(
-                "update ops.job set idle_runs = idle_runs + ?, last_idle_at = ? where job = ?",
-                params![runs, text(last_at), job],
-            )
-            .doing(|| format!("cannot count the idle runs of `{job}`"))?;
-        Ok(())
+        // The two lanes count at the same time.
+        let doing = || format!("cannot count the idle runs of `{job}`");
+        self.transaction(doing, |connection| {
+            let sql = "update ops.job set idle_runs = idle_runs + ?, last_idle_at = ? where job = ?";
+            connection
+                .execute(sql, params![runs, text(last_at), job])
+                .map(drop)
+                .doing(doing)
+        })
     }
 
     /// Writes down up to where somebody was told of a job's failures and of the deadlines it missed.
