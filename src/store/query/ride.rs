@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     After, ReadingRow, RideRow,
-    condition::{Conditions, RiderFilter},
+    condition::{Conditions, RiderFilter, STARTED_ON},
     row, rows, uuid,
 };
 use crate::store::{Result, Store};
@@ -90,7 +90,7 @@ pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(Ride
 
 /// How far back a page of the newest rides is looked for: hours. What they are sorted by is the order in which they are
 /// stored, but the database would read all of them.
-const LOOK_BACK_HOURS: [i64; 5] = [1, 8, 64, 512, 4_096];
+const LOOK_BACK_HOURS: [i64; 7] = [1, 4, 16, 64, 256, 1_024, 4_096];
 
 /// The newest rides: those of the last hour that is wanted, and where they are too few, of hours before.
 fn newest_rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(RideRow, f64)>> {
@@ -188,7 +188,7 @@ fn rides_within(
             "longest",
             "ride.duration_seconds <= $longest",
         )
-        .of_riders(&filter.riders, "ride.started_at");
+        .of_riders(&filter.riders, STARTED_ON);
     let (key, direction, beyond) = sorted(filter.order.column(), filter.is_ascending);
     // Ride ids begin with the instant the ride began: they alone are that order.
     let key_is_id = filter.order == RideOrder::StartedAt;

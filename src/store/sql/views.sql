@@ -96,4 +96,38 @@ from historical.ride
 semi join ops.reopened_ride using (ride_id)
 where rider_id is not null;
 
+-- What the rides of each rider add up to, open ones included, in parts that are to be added up: what history knows, and each
+-- ride that it does not count.
+create or replace view ops.rider_part as
+with uncounted as (
+    select * from ops.unsealed_ride
+    union all
+    select * from historical.ride
+    semi join ops.reopened_rider using (rider_id)
+    anti join ops.reopened_ride using (ride_id)
+)
+
+select * from historical.rider_total
+where rider_id not in (select rider_id from ops.reopened_rider)
+union all by name
+select
+    rider_id,
+    1 as rides,
+    duration_seconds,
+    duration_seconds as longest_ride_seconds,
+    energy_kilojoules,
+    power_watts_mean as power_watts_sum,
+    (power_watts_mean is not null)::integer as rides_with_power,
+    power_watts_max,
+    heart_rate_bpm_mean as heart_rate_bpm_sum,
+    (heart_rate_bpm_mean is not null)::integer as rides_with_heart_rate,
+    heart_rate_bpm_max,
+    cadence_rpm_mean as cadence_rpm_sum,
+    (cadence_rpm_mean is not null)::integer as rides_with_cadence,
+    cadence_rpm_max,
+    started_at as first_ride_at,
+    started_at as last_ride_at
+from uncounted
+where rider_id is not null;
+
 commit;
