@@ -163,6 +163,7 @@ pub fn leaderboard(store: &Store, measure: Measure, filter: &BoardFilter, limit:
         figures.to_owned()
     } else {
         without_marked(figures, "/* reopened: */", "/* :reopened */")
+            .replace("from ride ", "from ops.ride_unless_reopened as ride ")
     };
     let figures = conditions.put_into(&measure.put_into(&figures), table);
     let places = filter.offset.saturating_add(limit).to_string();

@@ -40,6 +40,13 @@ pub struct RiderFilter {
     pub ages: Option<Ages>,
 }
 
+impl RiderFilter {
+    /// Whether nobody is left out.
+    pub(super) fn is_everybody(&self) -> bool {
+        self.towns.is_empty() && self.gender.is_none() && self.ages.is_none()
+    }
+}
+
 /// The conditions of one statement and what is bound in them.
 #[derive(Default)]
 pub(super) struct Conditions {
@@ -68,7 +75,7 @@ impl Conditions {
     /// Rows have to be of such riders; `at` is the instant of ages.
     pub(super) fn of_riders(&mut self, filter: &RiderFilter, at: &str) -> &mut Self {
         let towns = (!filter.towns.is_empty()).then(|| filter.towns.join(",").to_lowercase());
-        self.are_of_riders |= towns.is_some() || filter.gender.is_some() || filter.ages.is_some();
+        self.are_of_riders |= !filter.is_everybody();
         self.when(
             towns,
             "towns",

@@ -46,13 +46,23 @@ union all
 select * from historical.ride
 anti join ops.reopened_ride using (ride_id);
 
--- One ride, without what it takes to look for rides that are in both.
-create or replace macro ops.ride_by_id(wanted) as table
+-- The same where no ride is in both: without reading the ids of all.
+create or replace view ops.ride_unless_reopened as
+select * from ops.unsealed_ride
+union all
+select * from historical.ride;
+
+-- One ride, without what it takes to look for rides that are in both. Parts of a table are passed over by when their rides
+-- began, which the database cannot do by ids.
+create or replace macro ops.ride_by_id(wanted, began, before) as table
 select * from ops.unsealed_ride
 where ride_id = wanted
 union all
 select * from historical.ride
-where ride_id = wanted and not exists (select 1 from ops.unsealed_ride where ride_id = wanted);
+where ride_id = wanted
+    and started_at >= began
+    and started_at < before
+    and not exists (select 1 from ops.unsealed_ride where ride_id = wanted);
 
 -- One row per ride and second.
 create or replace view main.reading as
