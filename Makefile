@@ -5,7 +5,7 @@ LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
 
 FUZZ_SECONDS ?= 600
 
-.PHONY: build run test test-web test-api crash test-peers bench fuzz lint setup
+.PHONY: build run test test-web test-api crash test-peers bench bench-api fuzz lint setup
 
 build: setup ## leaves target/release/deloton, with the DuckDB library beside it
 	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
@@ -39,6 +39,9 @@ test-peers: setup ## against real peers that nobody here wrote, where ../shared 
 
 bench: setup ## the benchmarks, each with its yardstick
 	cargo bench --locked -p deloton-benches $(CARGO_FLAGS)
+
+bench-api: setup ## the API over a year of rides, beside a service of FastAPI and DuckDB: 6 GB in target/, about 20 minutes
+	@tools/bench-api $(CARGO_FLAGS)
 
 fuzz: ## feeds nonsense to whatever reads what comes from outside, FUZZ_SECONDS a target; needs a nightly compiler
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz

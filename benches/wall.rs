@@ -6,6 +6,8 @@
 
 #[path = "support/bikes.rs"]
 mod bikes;
+#[path = "support/server.rs"]
+mod server;
 #[path = "support/verdict.rs"]
 mod verdict;
 
@@ -25,17 +27,9 @@ use std::{
 use bikes::{Bikes, stamp};
 use chrono::TimeDelta;
 use deloton::{
-    api::{self, ApiContext},
     clock::Clock,
     config::settings::StartAt,
-    domain::{
-        batch::Replayed,
-        day::DayRule,
-        heart_rate::AlertRule,
-        live::LiveBoard,
-        run::{AskedRun, JobOverview, JobsHandle, LogLine, NotStarted, OpenWindow},
-        window::Window,
-    },
+    domain::live::LiveBoard,
     ingest::{
         consume::{Consumer, Listener, Standing},
         sessionize::Rules,
@@ -43,16 +37,12 @@ use deloton::{
         writer::Written,
     },
     store::Store,
-    template::Templates,
 };
-use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use rdkafka::mocking::MockCluster;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::Semaphore,
 };
-use uuid::Uuid;
 use verdict::verdict;
 
 const BIKES: u64 = 10_000;
@@ -80,7 +70,7 @@ fn main() {
     let consumer = consumer(&store, &brokers, &stop, &live);
     let consuming = thread::spawn(move || consumer.run(&mut Silent).unwrap());
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let address = serve(&runtime, context(&store, &live));
+    let address = server::serve(&runtime, &store, &live);
 
     let probe = Probe::default();
     let riding = thread::spawn({
@@ -319,66 +309,5 @@ fn consumer(store: &Store, brokers: &str, stop: &Arc<AtomicBool>, live: &Arc<Liv
         live: Arc::clone(live),
         compose: None,
         stop: Arc::clone(stop),
-    }
-}
-
-/// Serves on a port that is free; answers the address.
-fn serve(runtime: &tokio::runtime::Runtime, context: ApiContext) -> String {
-    let acceptor = runtime
-        .block_on(TcpListener::bind("127.0.0.1:0").into_acceptor())
-        .unwrap();
-    let address = acceptor.local_addr()[0].as_socket_addr().unwrap().to_string();
-    runtime.spawn(poem::Server::new_with_acceptor(acceptor).run(api::routes(context).unwrap()));
-    address
-}
-
-fn context(store: &Store, live: &Arc<LiveBoard>) -> ApiContext {
-    ApiContext {
-        store: store.clone(),
-        clock: Clock::System,
-        day_rule: DayRule::default(),
-        alert_rule: AlertRule::default(),
-        live: Arc::clone(live),
-        jobs: Arc::new(NoJobs),
-        templates: Arc::new(Templates::load(None).unwrap()),
-        site_directory: None,
-        site_url: None,
-        public_url: None,
-        replay: Arc::new(|_| Ok(Replayed::default())),
-        erase: Arc::new(|_, _| Ok(None)),
-        metrics: Arc::new(String::new),
-        troubles: Arc::new(Vec::new),
-        rules: Arc::new(api::Rules {
-            listens_on_loopback: true,
-            is_secure: false,
-            cors_origins: Arc::new([]),
-            requests_per_minute: u32::MAX,
-            query_time: Duration::from_secs(10),
-        }),
-        questions: Arc::new(Semaphore::new(api::QUESTIONS)),
-    }
-}
-
-struct NoJobs;
-
-impl JobsHandle for NoJobs {
-    fn overview(&self) -> Vec<JobOverview> {
-        Vec::new()
-    }
-
-    fn open_windows(&self) -> Vec<OpenWindow> {
-        Vec::new()
-    }
-
-    fn start(&self, job: &str, _: Option<Window>, _: bool) -> Result<AskedRun, NotStarted> {
-        Err(NotStarted::NoSuchJob(job.to_owned()))
-    }
-
-    fn asked(&self, _: Uuid) -> Option<AskedRun> {
-        None
-    }
-
-    fn log_so_far(&self, _: Uuid) -> Option<Vec<LogLine>> {
-        None
     }
 }

@@ -55,6 +55,9 @@
 //!   pages draw with [`report::chart`].
 //! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
 //!   replaying the log from a checkpoint.
+//! - `historical.rider_total` is what the rides of history add up to: whoever changes `historical.ride` counts the riders
+//!   concerned again in the same transaction. Whoever changes rides has those forgotten that are kept in memory
+//!   (`store::known_rides`): every transaction of the store does, and sealing.
 //! - A ride may be told of by several streams: the store knows which ([`store::ride_source`]) and compares their seconds.
 //!   Consumers of one group hand partitions over with the rides under way ([`ingest::source::handover`]).
 //! - Nothing is deleted from the buffer that history does not verifiably hold; but what is erased goes from everywhere

@@ -148,7 +148,7 @@ impl JobsHandle for Jobs {
 }
 
 /// A ride in the fixture that has readings.
-const RIDE: &str = "019a90c8-0000-7000-8000-000000000004";
+const RIDE: &str = "01a20056-8580-7000-8000-000000000004";
 
 fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
     ApiContext {

@@ -34,7 +34,7 @@ async fn the_last_hours_say_the_same_on_the_page_and_in_the_api() {
         "Women 50",
         "1 under way",
         "not known",
-        "/ride/019a9",
+        "/ride/01a20",
     ] {
         assert!(html.contains(shown), "{shown}");
     }

@@ -1,10 +1,10 @@
 //! What is counted over riders: leaderboards and towns.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    condition::{Conditions, RiderFilter},
-    one_row,
+    condition::{Conditions, RiderFilter, STARTED_ON},
+    maybe_instant, one_row,
     ride::sorted,
     rows,
 };
@@ -145,7 +145,15 @@ pub fn leaderboard(store: &Store, measure: Measure, filter: &BoardFilter, limit:
             "last_day",
             "ride.business_day <= $last_day::date",
         )
-        .of_riders(&filter.riders, "ride.started_at");
+        .of_riders(&filter.riders, STARTED_ON);
+    if let Some(ages) = filter.riders.ages {
+        // So that most riders' rides need not be looked at.
+        let (first, last) = span_of_rides(store)?;
+        let (after, before) = ages.born(first, last);
+        conditions
+            .when(text(after), "born_after", "whose.date_of_birth >= $born_after::date")
+            .when(text(before), "born_before", "whose.date_of_birth <= $born_before::date");
+    }
     let (figures, table) = if filter.counts_all_rides() {
         (include_str!("../sql/api_figures_of_totals.sql"), "total")
     } else {
@@ -155,6 +163,7 @@ pub fn leaderboard(store: &Store, measure: Measure, filter: &BoardFilter, limit:
         figures.to_owned()
     } else {
         without_marked(figures, "/* reopened: */", "/* :reopened */")
+            .replace("from ride ", "from ops.ride_unless_reopened as ride ")
     };
     let figures = conditions.put_into(&measure.put_into(&figures), table);
     let places = filter.offset.saturating_add(limit).to_string();
@@ -179,6 +188,18 @@ pub fn leaderboard(store: &Store, measure: Measure, filter: &BoardFilter, limit:
             rides: row.get(4)?,
         })
     })
+}
+
+/// When the first ride that is stored began, and when the last.
+fn span_of_rides(store: &Store) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let sql = include_str!("../sql/span_of_rides.sql");
+    let (first, last) = one_row(store, sql, "cannot read when rides were ridden", |row| {
+        Ok((maybe_instant(row, 0)?, maybe_instant(row, 1)?))
+    })?;
+    Ok((
+        first.unwrap_or(DateTime::<Utc>::MIN_UTC),
+        last.unwrap_or(DateTime::<Utc>::MAX_UTC),
+    ))
 }
 
 /// Whether there is a rider for whom what history says of their rides does not hold, as one of them goes on.

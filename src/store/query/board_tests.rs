@@ -5,8 +5,8 @@ use crate::{
     domain::{ride::EndReason, rider::Gender},
     store::{
         Store,
-        fixture::{Told, number, open, ride},
-        query::{RiderFilter, fixture},
+        fixture::{NOW, Told, at, number, open, ride},
+        query::{RiderFilter, RiderOrder, fixture, rider, riders},
     },
 };
 
@@ -46,8 +46,31 @@ fn boards(store: &Store, filter: &BoardFilter) -> Vec<Vec<Place>> {
     MEASURES.into_iter().map(board).collect()
 }
 
+/// What a rider's rides add up to, after it was held against the rides.
+fn totals(store: &Store) -> (i64, i64) {
+    let rider = rider(store, 4).unwrap().unwrap();
+    let of_rides = |sum: &str| number(store, &format!("select {sum} from ride where rider_id = 4"));
+    let expected = (of_rides("count(*)"), of_rides("sum(duration_seconds)::bigint"));
+    assert_eq!((rider.rides, rider.duration_seconds), expected);
+    let riders = riders(
+        store,
+        &RiderFilter::default(),
+        (RiderOrder::RiderId, true),
+        None,
+        20,
+        at(NOW),
+    )
+    .unwrap();
+    let listed = riders.iter().find(|(rider, _)| rider.rider_id == 4).unwrap();
+    assert_eq!(
+        (listed.0.rides, listed.0.heart_rate_bpm_mean),
+        (rider.rides, rider.heart_rate_bpm_mean)
+    );
+    expected
+}
+
 #[test]
-fn a_leaderboard_of_all_rides_counts_each_once_wherever_it_is_stored() {
+fn leaderboards_and_totals_of_all_rides_count_each_once_wherever_it_is_stored() {
     let (_folder, store) = fixture::store();
     store.refresh_views().unwrap();
     let of_women = || BoardFilter {
@@ -67,6 +90,7 @@ fn a_leaderboard_of_all_rides_counts_each_once_wherever_it_is_stored() {
         [BoardFilter::default(), of_women(), further]
     };
     let before = filters().map(|filter| boards(&store, &filter));
+    let totals_before = totals(&store);
     assert_eq!(before[0].iter().map(Vec::len).collect::<Vec<_>>(), [5; 10]);
     // A ride of the first day goes on; later it ends in the third.
     let again = "insert into daily.ride by name
@@ -82,6 +106,7 @@ fn a_leaderboard_of_all_rides_counts_each_once_wherever_it_is_stored() {
             unreachable!()
         };
         assert_ne!(earlier[0], now[0]);
+        assert_eq!(totals(&store), (totals_before.0, totals_before.1 + 9_000));
     }
     assert_eq!(seen[2][0][2][0].rider_id, 4, "by the longest ride");
 }

@@ -1,6 +1,7 @@
 //! What rows of a list have to be: conditions put together of fixed texts, each with its value bound. A condition that is not
 //! asked for is not in the statement, so that nothing is read for it.
 
+use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
 use duckdb::ToSql;
 
 use crate::domain::rider::Gender;
@@ -14,6 +15,20 @@ pub struct Ages {
     pub to: i32,
 }
 
+impl Ages {
+    /// When those were born, at most, who were so old at some time from the first instant to the last.
+    pub(super) fn born(self, first: DateTime<Utc>, last: DateTime<Utc>) -> (Option<NaiveDate>, Option<NaiveDate>) {
+        // In years without a 29 February somebody may be a day younger or older than one would think.
+        let (day, months) = (TimeDelta::days(2), |years: i32| Months::new(12 * years.unsigned_abs()));
+        let after = first.date_naive().checked_sub_months(months(self.to + 1));
+        let before = last.date_naive().checked_sub_months(months(self.from));
+        (
+            after.and_then(|after| after.checked_sub_signed(day)),
+            before.and_then(|before| before.checked_add_signed(day)),
+        )
+    }
+}
+
 /// Whose rows. The default is everybody's.
 #[derive(Debug, Clone, Default)]
 pub struct RiderFilter {
@@ -23,6 +38,13 @@ pub struct RiderFilter {
     pub gender: Option<Gender>,
     /// Only of those ages: of rides, at their start.
     pub ages: Option<Ages>,
+}
+
+impl RiderFilter {
+    /// Whether nobody is left out.
+    pub(super) fn is_everybody(&self) -> bool {
+        self.towns.is_empty() && self.gender.is_none() && self.ages.is_none()
+    }
 }
 
 /// The conditions of one statement and what is bound in them.
@@ -53,7 +75,7 @@ impl Conditions {
     /// Rows have to be of such riders; `at` is the instant of ages.
     pub(super) fn of_riders(&mut self, filter: &RiderFilter, at: &str) -> &mut Self {
         let towns = (!filter.towns.is_empty()).then(|| filter.towns.join(",").to_lowercase());
-        self.are_of_riders |= towns.is_some() || filter.gender.is_some() || filter.ages.is_some();
+        self.are_of_riders |= !filter.is_everybody();
         self.when(
             towns,
             "towns",
@@ -97,6 +119,9 @@ impl Conditions {
         values.chain(more.iter().copied()).collect()
     }
 }
+
+/// The day a ride began, UTC. A time without a zone is taken apart much faster than one with it.
+pub(super) const STARTED_ON: &str = "make_timestamp(epoch_us(ride.started_at))::date";
 
 /// The gender as headers spell it, where there is one spelling.
 fn stored(gender: Gender) -> Option<&'static str> {

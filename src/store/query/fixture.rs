@@ -30,7 +30,8 @@ select i, timestamptz '2026-11-20 06:00:00+00', format('Rider{} Number{}', i, i)
 from range(1, 13) as rider (i);
 
 insert into daily.ride
-select format('019a9{:03x}-0000-7000-8000-0000000000{:02x}', i, i % 7)::uuid,
+select (lpad(to_hex(epoch_ms(timestamptz '2026-11-20 07:00:00+00' + interval (i * 12) minute)), 12, '0')
+        || format('7000800000000000{:04x}', i % 7))::uuid,
     if(i = 249, null, date '2026-11-20' + (i // 100)::integer), format('SN{:04d}', i % 7), if(i = 248, null, i % 12 + 1),
     timestamptz '2026-11-20 07:00:00+00' + interval (i * 12) minute,
     if(i = 249, null, timestamptz '2026-11-20 07:10:00+00' + interval (i * 12) minute),
@@ -42,7 +43,7 @@ insert into daily.reading
 select ride_id, second, started_at + interval (second) second, 40, if(second % 60 = 0, null, 90 + (second % 60)::integer),
     second % 60 = 0, 60, 55.5, false
 from daily.ride, range(1, 301) as reading (second)
-where ride_id = '019a90c8-0000-7000-8000-000000000004';
+where ride_id = '01a20056-8580-7000-8000-000000000004';
 
 insert into historical.ride select * from daily.ride where business_day < '2026-11-22';
 delete from daily.ride where business_day < '2026-11-22';

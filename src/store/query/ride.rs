@@ -1,12 +1,12 @@
 //! Rides and their readings, page by page.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound as _, TimeDelta, Utc};
 use duckdb::named_params;
 use uuid::Uuid;
 
 use super::{
     After, ReadingRow, RideRow,
-    condition::{Conditions, RiderFilter},
+    condition::{Conditions, RiderFilter, STARTED_ON},
     row, rows, uuid,
 };
 use crate::store::{Result, Store};
@@ -90,27 +90,30 @@ pub fn rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(Ride
 
 /// How far back a page of the newest rides is looked for: hours. What they are sorted by is the order in which they are
 /// stored, but the database would read all of them.
-const LOOK_BACK_HOURS: [i64; 5] = [1, 8, 64, 512, 4_096];
+const LOOK_BACK_HOURS: [i64; 7] = [1, 4, 16, 64, 256, 1_024, 4_096];
+/// How far back those of some riders or bikes are looked for first.
+const LOOK_BACK_HOURS_FOR_SOME: i64 = 16;
 
 /// The newest rides: those of the last hour that is wanted, and where they are too few, of hours before.
 fn newest_rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(RideRow, f64)>> {
-    let now = store.clock().now();
     let next_day = filter.last_day.and_then(|day| day.succ_opt());
     let day_ends_at = next_day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
-    let page_ends_at = filter.after.and_then(|(_, id)| instant_of(id));
-    let until = [day_ends_at, page_ends_at]
-        .into_iter()
-        .flatten()
-        .fold(now, DateTime::min);
+    // Of the rides of one millisecond, ids say which come first.
+    let page_ends_at = filter.after.and_then(|(_, id)| began(id)).map(|(_, next)| next);
+    let ends = [day_ends_at, page_ends_at];
+    let until = ends.into_iter().flatten().fold(store.clock().now(), DateTime::min);
     let first_day = filter.first_day.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    let is_of_some = filter.rider_id.is_some() || filter.bike_serial.is_some() || !filter.riders.is_everybody();
+    let least_hours = if is_of_some { LOOK_BACK_HOURS_FOR_SOME } else { 0 };
     let starts = LOOK_BACK_HOURS
         .iter()
-        .filter_map(|&hours| until.checked_sub_signed(TimeDelta::hours(hours)))
+        .skip_while(|&&hours| hours < least_hours)
+        .filter_map(|&hours| until.trunc_subsecs(3).checked_sub_signed(TimeDelta::hours(hours)))
         // Rides of the first day may have begun before it.
         .take_while(|&start| first_day.is_none_or(|first| start > first))
-        .map(|start| Some(first_id(start)));
+        .map(Some);
 
-    let (mut found, mut before) = (Vec::new(), None);
+    let (mut found, mut before) = (Vec::new(), page_ends_at);
     for from in starts.chain([None]) {
         let missing = limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
         found.extend(rides_within(store, filter, (from, before), missing)?);
@@ -122,30 +125,32 @@ fn newest_rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(R
     Ok(found)
 }
 
-/// The least id of a ride that begins then.
-fn first_id(instant: DateTime<Utc>) -> Uuid {
-    let milliseconds = u64::try_from(instant.timestamp_millis()).unwrap_or(0);
-    Uuid::from_u64_pair(milliseconds << 16, 0)
+/// The millisecond in which the ride of an id began, and the next; none where no ride can have the id.
+fn began(ride_id: Uuid) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let millis = i64::try_from(ride_id.as_u64_pair().0 >> 16).ok()?;
+    DateTime::from_timestamp_millis(millis).zip(DateTime::from_timestamp_millis(millis + 1))
 }
 
-/// When the ride of an id began.
-fn instant_of(ride_id: Uuid) -> Option<DateTime<Utc>> {
-    let milliseconds = i64::try_from(ride_id.as_u64_pair().0 >> 16).ok()?;
-    DateTime::from_timestamp_millis(milliseconds)
-}
-
-/// One page of the rides whose ids are from one on and before another.
+/// One page of the rides that began at an instant or later, and before another.
 fn rides_within(
     store: &Store,
     filter: &RideFilter,
-    (from, before): (Option<Uuid>, Option<Uuid>),
+    (from, before): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     limit: u32,
 ) -> Result<Vec<(RideRow, f64)>> {
     let mut conditions = Conditions::default();
-    let id = |id: Option<Uuid>| id.map(|id| id.to_string());
+    let micros = |at: Option<DateTime<Utc>>| at.map(|at| at.timestamp_micros());
     conditions
-        .when(id(from), "from_id", "ride.ride_id >= $from_id::uuid")
-        .when(id(before), "before_id", "ride.ride_id < $before_id::uuid");
+        .when(
+            micros(from),
+            "from",
+            "ride.started_at >= make_timestamptz($from::bigint)",
+        )
+        .when(
+            micros(before),
+            "before",
+            "ride.started_at < make_timestamptz($before::bigint)",
+        );
     let text = |day: Option<NaiveDate>| day.map(|day| day.to_string());
     let (one, several) = match filter.ride_ids.as_slice() {
         [] => (None, None),
@@ -188,7 +193,7 @@ fn rides_within(
             "longest",
             "ride.duration_seconds <= $longest",
         )
-        .of_riders(&filter.riders, "ride.started_at");
+        .of_riders(&filter.riders, STARTED_ON);
     let (key, direction, beyond) = sorted(filter.order.column(), filter.is_ascending);
     // Ride ids begin with the instant the ride began: they alone are that order.
     let key_is_id = filter.order == RideOrder::StartedAt;
@@ -234,10 +239,18 @@ pub fn ride_by_id(store: &Store, ride_id: Uuid) -> Result<Option<RideRow>> {
     if let Some(ride) = known_ride(store, ride_id) {
         return Ok(Some(ride));
     }
+    let Some((began, before)) = began(ride_id) else {
+        return Ok(None);
+    };
     let moment = store.inner.known_rides.moment();
-    let sql =
-        include_str!("../sql/api_rides.sql").replace("from ride ", "from ops.ride_by_id($ride_id::uuid) as ride ");
-    let params = named_params! { "ride_id": ride_id.to_string(), "limit": 1 };
+    let one = "from ops.ride_by_id($ride_id::uuid, make_timestamptz($began::bigint), make_timestamptz($before::bigint)) as ride ";
+    let sql = include_str!("../sql/api_rides.sql").replace("from ride ", one);
+    let params = named_params! {
+        "ride_id": ride_id.to_string(),
+        "began": began.timestamp_micros(),
+        "before": before.timestamp_micros(),
+        "limit": 1,
+    };
     let ride = rows(store, &sql, params, "cannot read a ride", row::ride)?.pop();
     if let Some(ride) = &ride {
         store.inner.known_rides.remember(ride, moment);
@@ -313,11 +326,13 @@ mod tests {
     fn the_newest_rides_are_found_however_long_ago_they_were() {
         let (_folder, store) = fixture::store();
         let others = "insert into daily.ride by name
-            select uuid::uuid as ride_id, * exclude (ride_id, uuid) from daily.ride, (values
-                ('01000000-0000-7000-8000-000000000000'), ('00000000-0000-7000-8000-000000000000'),
-                ('019a0000-0000-7000-8000-000000000000'), ('02000000-0000-7000-8000-000000000000'),
-                ('ffffffff-ffff-7fff-bfff-ffffffffffff')) as other (uuid)
-            where ride_id = '019a90c8-0000-7000-8000-000000000004'";
+            select
+                (lpad(to_hex(epoch_ms(moment::timestamptz)), 12, '0') || '70008000' || lpad(place::varchar, 12, '0'))::uuid as ride_id,
+                moment::timestamptz as started_at, * exclude (ride_id, started_at, place, moment)
+            from daily.ride, (values
+                (1, '1970-01-01 00:00:00Z'), (2, '2020-02-29 12:00:00Z'), (3, '2026-08-01 10:00:00.123456Z'),
+                (4, '2026-08-01 10:00:00.123999Z'), (5, '2026-11-22 15:30:00Z'), (6, '2031-01-01 00:00:00Z')) as other (place, moment)
+            where ride_id = '01a20056-8580-7000-8000-000000000004'";
         store.connection().unwrap().execute_batch(others).unwrap();
         let day = |text: &str| text.parse().ok();
         for filter in [

@@ -1,17 +1,17 @@
 -- One rider as their newest header described them, with the totals of their rides.
 with totals as (
     select
-        count(*) as rides,
+        coalesce(sum(rides), 0)::bigint as rides,
         coalesce(sum(duration_seconds), 0)::bigint as duration_seconds,
         coalesce(sum(energy_kilojoules), 0) as energy_kilojoules,
-        avg(heart_rate_bpm_mean) as heart_rate_bpm_mean,
+        sum(heart_rate_bpm_sum) / nullif(sum(rides_with_heart_rate), 0) as heart_rate_bpm_mean,
         max(heart_rate_bpm_max) as heart_rate_bpm_max,
-        avg(power_watts_mean) as power_watts_mean,
+        sum(power_watts_sum) / nullif(sum(rides_with_power), 0) as power_watts_mean,
         max(power_watts_max) as power_watts_max,
-        max(duration_seconds) as longest_ride_seconds,
-        min(started_at) as first_ride_at,
-        max(started_at) as last_ride_at
-    from ride
+        max(longest_ride_seconds) as longest_ride_seconds,
+        min(first_ride_at) as first_ride_at,
+        max(last_ride_at) as last_ride_at
+    from ops.rider_part
     where rider_id = $rider_id::bigint
 )
 

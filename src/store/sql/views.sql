@@ -46,13 +46,23 @@ union all
 select * from historical.ride
 anti join ops.reopened_ride using (ride_id);
 
--- One ride, without what it takes to look for rides that are in both.
-create or replace macro ops.ride_by_id(wanted) as table
+-- The same where no ride is in both: without reading the ids of all.
+create or replace view ops.ride_unless_reopened as
+select * from ops.unsealed_ride
+union all
+select * from historical.ride;
+
+-- One ride, without what it takes to look for rides that are in both. Parts of a table are passed over by when their rides
+-- began, which the database cannot do by ids.
+create or replace macro ops.ride_by_id(wanted, began, before) as table
 select * from ops.unsealed_ride
 where ride_id = wanted
 union all
 select * from historical.ride
-where ride_id = wanted and not exists (select 1 from ops.unsealed_ride where ride_id = wanted);
+where ride_id = wanted
+    and started_at >= began
+    and started_at < before
+    and not exists (select 1 from ops.unsealed_ride where ride_id = wanted);
 
 -- One row per ride and second.
 create or replace view main.reading as
@@ -94,6 +104,40 @@ create or replace view ops.reopened_rider as
 select distinct rider_id
 from historical.ride
 semi join ops.reopened_ride using (ride_id)
+where rider_id is not null;
+
+-- What the rides of each rider add up to, open ones included, in parts that are to be added up: what history knows, and each
+-- ride that it does not count.
+create or replace view ops.rider_part as
+with uncounted as (
+    select * from ops.unsealed_ride
+    union all
+    select * from historical.ride
+    semi join ops.reopened_rider using (rider_id)
+    anti join ops.reopened_ride using (ride_id)
+)
+
+select * from historical.rider_total
+where rider_id not in (select rider_id from ops.reopened_rider)
+union all by name
+select
+    rider_id,
+    1 as rides,
+    duration_seconds,
+    duration_seconds as longest_ride_seconds,
+    energy_kilojoules,
+    power_watts_mean as power_watts_sum,
+    (power_watts_mean is not null)::integer as rides_with_power,
+    power_watts_max,
+    heart_rate_bpm_mean as heart_rate_bpm_sum,
+    (heart_rate_bpm_mean is not null)::integer as rides_with_heart_rate,
+    heart_rate_bpm_max,
+    cadence_rpm_mean as cadence_rpm_sum,
+    (cadence_rpm_mean is not null)::integer as rides_with_cadence,
+    cadence_rpm_max,
+    started_at as first_ride_at,
+    started_at as last_ride_at
+from uncounted
 where rider_id is not null;
 
 commit;
