@@ -42,7 +42,7 @@
 //! |---|---|---|
 //! | 0 | [`domain`], [`config`], [`clock`], [`logging`], [`metrics`] | nothing below; `domain` is pure |
 //! | 1 | [`store`], [`template`] | DuckDB and Parquet; Tera |
-//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`scheduler`] | one outside thing each |
+//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`peloton`], [`scheduler`] | one outside thing each |
 //! | 3 | [`jobs`] | what a run does for its window |
 //! | 4 | [`app`] | which implementations are used: the only place |
 //! | 5 | [`api`], [`cli`] | people |
@@ -50,7 +50,7 @@
 //! # Invariants
 //!
 //! - Only `store` knows DuckDB. Only `config` reads the environment. Only `clock` asks what time it is.
-//! - `domain` does no I/O. `report` only reads. `publish`, `notify` and `export` do not know the store: the jobs record what they
+//! - `domain` does no I/O. `report` only reads. `publish`, `notify`, `export` and `peloton` do not know the store: the jobs record what they
 //!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes; its
 //!   pages draw with [`report::chart`].
 //! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
@@ -77,6 +77,7 @@ pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod notify;
+pub mod peloton;
 pub mod publish;
 pub mod report;
 pub mod scheduler;

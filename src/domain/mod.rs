@@ -16,3 +16,4 @@ pub mod ride_ended;
 pub mod rider;
 pub mod run;
 pub mod window;
+pub mod workout;
