@@ -32,6 +32,7 @@ pub mod table;
 mod value;
 mod views;
 pub mod wal;
+pub mod workout;
 
 use std::{
     collections::HashSet,
@@ -197,6 +198,8 @@ struct Inner {
     api_keys: Mutex<Arc<api_key::ApiKeys>>,
     /// What riders are called before those who may not know who they are.
     pseudonyms: Pseudonyms,
+    /// Held by whoever changes workouts: what is new is told by what is stored.
+    workouts: Mutex<()>,
     /// Whom to tell of rides that end.
     ride_targets: OnceLock<Vec<RideTarget>>,
 }
@@ -233,6 +236,7 @@ impl Store {
             rider_limits: Mutex::new(rider_limits),
             api_keys: Mutex::new(api_keys),
             pseudonyms,
+            workouts: Mutex::default(),
             ride_targets: OnceLock::new(),
         };
         Ok(Store {

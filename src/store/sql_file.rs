@@ -13,7 +13,7 @@ pub struct SqlFileError {
 }
 
 /// Tables of `historical` that are not made of a SELECT and must not be overwritten by one.
-const TAKEN_NAMES: [&str; 4] = ["alert", "reading", "ride", "rider"];
+const TAKEN_NAMES: [&str; 6] = ["alert", "reading", "ride", "rider", "workout", "workout_sample"];
 
 /// One SELECT over the views `ride`, `reading` and `rider`, for the day `:day`.
 #[derive(Debug, Clone, PartialEq, Eq)]

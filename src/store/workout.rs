@@ -1,0 +1,494 @@
+//! Peloton workouts: `historical.workout`, the course of each in `historical.workout_sample`, and what was deleted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use duckdb::{Connection, OptionalExt, Row, named_params, params, types::Value};
+use uuid::Uuid;
+
+use super::{
+    Doing, Result, Store, lock,
+    value::{self, listed, parsed},
+};
+use crate::domain::workout::{
+    Figure, Figures, Kind, Precision, Source, Start, StoredWorkout, Workout,
+    graph::Sample,
+    merge::{Became, Kept, Shelf},
+};
+
+/// What became of workouts that were taken in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TakenIn {
+    /// They were not stored before.
+    pub new: u64,
+    /// They were, and more or something else is known of them now.
+    pub changed: u64,
+    /// They were, and nothing is new.
+    pub unchanged: u64,
+    /// They were deleted before, and stay so.
+    pub deleted: u64,
+    /// The instants at which those began that are new or changed.
+    pub touched: BTreeSet<DateTime<Utc>>,
+}
+
+/// A workout with an id of Peloton's that is stored, or was and is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownWorkout {
+    /// Our id.
+    pub workout_id: Uuid,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Its course was fetched.
+    pub has_graph: bool,
+    /// It was deleted.
+    pub is_deleted: bool,
+}
+
+impl Store {
+    /// Takes workouts in: new ones, and what is new of those that are stored. `courses` by the ids at Peloton.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub fn take_in_workouts(&self, told: &[Workout], courses: &HashMap<String, Vec<Sample>>) -> Result<TakenIn> {
+        let doing = || "cannot store workouts".to_owned();
+        let _turn = lock(&self.inner.workouts);
+        self.transaction(doing, |connection| {
+            let mut by_rider: BTreeMap<String, Vec<Workout>> = BTreeMap::new();
+            for workout in told {
+                by_rider
+                    .entry(workout.rider_name.trim().to_lowercase())
+                    .or_default()
+                    .push(workout.clone());
+            }
+            let mut taken = TakenIn::default();
+            for mut told in by_rider.into_values() {
+                let rider_name = spelling(connection, told[0].rider_name.trim())?;
+                for workout in &mut told {
+                    workout.rider_name.clone_from(&rider_name);
+                }
+                take_in(connection, &rider_name, told, courses, &mut taken)?;
+            }
+            Ok(taken)
+        })
+    }
+
+    /// The rider's workouts that have an id of Peloton's, by that id.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known_workouts(&self, rider_name: &str) -> Result<HashMap<String, KnownWorkout>> {
+        let connection = self.connection()?;
+        let kept = kept(&connection, &spelling(&connection, rider_name.trim())?)?;
+        let known = kept.into_iter().filter_map(|Kept { stored, is_deleted }| {
+            let workout = stored.workout;
+            let known = KnownWorkout {
+                workout_id: stored.workout_id,
+                started_at: workout.start.at,
+                has_graph: workout.figures.get(Figure::GraphCoverage).is_some(),
+                is_deleted,
+            };
+            Some((workout.peloton_workout_id?, known))
+        });
+        Ok(known.collect())
+    }
+
+    /// The workouts that began in a span, by their start.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn workouts_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<StoredWorkout>> {
+        let connection = self.connection()?;
+        let mut found = Vec::new();
+        for rider_name in riders(&connection)? {
+            let kept = kept(&connection, &rider_name)?.into_iter();
+            let is_wanted = |kept: &Kept| !kept.is_deleted && (from..to).contains(&kept.stored.workout.start.at);
+            found.extend(kept.filter(is_wanted).map(|kept| kept.stored));
+        }
+        found.sort_by_key(|stored| (stored.workout.start.at, stored.workout_id));
+        Ok(found)
+    }
+
+    /// Deletes a workout; it stays deleted whoever tells of it again. False where there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn delete_workout(&self, workout_id: Uuid, was_deleted_at_peloton: bool) -> Result<bool> {
+        let doing = || format!("cannot delete the workout {workout_id}");
+        let _turn = lock(&self.inner.workouts);
+        let deleted_at = value::timestamp(self.clock().now());
+        self.transaction(doing, |connection| {
+            let id = workout_id.to_string();
+            let found = connection
+                .execute(
+                    include_str!("sql/delete_workout.sql"),
+                    named_params! {
+                        "workout_id": id,
+                        "deleted_at": deleted_at,
+                        "was_deleted_at_peloton": was_deleted_at_peloton,
+                    },
+                )
+                .doing(doing)?;
+            for table in ["workout", "workout_sample"] {
+                connection
+                    .execute(
+                        &format!("delete from historical.{table} where workout_id::varchar = ?"),
+                        [&id],
+                    )
+                    .doing(doing)?;
+            }
+            Ok(found > 0)
+        })
+    }
+
+    /// The start of the newest workout of an account up to which all of them are here.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn peloton_watermark(&self, rider_name: &str) -> Result<Option<DateTime<Utc>>> {
+        let found: Option<i64> = self
+            .connection()?
+            .query_row(
+                "select epoch_us(watermark) from ops.peloton_account where lower(rider_name) = lower(?)",
+                [rider_name],
+                |row| row.get(0),
+            )
+            .optional()
+            .doing(|| "cannot read how far a Peloton account was read".to_owned())?;
+        Ok(found.and_then(DateTime::from_timestamp_micros))
+    }
+
+    /// Notes that all workouts of an account up to `watermark` are here.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn set_peloton_watermark(&self, rider_name: &str, watermark: DateTime<Utc>) -> Result<()> {
+        let doing = || "cannot note how far a Peloton account was read".to_owned();
+        self.transaction(doing, |connection| {
+            connection
+                .execute(
+                    "delete from ops.peloton_account where lower(rider_name) = lower(?)",
+                    [rider_name],
+                )
+                .doing(doing)?;
+            connection
+                .execute(
+                    "insert into ops.peloton_account values (?, ?)",
+                    params![rider_name, value::timestamp(watermark)],
+                )
+                .doing(doing)
+                .map(drop)
+        })
+    }
+}
+
+/// Everybody of whom there are workouts.
+fn riders(connection: &Connection) -> Result<Vec<String>> {
+    let doing = || "cannot read whose workouts are stored".to_owned();
+    let sql = "select rider_name from historical.workout union select rider_name from ops.deleted_workout order by all";
+    let mut statement = connection.prepare(sql).doing(doing)?;
+    let names = statement.query_map([], |row| row.get(0)).doing(doing)?;
+    names.collect::<duckdb::Result<_>>().doing(doing)
+}
+
+/// How a rider's name is spelt in what is stored, whatever its case.
+fn spelling(connection: &Connection, rider_name: &str) -> Result<String> {
+    let known = riders(connection)?
+        .into_iter()
+        .find(|known| known.to_lowercase() == rider_name.to_lowercase());
+    Ok(known.unwrap_or_else(|| rider_name.to_owned()))
+}
+
+fn take_in(
+    connection: &Connection,
+    rider_name: &str,
+    told: Vec<Workout>,
+    courses: &HashMap<String, Vec<Sample>>,
+    taken: &mut TakenIn,
+) -> Result<()> {
+    let mut shelf: Shelf = kept(connection, rider_name)?.into_iter().collect();
+    let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
+    for became in shelf.merge(told) {
+        match became {
+            Became::New(place) => {
+                taken.new += 1;
+                new.insert(place);
+            }
+            Became::Changed(place) => {
+                taken.changed += 1;
+                changed.insert(place);
+            }
+            Became::Unchanged(_) => taken.unchanged += 1,
+            Became::Deleted => taken.deleted += 1,
+        }
+    }
+    let written: Vec<&StoredWorkout> = new.union(&changed).map(|place| shelf.at(*place)).collect();
+    taken
+        .touched
+        .extend(written.iter().map(|stored| stored.workout.start.at));
+    let stale = listed(changed.iter().map(|place| &shelf.at(*place).workout_id));
+    write(connection, &written, &stale)?;
+    write_courses(connection, &written, courses)
+}
+
+/// Puts workouts in place of those that are `stale`, ids in a list.
+fn write(connection: &Connection, workouts: &[&StoredWorkout], stale: &str) -> Result<()> {
+    if workouts.is_empty() {
+        return Ok(());
+    }
+    let doing = || "cannot write workouts".to_owned();
+    connection
+        .execute(
+            "delete from historical.workout where list_contains(string_split(?, ','), workout_id::varchar)",
+            [stale],
+        )
+        .doing(doing)?;
+    let mut appender = connection.appender_to_db("workout", "historical").doing(doing)?;
+    for stored in workouts {
+        appender
+            .append_row(duckdb::appender_params_from_iter(row_of(stored)))
+            .doing(doing)?;
+    }
+    appender.flush().doing(doing)
+}
+
+fn write_courses(
+    connection: &Connection,
+    workouts: &[&StoredWorkout],
+    courses: &HashMap<String, Vec<Sample>>,
+) -> Result<()> {
+    let doing = || "cannot write the course of workouts".to_owned();
+    for stored in workouts {
+        let id = stored.workout.peloton_workout_id.as_ref();
+        let Some(samples) = id.and_then(|id| courses.get(id)) else {
+            continue;
+        };
+        let workout_id = stored.workout_id.to_string();
+        connection
+            .execute(
+                "delete from historical.workout_sample where workout_id::varchar = ?",
+                [&workout_id],
+            )
+            .doing(doing)?;
+        let mut appender = connection.appender_to_db("workout_sample", "historical").doing(doing)?;
+        for sample in samples {
+            let head = [Value::Text(workout_id.clone()), Value::Int(sample.second)];
+            let row = head
+                .into_iter()
+                .chain(sample.values.map(|value| optional(value, Value::Double)));
+            appender
+                .append_row(duckdb::appender_params_from_iter(row))
+                .doing(doing)?;
+        }
+        appender.flush().doing(doing)?;
+    }
+    Ok(())
+}
+
+fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
+    value.map_or(Value::Null, of)
+}
+
+/// A row of `historical.workout`.
+fn row_of(stored: &StoredWorkout) -> Vec<Value> {
+    let workout = &stored.workout;
+    let named = |name: &str| Value::Text(name.to_owned());
+    let text = |text: &Option<String>| optional(text.clone(), Value::Text);
+    let head = [
+        Value::Text(stored.workout_id.to_string()),
+        named(&workout.rider_name),
+        text(&workout.peloton_workout_id),
+        named(workout.source.name()),
+        value::timestamp(workout.start.at),
+        value::timestamp(workout.start.local.and_utc()),
+        named(workout.start.precision.name()),
+        named(&workout.discipline),
+        named(workout.kind.name()),
+        text(&workout.class_type),
+        text(&workout.title),
+        text(&workout.instructor),
+        optional(workout.class_seconds, Value::Int),
+        optional(workout.ridden_seconds, Value::Int),
+        optional(workout.is_live, Value::Boolean),
+        optional(workout.class_aired_at, value::timestamp),
+        optional(workout.is_personal_record, Value::Boolean),
+        optional(workout.leaderboard.map(|(rank, _)| rank), Value::Int),
+        optional(workout.leaderboard.map(|(_, riders)| riders), Value::Int),
+    ];
+    let figures = Figure::ALL.map(|figure| optional(workout.figures.get(figure), Value::Double));
+    head.into_iter().chain(figures).collect()
+}
+
+/// All workouts of a rider, those that were deleted too.
+fn kept(connection: &Connection, rider_name: &str) -> Result<Vec<Kept>> {
+    let doing = || "cannot read the workouts that are stored".to_owned();
+    let mut statement = connection
+        .prepare(include_str!("sql/workouts_of_rider.sql"))
+        .doing(doing)?;
+    let rows = statement
+        .query_map(named_params! { "rider_name": rider_name }, |row| {
+            Ok(Kept {
+                stored: read(row)?,
+                is_deleted: row.get(FIRST_FIGURE + Figure::ALL.len())?,
+            })
+        })
+        .doing(doing)?;
+    rows.collect::<duckdb::Result<_>>().doing(doing)
+}
+
+/// Where the figures begin in a row.
+const FIRST_FIGURE: usize = 19;
+
+/// A row as `sql/workouts_of_rider.sql` selects it.
+fn read(row: &Row<'_>) -> duckdb::Result<StoredWorkout> {
+    let mut figures = Figures::default();
+    for (place, figure) in (FIRST_FIGURE..).zip(Figure::ALL) {
+        figures.set(figure, row.get(place)?);
+    }
+    let rank: Option<i32> = row.get(17)?;
+    let workout = Workout {
+        rider_name: row.get(1)?,
+        peloton_workout_id: row.get(2)?,
+        source: named(row, 3, Source::from_name)?,
+        start: Start {
+            at: instant(row, 4)?,
+            local: local(row, 5)?,
+            precision: named(row, 6, Precision::from_name)?,
+        },
+        discipline: row.get(7)?,
+        kind: named(row, 8, Kind::from_name)?,
+        class_type: row.get(9)?,
+        title: row.get(10)?,
+        instructor: row.get(11)?,
+        class_seconds: row.get(12)?,
+        ridden_seconds: row.get(13)?,
+        is_live: row.get(14)?,
+        class_aired_at: row.get::<_, Option<i64>>(15)?.and_then(DateTime::from_timestamp_micros),
+        is_personal_record: row.get(16)?,
+        leaderboard: rank.zip(row.get(18)?),
+        figures,
+    };
+    Ok(StoredWorkout {
+        workout_id: parsed(row, 0)?,
+        workout,
+    })
+}
+
+fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<DateTime<Utc>> {
+    let micros = row.get(column)?;
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| unreadable(column, format!("{micros} is no instant")))
+}
+
+fn local(row: &Row<'_>, column: usize) -> duckdb::Result<NaiveDateTime> {
+    instant(row, column).map(|at| at.naive_utc())
+}
+
+fn named<T>(row: &Row<'_>, column: usize, of: impl FnOnce(&str) -> Option<T>) -> duckdb::Result<T> {
+    let name: String = row.get(column)?;
+    of(&name).ok_or_else(|| unreadable(column, format!("`{name}` is not known to this program")))
+}
+
+fn unreadable(column: usize, why: String) -> duckdb::Error {
+    duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::Text, why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::{NOW, at, number, open};
+
+    fn told(id: Option<&str>, start: &str, rider_name: &str) -> Workout {
+        Workout {
+            rider_name: rider_name.to_owned(),
+            peloton_workout_id: id.map(str::to_owned),
+            source: if id.is_some() { Source::Api } else { Source::Export },
+            start: Start {
+                at: at(start),
+                local: at(start).naive_utc(),
+                precision: Precision::Second,
+            },
+            discipline: "cycling".to_owned(),
+            kind: Kind::TimeGoal,
+            class_type: Some("Climb".to_owned()),
+            title: Some("30 min O'Hills".to_owned()),
+            instructor: Some("Ida Quist".to_owned()),
+            class_seconds: Some(1800),
+            ridden_seconds: Some(1700),
+            is_live: Some(true),
+            class_aired_at: Some(at(NOW)),
+            is_personal_record: Some(false),
+            leaderboard: Some((9, 80)),
+            figures: Figures::default().with(Figure::TotalOutput, Some(250.4)),
+        }
+    }
+
+    fn taken(new: u64, changed: u64, unchanged: u64, deleted: u64) -> (u64, u64, u64, u64) {
+        (new, changed, unchanged, deleted)
+    }
+
+    fn take_in(store: &Store, told: &[Workout], courses: &HashMap<String, Vec<Sample>>) -> (u64, u64, u64, u64) {
+        let TakenIn {
+            new,
+            changed,
+            unchanged,
+            deleted,
+            ..
+        } = store.take_in_workouts(told, courses).unwrap();
+        (new, changed, unchanged, deleted)
+    }
+
+    #[test]
+    fn a_workout_is_read_back_as_it_was_told_and_stays_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let workout = told(Some("a1"), "2026-01-09T10:00:07Z", "Ann");
+        let sample = |second| Sample {
+            second,
+            values: [Some(100.0), None, None, None, Some(120.0), None, None],
+        };
+        let courses = HashMap::from([("a1".to_owned(), vec![sample(0), sample(5)])]);
+        let none = HashMap::new();
+        assert_eq!(
+            take_in(&store, std::slice::from_ref(&workout), &courses),
+            taken(1, 0, 0, 0)
+        );
+        let stored = store.workouts_between(at("2026-01-09T00:00:00Z"), at(NOW)).unwrap();
+        assert_eq!(
+            stored.iter().map(|stored| &stored.workout).collect::<Vec<_>>(),
+            [&workout]
+        );
+        assert_eq!(
+            number(
+                &store,
+                "select count(*) from historical.workout_sample where power_watts = 100"
+            ),
+            2
+        );
+        assert_eq!(
+            take_in(&store, std::slice::from_ref(&workout), &none),
+            taken(0, 0, 1, 0)
+        );
+        assert!(store.delete_workout(stored[0].workout_id, true).unwrap());
+        assert!(!store.delete_workout(stored[0].workout_id, true).unwrap(), "it is gone");
+        for again in [workout, told(None, "2026-01-09T10:00:00Z", "Ann")] {
+            assert_eq!(take_in(&store, &[again], &none), taken(0, 0, 0, 1));
+        }
+        assert_eq!(number(&store, "select count(*) from historical.workout"), 0);
+        assert_eq!(number(&store, "select count(*) from historical.workout_sample"), 0);
+        assert!(store.known_workouts("Ann").unwrap()["a1"].is_deleted);
+    }
+
+    #[test]
+    fn a_rider_is_one_however_their_name_is_spelt_and_others_are_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let none = HashMap::new();
+        let start = "2026-01-09T10:00:07Z";
+        assert_eq!(take_in(&store, &[told(None, start, "Ann")], &none), taken(1, 0, 0, 0));
+        assert_eq!(take_in(&store, &[told(None, start, " ann ")], &none), taken(0, 0, 1, 0));
+        assert_eq!(take_in(&store, &[told(None, start, "Bea")], &none), taken(1, 0, 0, 0));
+        store.set_peloton_watermark("Ann", at(NOW)).unwrap();
+        store.set_peloton_watermark("ann", at(start)).unwrap();
+        assert_eq!(store.peloton_watermark("ANN").unwrap(), Some(at(start)));
+        assert_eq!(store.peloton_watermark("Bea").unwrap(), None);
+    }
+}
