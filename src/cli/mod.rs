@@ -9,6 +9,7 @@ pub mod backup;
 pub mod check;
 pub mod consume;
 mod demo;
+pub mod import;
 pub mod key;
 pub mod outbox;
 pub mod output;
@@ -103,6 +104,8 @@ pub enum StoreCommand {
     Plan(plan::PlanArgs),
     /// Show how everything stands.
     Status(status::StatusArgs),
+    /// Take in what other systems recorded: Peloton workouts.
+    Import(import::ImportArgs),
     /// Look after mails: what waits, what failed, what is not known to have arrived.
     Outbox(outbox::OutboxArgs),
     /// Look at lines that could not be understood, and read them once more.
@@ -156,6 +159,7 @@ impl StoreCommand {
                 };
                 status::status(args, &standing, out)
             }
+            StoreCommand::Import(args) => import::import(args, app, out),
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
@@ -187,6 +191,13 @@ impl StoreCommand {
             }
             StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) })
             | StoreCommand::Backup(backup::BackupArgs { to: Some(path) }) => *path = std::path::absolute(&*path)?,
+            StoreCommand::Import(import::ImportArgs {
+                action: import::Action::Peloton(args),
+            }) => {
+                for path in &mut args.files {
+                    *path = std::path::absolute(&*path)?;
+                }
+            }
             _ => {}
         }
         Ok((self, spooled))
@@ -450,6 +461,15 @@ mod tests {
         }
         match seen(&["deloton", "backup", "--to", "b"]).unwrap().0 {
             super::StoreCommand::Backup(args) => assert_eq!(args.to, Some(here.join("b"))),
+            other => panic!("{other:?}"),
+        }
+        match seen(&["deloton", "import", "peloton", "c.csv", "--rider", "Ann"])
+            .unwrap()
+            .0
+        {
+            super::StoreCommand::Import(super::import::ImportArgs {
+                action: super::import::Action::Peloton(args),
+            }) => assert_eq!(args.files, [here.join("c.csv")]),
             other => panic!("{other:?}"),
         }
         assert!(

@@ -26,3 +26,4 @@ mod scheduler;
 mod serve;
 mod trouble;
 mod web;
+mod workouts;
