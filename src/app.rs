@@ -48,6 +48,10 @@ use crate::{
         Notifier, mime,
         render::{self, DailyMail, HeartRateAlert, To},
     },
+    peloton::{
+        client::Pace,
+        token::{self, TokenStanding},
+    },
     publish::{self, Editions, NewEdition, PublishStatus, Publisher},
     report::{chart, model::ReportRule, site::Site},
     scheduler::{
@@ -156,6 +160,16 @@ impl App {
     #[must_use]
     pub fn schedule(&self) -> Arc<Schedule> {
         self.runner.schedule()
+    }
+
+    /// How the tokens stand of the accounts at Peloton that are read.
+    #[must_use]
+    pub fn peloton_tokens(&self) -> Vec<TokenStanding> {
+        let schedule = self.schedule();
+        let accounts = schedule.peloton_accounts();
+        accounts
+            .map(|account| token::standing(account, self.clock.now()))
+            .collect()
     }
 
     /// Waits until the dead-man's switches have heard of the runs that ended, for some seconds at most.
@@ -567,6 +581,15 @@ impl Services {
             Kind::ExportRides => {
                 let rule = &schedule.heart_rate;
                 jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
+            }
+            Kind::Peloton { accounts, api_url } => {
+                let api = jobs::peloton::Api {
+                    url: api_url,
+                    pace: Pace::default(),
+                    runtime: &self.runtime,
+                    cancel: &run.cancel,
+                };
+                jobs::peloton::run(store, accounts, schedule.day.timezone, api)
             }
             Kind::Prune {
                 keep_days,

@@ -54,6 +54,28 @@ pub struct StoredWorkout {
     pub workout: Workout,
 }
 
+/// A workout with an id of Peloton's that is stored, or was and is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownWorkout {
+    /// Our id.
+    pub workout_id: Uuid,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// Its course was fetched.
+    pub has_graph: bool,
+    /// It was deleted.
+    pub is_deleted: bool,
+}
+
+/// How far an account at Peloton was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Whose account it is, at Peloton.
+    pub peloton_user_id: String,
+    /// The start of the newest workout; all before it are here.
+    pub watermark: DateTime<Utc>,
+}
+
 /// Who told of a workout: a later one knows better than those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {

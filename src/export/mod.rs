@@ -8,13 +8,6 @@ pub mod ping;
 mod sns;
 mod webhook;
 
-use std::time::Duration;
-
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use serde_json::json;
 
 pub use files::Files;
@@ -50,19 +43,6 @@ pub struct RideExport<'a> {
     pub rider: Option<&'a Rider>,
     /// The rider's upper heart-rate limit.
     pub limit_bpm: Option<i32>,
-}
-
-/// Calls other programs' servers: plain or by TLS.
-fn connector(connect: Duration, answer: Duration) -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(connect)
-        .read_timeout(answer)
-        .build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build();
-    SharedHttpConnector::new(connector)
 }
 
 impl Exporter {

@@ -41,10 +41,7 @@ struct ApiMetric {
 }
 
 /// The course of a workout, on steps of `step_seconds`. Where it was is not looked at.
-///
-/// # Errors
-/// When the answer is of another shape.
-pub fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> {
+pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> {
     let answer = ApiGraph::deserialize(answer).map_err(|error| format!("it is no performance graph: {error}"))?;
     // A tread's speed is an alternative of its pace.
     let metrics = || {

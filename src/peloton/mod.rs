@@ -2,9 +2,12 @@
 //! read becomes [`Workout`]s; where they are kept is the store's and the jobs' business.
 
 mod api;
+pub mod client;
 mod csv;
-pub mod graph;
+mod graph;
+pub mod sync;
 mod time;
+pub mod token;
 
 use chrono_tz::Tz;
 

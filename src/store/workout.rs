@@ -11,7 +11,7 @@ use super::{
     value::{self, listed, parsed},
 };
 use crate::domain::workout::{
-    Figure, Figures, Kind, Precision, Source, Start, StoredWorkout, Workout,
+    Figure, Figures, Kind, KnownWorkout, Precision, Progress, Source, Start, StoredWorkout, Workout,
     graph::Sample,
     merge::{Became, Kept, Shelf},
 };
@@ -29,19 +29,6 @@ pub struct TakenIn {
     pub deleted: u64,
     /// The instants at which those began that are new or changed.
     pub touched: BTreeSet<DateTime<Utc>>,
-}
-
-/// A workout with an id of Peloton's that is stored, or was and is deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownWorkout {
-    /// Our id.
-    pub workout_id: Uuid,
-    /// When it began.
-    pub started_at: DateTime<Utc>,
-    /// Its course was fetched.
-    pub has_graph: bool,
-    /// It was deleted.
-    pub is_deleted: bool,
 }
 
 impl Store {
@@ -140,28 +127,31 @@ impl Store {
         })
     }
 
-    /// The start of the newest workout of an account up to which all of them are here.
+    /// How far the account of a rider was read; none where it never was.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn peloton_watermark(&self, rider_name: &str) -> Result<Option<DateTime<Utc>>> {
-        let found: Option<i64> = self
-            .connection()?
+    pub fn peloton_progress(&self, rider_name: &str) -> Result<Option<Progress>> {
+        self.connection()?
             .query_row(
-                "select epoch_us(watermark) from ops.peloton_account where lower(rider_name) = lower(?)",
+                "select peloton_user_id, epoch_us(watermark) from ops.peloton_account where lower(rider_name) = lower(?)",
                 [rider_name],
-                |row| row.get(0),
+                |row| {
+                    Ok(Progress {
+                        peloton_user_id: row.get(0)?,
+                        watermark: instant(row, 1)?,
+                    })
+                },
             )
             .optional()
-            .doing(|| "cannot read how far a Peloton account was read".to_owned())?;
-        Ok(found.and_then(DateTime::from_timestamp_micros))
+            .doing(|| "cannot read how far a Peloton account was read".to_owned())
     }
 
-    /// Notes that all workouts of an account up to `watermark` are here.
+    /// Notes how far the account of a rider was read.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn set_peloton_watermark(&self, rider_name: &str, watermark: DateTime<Utc>) -> Result<()> {
+    pub fn set_peloton_progress(&self, rider_name: &str, progress: &Progress) -> Result<()> {
         let doing = || "cannot note how far a Peloton account was read".to_owned();
         self.transaction(doing, |connection| {
             connection
@@ -172,8 +162,12 @@ impl Store {
                 .doing(doing)?;
             connection
                 .execute(
-                    "insert into ops.peloton_account values (?, ?)",
-                    params![rider_name, value::timestamp(watermark)],
+                    "insert into ops.peloton_account values (?, ?, ?)",
+                    params![
+                        rider_name,
+                        progress.peloton_user_id,
+                        value::timestamp(progress.watermark)
+                    ],
                 )
                 .doing(doing)
                 .map(drop)
@@ -486,9 +480,13 @@ mod tests {
         assert_eq!(take_in(&store, &[told(None, start, "Ann")], &none), taken(1, 0, 0, 0));
         assert_eq!(take_in(&store, &[told(None, start, " ann ")], &none), taken(0, 0, 1, 0));
         assert_eq!(take_in(&store, &[told(None, start, "Bea")], &none), taken(1, 0, 0, 0));
-        store.set_peloton_watermark("Ann", at(NOW)).unwrap();
-        store.set_peloton_watermark("ann", at(start)).unwrap();
-        assert_eq!(store.peloton_watermark("ANN").unwrap(), Some(at(start)));
-        assert_eq!(store.peloton_watermark("Bea").unwrap(), None);
+        let read_to = |text| Progress {
+            peloton_user_id: "u1".to_owned(),
+            watermark: at(text),
+        };
+        store.set_peloton_progress("Ann", &read_to(NOW)).unwrap();
+        store.set_peloton_progress("ann", &read_to(start)).unwrap();
+        assert_eq!(store.peloton_progress("ANN").unwrap(), Some(read_to(start)));
+        assert_eq!(store.peloton_progress("Bea").unwrap(), None);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// (module, layer).
-const LAYERS: [(&str, u8); 19] = [
+const LAYERS: [(&str, u8); 20] = [
     ("domain", 0),
     ("config", 0),
     ("clock", 0),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, u8); 19] = [
     ("metrics", 0),
     ("store", 1),
     ("template", 1),
+    ("http", 1),
     ("ingest", 2),
     ("simulate", 2),
     ("report", 2),

@@ -25,5 +25,7 @@ create table ops.deleted_workout (
     deleted_at timestamptz not null, was_deleted_at_peloton boolean not null
 );
 
--- Up to where the workouts of an account are all here: the start of the newest.
-create table ops.peloton_account (rider_name varchar not null, watermark timestamptz not null);
+-- Whose account a rider has at Peloton, and the start of the newest workout up to which all of them are here.
+create table ops.peloton_account (
+    rider_name varchar not null, peloton_user_id varchar not null, watermark timestamptz not null
+);
