@@ -589,7 +589,7 @@ impl Services {
                     runtime: &self.runtime,
                     cancel: &run.cancel,
                 };
-                jobs::peloton::run(store, accounts, schedule.day.timezone, api)
+                jobs::peloton::run(store, &self.exporter, accounts, schedule.day.timezone, api)
             }
             Kind::Prune {
                 keep_days,

@@ -91,7 +91,7 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
                 continue;
             }
         };
-        let taken = app.store.take_in_workouts(&told.workouts, &HashMap::new())?;
+        let taken = app.store.take_in_workouts(&told.workouts, &HashMap::new(), None)?;
         let rows = told.workouts.len() + told.rejected.len();
         writeln!(
             out,

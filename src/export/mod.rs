@@ -1,5 +1,5 @@
 //! What other programs get. When a ride ends: two CSV files, word to an SNS topic, a signed call of a webhook; all of it is
-//! personal, and the send ledger is the store's and the jobs'. When a job runs: a ping of its dead-man's switch.
+//! personal, and the send ledger is the store's and the jobs'. When workouts come from Peloton: a file a day. When a job runs: a ping of its dead-man's switch.
 
 mod aws_words;
 pub mod csv;
@@ -7,7 +7,9 @@ mod files;
 pub mod ping;
 mod sns;
 mod webhook;
+mod workouts;
 
+use chrono::NaiveDate;
 use serde_json::json;
 
 pub use files::Files;
@@ -19,6 +21,7 @@ use crate::domain::{
     ride::Reading,
     ride_ended::{RideEnded, RideTarget},
     rider::Rider,
+    workout::StoredWorkout,
 };
 
 /// Where word of rides goes.
@@ -82,6 +85,19 @@ impl Exporter {
         Ok(SendReceipt {
             reference: self.files.path_of(&folder),
         })
+    }
+
+    /// Writes the daily file of workouts that began on `day`, UTC; without any, there is none.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn write_workouts(&self, day: NaiveDate, workouts: &[StoredWorkout]) -> Result<(), SendError> {
+        let path = workouts::path(day);
+        if workouts.is_empty() {
+            self.files.delete(&path).await
+        } else {
+            self.files.put(&path, workouts::csv(workouts)).await
+        }
     }
 
     /// Tells the topic or the webhook. `ended_before`: it was told of this ride before, which went on after all.

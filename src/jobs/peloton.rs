@@ -1,4 +1,7 @@
-//! Fetches new workouts from Peloton, account after account; one that cannot be read holds up no other.
+//! Fetches new workouts from Peloton.
+//!
+//! 1. Account after account: what is new, corrected or deleted there. One that cannot be read holds up no other.
+//! 2. The daily file of each day that this, or a deletion here, has touched.
 
 use anyhow::{Context, Result, bail};
 use chrono_tz::Tz;
@@ -7,10 +10,11 @@ use tokio::runtime::Handle;
 use crate::{
     config::schedule::PelotonAccount,
     domain::{cancel::Cancel, run::JobStatus},
+    export::Exporter,
     peloton::{
         Unsaid,
         client::{Client, Pace},
-        sync::{Account, sync},
+        sync::{Account, OVERLAP, sync},
         token::Token,
     },
     store::{Store, workout::TakenIn},
@@ -34,7 +38,13 @@ pub struct Api<'a> {
 /// # Errors
 /// When an account could not be read, saying why; all others were. When the store cannot be read or written, or the run was
 /// cancelled.
-pub fn run(store: &Store, accounts: &[PelotonAccount], fallback: Tz, api: Api<'_>) -> Result<JobStatus> {
+pub fn run(
+    store: &Store,
+    exporter: &Exporter,
+    accounts: &[PelotonAccount],
+    fallback: Tz,
+    api: Api<'_>,
+) -> Result<JobStatus> {
     let (mut total, mut reasons) = (TakenIn::default(), Vec::new());
     for account in accounts {
         api.cancel.check()?;
@@ -44,16 +54,37 @@ pub fn run(store: &Store, accounts: &[PelotonAccount], fallback: Tz, api: Api<'_
             reasons.push(format!("{error:#}"));
         }
     }
+    let files = match write_files(store, exporter, api) {
+        Ok(files) => files,
+        Err(error) => {
+            reasons.push(format!("{error:#}"));
+            0
+        }
+    };
     if !reasons.is_empty() {
         bail!("{}", reasons.join("; "));
     }
-    if total.touched.is_empty() && total.deleted == 0 {
+    if total.new + total.changed + total.deleted + files == 0 {
         return Ok(JobStatus::idle());
     }
     Ok(JobStatus::done()
         .count("workouts_new", total.new)
         .count("workouts_changed", total.changed)
-        .count("workouts_deleted", total.deleted))
+        .count("workouts_deleted", total.deleted)
+        .count("files_written", files))
+}
+
+/// Writes the daily files that are to be written; answers how many.
+fn write_files(store: &Store, exporter: &Exporter, api: Api<'_>) -> Result<u64> {
+    let mut written = 0;
+    for day in store.stale_workout_files()? {
+        api.cancel.check()?;
+        let workouts = store.workouts_of_day(day)?;
+        api.runtime.block_on(exporter.write_workouts(day, &workouts))?;
+        store.workout_file_written(day)?;
+        written += 1;
+    }
+    Ok(written)
 }
 
 fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, total: &mut TakenIn) -> Result<()> {
@@ -71,12 +102,13 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
         known: &known,
         now: store.clock().now(),
     };
+    // All that an account ever had is no news for those who take the files.
+    let files_from = progress.as_ref().map_or(state.now, |progress| progress.watermark) - OVERLAP;
     let mut client = Client::new(api.url, token, api.pace, api.runtime, api.cancel);
     let synced = sync(&mut client, &state, |fetched| {
-        let taken = store.take_in_workouts(&fetched.workouts, &fetched.courses)?;
+        let taken = store.take_in_workouts(&fetched.workouts, &fetched.courses, Some(files_from))?;
         total.new += taken.new;
         total.changed += taken.changed;
-        total.touched.extend(taken.touched);
         Ok(())
     })?;
     for rejected in &synced.rejected {
@@ -86,7 +118,6 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
         if let Some(known) = known.get(id) {
             store.delete_workout(known.workout_id, true)?;
             total.deleted += 1;
-            total.touched.insert(known.started_at);
         }
     }
     if let Some(now) = synced.progress.filter(|now| progress.as_ref() != Some(now)) {

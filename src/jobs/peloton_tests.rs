@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::{
     config::schedule::TokenFrom,
+    export::Files,
     store::fixture::{NOW, at, number, open, rows},
 };
 
@@ -96,7 +97,12 @@ impl Peloton {
             runtime: runtime.handle(),
             cancel: &Cancel::default(),
         };
-        run(store, accounts, Tz::UTC, api)
+        let exporter = Exporter {
+            files: Files::Directory(store.data_dir().join("exports")),
+            topic: None,
+            webhook: None,
+        };
+        run(store, &exporter, accounts, Tz::UTC, api)
     }
 }
 
@@ -274,18 +280,21 @@ fn everything(store: &Store) -> Vec<String> {
     .collect()
 }
 
+/// What a run answers that did something.
+fn counts(new: u64, changed: u64, deleted: u64, files: u64) -> JobStatus {
+    JobStatus::done()
+        .count("workouts_new", new)
+        .count("workouts_changed", changed)
+        .count("workouts_deleted", deleted)
+        .count("files_written", files)
+}
+
 #[test]
 fn a_first_run_fetches_everything_and_a_second_one_finds_nothing() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(20));
     let status = peloton.run(&store, &accounts).unwrap();
-    assert_eq!(
-        status,
-        JobStatus::done()
-            .count("workouts_new", 20)
-            .count("workouts_changed", 0)
-            .count("workouts_deleted", 0)
-    );
+    assert_eq!(status, counts(20, 0, 0, 8));
     let asked = peloton.asked();
     assert_eq!(
         asked.iter().filter(|path| path.contains("/workouts?")).count(),
@@ -335,13 +344,7 @@ fn what_is_uploaded_late_corrected_or_finished_since_comes_in() {
         state.workouts.insert(6, class("late", 24 * 5 + 7));
     });
     let status = peloton.run(&store, &accounts).unwrap();
-    assert_eq!(
-        status,
-        JobStatus::done()
-            .count("workouts_new", 2)
-            .count("workouts_changed", 1)
-            .count("workouts_deleted", 0)
-    );
+    assert_eq!(status, counts(2, 1, 0, 3));
     assert_eq!(
         number(
             &store,
@@ -537,4 +540,71 @@ fn without_an_account_nothing_is_asked() {
     let peloton = Peloton::new(classes(2));
     assert_eq!(peloton.run(&store, &[]).unwrap(), JobStatus::idle());
     assert!(peloton.asked().is_empty());
+}
+
+#[test]
+fn the_daily_files_are_those_of_the_older_system_but_for_what_is_no_game() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(12);
+    for (workout, name) in all
+        .iter_mut()
+        .zip(["LANEBREAK", "JUST RIDE", "TIME GOAL", "ENTERTAINMENT"])
+    {
+        workout["workout_type"] = json!("freestyle");
+        workout["start_time"] = json!(at(NOW).timestamp() - 3600);
+        workout["total_work"] = json!(90_000.5);
+        workout["ride"] =
+            json!({"title": format!("15 min, \"{name}\""), "duration": 901, "instructor": {"name": name}});
+    }
+    let peloton = Peloton::new(all);
+    peloton.run(&store, &accounts).unwrap();
+    let exports = store.data_dir().join("exports");
+    let today = exports.join("2026/01/daily_upload2026_01_10.csv");
+    let file = std::fs::read_to_string(&today).unwrap();
+    let line = |id: &str, name: &str, class_type: &str| {
+        format!("{id},2026-01-10 11:00:00,\"15 min, \"\"{name}\"\"\",no instructor,{class_type},15,90.0,Ann")
+    };
+    let mut lines: Vec<&str> = file.lines().collect();
+    lines[1..].sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name".to_owned(),
+            line("w0", "LANEBREAK", "lanebreak"),
+            line("w1", "JUST RIDE", "just_ride"),
+            line("w2", "TIME GOAL", "time_goal"),
+            line("w3", "ENTERTAINMENT", "entertainment"),
+        ]
+    );
+    let other = std::fs::read_to_string(exports.join("2026/01/daily_upload2026_01_06.csv")).unwrap();
+    assert_eq!(
+        other.lines().nth(1).unwrap(),
+        "w4,2026-01-06 11:00:00,30 min w4,Ida Quist,cycling,30,250.4,Ann"
+    );
+    assert!(
+        !exports.join("2026/01/daily_upload2026_01_01.csv").exists(),
+        "that was no news on the first run"
+    );
+    // Nothing new, no file; what is deleted here leaves its file.
+    std::fs::remove_file(&today).unwrap();
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
+    assert!(!today.exists());
+    let known = store.known_workouts("Ann").unwrap();
+    store.delete_workout(known["w4"].workout_id, false).unwrap();
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), counts(0, 0, 0, 1));
+    assert!(!exports.join("2026/01/daily_upload2026_01_06.csv").exists());
+}
+
+#[test]
+fn a_daily_file_that_could_not_be_written_is_written_later() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(1));
+    let exports = store.data_dir().join("exports");
+    std::fs::write(&exports, "in the way").unwrap();
+    let failed = format!("{:#}", peloton.run(&store, &accounts).unwrap_err());
+    assert!(failed.contains("daily_upload2026_01_10.csv"), "{failed}");
+    assert_eq!(workouts(&store), 1);
+    std::fs::remove_file(&exports).unwrap();
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), counts(0, 0, 0, 1));
+    assert!(exports.join("2026/01/daily_upload2026_01_10.csv").exists());
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sample};
 
 /// Workouts may be uploaded or corrected so long after they began.
-const OVERLAP: TimeDelta = TimeDelta::days(7);
+pub const OVERLAP: TimeDelta = TimeDelta::days(7);
 
 /// Places on boards and records move for so long.
 const YOUNG: TimeDelta = TimeDelta::days(1);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use duckdb::{Connection, OptionalExt, Row, named_params, params, types::Value};
 use uuid::Uuid;
 
@@ -27,16 +27,20 @@ pub struct TakenIn {
     pub unchanged: u64,
     /// They were deleted before, and stay so.
     pub deleted: u64,
-    /// The instants at which those began that are new or changed.
-    pub touched: BTreeSet<DateTime<Utc>>,
 }
 
 impl Store {
-    /// Takes workouts in: new ones, and what is new of those that are stored. `courses` by the ids at Peloton.
+    /// Takes workouts in: new ones, and what is new of those that are stored. `courses` by the ids at Peloton. Days from
+    /// `files_from` on are to have a daily file.
     ///
     /// # Errors
     /// When the database cannot be read or written.
-    pub fn take_in_workouts(&self, told: &[Workout], courses: &HashMap<String, Vec<Sample>>) -> Result<TakenIn> {
+    pub fn take_in_workouts(
+        &self,
+        told: &[Workout],
+        courses: &HashMap<String, Vec<Sample>>,
+        files_from: Option<DateTime<Utc>>,
+    ) -> Result<TakenIn> {
         let doing = || "cannot store workouts".to_owned();
         let _turn = lock(&self.inner.workouts);
         self.transaction(doing, |connection| {
@@ -47,14 +51,15 @@ impl Store {
                     .or_default()
                     .push(workout.clone());
             }
-            let mut taken = TakenIn::default();
+            let (mut taken, mut touched) = (TakenIn::default(), BTreeSet::new());
             for mut told in by_rider.into_values() {
                 let rider_name = spelling(connection, told[0].rider_name.trim())?;
                 for workout in &mut told {
                     workout.rider_name.clone_from(&rider_name);
                 }
-                take_in(connection, &rider_name, told, courses, &mut taken)?;
+                touched.extend(take_in(connection, &rider_name, told, courses, &mut taken)?);
             }
+            spoil_files(connection, &touched, files_from)?;
             Ok(taken)
         })
     }
@@ -79,16 +84,16 @@ impl Store {
         Ok(known.collect())
     }
 
-    /// The workouts that began in a span, by their start.
+    /// The workouts that began on a day, UTC, by their start.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn workouts_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<StoredWorkout>> {
+    pub fn workouts_of_day(&self, day: NaiveDate) -> Result<Vec<StoredWorkout>> {
         let connection = self.connection()?;
         let mut found = Vec::new();
         for rider_name in riders(&connection)? {
             let kept = kept(&connection, &rider_name)?.into_iter();
-            let is_wanted = |kept: &Kept| !kept.is_deleted && (from..to).contains(&kept.stored.workout.start.at);
+            let is_wanted = |kept: &Kept| !kept.is_deleted && kept.stored.workout.start.at.date_naive() == day;
             found.extend(kept.filter(is_wanted).map(|kept| kept.stored));
         }
         found.sort_by_key(|stored| (stored.workout.start.at, stored.workout_id));
@@ -115,6 +120,14 @@ impl Store {
                     },
                 )
                 .doing(doing)?;
+            connection
+                .execute(
+                    "update ops.workout_file set is_stale = true
+                     from historical.workout
+                     where workout_id::varchar = ? and day = started_at::date",
+                    [&id],
+                )
+                .doing(doing)?;
             for table in ["workout", "workout_sample"] {
                 connection
                     .execute(
@@ -124,6 +137,32 @@ impl Store {
                     .doing(doing)?;
             }
             Ok(found > 0)
+        })
+    }
+
+    /// The days whose daily file is to be written.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn stale_workout_files(&self) -> Result<Vec<NaiveDate>> {
+        let doing = || "cannot read which daily files of workouts are to be written".to_owned();
+        let connection = self.connection()?;
+        let mut statement = connection
+            .prepare("select day::varchar from ops.workout_file where is_stale order by day")
+            .doing(doing)?;
+        let days = statement.query_map([], |row| parsed(row, 0)).doing(doing)?;
+        days.collect::<duckdb::Result<_>>().doing(doing)
+    }
+
+    /// Notes that the daily file of a day was written.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn workout_file_written(&self, day: NaiveDate) -> Result<()> {
+        let doing = || format!("cannot note that the daily file of workouts of {day} was written");
+        self.transaction(doing, |connection| {
+            let sql = "update ops.workout_file set is_stale = false where day = ?";
+            connection.execute(sql, [value::date(Some(day))]).doing(doing).map(drop)
         })
     }
 
@@ -175,6 +214,26 @@ impl Store {
     }
 }
 
+/// Has the daily files of days written anew that are there, and made from an instant on.
+fn spoil_files(connection: &Connection, days: &BTreeSet<NaiveDate>, files_from: Option<DateTime<Utc>>) -> Result<()> {
+    let doing = || "cannot note which daily files of workouts are to be written".to_owned();
+    for day in days {
+        let day_value = value::date(Some(*day));
+        let found = connection
+            .execute(
+                "update ops.workout_file set is_stale = true where day = ?",
+                [&day_value],
+            )
+            .doing(doing)?;
+        if found == 0 && files_from.is_some_and(|from| *day >= from.date_naive()) {
+            connection
+                .execute("insert into ops.workout_file values (?, true)", [&day_value])
+                .doing(doing)?;
+        }
+    }
+    Ok(())
+}
+
 /// Everybody of whom there are workouts.
 fn riders(connection: &Connection) -> Result<Vec<String>> {
     let doing = || "cannot read whose workouts are stored".to_owned();
@@ -198,7 +257,7 @@ fn take_in(
     told: Vec<Workout>,
     courses: &HashMap<String, Vec<Sample>>,
     taken: &mut TakenIn,
-) -> Result<()> {
+) -> Result<BTreeSet<NaiveDate>> {
     let mut shelf: Shelf = kept(connection, rider_name)?.into_iter().collect();
     let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
     for became in shelf.merge(told) {
@@ -216,12 +275,13 @@ fn take_in(
         }
     }
     let written: Vec<&StoredWorkout> = new.union(&changed).map(|place| shelf.at(*place)).collect();
-    taken
-        .touched
-        .extend(written.iter().map(|stored| stored.workout.start.at));
     let stale = listed(changed.iter().map(|place| &shelf.at(*place).workout_id));
     write(connection, &written, &stale)?;
-    write_courses(connection, &written, courses)
+    write_courses(connection, &written, courses)?;
+    Ok(written
+        .iter()
+        .map(|stored| stored.workout.start.at.date_naive())
+        .collect())
 }
 
 /// Puts workouts in place of those that are `stale`, ids in a list.
@@ -425,8 +485,7 @@ mod tests {
             changed,
             unchanged,
             deleted,
-            ..
-        } = store.take_in_workouts(told, courses).unwrap();
+        } = store.take_in_workouts(told, courses, None).unwrap();
         (new, changed, unchanged, deleted)
     }
 
@@ -445,7 +504,7 @@ mod tests {
             take_in(&store, std::slice::from_ref(&workout), &courses),
             taken(1, 0, 0, 0)
         );
-        let stored = store.workouts_between(at("2026-01-09T00:00:00Z"), at(NOW)).unwrap();
+        let stored = store.workouts_of_day(at("2026-01-09T00:00:00Z").date_naive()).unwrap();
         assert_eq!(
             stored.iter().map(|stored| &stored.workout).collect::<Vec<_>>(),
             [&workout]

@@ -29,3 +29,6 @@ create table ops.deleted_workout (
 create table ops.peloton_account (
     rider_name varchar not null, peloton_user_id varchar not null, watermark timestamptz not null
 );
+
+-- The days of which there is a daily file of workouts, and whether it is to be written anew.
+create table ops.workout_file (day date not null, is_stale boolean not null);
