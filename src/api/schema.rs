@@ -3,9 +3,11 @@
 
 mod best;
 mod summary;
+mod workout;
 
 pub use best::Best;
 pub use summary::{ExpandedRide, RideSummary};
+pub use workout::{Workout, WorkoutKind};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use poem_openapi::{Enum, Object, types::Example};
@@ -60,6 +62,8 @@ list! {
     AlertList of Alert;
     /// A page of days, newest first.
     ReportList of Report;
+    /// A page of workouts, newest first.
+    WorkoutList of Workout;
     /// The jobs, in the order of the schedule.
     JobList of Job;
     /// A page of runs, newest first.

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use duckdb::{Connection, OptionalExt, Row, named_params, params, types::Value};
+use chrono::{DateTime, NaiveDate, Utc};
+use duckdb::{Connection, OptionalExt, named_params, params, types::Value};
 use uuid::Uuid;
 
 use super::{
     Doing, Result, Store, lock,
+    query::{self, kept_workouts, workout_riders},
     value::{self, listed, parsed},
 };
 use crate::domain::workout::{
-    Figure, Figures, Kind, KnownWorkout, Precision, Progress, Source, Start, StoredWorkout, Workout,
+    Figure, KnownWorkout, Progress, StoredWorkout, Workout,
     graph::Sample,
     merge::{Became, Kept, Shelf},
 };
@@ -70,7 +71,7 @@ impl Store {
     /// When the database cannot be read.
     pub fn known_workouts(&self, rider_name: &str) -> Result<HashMap<String, KnownWorkout>> {
         let connection = self.connection()?;
-        let kept = kept(&connection, &spelling(&connection, rider_name.trim())?)?;
+        let kept = kept_workouts(&connection, &spelling(&connection, rider_name.trim())?)?;
         let known = kept.into_iter().filter_map(|Kept { stored, is_deleted }| {
             let workout = stored.workout;
             let known = KnownWorkout {
@@ -89,14 +90,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn workouts_of_day(&self, day: NaiveDate) -> Result<Vec<StoredWorkout>> {
-        let connection = self.connection()?;
-        let mut found = Vec::new();
-        for rider_name in riders(&connection)? {
-            let kept = kept(&connection, &rider_name)?.into_iter();
-            let is_wanted = |kept: &Kept| !kept.is_deleted && kept.stored.workout.start.at.date_naive() == day;
-            found.extend(kept.filter(is_wanted).map(|kept| kept.stored));
-        }
-        found.sort_by_key(|stored| (stored.workout.start.at, stored.workout_id));
+        let filter = query::WorkoutFilter {
+            started_on: Some(day),
+            ..query::WorkoutFilter::default()
+        };
+        let mut found = query::workouts(self, &filter, None)?;
+        found.reverse();
         Ok(found)
     }
 
@@ -166,6 +165,14 @@ impl Store {
         })
     }
 
+    /// Everybody of whom there are workouts, or were.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn workout_riders(&self) -> Result<Vec<String>> {
+        workout_riders(&*self.connection()?)
+    }
+
     /// How far the account of a rider was read; none where it never was.
     ///
     /// # Errors
@@ -178,7 +185,7 @@ impl Store {
                 |row| {
                     Ok(Progress {
                         peloton_user_id: row.get(0)?,
-                        watermark: instant(row, 1)?,
+                        watermark: query::instant(row, 1)?,
                     })
                 },
             )
@@ -234,18 +241,9 @@ fn spoil_files(connection: &Connection, days: &BTreeSet<NaiveDate>, files_from: 
     Ok(())
 }
 
-/// Everybody of whom there are workouts.
-fn riders(connection: &Connection) -> Result<Vec<String>> {
-    let doing = || "cannot read whose workouts are stored".to_owned();
-    let sql = "select rider_name from historical.workout union select rider_name from ops.deleted_workout order by all";
-    let mut statement = connection.prepare(sql).doing(doing)?;
-    let names = statement.query_map([], |row| row.get(0)).doing(doing)?;
-    names.collect::<duckdb::Result<_>>().doing(doing)
-}
-
 /// How a rider's name is spelt in what is stored, whatever its case.
 fn spelling(connection: &Connection, rider_name: &str) -> Result<String> {
-    let known = riders(connection)?
+    let known = workout_riders(connection)?
         .into_iter()
         .find(|known| known.to_lowercase() == rider_name.to_lowercase());
     Ok(known.unwrap_or_else(|| rider_name.to_owned()))
@@ -258,7 +256,7 @@ fn take_in(
     courses: &HashMap<String, Vec<Sample>>,
     taken: &mut TakenIn,
 ) -> Result<BTreeSet<NaiveDate>> {
-    let mut shelf: Shelf = kept(connection, rider_name)?.into_iter().collect();
+    let mut shelf: Shelf = kept_workouts(connection, rider_name)?.into_iter().collect();
     let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
     for became in shelf.merge(told) {
         match became {
@@ -372,83 +370,13 @@ fn row_of(stored: &StoredWorkout) -> Vec<Value> {
     head.into_iter().chain(figures).collect()
 }
 
-/// All workouts of a rider, those that were deleted too.
-fn kept(connection: &Connection, rider_name: &str) -> Result<Vec<Kept>> {
-    let doing = || "cannot read the workouts that are stored".to_owned();
-    let mut statement = connection
-        .prepare(include_str!("sql/workouts_of_rider.sql"))
-        .doing(doing)?;
-    let rows = statement
-        .query_map(named_params! { "rider_name": rider_name }, |row| {
-            Ok(Kept {
-                stored: read(row)?,
-                is_deleted: row.get(FIRST_FIGURE + Figure::ALL.len())?,
-            })
-        })
-        .doing(doing)?;
-    rows.collect::<duckdb::Result<_>>().doing(doing)
-}
-
-/// Where the figures begin in a row.
-const FIRST_FIGURE: usize = 19;
-
-/// A row as `sql/workouts_of_rider.sql` selects it.
-fn read(row: &Row<'_>) -> duckdb::Result<StoredWorkout> {
-    let mut figures = Figures::default();
-    for (place, figure) in (FIRST_FIGURE..).zip(Figure::ALL) {
-        figures.set(figure, row.get(place)?);
-    }
-    let rank: Option<i32> = row.get(17)?;
-    let workout = Workout {
-        rider_name: row.get(1)?,
-        peloton_workout_id: row.get(2)?,
-        source: named(row, 3, Source::from_name)?,
-        start: Start {
-            at: instant(row, 4)?,
-            local: local(row, 5)?,
-            precision: named(row, 6, Precision::from_name)?,
-        },
-        discipline: row.get(7)?,
-        kind: named(row, 8, Kind::from_name)?,
-        class_type: row.get(9)?,
-        title: row.get(10)?,
-        instructor: row.get(11)?,
-        class_seconds: row.get(12)?,
-        ridden_seconds: row.get(13)?,
-        is_live: row.get(14)?,
-        class_aired_at: row.get::<_, Option<i64>>(15)?.and_then(DateTime::from_timestamp_micros),
-        is_personal_record: row.get(16)?,
-        leaderboard: rank.zip(row.get(18)?),
-        figures,
-    };
-    Ok(StoredWorkout {
-        workout_id: parsed(row, 0)?,
-        workout,
-    })
-}
-
-fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<DateTime<Utc>> {
-    let micros = row.get(column)?;
-    DateTime::from_timestamp_micros(micros).ok_or_else(|| unreadable(column, format!("{micros} is no instant")))
-}
-
-fn local(row: &Row<'_>, column: usize) -> duckdb::Result<NaiveDateTime> {
-    instant(row, column).map(|at| at.naive_utc())
-}
-
-fn named<T>(row: &Row<'_>, column: usize, of: impl FnOnce(&str) -> Option<T>) -> duckdb::Result<T> {
-    let name: String = row.get(column)?;
-    of(&name).ok_or_else(|| unreadable(column, format!("`{name}` is not known to this program")))
-}
-
-fn unreadable(column: usize, why: String) -> duckdb::Error {
-    duckdb::Error::FromSqlConversionFailure(column, duckdb::types::Type::Text, why.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::fixture::{NOW, at, number, open};
+    use crate::{
+        domain::workout::{Figures, Kind, Precision, Source, Start},
+        store::fixture::{NOW, at, number, open},
+    };
 
     fn told(id: Option<&str>, start: &str, rider_name: &str) -> Workout {
         Workout {
