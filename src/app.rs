@@ -53,7 +53,7 @@ use crate::{
         token::{self, TokenStanding},
     },
     publish::{self, Editions, NewEdition, PublishStatus, Publisher},
-    report::{chart, model::ReportRule, site::Site},
+    report::{chart, model::ReportRule, site::Site, training::Training},
     scheduler::{
         Job, Options, Run, Runner,
         plan::{Reason, Stream, Trouble, What},
@@ -62,6 +62,7 @@ use crate::{
         self, Store,
         daily_table::ChangedTypes,
         outbox::{self, Which},
+        query::{self, WorkoutFilter},
     },
     template::Templates,
 };
@@ -236,7 +237,9 @@ impl App {
     /// When a report cannot be read, or the site cannot be reached.
     pub fn plan_publication(&self) -> anyhow::Result<PublishStatus> {
         let Services { publisher, runtime, .. } = &*self.services;
-        let items = jobs::report::items(&self.settings.data_dir, self.services.site())?;
+        let training = self.services.training()?;
+        let site = self.services.site().with_training(training.as_ref());
+        let items = jobs::report::items(&self.settings.data_dir, site)?;
         runtime
             .block_on(publisher.plan(&items))
             .with_context(|| format!("cannot tell what would be published to `{}`", publisher.target()))
@@ -619,6 +622,26 @@ impl Services {
         Site::new(&self.templates, self.settings.site_url.as_deref())
     }
 
+    /// The workouts of those who want them on the site; none where nobody does.
+    fn training(&self) -> anyhow::Result<Option<Training>> {
+        let wanted = &self.settings.training_riders;
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let is_wanted = |name: &String| {
+            wanted
+                .iter()
+                .any(|wanted| wanted.trim().to_lowercase() == name.to_lowercase())
+        };
+        let filter = WorkoutFilter {
+            rider_names: Some(self.store.workout_riders()?.into_iter().filter(is_wanted).collect()),
+            ..WorkoutFilter::default()
+        };
+        let workouts = query::workouts(&self.store, &filter, None)?;
+        let workouts = workouts.into_iter().map(|stored| stored.workout);
+        Ok(Some(Training::of(workouts.collect())))
+    }
+
     /// Publishes every report that was made; those that are gone, as after a restore, are made again first.
     fn publish(
         &self,
@@ -635,10 +658,12 @@ impl Services {
         if let Some(rule) = report_rule(schedule) {
             jobs::report::put_back(store, &rule, self.site(), &missing)?;
         }
-        let items = jobs::report::items(store.data_dir(), self.site())?;
+        let training = self.training()?;
+        let site = self.site().with_training(training.as_ref());
+        let items = jobs::report::items(store.data_dir(), site)?;
         let gate = Gate {
             store,
-            site: self.site(),
+            site,
             items: &items,
             cancel,
         };

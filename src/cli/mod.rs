@@ -519,6 +519,7 @@ mod tests {
             "email/job_failure/body.txt",
             "email/job_failure/body.html",
             "report/all_time.html",
+            "report/training.html",
             "report/feed.xml",
             "report/sitemap.xml",
             "live/wall.html",

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::program::Sandbox;
+use crate::program::{DAYS, Sandbox};
 
 const EXPORT: &str = "Workout Timestamp,Live/On-Demand,Instructor Name,Length (minutes),Fitness Discipline,Type,Title,Class \
     Timestamp,Total Output,Avg. Watts,Avg. Resistance,Avg. Cadence (RPM),Avg. Speed (kph),Distance (km),Calories \
@@ -148,4 +148,34 @@ fn every_row_of_the_real_files_is_accounted_for() {
             r#"{"kind":"time_goal","workouts":3}"#,
         ]
     );
+}
+
+#[test]
+fn the_page_of_training_is_on_the_site_for_those_who_want_it_and_for_nobody_else() {
+    let sandbox = Sandbox::with_sample();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data/sample/workouts.csv")
+        .display()
+        .to_string();
+    for rider in ["Ann", "Bea"] {
+        sandbox.succeed(&["import", "peloton", &sample, "--rider", rider]);
+    }
+    let page = sandbox.path("data/site/training/index.html");
+    let index = || std::fs::read_to_string(sandbox.path("data/site/index.html")).unwrap();
+    sandbox.succeed(&["run", "publish", "--day", DAYS[1]]);
+    assert!(!page.exists() && !index().contains("training/"));
+    sandbox.succeed(&["run", "publish", "--day", DAYS[1], "--training-rider", "ann"]);
+    let shown = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        shown.contains("8 workouts at Peloton of Ann") && !shown.contains("Bea"),
+        "{shown}"
+    );
+    assert!(index().contains("training/index.html"));
+    let records = std::fs::read_to_string(sandbox.path("data/site/training/records.csv")).unwrap();
+    assert!(
+        records.contains("Ann,30,281,156,2026-05-04,30 min Rolling Hills Ride"),
+        "{records}"
+    );
+    sandbox.succeed(&["run", "publish", "--day", DAYS[1]]);
+    assert!(!page.exists(), "who does not want it any more is gone from the site");
 }
