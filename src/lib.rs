@@ -64,6 +64,8 @@
 //!   than not at all.
 //! - Every operation of the API has its least role in one table (`api/access.rs`); what is in no table is an administrator's.
 //!   Of a key only a hash is stored, and without any key only loopback is listened on.
+//! - A workout is one whoever tells of it ([`domain::workout::merge`]), and what was deleted stays deleted. On the site are those
+//!   of riders who asked for it, and of nobody else.
 //! - A message is a reading's line, a header's, a marker, a repeat, or kept with the reason why not; and counted.
 
 pub mod api;

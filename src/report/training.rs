@@ -48,10 +48,17 @@ struct Page {
 struct Card {
     title: String,
     subtitle: String,
+    /// How many of the page's twelve columns it takes.
+    columns: u32,
     /// For wide windows and for phones; none where the table says it better.
     charts: Option<[String; 2]>,
     table: Table,
 }
+
+/// Cards across the page, across two thirds of it, and beside such a one.
+const ACROSS: u32 = 12;
+const LARGE: u32 = 8;
+const SMALL: u32 = 4;
 
 /// A ride on which work was measured.
 struct Ridden<'w> {
@@ -101,9 +108,9 @@ impl Training {
             self.per_month()?,
             self.by_discipline(),
             self.by_length()?,
+            self.by_hour(),
             self.trend()?,
             self.by_instructor(),
-            self.by_hour(),
             self.records(),
         ])
     }
@@ -163,6 +170,7 @@ impl Training {
             ]
         });
         card(
+            LARGE,
             ("Workouts per month", "Workouts begun in each month"),
             Some(chart_of(&months, &drawn, "workouts-per-month", "Workouts per month")?),
             (
@@ -199,6 +207,7 @@ impl Training {
         Card {
             title: "What was done".to_owned(),
             subtitle: "Workouts by discipline, and their share of the rider's".to_owned(),
+            columns: SMALL,
             charts: None,
             table: Table {
                 name: "disciplines",
@@ -241,6 +250,7 @@ impl Training {
             row
         });
         card(
+            LARGE,
             (
                 title,
                 "Kilojoules of rides of ten minutes or more: lowest to highest, the middle half, and the median",
@@ -297,6 +307,7 @@ impl Training {
         });
         let title = "Output over time";
         card(
+            ACROSS,
             (
                 title,
                 "Mean kilojoules of a month's rides of one class length, the most ridden ones",
@@ -317,10 +328,10 @@ impl Training {
     }
 
     fn by_instructor(&self) -> Card {
-        let mut outputs: BTreeMap<(i32, &str, &str), Vec<f64>> = BTreeMap::new();
+        let mut outputs: BTreeMap<(&str, i32, &str), Vec<f64>> = BTreeMap::new();
         for ride in self.ridden() {
             if let Some(instructor) = &ride.workout.instructor {
-                let key = (ride.minutes, ride.workout.rider_name.as_str(), instructor.as_str());
+                let key = (ride.workout.rider_name.as_str(), ride.minutes, instructor.as_str());
                 outputs.entry(key).or_default().push(ride.kilojoules);
             }
         }
@@ -328,13 +339,15 @@ impl Training {
             .into_iter()
             .filter(|(_, values)| values.len() >= LEAST_CLASSES)
             .collect();
-        groups.sort_by(|((a, rider_a, _), one), ((b, rider_b, _), other)| {
-            (a, rider_a).cmp(&(b, rider_b)).then(mean(other).total_cmp(&mean(one)))
+        groups.sort_by(|((rider, minutes, _), one), ((other_rider, other_minutes, _), other)| {
+            (rider, minutes)
+                .cmp(&(other_rider, other_minutes))
+                .then(mean(other).total_cmp(&mean(one)))
         });
-        let rows = groups.iter().map(|((minutes, rider, instructor), values)| {
+        let rows = groups.iter().map(|((rider, minutes, instructor), values)| {
             vec![
-                length_cell(*minutes),
                 named(rider),
+                length_cell(*minutes),
                 Cell::text(instructor, instructor),
                 Cell::count(i64::try_from(values.len()).ok()),
                 Cell::number(Some(mean(values)), |value| format::count(value.round())),
@@ -343,12 +356,13 @@ impl Training {
         Card {
             title: "Who makes one work hardest".to_owned(),
             subtitle: "Mean kilojoules by class length and instructor, of two classes or more".to_owned(),
+            columns: ACROSS,
             charts: None,
             table: Table {
                 name: "instructors",
                 columns: vec![
-                    number("Class", "class_minutes"),
                     text("Rider", "rider"),
+                    number("Class", "class_minutes"),
                     text("Instructor", "instructor"),
                     number("Rides", "rides"),
                     number("Mean output, kJ", "output_kilojoules_mean"),
@@ -383,6 +397,7 @@ impl Training {
         Card {
             title: "When".to_owned(),
             subtitle: "Workouts begun in each hour of the rider's clock, by day of the week".to_owned(),
+            columns: SMALL,
             charts: None,
             table: Table {
                 name: "hours",
@@ -425,6 +440,7 @@ impl Training {
         Card {
             title: "Personal records".to_owned(),
             subtitle: "The most work in a ride of each class length".to_owned(),
+            columns: ACROSS,
             charts: None,
             table: Table {
                 name: "records",
@@ -443,16 +459,22 @@ impl Training {
 }
 
 fn card(
+    columns: u32,
     (title, subtitle): (&str, &str),
     charts: Option<[String; 2]>,
-    (name, columns): (&'static str, Vec<Column>),
+    (name, of): (&'static str, Vec<Column>),
     rows: Vec<Vec<Cell>>,
 ) -> Result<Card> {
     Ok(Card {
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
+        columns,
         charts,
-        table: Table { name, columns, rows },
+        table: Table {
+            name,
+            columns: of,
+            rows,
+        },
     })
 }
 
@@ -581,7 +603,7 @@ mod tests {
         );
         assert_eq!(
             csv("instructors").lines().skip(1).collect::<Vec<_>>(),
-            ["30,Ann,Ida,2,220"]
+            ["Ann,30,Ida,2,220"]
         );
         assert_eq!(csv("hours").lines().nth(1), Some("7,3,1,1,1,1,,"));
         assert_eq!(

@@ -79,7 +79,7 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[
     let em = canvas.em;
     let left = canvas.text_width(&format::count(axis.top), Weight::Regular) + 0.7 * em;
     let names = lines.iter().map(|(name, _)| canvas.text_width(name, Weight::Regular));
-    let right = canvas.width - names.fold(0.0, f64::max) - 1.2 * em;
+    let right = canvas.width - names.fold(0.0, f64::max) - 1.7 * em;
     let (top, bottom) = (em, canvas.height - 2.0 * em);
     let x = |place: usize| left + (right - left) * index(place) / index(months.len().max(2) - 1);
     let y = |value: f64| bottom - (bottom - top) * value / axis.top;
@@ -134,7 +134,8 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[
     for (at, name, colour) in ends {
         let at = at.max(free);
         free = at + 1.2 * em;
-        canvas.text(right + 0.6 * em, at, name, Align::Start, Weight::SemiBold, colour)?;
+        canvas.dot(right + 0.8 * em, at, 4.0, colour)?;
+        canvas.text(right + 1.5 * em, at, name, Align::Start, Weight::Regular, colour::TEXT)?;
     }
     Ok(())
 }
