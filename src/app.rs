@@ -163,6 +163,15 @@ impl App {
         self.runner.schedule()
     }
 
+    /// Writes those daily files of workouts anew that something has changed in; answers how many.
+    ///
+    /// # Errors
+    /// When one cannot be written; the job `peloton` tries again.
+    pub fn write_workout_files(&self) -> anyhow::Result<u64> {
+        let Services { exporter, runtime, .. } = &*self.services;
+        jobs::peloton::write_files(&self.store, exporter, runtime, &Cancel::default())
+    }
+
     /// How the tokens stand of the accounts at Peloton that are read.
     #[must_use]
     pub fn peloton_tokens(&self) -> Vec<TokenStanding> {

@@ -29,11 +29,15 @@ pub enum Action {
     /// Take in Peloton workouts: the CSV that the members' site offers under “Download Workouts”, that of the older system
     /// (`workout_id,date,…`), or saved answers of the API. Doing it again changes nothing.
     Peloton(PelotonArgs),
-    /// Delete workouts; they stay deleted whatever is taken in later.
+    /// Delete workouts, from the daily files too; they stay deleted whatever is taken in later. Or all that is known of a
+    /// rider's, and that there were any.
     Forget {
         /// Their ids, as `/api/v1/workouts` has them.
-        #[arg(required = true, value_name = "WORKOUT_ID")]
+        #[arg(required_unless_present = "rider", value_name = "WORKOUT_ID")]
         workouts: Vec<Uuid>,
+        /// Everything of this rider.
+        #[arg(long, value_name = "NAME", value_parser = rider_name, conflicts_with = "workouts")]
+        rider: Option<String>,
     },
 }
 
@@ -67,7 +71,8 @@ fn rider_name(text: &str) -> Result<String, String> {
 pub fn import(args: &ImportArgs, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     match &args.action {
         Action::Peloton(args) => take_in(args, app, out),
-        Action::Forget { workouts } => forget(workouts, app, out),
+        Action::Forget { rider: Some(rider), .. } => forget_rider(rider, app, out),
+        Action::Forget { workouts, .. } => forget(workouts, app, out),
     }
 }
 
@@ -138,6 +143,26 @@ fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<(
             "there is no workout {}; `/api/v1/workouts` lists them",
             missing.join(", ")
         );
+    }
+    Ok(())
+}
+
+fn forget_rider(rider: &str, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
+    let deleted = app.store.forget_workouts_of(rider)?;
+    app.write_workout_files()?;
+    if deleted == 0 {
+        bail!("no workout of {rider} is stored; `/api/v1/workouts` shows whose there are");
+    }
+    writeln!(out, "{} of {rider} deleted", counted(deleted, "workout"))?;
+    if app
+        .schedule()
+        .peloton_accounts()
+        .any(|account| account.rider_name.to_lowercase() == rider.to_lowercase())
+    {
+        writeln!(
+            out,
+            "cron.toml still names the account of {rider}: take it out, or the next run fetches them again"
+        )?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub fn run(
             reasons.push(format!("{error:#}"));
         }
     }
-    let files = match write_files(store, exporter, api) {
+    let files = match write_files(store, exporter, api.runtime, api.cancel) {
         Ok(files) => files,
         Err(error) => {
             reasons.push(format!("{error:#}"));
@@ -75,12 +75,15 @@ pub fn run(
 }
 
 /// Writes the daily files that are to be written; answers how many.
-fn write_files(store: &Store, exporter: &Exporter, api: Api<'_>) -> Result<u64> {
+///
+/// # Errors
+/// When one cannot be written; it is tried again by the next run.
+pub fn write_files(store: &Store, exporter: &Exporter, runtime: &Handle, cancel: &Cancel) -> Result<u64> {
     let mut written = 0;
     for day in store.stale_workout_files()? {
-        api.cancel.check()?;
+        cancel.check()?;
         let workouts = store.workouts_of_day(day)?;
-        api.runtime.block_on(exporter.write_workouts(day, &workouts))?;
+        runtime.block_on(exporter.write_workouts(day, &workouts))?;
         store.workout_file_written(day)?;
         written += 1;
     }

@@ -139,6 +139,31 @@ impl Store {
         })
     }
 
+    /// Deletes everything that is known of a rider's workouts, and that there were any: told of again, they are new. Answers
+    /// how many there were.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn forget_workouts_of(&self, rider_name: &str) -> Result<u64> {
+        let doing = || "cannot delete the workouts of a rider".to_owned();
+        let _turn = lock(&self.inner.workouts);
+        self.transaction(doing, |connection| {
+            let execute = |sql: &str| connection.execute(sql, [rider_name.trim()]).doing(doing);
+            execute(
+                "update ops.workout_file set is_stale = true
+                 where day in (select started_at::date from historical.workout where lower(rider_name) = lower(?))",
+            )?;
+            execute(
+                "delete from historical.workout_sample
+                 where workout_id in (select workout_id from historical.workout where lower(rider_name) = lower(?))",
+            )?;
+            execute("delete from ops.deleted_workout where lower(rider_name) = lower(?)")?;
+            execute("delete from ops.peloton_account where lower(rider_name) = lower(?)")?;
+            let deleted = execute("delete from historical.workout where lower(rider_name) = lower(?)")?;
+            Ok(deleted as u64)
+        })
+    }
+
     /// The days whose daily file is to be written.
     ///
     /// # Errors
@@ -456,6 +481,37 @@ mod tests {
         assert_eq!(number(&store, "select count(*) from historical.workout"), 0);
         assert_eq!(number(&store, "select count(*) from historical.workout_sample"), 0);
         assert!(store.known_workouts("Ann").unwrap()["a1"].is_deleted);
+    }
+
+    #[test]
+    fn a_rider_who_is_forgotten_leaves_nothing_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let told = |id: &str, rider_name: &str| told(Some(id), &format!("2026-01-0{}T10:00:07Z", &id[1..]), rider_name);
+        let sample = Sample {
+            second: 0,
+            values: [Some(100.0), None, None, None, None, None, None],
+        };
+        let courses = HashMap::from(["a1", "a2", "b1"].map(|id| (id.to_owned(), vec![sample])));
+        let all = [told("a1", "Ann"), told("a2", "Ann"), told("b1", "Bea")];
+        store
+            .take_in_workouts(&all, &courses, Some(at("2026-01-01T00:00:00Z")))
+            .unwrap();
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        for day in store.stale_workout_files().unwrap() {
+            store.workout_file_written(day).unwrap();
+        }
+        store
+            .delete_workout(store.known_workouts("Ann").unwrap()["a2"].workout_id, false)
+            .unwrap();
+        assert_eq!(store.forget_workouts_of("ANN").unwrap(), 1);
+        assert_eq!(store.workout_riders().unwrap(), ["Bea"]);
+        assert_eq!(number(&store, "select count(*) from historical.workout_sample"), 1);
+        assert_eq!(
+            store.stale_workout_files().unwrap(),
+            [day("2026-01-01"), day("2026-01-02")]
+        );
+        assert_eq!(store.forget_workouts_of("Ann").unwrap(), 0);
     }
 
     #[test]
