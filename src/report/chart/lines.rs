@@ -60,7 +60,7 @@ fn describe(months: &[NaiveDate], lines: &[Line]) -> String {
         let (first, from) = known.next()?;
         let said =
             |month: &NaiveDate, value: f64| format!("{} in {}", format::count(value.round()), format::month(*month));
-        let last = known.last().map(|(last, to)| format!(" to {}", said(last, to)));
+        let last = known.next_back().map(|(last, to)| format!(" to {}", said(last, to)));
         Some(format!("{name} {}{}", said(first, from), last.unwrap_or_default()))
     };
     let told: Vec<String> = lines.iter().filter_map(ends).collect();
