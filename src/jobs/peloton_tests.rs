@@ -514,15 +514,16 @@ fn a_token_of_somebody_else_fills_nobodys_history() {
 
 #[test]
 fn it_is_asked_no_more_often_than_agreed() {
-    let (_folder, store, accounts) = ann();
-    let peloton = Peloton::new(classes(2));
+    let (folder, store, [ann]) = ann();
+    let ben = account("Ben", &token_file(&folder, "ben.json", &json!({"access_token": "ben"})));
+    let peloton = Peloton::new(classes(1));
     let between = Duration::from_millis(120);
-    peloton.run_at(&store, &accounts, between).unwrap();
+    peloton.run_at(&store, &[ann, ben], between).unwrap();
     let requests = std::mem::take(&mut peloton.state.lock().unwrap().requests);
     assert_eq!(
         requests.len(),
-        7,
-        "whose, a page, an instructor, and two of each workout"
+        10,
+        "of each: whose, a page, the details, the instructors, the course"
     );
     for pair in requests.windows(2) {
         let apart = pair[1].0 - pair[0].0;
