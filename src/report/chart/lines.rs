@@ -95,8 +95,10 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[
             colour::CONTROL,
         )?;
         let label = months[place].format("%b %Y").to_string();
+        // The first month's may not hang over the edge.
+        let at = x(place).max(canvas.text_width(&label, Weight::Regular) / 2.0 + 1.0);
         canvas.text(
-            x(place),
+            at,
             bottom + 1.15 * em,
             &label,
             Align::Middle,
