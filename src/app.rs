@@ -51,8 +51,12 @@ use crate::{
         Notifier, mime,
         render::{self, DailyMail, HeartRateAlert, To},
     },
+    peloton::{
+        client::Pace,
+        token::{self, TokenStanding},
+    },
     publish::{self, Editions, NewEdition, PublishStatus, Publisher},
-    report::{chart, model::ReportRule, site::Site},
+    report::{chart, model::ReportRule, site::Site, training::Training},
     scheduler::{
         Job, Options, Run, Runner,
         plan::{Reason, Stream, Trouble, What},
@@ -61,6 +65,7 @@ use crate::{
         self, Store,
         daily_table::ChangedTypes,
         outbox::{self, Which},
+        query::{self, WorkoutFilter},
     },
     template::Templates,
 };
@@ -164,6 +169,25 @@ impl App {
         self.runner.schedule()
     }
 
+    /// Writes those daily files of workouts anew that something has changed in; answers how many.
+    ///
+    /// # Errors
+    /// When one cannot be written; the job `peloton` tries again.
+    pub fn write_workout_files(&self) -> anyhow::Result<u64> {
+        let Services { exporter, runtime, .. } = &*self.services;
+        jobs::peloton::write_files(&self.store, exporter, runtime, &Cancel::default())
+    }
+
+    /// How the tokens stand of the accounts at Peloton that are read.
+    #[must_use]
+    pub fn peloton_tokens(&self) -> Vec<TokenStanding> {
+        let schedule = self.schedule();
+        let accounts = schedule.peloton_accounts();
+        accounts
+            .map(|account| token::standing(account, self.clock.now()))
+            .collect()
+    }
+
     /// Waits until the dead-man's switches have heard of the runs that ended, for some seconds at most.
     pub fn finish_pings(&self) {
         self.pings.finish(PING_PATIENCE);
@@ -229,7 +253,9 @@ impl App {
     /// When a report cannot be read, or the site cannot be reached.
     pub fn plan_publication(&self) -> anyhow::Result<PublishStatus> {
         let Services { publisher, runtime, .. } = &*self.services;
-        let items = jobs::report::items(&self.settings.data_dir, self.services.site())?;
+        let training = self.services.training()?;
+        let site = self.services.site().with_training(training.as_ref());
+        let items = jobs::report::items(&self.settings.data_dir, site)?;
         runtime
             .block_on(publisher.plan(&items))
             .with_context(|| format!("cannot tell what would be published to `{}`", publisher.target()))
@@ -575,6 +601,15 @@ impl Services {
                 let rule = &schedule.heart_rate;
                 jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
             }
+            Kind::Peloton { accounts, api_url } => {
+                let api = jobs::peloton::Api {
+                    url: api_url,
+                    pace: Pace::default(),
+                    runtime: &self.runtime,
+                    cancel: &run.cancel,
+                };
+                jobs::peloton::run(store, &self.exporter, accounts, schedule.day.timezone, api)
+            }
             Kind::Prune {
                 keep_days,
                 keep_log_days,
@@ -613,6 +648,26 @@ impl Services {
         Site::new(&self.templates, self.settings.site_url.as_deref())
     }
 
+    /// The workouts of those who want them on the site; none where nobody does.
+    fn training(&self) -> anyhow::Result<Option<Training>> {
+        let wanted = &self.settings.training_riders;
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let is_wanted = |name: &String| {
+            wanted
+                .iter()
+                .any(|wanted| wanted.trim().to_lowercase() == name.to_lowercase())
+        };
+        let filter = WorkoutFilter {
+            rider_names: Some(self.store.workout_riders()?.into_iter().filter(is_wanted).collect()),
+            ..WorkoutFilter::default()
+        };
+        let workouts = query::workouts(&self.store, &filter, None)?;
+        let workouts = workouts.into_iter().map(|stored| stored.workout);
+        Ok(Some(Training::of(workouts.collect())))
+    }
+
     /// Publishes every report that was made; those that are gone, as after a restore, are made again first.
     fn publish(
         &self,
@@ -629,10 +684,12 @@ impl Services {
         if let Some(rule) = report_rule(schedule) {
             jobs::report::put_back(store, &rule, self.site(), &missing)?;
         }
-        let items = jobs::report::items(store.data_dir(), self.site())?;
+        let training = self.training()?;
+        let site = self.site().with_training(training.as_ref());
+        let items = jobs::report::items(store.data_dir(), site)?;
         let gate = Gate {
             store,
-            site: self.site(),
+            site,
             items: &items,
             cancel,
         };

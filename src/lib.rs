@@ -14,6 +14,7 @@
 //!                                              weeks and months → data/reports/weekly/W/, monthly/M/ (html, json, csv)
 //!  published site      publish (job)           S3 bucket | data/site/
 //!  daily mail          notify (job)            ops.outbox (the send ledger) → SES | data/outbox/
+//!  workouts            import, peloton (job)   historical.workout, historical.workout_sample
 //!  API, live dashboard read the store; may ask for a run; erase on request; never render or publish
 //! ```
 //!
@@ -41,8 +42,8 @@
 //! | layer | modules | knows |
 //! |---|---|---|
 //! | 0 | [`domain`], [`config`], [`clock`], [`logging`], [`metrics`] | nothing below; `domain` is pure |
-//! | 1 | [`store`], [`template`] | DuckDB and Parquet; Tera |
-//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`scheduler`] | one outside thing each |
+//! | 1 | [`store`], [`template`], [`http`] | DuckDB and Parquet; Tera; other programs' servers |
+//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`peloton`], [`scheduler`] | one outside thing each |
 //! | 3 | [`jobs`] | what a run does for its window |
 //! | 4 | [`app`] | which implementations are used: the only place |
 //! | 5 | [`api`], [`cli`] | people |
@@ -50,7 +51,7 @@
 //! # Invariants
 //!
 //! - Only `store` knows DuckDB. Only `config` reads the environment. Only `clock` asks what time it is.
-//! - `domain` does no I/O. `report` only reads. `publish`, `notify` and `export` do not know the store: the jobs record what they
+//! - `domain` does no I/O. `report` only reads. `publish`, `notify`, `export` and `peloton` do not know the store: the jobs record what they
 //!   did. `scheduler` runs jobs without knowing which. `api` never renders a report and never publishes; its
 //!   pages draw with [`report::chart`].
 //! - Offsets are written in the transaction of the rows they cover; the state of open rides can always be made again by
@@ -67,6 +68,8 @@
 //!   than not at all.
 //! - Every operation of the API has its least role in one table (`api/access.rs`); what is in no table is an administrator's.
 //!   Of a key only a hash is stored, and without any key only loopback is listened on.
+//! - A workout is one whoever tells of it ([`domain::workout::merge`]), and what was deleted stays deleted. On the site are those
+//!   of riders who asked for it, and of nobody else.
 //! - A message is a reading's line, a header's, a marker, a repeat, or kept with the reason why not; and counted.
 
 pub mod api;
@@ -76,11 +79,13 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod export;
+pub mod http;
 pub mod ingest;
 pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod notify;
+pub mod peloton;
 pub mod publish;
 pub mod report;
 pub mod scheduler;

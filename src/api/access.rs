@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every operation of the document and the least role that may do it.
-pub(super) const OPERATIONS: [(&str, Role); 35] = [
+pub(super) const OPERATIONS: [(&str, Role); 38] = [
     ("list_rides", Analyst),
     ("get_ride", Analyst),
     ("get_ride_summary", Analyst),
@@ -58,6 +58,9 @@ pub(super) const OPERATIONS: [(&str, Role); 35] = [
     ("list_rejected", Analyst),
     ("get_rejected", Admin),
     ("replay_rejected", Admin),
+    ("list_workouts", Analyst),
+    ("get_workout", Analyst),
+    ("delete_workout", Admin),
 ];
 
 /// Every other address: the first entry that an address is, or is below, says who may look at it; `None` is everybody.

@@ -33,6 +33,7 @@ mod shape;
 mod tests;
 mod tls;
 mod wall;
+mod workouts;
 
 use std::{collections::HashMap, marker::PhantomData, path::PathBuf, sync::Arc, time::Duration};
 
@@ -211,6 +212,8 @@ enum Tag {
     Riders,
     /// Heart rates outside a rider's limits, and the limits.
     Alerts,
+    /// What riders did at Peloton.
+    Workouts,
     /// Business days, leaderboards, towns and published reports.
     Reports,
     /// What is going on right now, and how the machinery stands.
@@ -234,6 +237,7 @@ type Operations = (
     erasures::Erasures,
     operations::Operations,
     rejected::RejectedLines,
+    workouts::Workouts,
 );
 
 /// The document's half of an API: what it says without what it needs.
@@ -279,6 +283,8 @@ but pseudonyms that stay the same. `RateLimit` says how many requests a key has 
 **A ride** belongs to the business day it ended in, in the company's zone. A heart rate of 0 is *no hand contact*: \
 such seconds count as dropouts and in no statistic.
 
+**A workout** is Peloton's: its resistance is a percentage, and its rider is a name.
+
 **Older paths** (`/ride/{id}`, `/rider/{id}`, `/daily`, `/leaderboard`, `/city/{city}`, `/user/{id}`, …) answer as \
 these do, with or without a slash at the end.";
 
@@ -316,6 +322,9 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
             context: context.clone(),
         },
         rejected::RejectedLines {
+            context: context.clone(),
+        },
+        workouts::Workouts {
             context: context.clone(),
         },
     ));

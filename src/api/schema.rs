@@ -12,6 +12,7 @@ mod ride;
 mod rider;
 mod status;
 mod summary;
+mod workout;
 
 use poem_openapi::Object;
 
@@ -26,6 +27,7 @@ pub use ride::{Reading, Ride, RideDuration};
 pub use rider::{Rider, RiderLimits, RiderLimitsUpdate};
 pub use status::Status;
 pub use summary::{ExpandedRide, RideSummary};
+pub use workout::{Workout, WorkoutKind};
 
 /// Declares `$list`, a page of `$item`s.
 macro_rules! list {
@@ -62,6 +64,8 @@ list! {
     AlertList of Alert;
     /// A page of days, newest first.
     ReportList of Report;
+    /// A page of workouts, newest first.
+    WorkoutList of Workout;
     /// The jobs, in the order of the schedule.
     JobList of Job;
     /// A page of runs, newest first.

@@ -33,6 +33,7 @@ use crate::{
 
 mod live;
 mod rides;
+mod workouts;
 
 /// A client without a network: calls the server's endpoint. Poem's own would need a feature of Poem's that the shipped
 /// program does not have, and so a second build of it.

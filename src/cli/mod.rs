@@ -10,6 +10,7 @@ pub mod check;
 pub mod consume;
 mod demo;
 pub mod erase;
+pub mod import;
 pub mod key;
 pub mod outbox;
 pub mod output;
@@ -104,6 +105,8 @@ pub enum StoreCommand {
     Plan(plan::PlanArgs),
     /// Show how everything stands.
     Status(status::StatusArgs),
+    /// Take in what other systems recorded: Peloton workouts.
+    Import(import::ImportArgs),
     /// Look after mails: what waits, what failed, what is not known to have arrived.
     Outbox(outbox::OutboxArgs),
     /// Look at lines that could not be understood, and read them once more.
@@ -153,12 +156,14 @@ impl StoreCommand {
                     plan: &app.runner.plan()?,
                     late: &late,
                     schedule: app.schedule_file.as_ref().map(|file| file.standing()),
+                    peloton: &app.peloton_tokens(),
                     stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
                     now,
                     day: schedule.day,
                 };
                 status::status(args, &standing, out)
             }
+            StoreCommand::Import(args) => import::import(args, app, out),
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
@@ -191,6 +196,13 @@ impl StoreCommand {
             }
             StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) })
             | StoreCommand::Backup(backup::BackupArgs { to: Some(path) }) => *path = std::path::absolute(&*path)?,
+            StoreCommand::Import(import::ImportArgs {
+                action: import::Action::Peloton(args),
+            }) => {
+                for path in &mut args.files {
+                    *path = std::path::absolute(&*path)?;
+                }
+            }
             _ => {}
         }
         Ok((self, spooled))
@@ -459,6 +471,15 @@ mod tests {
             super::StoreCommand::Backup(args) => assert_eq!(args.to, Some(here.join("b"))),
             other => panic!("{other:?}"),
         }
+        match seen(&["deloton", "import", "peloton", "c.csv", "--rider", "Ann"])
+            .unwrap()
+            .0
+        {
+            super::StoreCommand::Import(super::import::ImportArgs {
+                action: super::import::Action::Peloton(args),
+            }) => assert_eq!(args.files, [here.join("c.csv")]),
+            other => panic!("{other:?}"),
+        }
         assert!(
             seen(&["deloton", "consume"])
                 .unwrap_err()
@@ -505,6 +526,7 @@ mod tests {
             "email/job_failure/body.txt",
             "email/job_failure/body.html",
             "report/all_time.html",
+            "report/training.html",
             "report/feed.xml",
             "report/sitemap.xml",
             "live/wall.html",

@@ -16,6 +16,7 @@ use crate::{
         run::{JobOverview, Outcome},
         window::Window,
     },
+    peloton::token::TokenStanding,
     scheduler::plan::{Plan, Reason, WaitingOn, times},
     store::{
         disk::size,
@@ -55,6 +56,8 @@ pub struct Standing<'s> {
     pub late: &'s [(String, Window)],
     /// How the schedule's file stands, where there is one.
     pub schedule: Option<FileStanding>,
+    /// The tokens of the accounts at Peloton that are read.
+    pub peloton: &'s [TokenStanding],
     /// What the consumer says, where it runs in this process.
     pub stream: Option<&'s StreamState>,
     /// The present.
@@ -79,6 +82,13 @@ pub fn status(_: &StatusArgs, standing: &Standing<'_>, out: &mut dyn Write) -> a
     streams(standing, out)?;
     rides(standing, out)?;
     jobs(standing, out)?;
+    if !standing.peloton.is_empty() {
+        writeln!(out, "peloton")?;
+        for account in standing.peloton {
+            field(out, &account.rider_name, &account.words)?;
+        }
+        writeln!(out)?;
+    }
     rest(standing.status, out)?;
     Ok(())
 }
@@ -118,6 +128,13 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
             refused.why
         ));
     }
+    let tokens = standing.peloton.iter().filter(|account| account.needs_a_person);
+    warnings.extend(tokens.map(|account| {
+        format!(
+            "{}'s workouts at Peloton are not read: {}",
+            account.rider_name, account.words
+        )
+    }));
     warnings.extend(failures(standing));
     warnings.extend(deadlines(standing));
     for (state, what, then) in [

@@ -27,6 +27,7 @@ fn written_of(
         plan,
         late,
         schedule: None,
+        peloton: &[],
         stream,
         now: at("2026-07-10T12:00:00Z"),
         day: DayRule::default(),
@@ -273,4 +274,41 @@ fn a_log_that_is_ahead_of_time_needs_a_look() {
         said.contains("the log's clock in partition 2 of deloton is ahead (in 4 h): check `--log-timezone`"),
         "{said}"
     );
+}
+
+#[test]
+fn a_token_that_needs_a_person_is_on_top_with_what_to_do() {
+    let account = |rider_name: &str, words: &str, needs_a_person| TokenStanding {
+        rider_name: rider_name.to_owned(),
+        words: words.to_owned(),
+        needs_a_person,
+    };
+    let peloton = [
+        account(
+            "Ann",
+            "the token expired on 2026-07-09 08:00 UTC: sign in and put a new one there",
+            true,
+        ),
+        account("Ben", "the token is good until 2026-07-12 08:00 UTC", false),
+    ];
+    let standing = Standing {
+        status: &Status::default(),
+        jobs: &[],
+        plan: &Plan::default(),
+        late: &[],
+        schedule: None,
+        peloton: &peloton,
+        stream: None,
+        now: at("2026-07-10T12:00:00Z"),
+        day: DayRule::default(),
+    };
+    let mut out = Vec::new();
+    super::status(&StatusArgs::default(), &standing, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let (top, rest) = text.split_once("\n\n").unwrap();
+    assert!(
+        top.contains("Ann's workouts at Peloton") && top.contains("put a new one there"),
+        "{text}"
+    );
+    assert!(!top.contains("Ben") && rest.contains("good until 2026-07-12"), "{text}");
 }

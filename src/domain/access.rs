@@ -63,15 +63,22 @@ impl Pseudonyms {
     }
 
     /// A rider's, `Rider K7Q4-MZ2X`.
-    ///
-    /// # Panics
-    /// Never: a secret of any length will do.
     #[must_use]
     pub fn of(&self, rider_id: i64) -> String {
+        self.made_of(&rider_id.to_be_bytes())
+    }
+
+    /// That of a rider who has a name and no number, however it is spelt.
+    #[must_use]
+    pub fn of_name(&self, rider_name: &str) -> String {
+        self.made_of(format!("name {}", rider_name.to_lowercase()).as_bytes())
+    }
+
+    fn made_of(&self, rider: &[u8]) -> String {
         /// Letters and digits that nobody takes for one another.
         const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key of any length");
-        mac.update(&rider_id.to_be_bytes());
+        mac.update(rider);
         let digest = mac.finalize().into_bytes();
         let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
         let letters: String = digest[..8].iter().map(letter).collect();

@@ -17,3 +17,4 @@ pub mod ride_ended;
 pub mod rider;
 pub mod run;
 pub mod window;
+pub mod workout;

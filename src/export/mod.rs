@@ -1,5 +1,5 @@
 //! What other programs get. When a ride ends: two CSV files, word to an SNS topic, a signed call of a webhook; all of it is
-//! personal, and the send ledger is the store's and the jobs'. When a job runs: a ping of its dead-man's switch.
+//! personal, and the send ledger is the store's and the jobs'. When workouts come from Peloton: a file a day. When a job runs: a ping of its dead-man's switch.
 
 mod aws_words;
 pub mod csv;
@@ -7,14 +7,8 @@ mod files;
 pub mod ping;
 mod sns;
 mod webhook;
+mod workouts;
 
-use std::time::Duration;
-
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use chrono::NaiveDate;
 use serde_json::json;
 use uuid::Uuid;
@@ -28,6 +22,7 @@ use crate::domain::{
     ride::Reading,
     ride_ended::{RideEnded, RideTarget, folder_of},
     rider::Rider,
+    workout::StoredWorkout,
 };
 
 /// Where word of rides goes.
@@ -52,19 +47,6 @@ pub struct RideExport<'a> {
     pub rider: Option<&'a Rider>,
     /// The rider's upper heart-rate limit.
     pub limit_bpm: Option<i32>,
-}
-
-/// Calls other programs' servers: plain or by TLS.
-fn connector(connect: Duration, answer: Duration) -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(connect)
-        .read_timeout(answer)
-        .build();
-    let connector = Connector::builder()
-        .connector_settings(settings)
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build();
-    SharedHttpConnector::new(connector)
 }
 
 impl Exporter {
@@ -117,6 +99,19 @@ impl Exporter {
             deleted += u64::from(self.files.delete(&format!("{folder}/{name}")).await?);
         }
         Ok(deleted)
+    }
+
+    /// Writes the daily file of workouts that began on `day`, UTC; without any, there is none.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn write_workouts(&self, day: NaiveDate, workouts: &[StoredWorkout]) -> Result<(), SendError> {
+        let path = workouts::path(day);
+        if workouts.is_empty() {
+            self.files.delete(&path).await.map(drop)
+        } else {
+            self.files.put(&path, workouts::csv(workouts)).await
+        }
     }
 
     /// Tells the topic or the webhook. `ended_before`: it was told of this ride before, which went on after all.

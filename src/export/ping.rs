@@ -28,8 +28,7 @@ use aws_smithy_runtime_api::client::{
 use tokio::{runtime::Handle, sync::mpsc};
 use uuid::Uuid;
 
-use super::connector;
-use crate::config::schedule::PingUrl;
+use crate::{config::schedule::PingUrl, http::connector};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(10);

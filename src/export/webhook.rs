@@ -20,7 +20,10 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::message::{Envelope, SendError, SendReceipt};
+use crate::{
+    domain::message::{Envelope, SendError, SendReceipt},
+    http::connector,
+};
 
 /// A receiver that does not answer must not hold the others up.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -48,7 +51,7 @@ impl Webhook {
         Webhook {
             url: url.to_owned(),
             secret: secret.to_owned(),
-            http: super::connector(CONNECT, ANSWER),
+            http: connector(CONNECT, ANSWER),
         }
     }
 

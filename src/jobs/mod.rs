@@ -10,6 +10,7 @@ pub mod failures;
 pub mod gate;
 pub mod notify;
 mod parallel;
+pub mod peloton;
 pub mod period_report;
 pub mod prune;
 pub mod publish;

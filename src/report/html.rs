@@ -34,7 +34,7 @@ const CARDS: [Chart; 7] = [
     Chart::Channels,
 ];
 /// Charts on a phone of 360 pixels, within its margins.
-const PHONE: (u32, u32) = (296, 232);
+pub(super) const PHONE: (u32, u32) = (296, 232);
 
 /// The figures that open the page as tiles; the others follow in a list.
 pub(super) const TILES: [HeadlineKey; 4] = [

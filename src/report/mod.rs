@@ -13,6 +13,8 @@ pub mod quality;
 mod sample;
 pub mod site;
 pub mod table;
+pub mod training;
+mod training_sample;
 
 use anyhow::Result;
 
@@ -47,7 +49,8 @@ fn samples(templates: &Templates) -> impl Iterator<Item = Result<Vec<Artifact>>>
     };
     let periods = sample::periods();
     let period_entries: Vec<_> = periods.iter().map(period::PeriodEntry::of).collect();
-    let around = site::site_artifacts(&all, &period_entries, site);
+    let training = training_sample::workouts();
+    let around = site::site_artifacts(&all, &period_entries, site.with_training(Some(&training)));
     let days = days
         .into_iter()
         .map(move |report| site::daily_artifacts(&report, neighbours(&report), site));
@@ -80,7 +83,12 @@ pub fn sample_site(templates: &Templates, site_url: &str) -> Result<Vec<Artifact
         artifacts.extend(period::artifacts(report, period::Beside::default(), templates)?);
     }
     let entries: Vec<_> = periods.iter().map(period::PeriodEntry::of).collect();
-    artifacts.extend(site::site_artifacts(&all, &entries, site)?);
+    let training = training_sample::workouts();
+    artifacts.extend(site::site_artifacts(
+        &all,
+        &entries,
+        site.with_training(Some(&training)),
+    )?);
     Ok(artifacts)
 }
 

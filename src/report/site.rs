@@ -12,6 +12,7 @@ use super::{
     period::PeriodEntry,
     quality::{self, Level},
     table::tables,
+    training::Training,
 };
 use crate::{
     domain::{
@@ -41,6 +42,8 @@ pub struct Site<'a> {
     pub templates: &'a Templates,
     /// The address where people open it, where that is known.
     pub url: Option<&'a str>,
+    /// What those did at Peloton who asked to be shown; without it there is no page of training.
+    training: Option<&'a Training>,
 }
 
 impl<'a> Site<'a> {
@@ -48,7 +51,17 @@ impl<'a> Site<'a> {
     #[must_use]
     pub fn new(templates: &'a Templates, url: Option<&'a str>) -> Site<'a> {
         let url = url.map(|url| url.trim_end_matches('/'));
-        Site { templates, url }
+        Site {
+            templates,
+            url,
+            training: None,
+        }
+    }
+
+    /// The same with a page of training, where there is something for it.
+    #[must_use]
+    pub fn with_training(self, training: Option<&'a Training>) -> Site<'a> {
+        Site { training, ..self }
     }
 
     /// The address of the page of `day`, as a file that people keep elsewhere names it; without the site's address it is
@@ -232,6 +245,7 @@ struct IndexPage<'a> {
     /// The script that finds days.
     find: String,
     latest: Option<Latest<'a>>,
+    has_training: bool,
     /// Reports of weeks and of months, where there are some.
     periods: Vec<Periods<'a>>,
     months: Vec<Month<'a>>,
@@ -279,6 +293,7 @@ pub fn site_artifacts(days: &Reported, periods: &[PeriodEntry], site: Site<'_>) 
         links: Links::from(""),
         find: format!("static/{}", assets::hashed_name("find.js")),
         latest: latest.as_ref().map(latest_card).transpose()?,
+        has_training: site.training.is_some(),
         periods: by_length(periods),
         months: months(entries),
         day_count: entries.len(),
@@ -293,6 +308,9 @@ pub fn site_artifacts(days: &Reported, periods: &[PeriodEntry], site: Site<'_>) 
         media_type_of("index.html"),
         all_time,
     ));
+    if let Some(training) = site.training {
+        artifacts.extend(training.artifacts(templates)?);
+    }
 
     let base = site.url.map(|url| format!("{url}/"));
     let newest = entries.iter().rev().take(FEED_DAYS).collect();

@@ -45,7 +45,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    fn text(shown: &str, raw: &str) -> Cell {
+    pub(super) fn text(shown: &str, raw: &str) -> Cell {
         Cell {
             shown: shown.to_owned(),
             raw: raw.to_owned(),
@@ -53,7 +53,7 @@ impl Cell {
         }
     }
 
-    fn number(value: Option<f64>, show: impl Fn(f64) -> String) -> Cell {
+    pub(super) fn number(value: Option<f64>, show: impl Fn(f64) -> String) -> Cell {
         match value {
             Some(value) => Cell {
                 shown: show(value),
@@ -68,7 +68,7 @@ impl Cell {
         }
     }
 
-    fn count(value: Option<i64>) -> Cell {
+    pub(super) fn count(value: Option<i64>) -> Cell {
         Cell::number(value.map(whole), format::count)
     }
 
@@ -110,7 +110,7 @@ fn csv_field(cell: &Cell) -> String {
     }
 }
 
-const fn text(label: &'static str, key: &'static str) -> Column {
+pub(super) const fn text(label: &'static str, key: &'static str) -> Column {
     Column {
         label,
         key,
@@ -118,7 +118,7 @@ const fn text(label: &'static str, key: &'static str) -> Column {
     }
 }
 
-const fn number(label: &'static str, key: &'static str) -> Column {
+pub(super) const fn number(label: &'static str, key: &'static str) -> Column {
     Column {
         label,
         key,

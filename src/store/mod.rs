@@ -37,6 +37,7 @@ mod turnstile;
 mod value;
 mod views;
 pub mod wal;
+pub mod workout;
 
 use std::{
     collections::HashSet,
@@ -216,6 +217,8 @@ struct Inner {
     api_keys: Mutex<Arc<api_key::ApiKeys>>,
     /// What riders are called before those who may not know who they are.
     pseudonyms: Pseudonyms,
+    /// Held by whoever changes workouts: what is new is told by what is stored.
+    workouts: Mutex<()>,
     /// Whom to tell of rides that end.
     ride_targets: OnceLock<Vec<RideTarget>>,
 }
@@ -259,6 +262,7 @@ impl Store {
             known_rides: known_rides::KnownRides::default(),
             api_keys: Mutex::new(api_keys),
             pseudonyms,
+            workouts: Mutex::default(),
             ride_targets: OnceLock::new(),
         };
         Ok(Store {

@@ -15,6 +15,7 @@ mod recent;
 mod ride;
 mod rider;
 mod row;
+mod workout;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Row, ToSql};
@@ -31,6 +32,8 @@ pub use recent::{Activity, RecentFilter, RecentRide, recent_activity, recent_rid
 pub use ride::{RideFilter, RideOrder, known_ride, readings, ride_by_id, ride_durations, rides};
 pub use rider::{RiderOrder, rider, riders};
 pub use row::{ReadingRow, RideRow};
+pub use workout::{WorkoutFilter, workouts};
+pub(super) use workout::{kept_workouts, workout_riders};
 
 /// Where a page begins: behind the row whose sorted figure and id these are.
 pub type After<Id> = Option<(f64, Id)>;
@@ -129,7 +132,7 @@ where
 }
 
 /// A timestamp, selected as microseconds since 1970.
-fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<DateTime<Utc>> {
+pub(super) fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<DateTime<Utc>> {
     micros(row.get(column)?, column)
 }
 

@@ -13,7 +13,15 @@ pub struct SqlFileError {
 }
 
 /// Tables of `historical` that are not made of a SELECT and must not be overwritten by one.
-const TAKEN_NAMES: [&str; 5] = ["alert", "reading", "ride", "rider", "rider_total"];
+const TAKEN_NAMES: [&str; 7] = [
+    "alert",
+    "reading",
+    "ride",
+    "rider",
+    "rider_total",
+    "workout",
+    "workout_sample",
+];
 
 /// One SELECT over the views `ride`, `reading` and `rider`, for the day `:day`.
 #[derive(Debug, Clone, PartialEq, Eq)]

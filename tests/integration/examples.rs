@@ -1,7 +1,11 @@
 //! The examples of the OpenAPI document are what a server on the sample's days answers. `UPDATE_GOLDEN=1` writes down what
 //! it answers now; then the document is old as well.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -17,6 +21,8 @@ fn every_example_of_the_document_is_what_the_server_answers() {
     for day in DAYS {
         sandbox.succeed(&["run", "publish", "--day", day]);
     }
+    let workouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample/workouts.csv");
+    sandbox.succeed(&["import", "peloton", &workouts.to_string_lossy(), "--rider", "Ann"]);
     let (_server, address) = sandbox.serve(&["--source", "none"]);
     let mut examples: Value = serde_json::from_str(&fs::read_to_string(place()).unwrap()).unwrap();
     let mut differing = Vec::new();

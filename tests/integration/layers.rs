@@ -6,7 +6,7 @@ use std::{
 };
 
 /// (module, layer).
-const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 20] = [
     ("domain", 0),
     ("config", 0),
     ("clock", 0),
@@ -14,12 +14,14 @@ const LAYERS: [(&str, u8); 18] = [
     ("metrics", 0),
     ("store", 1),
     ("template", 1),
+    ("http", 1),
     ("ingest", 2),
     ("simulate", 2),
     ("report", 2),
     ("publish", 2),
     ("notify", 2),
     ("export", 2),
+    ("peloton", 2),
     ("scheduler", 2),
     ("jobs", 3),
     ("app", 4),
@@ -28,10 +30,11 @@ const LAYERS: [(&str, u8); 18] = [
 ];
 
 /// What a module may not import although it lies below, or may although it lies beside: (from, to, allowed).
-const EXCEPTIONS: [(&str, &str, bool); 12] = [
+const EXCEPTIONS: [(&str, &str, bool); 13] = [
     ("publish", "store", false),
     ("notify", "store", false),
     ("export", "store", false),
+    ("peloton", "store", false),
     ("domain", "config", false),
     ("config", "domain", true),
     ("config", "clock", true),

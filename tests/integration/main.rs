@@ -27,3 +27,4 @@ mod scheduler;
 mod serve;
 mod trouble;
 mod web;
+mod workouts;

@@ -1,6 +1,6 @@
 //! A cron expression as written and as understood.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use croner::{
     Cron, JobType,
     parser::{CronParser, Seconds, Year},
@@ -83,6 +83,16 @@ impl CronText {
     #[must_use]
     pub fn is_every_hour(&self) -> bool {
         (0..24).all(|hour| self.cron.pattern.hour_match(hour).unwrap_or(false))
+    }
+
+    /// Whether less than an hour lies between two of its firings.
+    #[must_use]
+    pub fn is_more_often_than_hourly(&self) -> bool {
+        let first = self.next(DateTime::UNIX_EPOCH.naive_utc(), true);
+        // Minutes and seconds are the same in every hour that it fires in: a day of firings has every distance.
+        let firings = std::iter::successors(first, |at| self.next(*at, false)).take(25);
+        let firings: Vec<NaiveDateTime> = firings.collect();
+        firings.windows(2).any(|pair| pair[1] - pair[0] < TimeDelta::hours(1))
     }
 
     /// Whether it fires on every date.

@@ -1,6 +1,7 @@
 //! `cron.toml`: the company's day, and what runs when. Text in, a validated [`Schedule`] out; every mistake at once.
 
 mod cron;
+mod peloton;
 mod ping;
 mod read;
 mod value;
@@ -11,7 +12,11 @@ use std::{fmt, time::Duration};
 use chrono::{NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 
-pub use self::{cron::CronText, ping::PingUrl};
+pub use self::{
+    cron::CronText,
+    peloton::{PELOTON_URL, PelotonAccount, TokenFrom},
+    ping::PingUrl,
+};
 use crate::domain::{
     day::DayRule,
     heart_rate::AlertRule,
@@ -98,6 +103,13 @@ pub enum Kind {
     SendAlerts,
     /// Tells other programs of rides that ended: files, an SNS topic, a webhook.
     ExportRides,
+    /// Fetches new workouts from Peloton.
+    Peloton {
+        /// Whose.
+        accounts: Vec<PelotonAccount>,
+        /// Where its API is.
+        api_url: String,
+    },
     /// Deletes from the buffer what history holds.
     Prune {
         /// Sealed days that stay in the buffer.
@@ -114,7 +126,7 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 11] = [
         "compact",
         "transform",
         "report",
@@ -123,6 +135,7 @@ impl Kind {
         "send",
         "send_alerts",
         "export_rides",
+        "peloton",
         "prune",
         "backup",
     ];
@@ -139,6 +152,7 @@ impl Kind {
             Kind::Send => "send",
             Kind::SendAlerts => "send_alerts",
             Kind::ExportRides => "export_rides",
+            Kind::Peloton { .. } => "peloton",
             Kind::Prune { .. } => "prune",
             Kind::Backup { .. } => "backup",
         }
@@ -158,19 +172,27 @@ impl Kind {
     pub fn needs_day(&self) -> bool {
         !matches!(
             self,
-            Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Prune { .. } | Kind::Backup { .. }
+            Kind::Send
+                | Kind::SendAlerts
+                | Kind::ExportRides
+                | Kind::Peloton { .. }
+                | Kind::Prune { .. }
+                | Kind::Backup { .. }
         )
     }
 
     /// Whether most runs of it only look whether there is something to do.
     #[must_use]
     pub fn is_often_idle(&self) -> bool {
-        matches!(self, Kind::Send | Kind::SendAlerts | Kind::ExportRides)
+        matches!(
+            self,
+            Kind::Send | Kind::SendAlerts | Kind::ExportRides | Kind::Peloton { .. }
+        )
     }
 }
 
 impl JobConfig {
-    /// Whether its window is an instant: `send`, `send_alerts`, `export_rides`, and whatever fires more often than daily.
+    /// Whether its window is an instant: `send`, `send_alerts`, `export_rides`, `peloton`, and whatever fires more often than daily.
     #[must_use]
     pub fn is_sub_day(&self) -> bool {
         self.kind.is_often_idle() || self.cron.as_ref().is_some_and(CronText::is_sub_day)
@@ -254,6 +276,15 @@ impl Schedule {
     #[must_use]
     pub fn job(&self, name: &str) -> Option<&JobConfig> {
         self.jobs.iter().find(|job| job.name == name)
+    }
+
+    /// The accounts at Peloton that are read by themselves.
+    pub fn peloton_accounts(&self) -> impl Iterator<Item = &PelotonAccount> {
+        let jobs = self.jobs.iter().filter(|job| job.enabled);
+        jobs.flat_map(|job| match &job.kind {
+            Kind::Peloton { accounts, .. } => accounts.as_slice(),
+            _ => &[],
+        })
     }
 
     /// The job that sends the mails about heart-rate alerts, if it runs by itself.

@@ -14,7 +14,8 @@ use toml::{
 };
 
 use super::{
-    Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, Problem, Schedule,
+    Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, PELOTON_URL, Problem, Schedule,
+    peloton::accounts,
     value::{
         boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day,
         variable, zone,
@@ -320,6 +321,14 @@ impl Reader<'_> {
                 ),
             );
         }
+        if let (Kind::Peloton { .. }, Some(cron), Some(value)) = (&job.kind, &job.cron, table.get("cron"))
+            && cron.is_more_often_than_hourly()
+        {
+            self.note(
+                &value.span(),
+                "Peloton has locked accounts that were read more often than once an hour: let an hour lie between two runs",
+            );
+        }
         if job.is_sub_day() {
             let cron_at = table.get("cron").map_or(name_at.clone(), Spanned::span);
             if job.kind.needs_day() {
@@ -386,6 +395,7 @@ impl Reader<'_> {
             "transform" => &["sql"],
             "report" => &["alert_banner"],
             "notify" => &["restate_percent"],
+            "peloton" => &["accounts", "api_url"],
             "prune" => &["keep_days", "keep_log_days"],
             "backup" => &["keep"],
             _ => &[],
@@ -410,6 +420,14 @@ impl Reader<'_> {
             "send" => Kind::Send,
             "send_alerts" => Kind::SendAlerts,
             "export_rides" => Kind::ExportRides,
+            "peloton" => Kind::Peloton {
+                accounts: self.take(params, "accounts", accounts).unwrap_or_default(),
+                api_url: self
+                    .take(params, "api_url", |value| {
+                        Ok(string(value)?.trim_end_matches('/').to_owned())
+                    })
+                    .unwrap_or_else(|| PELOTON_URL.to_owned()),
+            },
             "prune" => Kind::Prune {
                 keep_days: self
                     .take(params, "keep_days", |value| integer(value, 0, 3650))

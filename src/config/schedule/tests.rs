@@ -335,3 +335,37 @@ cron = "0 * * * *"
       cron.toml:35:9: a job that runs by the instant has no days, weeks or months: leave `every` out
     ");
 }
+
+/// The lines of cron.toml that show how workouts are fetched, as they are once somebody takes the `#` away.
+fn peloton_example() -> String {
+    let lines = DEFAULT.lines().skip_while(|line| !line.contains("# [[job]]"));
+    let lines = lines.take_while(|line| line.starts_with('#')).map(|line| &line[1..]);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_of_accounts_at_peloton_is_right_and_off() {
+    assert_eq!(Schedule::compiled_in().unwrap().peloton_accounts().count(), 0);
+    let schedule = Schedule::parse(&peloton_example(), "cron.toml").unwrap();
+    let accounts: Vec<_> = schedule.peloton_accounts().collect();
+    assert_eq!(accounts.len(), 2);
+    assert_eq!(
+        accounts[0].token,
+        TokenFrom::Variable("PELOTON_BEARER_TOKEN".to_owned())
+    );
+    assert!(matches!(accounts[1].token, TokenFrom::File(_)));
+    assert!(schedule.jobs[0].is_sub_day());
+}
+
+#[test]
+fn accounts_at_peloton_that_cannot_be_meant_are_refused() {
+    let refused = |from: &str, to: &str| {
+        let text = peloton_example();
+        assert!(text.contains(from), "{text}");
+        problems(&text.replace(from, to))
+    };
+    assert!(refused("cron = \"40 * * * *\"", "cron = \"*/30 * * * *\"").contains("once an hour"));
+    assert!(refused("token_env", "password").contains("an account has no key `password`"));
+    assert!(refused("rider = \"Ben\"", "rider = \"ANN\"").contains("`ANN` is there twice"));
+    assert!(refused("token_file = ", "token_env = \"X\", token_file = ").contains("either `token_env`"));
+}

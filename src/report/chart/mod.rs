@@ -8,7 +8,9 @@ mod days;
 mod gender;
 mod histogram;
 mod hours;
+mod lines;
 pub mod pdf_backend;
+mod ranges;
 mod spark;
 mod svg_backend;
 mod trace;
@@ -38,6 +40,8 @@ pub use self::{
     areas::area_name,
     bars::{group_name, zone_name},
     gender::gender_name,
+    lines::{Line, MOST_LINES, lines},
+    ranges::{Range, ranges},
     spark::sparkline,
     trace::{Measure, trace},
 };

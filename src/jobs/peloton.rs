@@ -1,0 +1,134 @@
+//! Fetches new workouts from Peloton.
+//!
+//! 1. Account after account: what is new, corrected or deleted there. One that cannot be read holds up no other.
+//! 2. The daily file of each day that this, or a deletion here, has touched.
+
+use anyhow::{Context, Result, bail};
+use chrono_tz::Tz;
+use tokio::runtime::Handle;
+
+use crate::{
+    config::schedule::PelotonAccount,
+    domain::{cancel::Cancel, run::JobStatus},
+    export::Exporter,
+    peloton::{
+        Unsaid,
+        client::{Client, Pace},
+        sync::{Account, OVERLAP, sync},
+        token::Token,
+    },
+    store::{Store, workout::TakenIn},
+};
+
+/// Where and how the API is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Api<'a> {
+    /// Its address.
+    pub url: &'a str,
+    /// How fast.
+    pub pace: Pace,
+    /// What calls wait on.
+    pub runtime: &'a Handle,
+    /// Whether it is still wanted.
+    pub cancel: &'a Cancel,
+}
+
+/// Reads every account.
+///
+/// # Errors
+/// When an account could not be read, saying why; all others were. When the store cannot be read or written, or the run was
+/// cancelled.
+pub fn run(
+    store: &Store,
+    exporter: &Exporter,
+    accounts: &[PelotonAccount],
+    fallback: Tz,
+    api: Api<'_>,
+) -> Result<JobStatus> {
+    let (mut total, mut reasons) = (TakenIn::default(), Vec::new());
+    for account in accounts {
+        api.cancel.check()?;
+        let read = read(store, account, fallback, api, &mut total)
+            .with_context(|| format!("the workouts of {} were not all fetched", account.rider_name));
+        if let Err(error) = read {
+            reasons.push(format!("{error:#}"));
+        }
+    }
+    let files = match write_files(store, exporter, api.runtime, api.cancel) {
+        Ok(files) => files,
+        Err(error) => {
+            reasons.push(format!("{error:#}"));
+            0
+        }
+    };
+    if !reasons.is_empty() {
+        bail!("{}", reasons.join("; "));
+    }
+    if total.new + total.changed + total.deleted + files == 0 {
+        return Ok(JobStatus::idle());
+    }
+    Ok(JobStatus::done()
+        .count("workouts_new", total.new)
+        .count("workouts_changed", total.changed)
+        .count("workouts_deleted", total.deleted)
+        .count("files_written", files))
+}
+
+/// Writes the daily files that are to be written; answers how many.
+///
+/// # Errors
+/// When one cannot be written; it is tried again by the next run.
+pub fn write_files(store: &Store, exporter: &Exporter, runtime: &Handle, cancel: &Cancel) -> Result<u64> {
+    let mut written = 0;
+    for day in store.stale_workout_files()? {
+        cancel.check()?;
+        let workouts = store.workouts_of_day(day)?;
+        runtime.block_on(exporter.write_workouts(day, &workouts))?;
+        store.workout_file_written(day)?;
+        written += 1;
+    }
+    Ok(written)
+}
+
+fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, total: &mut TakenIn) -> Result<()> {
+    let rider_name = account.rider_name.as_str();
+    let token = Token::read(account).map_err(anyhow::Error::msg)?;
+    let known = store.known_workouts(rider_name)?;
+    let progress = store.peloton_progress(rider_name)?;
+    let state = Account {
+        unsaid: Unsaid {
+            rider_name: Some(rider_name),
+            timezone: None,
+            fallback,
+        },
+        progress: progress.as_ref(),
+        known: &known,
+        now: store.clock().now(),
+    };
+    // All that an account ever had is no news for those who take the files.
+    let files_from = progress.as_ref().map_or(state.now, |progress| progress.watermark) - OVERLAP;
+    let mut client = Client::new(api.url, token, api.pace, api.runtime, api.cancel);
+    let synced = sync(&mut client, &state, |fetched| {
+        let taken = store.take_in_workouts(&fetched.workouts, &fetched.courses, Some(files_from))?;
+        total.new += taken.new;
+        total.changed += taken.changed;
+        Ok(())
+    })?;
+    for rejected in &synced.rejected {
+        tracing::warn!("{} at Peloton was left out: {}", rejected.place, rejected.reason);
+    }
+    for id in &synced.gone {
+        if let Some(known) = known.get(id) {
+            store.delete_workout(known.workout_id, true)?;
+            total.deleted += 1;
+        }
+    }
+    if let Some(now) = synced.progress.filter(|now| progress.as_ref() != Some(now)) {
+        store.set_peloton_progress(rider_name, &now)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "peloton_tests.rs"]
+mod tests;

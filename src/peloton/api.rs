@@ -1,0 +1,197 @@
+//! Answers of Peloton's API, which nobody documents: every field may be missing.
+
+use std::collections::HashMap;
+
+use chrono::DateTime;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{NO_RIDER, Told, UnknownFile, Unsaid, time};
+use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline};
+
+/// A workout of a list, or by itself.
+#[derive(Debug, Deserialize)]
+struct ApiWorkout {
+    id: String,
+    status: Option<String>,
+    start_time: Option<i64>,
+    created_at: Option<i64>,
+    end_time: Option<i64>,
+    timezone: Option<String>,
+    fitness_discipline: Option<String>,
+    workout_type: Option<String>,
+    name: Option<String>,
+    title: Option<String>,
+    /// Joules.
+    total_work: Option<f64>,
+    has_pedaling_metrics: Option<bool>,
+    is_total_work_personal_record: Option<bool>,
+    leaderboard_rank: Option<i32>,
+    total_leaderboard_users: Option<i32>,
+    ride: Option<ApiRide>,
+    ftp_info: Option<ApiFtp>,
+    effort_zones: Option<ApiEffort>,
+}
+
+/// The class; of a workout without one, six fields.
+#[derive(Debug, Deserialize)]
+struct ApiRide {
+    title: Option<String>,
+    /// Seconds; 0 of a class by distance.
+    duration: Option<f64>,
+    instructor_id: Option<String>,
+    instructor: Option<ApiInstructor>,
+    original_air_time: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiInstructor {
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiFtp {
+    ftp: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiEffort {
+    total_effort_points: Option<f64>,
+}
+
+/// Instructors' names by their ids.
+pub(super) type Instructors = HashMap<String, String>;
+
+/// Reads saved answers: one document, or one a line.
+pub(super) fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFile> {
+    unsaid.rider_name.ok_or(UnknownFile(NO_RIDER.to_owned()))?;
+    let mut told = Told::default();
+    let damaged =
+        |error: serde_json::Error| UnknownFile(format!("it begins as JSON and is damaged, or breaks off: {error}"));
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(document) => take(&mut told, "the document", &document, unsaid),
+        Err(error) => {
+            let mut lines = (1..)
+                .zip(bytes.split(|byte| *byte == b'\n'))
+                .filter(|(_, line)| !line.trim_ascii().is_empty())
+                .map(|(line, bytes)| (line, serde_json::from_slice::<Value>(bytes)))
+                .peekable();
+            if lines.peek().is_none_or(|(_, first)| first.is_err()) {
+                return Err(damaged(error));
+            }
+            for (line, document) in lines {
+                let place = format!("line {line}");
+                match document {
+                    Ok(document) => take(&mut told, &place, &document, unsaid),
+                    Err(error) => told.take(place, Err(format!("it is no JSON: {error}"))),
+                }
+            }
+        }
+    }
+    Ok(told)
+}
+
+/// Takes in what one document holds: a workout, or a list of them.
+fn take(told: &mut Told, place: &str, document: &Value, unsaid: &Unsaid<'_>) {
+    let Some(list) = document.get("data").unwrap_or(document).as_array() else {
+        return told.take(place.to_owned(), workout(document, unsaid, &Instructors::new()));
+    };
+    for (number, item) in (1..).zip(list) {
+        told.take(
+            format!("{place}, item {number}"),
+            workout(item, unsaid, &Instructors::new()),
+        );
+    }
+}
+
+/// The workout that an answer holds.
+pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructors) -> Result<Workout, String> {
+    if item.get("seconds_since_pedaling_start").is_some() {
+        return Err("it is a performance graph, which does not say of which workout".to_owned());
+    }
+    let item = ApiWorkout::deserialize(item).map_err(|error| format!("it is no workout: {error}"))?;
+    if let Some(status) = item.status.as_deref().filter(|status| *status != "COMPLETE") {
+        return Err(format!("it is {status}, not COMPLETE"));
+    }
+    let start = item.start_time.or(item.created_at).ok_or("it has no `start_time`")?;
+    let at = DateTime::from_timestamp(start, 0).ok_or_else(|| format!("its `start_time` is no time: {start}"))?;
+    let discipline = discipline(
+        item.fitness_discipline
+            .as_deref()
+            .ok_or("it has no `fitness_discipline`")?,
+    );
+    let kind = kind(&item, &discipline);
+    let ride = item.ride.as_ref();
+    let taught_by = ride.filter(|_| kind == Kind::Class).and_then(|ride| {
+        let named = ride.instructor.as_ref().and_then(|instructor| instructor.name.clone());
+        named.or_else(|| {
+            ride.instructor_id
+                .as_ref()
+                .map(|id| instructors.get(id).unwrap_or(id).clone())
+        })
+    });
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast saturates, and classes take hours at most"
+    )]
+    let class_seconds = ride
+        .and_then(|ride| ride.duration)
+        .filter(|seconds| *seconds > 0.0)
+        .map(|seconds| seconds as i32);
+    let output = item.total_work.map(|joules| joules / 1000.0);
+    // Where nothing is pedalled, none is not 0.
+    let output = output.filter(|output| *output > 0.0 || item.has_pedaling_metrics == Some(true));
+    Ok(Workout {
+        rider_name: unsaid.rider_name.ok_or(NO_RIDER)?.to_owned(),
+        source: Source::Api,
+        start: time::to_the_second(at, time::zone_of_api(item.timezone.as_deref(), unsaid)),
+        discipline,
+        kind,
+        class_type: None,
+        title: ride.and_then(|ride| ride.title.clone()).or(item.title),
+        instructor: taught_by,
+        class_seconds,
+        ridden_seconds: item
+            .end_time
+            .and_then(|end| i32::try_from(end - start).ok())
+            .filter(|seconds| *seconds >= 0),
+        is_live: None,
+        class_aired_at: ride.and_then(|ride| DateTime::from_timestamp(ride.original_air_time?, 0)),
+        is_personal_record: item.is_total_work_personal_record,
+        leaderboard: item.leaderboard_rank.zip(item.total_leaderboard_users),
+        figures: Figures::default()
+            .with(Figure::TotalOutput, output)
+            .with(
+                Figure::Ftp,
+                item.ftp_info.and_then(|info| info.ftp).filter(|ftp| *ftp > 0.0),
+            )
+            .with(
+                Figure::Effort,
+                item.effort_zones.and_then(|zones| zones.total_effort_points),
+            ),
+        peloton_workout_id: Some(item.id),
+    })
+}
+
+/// What was followed. Of workouts without a class the instructor's name says it; where the ride is missing, the workout's.
+fn kind(item: &ApiWorkout, discipline: &str) -> Kind {
+    let instructor = item
+        .ride
+        .as_ref()
+        .and_then(|ride| ride.instructor.as_ref()?.name.as_deref());
+    match instructor {
+        Some("JUST RIDE") => return Kind::JustRide,
+        Some("TIME GOAL") => return Kind::TimeGoal,
+        Some("ENTERTAINMENT") => return Kind::Entertainment,
+        Some("LANEBREAK") => return Kind::Lanebreak,
+        _ => {}
+    }
+    match (item.workout_type.as_deref(), item.name.as_deref()) {
+        (Some("scenic"), _) => Kind::Scenic,
+        (Some("freestyle"), Some("Lanebreak Ride")) => Kind::Lanebreak,
+        (Some("freestyle"), Some("Entertainment Ride")) => Kind::Entertainment,
+        (Some("freestyle"), _) if discipline == "cycling" => Kind::JustRide,
+        (Some("freestyle"), _) => Kind::Freestyle,
+        _ => Kind::Class,
+    }
+}

@@ -1,0 +1,242 @@
+//! Asks Peloton's API: never more than once a second, again after what passes, and no longer than its token is good.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, SharedHttpConnector},
+    orchestrator::HttpRequest,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio::runtime::Handle;
+
+use super::token::Token;
+use crate::{
+    domain::cancel::{Cancel, Cancelled},
+    http::connector,
+};
+
+const CONNECT: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A question is put so often, at most.
+const MOST_TRIES: u32 = 4;
+
+/// Whoever is to wait longer than this comes back at the next firing.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// A token that ends sooner is renewed first.
+const SOON: TimeDelta = TimeDelta::minutes(5);
+
+/// How long is waited between questions.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// From one to the next.
+    pub between: Duration,
+    /// Before the same is asked again; twice as long each time.
+    pub again: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            between: Duration::from_secs(1),
+            again: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// There is no such thing.
+    #[error("Peloton has no `{0}`")]
+    NotFound(String),
+    /// It cannot be asked.
+    #[error("{0}")]
+    Failed(String),
+    /// The run is no longer wanted.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// Asks with the token of one account.
+pub struct Client<'a> {
+    base: String,
+    token: Token,
+    pace: Pace,
+    http: SharedHttpConnector,
+    runtime: &'a Handle,
+    cancel: &'a Cancel,
+    asked_at: Instant,
+}
+
+/// How one call ended.
+enum Ended {
+    Answered(u16, Vec<u8>, Option<Duration>),
+    Broke(String),
+}
+
+impl<'a> Client<'a> {
+    /// Asks the API at `base`.
+    #[must_use]
+    pub fn new(base: &str, token: Token, pace: Pace, runtime: &'a Handle, cancel: &'a Cancel) -> Self {
+        Client {
+            base: base.to_owned(),
+            token,
+            pace,
+            http: connector(CONNECT, ANSWER),
+            runtime,
+            cancel,
+            // As if asked just now: an account before this one may have been.
+            asked_at: Instant::now(),
+        }
+    }
+
+    /// Renews the token where it ends soon, and says so where it has ended.
+    pub(super) fn check_token(&mut self, now: DateTime<Utc>) -> Result<(), ApiError> {
+        let Some(expires_at) = self.token.expires_at().filter(|at| *at - now < SOON) else {
+            return Ok(());
+        };
+        if self.renew()? || expires_at > now {
+            return Ok(());
+        }
+        let ended = expires_at.format("%Y-%m-%d %H:%M");
+        Err(ApiError::Failed(format!(
+            "the token expired on {ended} UTC; {}",
+            self.token.remedy()
+        )))
+    }
+
+    /// The answer to `GET path`, a JSON document.
+    pub(super) fn get(&mut self, path: &str) -> Result<Value, ApiError> {
+        let mut is_renewed = false;
+        let mut wait = self.pace.again;
+        let mut why = String::new();
+        for tries in 1..=MOST_TRIES {
+            let url = format!("{}{path}", self.base);
+            let asked_to_wait = match self.call("GET", &url, None)? {
+                Ended::Answered(200, body, _) => match serde_json::from_slice(&body) {
+                    Ok(answer) => return Ok(answer),
+                    Err(_) => {
+                        "its answer broke off, or is no JSON".clone_into(&mut why);
+                        None
+                    }
+                },
+                Ended::Answered(404, ..) => return Err(ApiError::NotFound(path.to_owned())),
+                Ended::Answered(status @ (401 | 403), ..) => {
+                    if status == 401 && !is_renewed && self.renew()? {
+                        is_renewed = true;
+                        continue;
+                    }
+                    let remedy = self.token.remedy();
+                    return Err(ApiError::Failed(format!(
+                        "Peloton refuses the token ({status}), it has expired; {remedy}"
+                    )));
+                }
+                Ended::Answered(status @ (408 | 429 | 500..=599), _, wait) => {
+                    why = format!("it answered with status {status}");
+                    wait
+                }
+                Ended::Answered(status, ..) => {
+                    return Err(ApiError::Failed(format!(
+                        "Peloton answered `{path}` with status {status}"
+                    )));
+                }
+                Ended::Broke(reason) => {
+                    why = reason;
+                    None
+                }
+            };
+            let pause = asked_to_wait.unwrap_or(wait);
+            if tries == MOST_TRIES || pause > LONGEST_WAIT {
+                break;
+            }
+            tracing::info!("Peloton is asked again in {} s: {why}", pause.as_secs());
+            self.sleep(pause)?;
+            wait *= 2;
+        }
+        Err(ApiError::Failed(format!(
+            "Peloton could not be asked for `{path}`: {why}; the next run goes on"
+        )))
+    }
+
+    /// Gets a new token for the old one; false where that cannot be.
+    fn renew(&mut self) -> Result<bool, ApiError> {
+        let Some(renewal) = self.token.renewal() else {
+            return Ok(false);
+        };
+        let refused = |why: &str, token: &Token| {
+            ApiError::Failed(format!("the token cannot be renewed: {why}; {}", token.remedy()))
+        };
+        match self.call("POST", &renewal.url, Some(renewal.body.to_string()))? {
+            Ended::Answered(200, body, _) => {
+                let answer: Value =
+                    serde_json::from_slice(&body).map_err(|_| refused("its answer broke off", &self.token))?;
+                self.token.renewed(&answer).map_err(ApiError::Failed)?;
+                tracing::info!("the token of the account at Peloton was renewed");
+                Ok(true)
+            }
+            Ended::Answered(status, ..) => Err(refused(&format!("it was answered with status {status}"), &self.token)),
+            Ended::Broke(why) => Err(refused(&why, &self.token)),
+        }
+    }
+
+    fn call(&mut self, method: &str, url: &str, body: Option<String>) -> Result<Ended, ApiError> {
+        self.sleep(self.pace.between.saturating_sub(self.asked_at.elapsed()))?;
+        self.asked_at = Instant::now();
+        let is_question = body.is_none();
+        let bad = |_| {
+            ApiError::Failed(format!(
+                "`{url}` is no address; correct it in cron.toml or the token file"
+            ))
+        };
+        let mut request = HttpRequest::new(body.unwrap_or_default().into());
+        request.set_method(method).map_err(bad)?;
+        request.set_uri(url).map_err(bad)?;
+        let headers = request.headers_mut();
+        headers.insert("accept", "application/json");
+        headers.insert("user-agent", concat!("deloton/", env!("CARGO_PKG_VERSION")));
+        if is_question {
+            headers.insert("authorization", format!("Bearer {}", self.token.secret()));
+            headers.insert("peloton-platform", "web");
+        } else {
+            headers.insert("content-type", "application/json");
+        }
+        let call = async {
+            let answer = self.http.call(request).await.map_err(|error| error.to_string())?;
+            let status = answer.status().as_u16();
+            let wait = answer
+                .headers()
+                .get("retry-after")
+                .and_then(|text| text.trim().parse().ok());
+            let body = ByteStream::new(answer.into_body()).collect().await;
+            let body = body.map_err(|_| "its answer broke off".to_owned())?.into_bytes();
+            Ok(Ended::Answered(status, body.into(), wait.map(Duration::from_secs)))
+        };
+        let limited = self
+            .runtime
+            .block_on(async { tokio::time::timeout(CONNECT + ANSWER, call).await });
+        let ended: Result<Ended, String> = limited.unwrap_or_else(|_| Err("there was no answer in time".to_owned()));
+        Ok(ended.unwrap_or_else(Ended::Broke))
+    }
+
+    /// Waits, unless the run is cancelled meanwhile.
+    fn sleep(&self, pause: Duration) -> Result<(), Cancelled> {
+        /// Whoever waits looks this often.
+        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        let until = Instant::now() + pause;
+        loop {
+            self.cancel.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(LOOK_EVERY));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The course of a workout, as the API answers it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::METRES_PER_MILE;
+use crate::domain::workout::{
+    Figure, Figures,
+    graph::{Graph, Measured, Metric, resample},
+};
+
+#[derive(Debug, Deserialize)]
+struct ApiGraph {
+    duration: Option<f64>,
+    #[serde(default)]
+    seconds_since_pedaling_start: Vec<i32>,
+    #[serde(default)]
+    average_summaries: Vec<ApiSummary>,
+    #[serde(default)]
+    summaries: Vec<ApiSummary>,
+    #[serde(default)]
+    metrics: Vec<ApiMetric>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiSummary {
+    slug: Option<String>,
+    display_unit: Option<String>,
+    value: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiMetric {
+    slug: Option<String>,
+    display_unit: Option<String>,
+    average_value: Option<f64>,
+    #[serde(default)]
+    values: Vec<Option<f64>>,
+    #[serde(default)]
+    alternatives: Vec<ApiMetric>,
+}
+
+/// The course of a workout, on steps of `step_seconds`. Where it was is not looked at.
+pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> {
+    let answer = ApiGraph::deserialize(answer).map_err(|error| format!("it is no performance graph: {error}"))?;
+    // A tread's speed is an alternative of its pace.
+    let metrics = || {
+        answer
+            .metrics
+            .iter()
+            .flat_map(|metric| std::iter::once(metric).chain(&metric.alternatives))
+    };
+    let mut measured: Vec<(Metric, Measured)> = Vec::new();
+    let mut figures = Figures::default();
+    for metric in metrics() {
+        let Some((kind, scale)) = metric_of(metric) else {
+            continue;
+        };
+        let values = answer.seconds_since_pedaling_start.iter().zip(&metric.values);
+        measured.push((
+            kind,
+            values
+                .filter_map(|(second, value)| Some((*second, (*value)? * scale)))
+                .collect(),
+        ));
+        let mean = match kind {
+            Metric::HeartRate => Figure::HeartRate,
+            Metric::Incline => Figure::Incline,
+            _ => continue,
+        };
+        figures.set(mean, metric.average_value);
+    }
+    for summary in answer.average_summaries.iter().chain(&answer.summaries) {
+        let unit = summary.display_unit.as_deref().unwrap_or_default();
+        let (figure, scale) = match summary.slug.as_deref() {
+            Some("avg_output") => (Figure::Power, Some(1.0)),
+            Some("avg_cadence") => (Figure::Cadence, Some(1.0)),
+            Some("avg_resistance") => (Figure::Resistance, Some(1.0)),
+            Some("avg_speed") => (Figure::Speed, speed(unit)),
+            Some("distance") => (Figure::Distance, distance(unit)),
+            Some("calories") => (Figure::Energy, Some(1.0)),
+            _ => continue,
+        };
+        figures.set(figure, summary.value.zip(scale).map(|(value, scale)| value * scale));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a cast saturates, and workouts take hours at most"
+    )]
+    let duration = answer.duration.unwrap_or(0.0) as i32;
+    let (samples, coverage) = resample(&measured, duration, step_seconds);
+    figures.set(Figure::GraphCoverage, Some(coverage));
+    Ok(Graph { samples, figures })
+}
+
+fn metric_of(metric: &ApiMetric) -> Option<(Metric, f64)> {
+    let unit = metric.display_unit.as_deref().unwrap_or_default();
+    Some(match metric.slug.as_deref()? {
+        "output" => (Metric::Power, 1.0),
+        "cadence" => (Metric::Cadence, 1.0),
+        "resistance" => (Metric::Resistance, 1.0),
+        "speed" => (Metric::Speed, speed(unit)?),
+        "heart_rate" => (Metric::HeartRate, 1.0),
+        "incline" => (Metric::Incline, 1.0),
+        "stroke_rate" => (Metric::StrokeRate, 1.0),
+        _ => return None,
+    })
+}
+
+/// Metres a second of a unit of speed.
+fn speed(unit: &str) -> Option<f64> {
+    match unit {
+        "mph" => Some(METRES_PER_MILE / 3600.0),
+        "kph" | "km/h" => Some(1000.0 / 3600.0),
+        _ => None,
+    }
+}
+
+/// Metres of a unit of distance.
+fn distance(unit: &str) -> Option<f64> {
+    match unit {
+        "mi" => Some(METRES_PER_MILE),
+        "km" => Some(1000.0),
+        "m" => Some(1.0),
+        _ => None,
+    }
+}

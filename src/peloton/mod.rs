@@ -1,0 +1,79 @@
+//! Workouts from Peloton: the files that its members can download, those of an older system of ours, and its API. What is
+//! read becomes [`Workout`]s; where they are kept is the store's and the jobs' business.
+
+mod api;
+pub mod client;
+mod csv;
+mod graph;
+pub mod sync;
+mod time;
+pub mod token;
+
+use chrono_tz::Tz;
+
+use crate::domain::workout::Workout;
+
+/// What a file does not say of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Unsaid<'a> {
+    /// Whose workouts they are, where the file does not say.
+    pub rider_name: Option<&'a str>,
+    /// The rider's zone: it wins over the letters of an export.
+    pub timezone: Option<Tz>,
+    /// The zone where nothing names one.
+    pub fallback: Tz,
+}
+
+/// What a file told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The workouts, in the file's order.
+    pub workouts: Vec<Workout>,
+    /// What could not be taken in.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A row that could not be taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Where it is, for people: `line 7`, `item 3`.
+    pub place: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A file that cannot be taken in as a whole: it is none of those that are known, or does not say whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownFile(String);
+
+impl Told {
+    fn take(&mut self, place: String, row: Result<Workout, String>) {
+        match row {
+            Ok(workout) => self.workouts.push(workout),
+            Err(reason) => self.rejected.push(Rejected { place, reason }),
+        }
+    }
+}
+
+/// Reads a whole file, whichever of them it is: an export, the older system's, or saved answers of the API, as one JSON
+/// document or one a line.
+///
+/// # Errors
+/// When it is none of them. A row that cannot be understood is in the answer.
+pub fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFile> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => Err(UnknownFile("it is empty".to_owned())),
+        Some(b'{' | b'[') => api::read(bytes, unsaid),
+        Some(_) => csv::read(bytes, unsaid),
+    }
+}
+
+/// What files without a name in them lack.
+const NO_RIDER: &str = "whose it is is not said; name the rider with --rider";
+
+const METRES_PER_MILE: f64 = 1609.344;
+
+#[cfg(test)]
+mod tests;

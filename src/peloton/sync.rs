@@ -1,0 +1,333 @@
+//! One account, read from where it was left.
+//!
+//! 1. Who is it? A token of somebody else's must not fill a rider's history.
+//! 2. The list, newest first, until a page has nothing that is unknown and all of it lies a week before the newest workout
+//!    that was known: what was uploaded late or corrected since is seen. A list that changes while it is read is read anew.
+//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course.
+//! 4. What was known and is not listed any more: whether it is still there. Only if it is not, it was deleted.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::{
+    Rejected, Unsaid,
+    api::{Instructors, workout},
+    client::{ApiError, Client},
+    graph::graph,
+};
+use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sample};
+
+/// Workouts may be uploaded or corrected so long after they began.
+pub const OVERLAP: TimeDelta = TimeDelta::days(7);
+
+/// Places on boards and records move for so long.
+const YOUNG: TimeDelta = TimeDelta::days(1);
+
+/// Peloton lists no more at a time.
+const PAGE: usize = 100;
+
+/// So many workouts are kept at once: a run that is cut short has these.
+const BATCH: usize = 20;
+
+/// A list that changes again and again is left to the next run.
+const MOST_BEGINNINGS: u32 = 3;
+
+/// Courses are on steps of so many seconds.
+const STEP_SECONDS: i32 = 5;
+
+/// What is known of an account.
+#[derive(Debug)]
+pub struct Account<'a> {
+    /// Whose it is, and their zone where nothing says it.
+    pub unsaid: Unsaid<'a>,
+    /// How far it was read.
+    pub progress: Option<&'a Progress>,
+    /// What is stored of it, by id.
+    pub known: &'a HashMap<String, KnownWorkout>,
+    /// The present.
+    pub now: DateTime<Utc>,
+}
+
+/// Some workouts, and the courses of some of them by their ids.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// The workouts.
+    pub workouts: Vec<Workout>,
+    /// The courses.
+    pub courses: HashMap<String, Vec<Sample>>,
+}
+
+/// What a run came to, besides what was fetched.
+#[derive(Debug)]
+pub struct Synced {
+    /// How far the account is read now; none where it never had a workout.
+    pub progress: Option<Progress>,
+    /// Known workouts that are there no longer.
+    pub gone: Vec<String>,
+    /// Workouts that could not be understood.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Reads an account; `keep` is handed what was fetched, bit by bit.
+///
+/// # Errors
+/// When Peloton cannot be asked, the token is somebody else's, or `keep` fails. What was kept stays, and the next run goes on.
+pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fetched) -> Result<()>) -> Result<Synced> {
+    client.check_token(account.now)?;
+    let me = client.get("/api/me")?;
+    let user_id = me
+        .get("id")
+        .and_then(Value::as_str)
+        .context("Peloton does not say whose the token is")?;
+    if account
+        .progress
+        .is_some_and(|progress| progress.peloton_user_id != user_id)
+    {
+        bail!("the token is of another account than the one that was read before: look which rider has which token");
+    }
+    let mut reading = Reading {
+        client,
+        account,
+        keep,
+        seen: HashMap::new(),
+        batch: Fetched::default(),
+        instructors: None,
+        rejected: Vec::new(),
+    };
+    // What came before a failure is kept all the same.
+    let listed = reading.list(user_id);
+    reading.flush()?;
+    listed?;
+    let gone = reading.gone()?;
+    let newest = reading
+        .seen
+        .values()
+        .copied()
+        .chain(account.progress.map(|progress| progress.watermark))
+        .max();
+    Ok(Synced {
+        progress: newest.map(|watermark| Progress {
+            peloton_user_id: user_id.to_owned(),
+            watermark,
+        }),
+        gone,
+        rejected: reading.rejected,
+    })
+}
+
+struct Reading<'r, 'c, K> {
+    client: &'r mut Client<'c>,
+    account: &'r Account<'r>,
+    keep: K,
+    /// What was listed, with its start.
+    seen: HashMap<String, DateTime<Utc>>,
+    batch: Fetched,
+    /// Fetched when first one is needed.
+    instructors: Option<Instructors>,
+    rejected: Vec<Rejected>,
+}
+
+impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
+    /// Goes through the list as far as there may be something new.
+    fn list(&mut self, user_id: &str) -> Result<()> {
+        for _ in 0..MOST_BEGINNINGS {
+            if self.pages(user_id)? {
+                return Ok(());
+            }
+            tracing::info!("the list of workouts has changed while it was read; it is read anew");
+        }
+        bail!("the list of workouts keeps changing; the next run goes on")
+    }
+
+    /// Goes through the pages; false where the list has changed meanwhile.
+    fn pages(&mut self, user_id: &str) -> Result<bool> {
+        let mut first_total = None;
+        for page in 0.. {
+            let path = format!(
+                "/api/user/{user_id}/workouts?limit={PAGE}&page={page}&sort_by=-created&joins=ride,ride.instructor"
+            );
+            let answer = self.client.get(&path)?;
+            let total = answer.get("total").and_then(Value::as_u64);
+            if *first_total.get_or_insert(total) != total {
+                return Ok(false);
+            }
+            let items = answer
+                .get("data")
+                .and_then(Value::as_array)
+                .context("Peloton's list of workouts is none")?;
+            let mut is_old = true;
+            for item in items {
+                is_old &= self.item(item)?;
+            }
+            let is_last = answer.get("show_next") == Some(&Value::Bool(false))
+                || answer
+                    .get("page_count")
+                    .and_then(Value::as_u64)
+                    .is_some_and(|count| page + 1 >= count);
+            if items.is_empty() || is_last || is_old {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes one item of the list; true where it is known, and a week older than what was known.
+    fn item(&mut self, item: &Value) -> Result<bool> {
+        let Some(id) = item.get("id").and_then(Value::as_str) else {
+            self.reject("an item of the list", "it has no `id`");
+            return Ok(false);
+        };
+        let known = self.account.known.get(id);
+        let start = item
+            .get("start_time")
+            .or_else(|| item.get("created_at"))
+            .and_then(Value::as_i64);
+        let start = start.and_then(|start| DateTime::from_timestamp(start, 0));
+        let is_complete = item
+            .get("status")
+            .and_then(Value::as_str)
+            .is_none_or(|status| status == "COMPLETE");
+        let Some(start) = start.filter(|_| is_complete) else {
+            return Ok(false);
+        };
+        let is_first_sight = self.seen.insert(id.to_owned(), start).is_none();
+        if is_first_sight && !known.is_some_and(|known| known.is_deleted) {
+            self.take(id, item, start, known)?;
+        }
+        let before = self.account.progress.map(|progress| progress.watermark - OVERLAP);
+        Ok(known.is_some() && before.is_some_and(|before| start < before))
+    }
+
+    fn take(&mut self, id: &str, item: &Value, start: DateTime<Utc>, known: Option<&KnownWorkout>) -> Result<()> {
+        let is_young = self.account.now - start < YOUNG;
+        let has_graph = known.is_some_and(|known| known.has_graph);
+        let mut whole = item.clone();
+        if known.is_none() || is_young || !has_graph {
+            let detail = self
+                .client
+                .get(&format!("/api/workout/{id}?joins=ride,ride.instructor"));
+            if let (Some(whole), Some(Value::Object(detail))) = (whole.as_object_mut(), there(detail)?) {
+                whole.extend(detail.into_iter().filter(|(_, value)| !value.is_null()));
+            }
+        }
+        self.learn_instructor(&whole)?;
+        let mut workout = match workout(
+            &whole,
+            &self.account.unsaid,
+            self.instructors.as_ref().unwrap_or(&Instructors::new()),
+        ) {
+            Ok(workout) => workout,
+            Err(reason) => {
+                self.reject(&format!("workout {id}"), &reason);
+                return Ok(());
+            }
+        };
+        if !has_graph {
+            let answer = self
+                .client
+                .get(&format!("/api/workout/{id}/performance_graph?every_n={STEP_SECONDS}"));
+            // Nothing of it is nothing, and not to be asked for again.
+            workout.figures.set(Figure::GraphCoverage, Some(0.0));
+            match there(answer)?.map(|answer| graph(&answer, STEP_SECONDS)) {
+                Some(Ok(graph)) => {
+                    for figure in Figure::ALL {
+                        let value = graph.figures.get(figure).or(workout.figures.get(figure));
+                        workout.figures.set(figure, value);
+                    }
+                    self.batch.courses.insert(id.to_owned(), graph.samples);
+                }
+                Some(Err(reason)) => self.reject(&format!("the course of workout {id}"), &reason),
+                None => {}
+            }
+        }
+        self.batch.workouts.push(workout);
+        if self.batch.workouts.len() >= BATCH {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the names of instructors once, when a class has nothing but an id.
+    fn learn_instructor(&mut self, item: &Value) -> Result<()> {
+        let Some(ride) = item.get("ride") else { return Ok(()) };
+        let is_named = ride.pointer("/instructor/name").is_some_and(Value::is_string);
+        let is_taught = ride.get("instructor_id").is_some_and(Value::is_string);
+        if is_named || !is_taught || self.instructors.is_some() {
+            return Ok(());
+        }
+        let mut names = Instructors::new();
+        for page in 0.. {
+            let path = format!("/api/instructor?limit={PAGE}&page={page}");
+            let Some(answer) = there(self.client.get(&path))? else {
+                break;
+            };
+            let items = answer
+                .get("data")
+                .and_then(Value::as_array)
+                .map_or(&[][..], Vec::as_slice);
+            let text = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+            let before = names.len();
+            names.extend(
+                items
+                    .iter()
+                    .filter_map(|item| Some((text(item, "id")?, text(item, "name")?))),
+            );
+            let is_last = answer
+                .get("page_count")
+                .and_then(Value::as_u64)
+                .is_some_and(|count| page + 1 >= count);
+            if is_last || names.len() == before {
+                break;
+            }
+        }
+        self.instructors = Some(names);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.workouts.is_empty() {
+            Ok(())
+        } else {
+            (self.keep)(batch)
+        }
+    }
+
+    /// The known workouts of the time that was listed which are there no longer.
+    fn gone(&mut self) -> Result<Vec<String>> {
+        let Some(oldest) = self.seen.values().min().copied() else {
+            return Ok(Vec::new());
+        };
+        let is_missing = |(id, known): &(&String, &KnownWorkout)| {
+            !known.is_deleted && known.started_at > oldest && !self.seen.contains_key(*id)
+        };
+        let mut missing: Vec<&String> = self.account.known.iter().filter(is_missing).map(|(id, _)| id).collect();
+        missing.sort();
+        let mut gone = Vec::new();
+        for id in missing {
+            if there(self.client.get(&format!("/api/workout/{id}")))?.is_none() {
+                gone.push(id.clone());
+            }
+        }
+        Ok(gone)
+    }
+
+    fn reject(&mut self, place: &str, reason: &str) {
+        self.rejected.push(Rejected {
+            place: place.to_owned(),
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+/// What is not there is none.
+fn there(answer: Result<Value, ApiError>) -> Result<Option<Value>, ApiError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ApiError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,374 @@
+//! Files as Peloton and the older system write them. All names and figures are made up.
+
+use super::*;
+use crate::domain::workout::{Figure, Kind, Precision, Source};
+
+const EXPORT: &str = "Workout Timestamp,Live/On-Demand,Instructor Name,Length (minutes),Fitness Discipline,Type,Title,Class \
+    Timestamp,Total Output,Avg. Watts,Avg. Resistance,Avg. Cadence (RPM),Avg. Speed (mph),Distance (mi),Calories \
+    Burned,Avg. Heartrate,Avg. Incline,Avg. Pace (min/mi)\n";
+
+fn unsaid() -> Unsaid<'static> {
+    Unsaid {
+        rider_name: Some("Ann"),
+        timezone: None,
+        fallback: Tz::Europe__London,
+    }
+}
+
+fn read_text(text: &str) -> Told {
+    read(text.as_bytes(), &unsaid()).unwrap()
+}
+
+fn figures(workout: &Workout) -> Vec<(&'static str, f64)> {
+    let given = Figure::ALL
+        .into_iter()
+        .filter_map(|figure| Some((figure.name(), workout.figures.get(figure)?)));
+    given
+        .map(|(name, value)| (name, (value * 1000.0).round() / 1000.0))
+        .collect()
+}
+
+fn reasons(told: &Told) -> Vec<String> {
+    told.rejected
+        .iter()
+        .map(|rejected| format!("{}: {}", rejected.place, rejected.reason))
+        .collect()
+}
+
+#[test]
+fn an_export_is_read_with_its_units_and_quoted_titles() {
+    let told = read_text(&format!(
+        "{EXPORT}2025-01-14 18:05 (EST),Live,Zoë Årud,30,Cycling,Music,\"30 min Hills, Again\",2025-01-14 18:00 \
+         (EST),250,139,45%,81,18.00,9.00,300,141.5,,\n"
+    ));
+    assert_eq!(reasons(&told), [""; 0]);
+    let [workout] = told.workouts.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(workout.instructor.as_deref(), Some("Zoë Årud"));
+    assert_eq!(workout.title.as_deref(), Some("30 min Hills, Again"));
+    assert_eq!(
+        (workout.kind, workout.is_live, workout.class_seconds),
+        (Kind::Class, Some(true), Some(1800))
+    );
+    assert_eq!(workout.start.at.to_rfc3339(), "2025-01-14T23:05:00+00:00");
+    assert_eq!(workout.start.local.to_string(), "2025-01-14 18:05:00");
+    assert_eq!(
+        figures(workout),
+        [
+            ("total_output_kilojoules", 250.0),
+            ("power_watts_mean", 139.0),
+            ("resistance_percent_mean", 45.0),
+            ("cadence_rpm_mean", 81.0),
+            ("speed_metres_per_second_mean", 8.047),
+            ("distance_metres", 14484.096),
+            ("energy_kilocalories", 300.0),
+            ("heart_rate_bpm_mean", 141.5),
+        ]
+    );
+}
+
+#[test]
+fn kilometres_and_older_spellings_of_the_header_mean_the_same() {
+    let metric = EXPORT
+        .replace("(mph)", "(kph)")
+        .replace("(mi)", "(km)")
+        .replace("(min/mi)", "(min/km)");
+    let older = EXPORT.replace("(mph)", "(MPH)").replace("(mi)", "(miles)");
+    let row = "2025-01-14 18:05 (UTC),,,20,Running,Fun Run,20 min Fun Run,,,,,,";
+    let miles = read_text(&format!("{older}{row}6.21,2.07,210,,1.5%,9:39\n"));
+    let kilometres = read_text(&format!("{metric}{row}10.00,3.33,210,,1.5%,6.0\n"));
+    let of = |told: &Told| figures(&told.workouts[0]);
+    assert_eq!(
+        of(&kilometres),
+        [
+            ("speed_metres_per_second_mean", 2.778),
+            ("distance_metres", 3330.0),
+            ("energy_kilocalories", 210.0),
+            ("incline_percent_mean", 1.5),
+            ("pace_seconds_per_kilometre_mean", 360.0),
+        ]
+    );
+    for ((name, one), (_, other)) in of(&miles).into_iter().zip(of(&kilometres)) {
+        assert!((one - other).abs() / other < 0.002, "{name}: {one} {other}");
+    }
+}
+
+#[test]
+fn a_zone_of_letters_says_where_and_numbers_say_when() {
+    let at = |zone: &str, unsaid: Unsaid<'_>| {
+        let text = format!("{EXPORT}2025-07-01 06:30 ({zone}),,,5,Yoga,,5 min Flow,,,,,,,,,,,\n");
+        let told = read(text.as_bytes(), &unsaid).unwrap();
+        told.workouts
+            .first()
+            .map(|workout| (workout.start.at.to_rfc3339(), workout.start.precision))
+            .ok_or(reasons(&told))
+    };
+    let (clock, minute) = (Precision::WallClock, Precision::Minute);
+    let expected = [
+        // In July nobody in California has standard time, whatever the file says.
+        ("PST", "2025-07-01T13:30:00+00:00", clock),
+        ("PDT", "2025-07-01T13:30:00+00:00", clock),
+        ("CET", "2025-07-01T04:30:00+00:00", clock),
+        ("-07", "2025-07-01T13:30:00+00:00", minute),
+        ("+0530", "2025-07-01T01:00:00+00:00", minute),
+        ("UTC", "2025-07-01T06:30:00+00:00", minute),
+        ("", "2025-07-01T05:30:00+00:00", clock),
+    ];
+    for (zone, instant, precision) in expected {
+        assert_eq!(at(zone, unsaid()), Ok((instant.to_owned(), precision)), "{zone}");
+    }
+    let abroad = Unsaid {
+        timezone: Some(Tz::America__New_York),
+        ..unsaid()
+    };
+    assert_eq!(at("PST", abroad).unwrap().0, "2025-07-01T10:30:00+00:00");
+    assert_eq!(at("-07", abroad).unwrap().0, "2025-07-01T13:30:00+00:00");
+    let unknown = at("XST", unsaid()).unwrap_err();
+    assert!(
+        unknown[0].contains("`XST`") && unknown[0].contains("--timezone"),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn rides_without_a_class_are_told_apart() {
+    let rows = "2025-01-01 10:00 (UTC),,,0,Cycling,,23 sec Just Ride,,4,142,69%,46,17.19,0.12,5,,,\n\
+                2025-01-02 10:00 (UTC),,,15,Cycling,,Lanebreak Ride,,90,100,40%,80,17,4,100,,,\n\
+                2025-01-03 10:00 (UTC),On Demand,,None,Cycling,Scenic Ride,5 KM Fjord Ride,,83,128,42%,79,17.5,3.1,118,,,\n\
+                2025-01-04 10:00 (UTC),,,30,Cycling,,30 min Entertainment Ride,,83,128,42%,79,17.5,3.1,118,,,\n\
+                2025-01-05 10:00 (UTC),,,45,Outdoor,,45 min Outdoor,,,,,,,3.1,118,,,\n\
+                2025-01-06 10:00 (UTC),On Demand,Ida Quist,45,Bike Bootcamp,Music,45 min Bootcamp,,,,,,,,443,,,\n";
+    let told = read_text(&format!("{EXPORT}{rows}"));
+    let kinds: Vec<_> = told
+        .workouts
+        .iter()
+        .map(|workout| (workout.discipline.as_str(), workout.kind, workout.class_seconds))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("cycling", Kind::JustRide, Some(0)),
+            ("cycling", Kind::Lanebreak, Some(900)),
+            ("cycling", Kind::Scenic, None),
+            ("cycling", Kind::Entertainment, Some(1800)),
+            ("outdoor", Kind::Freestyle, Some(2700)),
+            ("bike_bootcamp", Kind::Class, Some(2700)),
+        ]
+    );
+}
+
+#[test]
+fn a_bad_row_is_named_by_its_line_and_breaks_no_other() {
+    let good = |day: u32| format!("2025-01-{day:02} 10:00 (UTC),Live,Ida Quist,20,Yoga,,20 min Flow,,,,,,,,80,,,\n");
+    let mut bytes = format!(
+        "{EXPORT}{}yesterday,Live,,20,Yoga,,T,,,,,,,,,,,\n\n{}2025-01-03 10:00 (UTC),Live,,20,Yoga\n\
+         2025-01-04 10:00 (UTC),Live,,20,Yoga,,\"open,,,,,,,,,,,\n{}2025-01-06 10:00 (UTC),,,x,Yoga,,T,,,,,,,,,,,\n\
+         2025-01-07 10:00 (UTC),,,5,Cycling,,T,,many,,,,,,,,,\n2025-01-08 10:00 (UTC),,,5,,,T,,,,,,,,,,,\n",
+        good(1),
+        good(2),
+        good(5),
+    )
+    .into_bytes();
+    bytes.extend_from_slice(b"2025-01-09 10:00 (UTC),,,5,Yoga,,caf\xe9,,,,,,,,,,,\n");
+    bytes.extend_from_slice(good(10).as_bytes());
+    let told = read(&bytes, &unsaid()).unwrap();
+    let days: Vec<_> = told
+        .workouts
+        .iter()
+        .map(|workout| workout.start.local.format("%d").to_string())
+        .collect();
+    assert_eq!(days, ["01", "02", "05", "10"]);
+    assert_eq!(
+        reasons(&told),
+        [
+            "line 3: `yesterday` is no time like `2024-03-01 18:05 (EST)`",
+            "line 6: it has 5 columns, and the header 18",
+            "line 7: a quote is opened and not closed",
+            "line 9: its `length` are no minutes: `x`",
+            "line 10: its `total output` is no number: `many`",
+            "line 11: it has no `fitness discipline`",
+            "line 12: it is not UTF-8",
+        ]
+    );
+}
+
+#[test]
+fn the_older_systems_file_names_its_riders_and_its_game_is_not_all_a_game() {
+    let text = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name\n\
+                aa01,2023-05-25 09:31:58,30 min Hills,Ida Quist,cycling,30,265.2,Bea\n\
+                aa02,2023-05-26 09:31:58,20 min Slow Flow,no instructor,yoga,20,0.0,Bea\n\
+                aa03,2023-05-27 09:31:58,15 min Some Band,no instructor,lanebreak,15,128.7,Cem\n\
+                aa04,2023-05-28 09:31:58,15 min Just Ride,no instructor,lanebreak,15,98.7,Cem\n\
+                aa05,2023-05-29 09:31:58,5 KM Fjord Ride,no instructor,cycling,0,98.7,\n\
+                ,2023-05-30 09:31:58,T,no instructor,cycling,5,1.0,Cem\n";
+    let told = read_text(text);
+    let seen: Vec<_> = told
+        .workouts
+        .iter()
+        .map(|workout| {
+            let output = workout.figures.get(Figure::TotalOutput);
+            (
+                workout.rider_name.as_str(),
+                workout.discipline.as_str(),
+                workout.kind,
+                workout.class_seconds,
+                output,
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("Bea", "cycling", Kind::Class, Some(1800), Some(265.2)),
+            ("Bea", "yoga", Kind::Class, Some(1200), None),
+            ("Cem", "cycling", Kind::Lanebreak, Some(900), Some(128.7)),
+            ("Cem", "cycling", Kind::JustRide, Some(900), Some(98.7)),
+            ("Ann", "cycling", Kind::Class, None, Some(98.7)),
+        ]
+    );
+    let first = &told.workouts[0];
+    assert_eq!(
+        (first.source, first.start.precision),
+        (Source::OlderSystem, Precision::Second)
+    );
+    assert_eq!(first.start.at.to_rfc3339(), "2023-05-25T09:31:58+00:00");
+    assert_eq!(first.start.local.to_string(), "2023-05-25 10:31:58");
+    assert_eq!(told.workouts[1].instructor, None);
+    assert_eq!(reasons(&told), ["line 7: it has no `workout_id`"]);
+}
+
+/// An item of a list: a workout without a class, as the API tells of it.
+fn untaught(id: &str, instructor: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","status":"COMPLETE","start_time":1735725600,"end_time":1735726501,"timezone":"Etc/GMT+5",
+        "fitness_discipline":"cycling","workout_type":"freestyle","name":"Cycling Workout","total_work":90000.5,
+        "has_pedaling_metrics":true,"ride":{{"id":"00000000000000000000000000000000","title":"15 min Ride","duration":901,
+        "instructor":{{"name":"{instructor}","image_url":null}}}}}}"#
+    )
+    .replace('\n', "")
+}
+
+#[test]
+fn saved_answers_are_read_as_a_list_as_lines_and_alone() {
+    let kinds = ["JUST RIDE", "TIME GOAL", "ENTERTAINMENT", "LANEBREAK"].map(|name| untaught(name, name));
+    let list = format!(r#"{{"data":[{}],"page":0,"show_next":false}}"#, kinds.join(","));
+    let expected = [Kind::JustRide, Kind::TimeGoal, Kind::Entertainment, Kind::Lanebreak];
+    for text in [list, kinds.join("\n"), format!("[{}]", kinds.join(","))] {
+        let told = read_text(&text);
+        assert_eq!(reasons(&told), [""; 0]);
+        assert_eq!(
+            told.workouts.iter().map(|workout| workout.kind).collect::<Vec<_>>(),
+            expected
+        );
+    }
+    let alone = read_text(&kinds[0]);
+    let workout = &alone.workouts[0];
+    assert_eq!((workout.class_seconds, workout.ridden_seconds), (Some(901), Some(901)));
+    assert_eq!(figures(workout), [("total_output_kilojoules", 90.001)]);
+    // `Etc/GMT+5` is five hours behind UTC.
+    assert_eq!(workout.start.local.to_string(), "2025-01-01 05:00:00");
+    assert_eq!(workout.instructor, None);
+}
+
+#[test]
+fn an_answer_may_lack_nearly_everything() {
+    let sparse = r#"{"id":"b1","start_time":1735725600,"fitness_discipline":"caesar"}"#;
+    let class = r#"{"id":"b2","status":"COMPLETE","start_time":1735725600,"end_time":null,"fitness_discipline":"cycling",
+        "workout_type":"class","total_work":178774.24,"leaderboard_rank":9,"total_leaderboard_users":80,
+        "ftp_info":{"ftp":171},"effort_zones":{"total_effort_points":69.6},"ride":{"title":"30 min Hills","duration":1800,
+        "instructor_id":"c0ffee","instructor":null,"original_air_time":1735660800}}"#
+        .replace('\n', "");
+    let running = r#"{"id":"b3","status":"IN_PROGRESS","start_time":1735725600,"fitness_discipline":"cycling"}"#;
+    let graph = r#"{"duration":10,"seconds_since_pedaling_start":[1],"metrics":[]}"#;
+    let told = read_text(&[sparse, &class, running, graph, r#"{"id":"#, "{}"].join("\n"));
+    assert_eq!(told.workouts.len(), 2);
+    assert_eq!(
+        (told.workouts[0].discipline.as_str(), &told.workouts[0].title),
+        ("rowing", &None)
+    );
+    let class = &told.workouts[1];
+    assert_eq!(
+        class.instructor.as_deref(),
+        Some("c0ffee"),
+        "an instructor whose name is not known"
+    );
+    assert_eq!((class.leaderboard, class.ridden_seconds), (Some((9, 80)), None));
+    let reasons = reasons(&told);
+    assert_eq!(reasons[0], "line 3: it is IN_PROGRESS, not COMPLETE");
+    assert_eq!(
+        reasons[1],
+        "line 4: it is a performance graph, which does not say of which workout"
+    );
+    assert!(reasons[2].starts_with("line 5: it is no JSON"), "{reasons:?}");
+    assert!(
+        reasons[3].starts_with("line 6: it is no workout: missing field `id`"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
+    let answer = serde_json::json!({
+        "duration": 20, "seconds_since_pedaling_start": [1, 6, 16],
+        "average_summaries": [
+            {"slug": "avg_output", "display_unit": "watts", "value": 113},
+            {"slug": "avg_speed", "display_unit": "mph", "value": 20.0},
+        ],
+        "summaries": [
+            {"slug": "total_output", "display_unit": "kj", "value": 3},
+            {"slug": "distance", "display_unit": "mi", "value": 0.1},
+        ],
+        "metrics": [
+            {"slug": "output", "display_unit": "watts", "average_value": 110, "values": [100, null, 120]},
+            {"slug": "heart_rate", "display_unit": "bpm", "average_value": 131.0, "values": [120, 130, 140]},
+            {"slug": "pace", "display_unit": "min/mi", "values": [9.0, 9.0, 9.0], "alternatives": [
+                {"slug": "speed", "display_unit": "kph", "values": [36.0, 36.0, 18.0]},
+            ]},
+        ],
+        "location_data": [{"coordinates": [{"latitude": 1.0, "longitude": 2.0}]}],
+    });
+    let graph = graph::graph(&answer, 5).unwrap();
+    let rows: Vec<_> = graph
+        .samples
+        .iter()
+        .map(|sample| (sample.second, sample.values))
+        .collect();
+    let row = |watts, speed: f64, bpm| [watts, None, None, Some(speed), Some(bpm), None, None];
+    assert_eq!(
+        rows,
+        [
+            (0, row(Some(100.0), 10.0, 120.0)),
+            (5, row(None, 10.0, 130.0)),
+            (15, row(Some(120.0), 5.0, 140.0)),
+        ]
+    );
+    let figure = |figure| graph.figures.get(figure);
+    assert_eq!(figure(Figure::GraphCoverage), Some(0.75));
+    assert_eq!(
+        (figure(Figure::Power), figure(Figure::HeartRate)),
+        (Some(113.0), Some(131.0))
+    );
+    assert_eq!(figure(Figure::TotalOutput), None, "the workout itself has it in joules");
+    assert!((figure(Figure::Distance).unwrap() - 160.934).abs() < 0.001);
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_in_words() {
+    let refused = |text: &str| read(text.as_bytes(), &unsaid()).unwrap_err().to_string();
+    assert!(refused("a,b\n1,2\n").contains("Download Workouts"));
+    assert!(refused(r#"{"data": [{"id": "a","#).contains("breaks off"));
+    assert_eq!(refused(" \n"), "it is empty");
+    let nameless = Unsaid {
+        rider_name: None,
+        ..unsaid()
+    };
+    for text in [EXPORT, "{}"] {
+        assert!(
+            read(text.as_bytes(), &nameless)
+                .unwrap_err()
+                .to_string()
+                .contains("--rider")
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! The bearer token of an account: given by its owner, never made from a password. One from a file may be renewed, with the
+//! refresh token beside it.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::config::schedule::{PelotonAccount, TokenFrom};
+
+/// Where tokens are renewed, unless the file says otherwise.
+const TOKEN_URL: &str = "https://auth.onepeloton.com/oauth/token";
+
+/// The token of an account. It shows itself to nobody: it has no `Debug`.
+pub struct Token {
+    access: String,
+    from: TokenFrom,
+    /// What else the file has.
+    rest: Map<String, Value>,
+}
+
+/// What it takes to renew a token.
+pub(super) struct Renewal {
+    pub(super) url: String,
+    pub(super) body: Value,
+}
+
+impl Token {
+    /// Reads the token of `account`.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be one, in words for whoever is to bring a new one.
+    pub fn read(account: &PelotonAccount) -> Result<Self, String> {
+        let (access, rest) = match &account.token {
+            TokenFrom::Variable(name) => {
+                let access = account.token.from_environment();
+                let missing = || format!("there is no token: give it in the environment as {name}");
+                (access.ok_or_else(missing)?, Map::new())
+            }
+            TokenFrom::File(path) => {
+                let rest = read_file(path)?;
+                let access = rest.get("access_token").and_then(Value::as_str);
+                let missing = || format!("`{}` has no `access_token`", path.display());
+                (access.ok_or_else(missing)?.to_owned(), rest)
+            }
+        };
+        let access = access.trim().trim_start_matches("Bearer ").to_owned();
+        if access.is_empty() || !access.chars().all(|c| c.is_ascii_graphic()) {
+            return Err("the token is none: it is one word of letters, digits and dots".to_owned());
+        }
+        Ok(Token {
+            access,
+            from: account.token.clone(),
+            rest,
+        })
+    }
+
+    /// The token itself, for the call alone.
+    pub(super) fn secret(&self) -> &str {
+        &self.access
+    }
+
+    /// When it ends, as it says itself; not known of one that is no JWT.
+    pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
+        let payload = URL_SAFE_NO_PAD.decode(self.access.split('.').nth(1)?).ok()?;
+        let claims: Value = serde_json::from_slice(&payload).ok()?;
+        DateTime::from_timestamp(claims.get("exp")?.as_i64()?, 0)
+    }
+
+    /// Whether it can be renewed without its owner.
+    fn is_renewable(&self) -> bool {
+        self.renewal().is_some()
+    }
+
+    pub(super) fn renewal(&self) -> Option<Renewal> {
+        let text = |key: &str| self.rest.get(key).and_then(Value::as_str);
+        let body = json!({
+            "grant_type": "refresh_token",
+            "client_id": text("client_id")?,
+            "refresh_token": text("refresh_token")?,
+        });
+        Some(Renewal {
+            url: text("token_url").unwrap_or(TOKEN_URL).to_owned(),
+            body,
+        })
+    }
+
+    /// Takes over what renewing it was answered with, in the file too: the old refresh token may be good no longer.
+    pub(super) fn renewed(&mut self, answer: &Value) -> Result<(), String> {
+        let access = answer.get("access_token").and_then(Value::as_str);
+        self.access = access
+            .ok_or("renewing the token was answered without an `access_token`")?
+            .to_owned();
+        for key in ["access_token", "refresh_token"] {
+            if let Some(value) = answer.get(key).filter(|value| value.is_string()) {
+                self.rest.insert(key.to_owned(), value.clone());
+            }
+        }
+        let TokenFrom::File(path) = &self.from else {
+            return Ok(());
+        };
+        write_file(path, &self.rest).map_err(|error| {
+            format!(
+                "the token was renewed and cannot be written to `{}`: {error}",
+                path.display()
+            )
+        })
+    }
+
+    /// How it stands, in words, and whether it needs a person.
+    fn standing(&self, now: DateTime<Utc>) -> (String, bool) {
+        let Some(expires_at) = self.expires_at() else {
+            return ("the token does not say when it expires".to_owned(), false);
+        };
+        let at = expires_at.format("%Y-%m-%d %H:%M UTC");
+        if self.is_renewable() {
+            (format!("the token is good until {at}, and renewed by itself"), false)
+        } else if expires_at <= now {
+            (format!("the token expired on {at}: {}", self.remedy()), true)
+        } else if expires_at - now < TimeDelta::days(1) {
+            (format!("the token expires on {at}: {}", self.remedy()), true)
+        } else {
+            (format!("the token is good until {at}"), false)
+        }
+    }
+
+    /// What is to be done when it is good no longer.
+    pub(super) fn remedy(&self) -> String {
+        let place = match &self.from {
+            TokenFrom::Variable(name) => format!("in the environment as {name}"),
+            TokenFrom::File(path) => format!("in `{}`", path.display()),
+        };
+        format!("sign in at members.onepeloton.com and put a new token {place}")
+    }
+}
+
+/// How the token of an account stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenStanding {
+    /// Whose account it is.
+    pub rider_name: String,
+    /// How the token stands, in words.
+    pub words: String,
+    /// Somebody has to bring a new one, now or before tomorrow.
+    pub needs_a_person: bool,
+}
+
+/// How the token of an account stands at `now`.
+#[must_use]
+pub fn standing(account: &PelotonAccount, now: DateTime<Utc>) -> TokenStanding {
+    let (words, needs_a_person) = Token::read(account).map_or_else(|why| (why, true), |token| token.standing(now));
+    TokenStanding {
+        rider_name: account.rider_name.clone(),
+        words,
+        needs_a_person,
+    }
+}
+
+fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the token file `{}`: {error}", path.display()))?;
+    // What the parser says may have a piece of the token in it.
+    serde_json::from_str(&text).map_err(|_| {
+        format!(
+            "the token file `{}` is no JSON object like {{\"access_token\": \"…\", \"refresh_token\": \"…\", \"client_id\": \"…\"}}",
+            path.display()
+        )
+    })
+}
+
+/// Aside and renamed, for its owner alone: a token that was half written would be lost.
+fn write_file(path: &PathBuf, content: &Map<String, Value>) -> std::io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
+    file.write_all(&serde_json::to_vec_pretty(content)?)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
