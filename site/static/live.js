@@ -133,8 +133,9 @@ const one = {
     const isOver = !rides.has(ride?.id);
     setText(byId("ride-title"), [this.bike, ride?.label].filter(Boolean).join(" · "));
     const flag = byId("ride-flag");
-    const [className, icon, words] = isOver ? ["abandoned", "–", "this ride is over"] : (trouble(ride) ?? (ride.bpm === null ? ["abandoned", "–", "no heart rate just now"] : ["succeeded", "✓", "within the limits"]));
+    const [className, icon, words] = isOver ? ["abandoned", "–", ride ? "this ride is over" : "nobody is riding this bike"] : (trouble(ride) ?? (ride.bpm === null ? ["abandoned", "–", "no heart rate just now"] : ["succeeded", "✓", "within the limits"]));
     flag.className = `status ${className}`;
+    byId("ride-page").hidden = !ride;
     setText(flag, `${icon} ${words[0].toUpperCase()}${words.slice(1)}`);
     if (!ride) return;
     setText(byId("ride-elapsed"), elapsed(ride.second));

@@ -187,7 +187,7 @@ fn a_riders_mails_limits_addresses_and_rejected_text_go_too_and_no_other_riders(
             (2, 'of the same bike, hours later', 'SN1', timestamptz '2026-01-05T15:00:10Z'),
             (3, '{\"log\":\"data = {\\\"user_id\\\":7,\\\"oops\"', 'SN5', timestamptz '2026-01-05T15:00:10Z'),
             (4, '{\"log\":\"data = {\\\"user_id\\\":77,\\\"oops\"', 'SN5', timestamptz '2026-01-05T15:00:10Z'),
-            (5, 'she lives at 7 Högvägen, we heard', 'SN5', timestamptz '2026-01-05T15:00:10Z')
+            (5, 'SHE LIVES AT 7 HöGVäGEN, we heard', 'SN5', timestamptz '2026-01-05T15:00:10Z')
          ) as lines(line, raw, bike, written_at)",
         first.id(),
     );

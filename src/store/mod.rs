@@ -42,6 +42,7 @@ pub mod workout;
 use std::{
     collections::HashSet,
     ops::{Deref, DerefMut},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -458,7 +459,15 @@ fn writable(data_dir: &Path, path: &Path) -> Result<()> {
 }
 
 fn open_file(path: &Path) -> Result<Connection> {
-    open_as(path, AccessMode::ReadWrite)
+    let connection = open_as(path, AccessMode::ReadWrite)?;
+    // It has in it who rides: nobody but its owner reads it past the API's keys.
+    for path in [path.to_owned(), path.with_extension("duckdb.wal")] {
+        if path.exists() {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                .doing(|| format!("cannot keep others from reading `{}`", path.display()))?;
+        }
+    }
+    Ok(connection)
 }
 
 /// Refuses when another process has the database open. One that is damaged or not there is held by nobody.
@@ -557,6 +566,22 @@ mod tests {
     /// An error and its causes, as they are printed.
     fn told(error: StoreError) -> String {
         format!("{:#}", anyhow::Error::from(error))
+    }
+
+    #[test]
+    fn nobody_but_its_owner_may_read_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::System).unwrap();
+        let mode = || {
+            std::fs::metadata(folder.path().join(DATABASE))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        assert_eq!(mode(), 0o600);
+        store.rewrite().unwrap();
+        assert_eq!(mode(), 0o600);
     }
 
     #[test]

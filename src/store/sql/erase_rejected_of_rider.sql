@@ -1,5 +1,5 @@
 -- The text of rejected lines in which a rider (?1) is named: by number, as `Tombstones::are_named_in` finds it, and by name,
--- address or mail address as any header had it, if these are long enough to be nobody else's. ?2 is added to the reason. A
+-- address or mail address as any header had it, in any case, if these are long enough to be nobody else's. ?2 is added to the reason. A
 -- blob in text has quotes, backslashes and whatever is no plain letter as \xNN.
 with described as (
     select name, address, email_address from daily.rider where rider_id = ?1
@@ -22,5 +22,5 @@ where octet_length(raw) > 0
         regexp_matches(
             cast(raw as varchar), 'user_id(\\x5C|\\x22|\\x27|[ :=]){1,16}' || ?1::bigint || '([^0-9]|$)'
         )
-        or exists (select 1 from words where contains(cast(raw as varchar), words.word))
+        or exists (select 1 from words where contains(lower(cast(raw as varchar)), lower(words.word)))
     )
