@@ -1,6 +1,6 @@
 //! The API over a year of rides: 165,000 a day of a million riders, in one database, asked by oha over loopback.
 //!
-//! Yardstick: a service of FastAPI and DuckDB (`api/service.py`), which is asked the same of the same database once the
+//! Yardstick: a service of `FastAPI` and DuckDB (`api/service.py`), which is asked the same of the same database once the
 //! server is gone. What it needs is fetched by `make bench-api`; without that there is nothing to measure with.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
@@ -54,7 +54,7 @@ fn main() {
         println!("api: left out; `make bench-api` fetches what it takes\n");
         return;
     };
-    let days = env::var(DAYS_WANTED).map_or(DAYS, |days| days.parse().unwrap());
+    let days = env::var_os(DAYS_WANTED).map_or(DAYS, |days| days.to_str().unwrap().parse().unwrap());
     let folder = env::var_os(FOLDER).map_or_else(|| tools.join("year"), PathBuf::from);
     let store = year::open(&folder, days);
     let questions = Questions::over(&store, days);

@@ -270,7 +270,9 @@ fn where_a_riders_first_ride_was_erased_the_day_of_the_next_one_is_made_again_to
     let (store, first) = sealed(&folder);
     ride(&store, "2026-01-07T08:00:00Z", 10);
     let days = ["2026-01-06", "2026-01-07"].map(|day| day.parse().unwrap());
-    days.iter().for_each(|&day| drop(store.seal(day).unwrap()));
+    for day in days {
+        store.seal(day).unwrap();
+    }
     let second = ride(&store, "2026-01-05T11:00:00Z", 20).id();
     assert_eq!(
         erased(&store, Subject::Ride(first.id())).days,
