@@ -21,7 +21,7 @@ pub struct Erasure {
     pub asked_by: String,
     /// How much that was.
     pub erased: Erased,
-    /// Sealed days that it was in. All that is made of them is made again by the schedule; nobody is mailed.
+    /// Sealed days that it was in. All that is made of them is made again, and nobody is mailed.
     pub days: Vec<NaiveDate>,
     /// When nothing of it was left anywhere: those days made again, older editions of the site and the bytes in the database's
     /// file gone. Null until then.
