@@ -45,7 +45,7 @@ fn make(store: &Store, days: u32) {
     for day in FIRST_DAY.iter_days().take(days as usize) {
         let sealed = format!("insert into ops.sealed_day values ('{day}', date '{day}' + 1, {RIDES_A_DAY}, 0, 1);");
         run(&format!(
-            "begin; {} {sealed} commit;",
+            "begin; {}; {sealed} commit;",
             include_str!("year_rides.sql").replace("$day", &format!("'{day}'"))
         ));
         if day.to_string().ends_with("-01") {
