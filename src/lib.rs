@@ -14,6 +14,7 @@
 //!                                              weeks and months → data/reports/weekly/W/, monthly/M/ (html, json, csv)
 //!  published site      publish (job)           S3 bucket | data/site/
 //!  daily mail          notify (job)            ops.outbox (the send ledger) → SES | data/outbox/
+//!  extracts            extract (job)           data/extracts/ | S3: CSV, Parquet, .twbx, .hyper
 //!  workouts            import, peloton (job)   historical.workout, historical.workout_sample
 //!  API, live dashboard read the store; may ask for a run; erase on request; never render or publish
 //! ```
@@ -43,7 +44,7 @@
 //! |---|---|---|
 //! | 0 | [`domain`], [`config`], [`clock`], [`logging`], [`metrics`] | nothing below; `domain` is pure |
 //! | 1 | [`store`], [`template`], [`http`] | DuckDB and Parquet; Tera; other programs' servers |
-//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`peloton`], [`scheduler`] | one outside thing each |
+//! | 2 | [`ingest`], [`simulate`], [`report`], [`publish`], [`notify`], [`export`], [`extract`], [`peloton`], [`scheduler`] | one outside thing each |
 //! | 3 | [`jobs`] | what a run does for its window |
 //! | 4 | [`app`] | which implementations are used: the only place |
 //! | 5 | [`api`], [`cli`] | people |
@@ -79,6 +80,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod export;
+pub mod extract;
 pub mod http;
 pub mod ingest;
 pub mod jobs;

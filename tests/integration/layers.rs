@@ -6,7 +6,7 @@ use std::{
 };
 
 /// (module, layer).
-const LAYERS: [(&str, u8); 20] = [
+const LAYERS: [(&str, u8); 21] = [
     ("domain", 0),
     ("config", 0),
     ("clock", 0),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, u8); 20] = [
     ("publish", 2),
     ("notify", 2),
     ("export", 2),
+    ("extract", 2),
     ("peloton", 2),
     ("scheduler", 2),
     ("jobs", 3),
@@ -30,10 +31,11 @@ const LAYERS: [(&str, u8); 20] = [
 ];
 
 /// What a module may not import although it lies below, or may although it lies beside: (from, to, allowed).
-const EXCEPTIONS: [(&str, &str, bool); 13] = [
+const EXCEPTIONS: [(&str, &str, bool); 14] = [
     ("publish", "store", false),
     ("notify", "store", false),
     ("export", "store", false),
+    ("extract", "store", false),
     ("peloton", "store", false),
     ("domain", "config", false),
     ("config", "domain", true),

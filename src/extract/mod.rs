@@ -1,0 +1,5 @@
+//! What analysts open elsewhere: tables as CSV and Parquet with a dictionary of their columns, workbooks for Tableau, and
+//! Tableau's own `.hyper`. The rows come from the store; what a column means is said here, once for all of these.
+
+pub mod glossary;
+pub mod table;
