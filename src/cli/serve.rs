@@ -67,13 +67,23 @@ pub struct ServeArgs {
     pub seed: u64,
 }
 
-/// The runtime that requests, ticks and deliveries are served by.
+/// How nice threads are that stand back: a third of the weight of the others.
+#[cfg(target_os = "linux")]
+const STAND_BACK: i32 = 5;
+
+/// The runtime that requests, ticks and deliveries are served by. Where processors are scarce its threads, and what they begin,
+/// stand back behind the thread that takes lines in.
 ///
 /// # Errors
 /// When the system has no threads left.
 pub fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(|| {
+            // Elsewhere this would be said of the whole process.
+            #[cfg(target_os = "linux")]
+            rustix::process::nice(STAND_BACK).ok();
+        })
         .build()
         .context("cannot start the runtime")
 }

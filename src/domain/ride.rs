@@ -51,6 +51,13 @@ pub fn ride_id(bike_serial: &str, started_at: DateTime<Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
+/// The millisecond in which the ride of an id began, and the next; none where no ride can have the id.
+#[must_use]
+pub fn began(ride_id: Uuid) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let millis = i64::try_from(ride_id.as_u64_pair().0 >> 16).ok()?;
+    DateTime::from_timestamp_millis(millis).zip(DateTime::from_timestamp_millis(millis + 1))
+}
+
 /// One ride: a row of `daily.ride` while it is in the buffer, of `historical.ride` afterwards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ride {

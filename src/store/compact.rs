@@ -210,6 +210,21 @@ pub(super) fn mark_changed(connection: &Connection, day: NaiveDate) -> Result<()
         .doing(|| format!("cannot mark that {day} has changed"))
 }
 
+/// Counts the rides of the riders that are staged. Of a day that is new to history it reads no other day: their total is what
+/// it was, and the rides of the day.
+fn recount(is_new_day: bool) -> String {
+    let sql = include_str!("sql/recount_riders.sql");
+    let (all, with_new) = (
+        "select * from ops.parts_of('historical.ride')",
+        "select * from historical.rider_total union all by name select * from ops.parts_of('temp.sealed_ride')",
+    );
+    if is_new_day {
+        sql.replace(all, with_new)
+    } else {
+        sql.to_owned()
+    }
+}
+
 struct Seal<'a> {
     connection: &'a Connection,
     data_dir: &'a Path,
@@ -338,6 +353,14 @@ impl Seal<'_> {
         self.connection
             .execute(include_str!("sql/stage_recounted_riders.sql"), [&day])
             .doing(doing)?;
+        let is_new: bool = self
+            .connection
+            .query_row(
+                "select not exists (from historical.ride where business_day = ?)",
+                [&day],
+                |row| row.get(0),
+            )
+            .doing(doing)?;
         self.connection
             .execute("delete from historical.ride where business_day = ?", [&day])
             .doing(doing)?;
@@ -347,9 +370,7 @@ impl Seal<'_> {
                 [],
             )
             .doing(doing)?;
-        self.connection
-            .execute_batch(include_str!("sql/recount_riders.sql"))
-            .doing(doing)?;
+        self.connection.execute_batch(&recount(is_new)).doing(doing)?;
         self.connection
             .execute(include_str!("sql/stage_sealed_alerts.sql"), [&day])
             .doing(doing)?;

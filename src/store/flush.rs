@@ -22,7 +22,7 @@ use crate::domain::{
     erasure::{Tombstones, WITHOUT_TEXT},
     event::LogInstant,
     heart_rate::{Alert, Direction},
-    ride::{Reading, Ride},
+    ride::{Reading, Ride, began},
     rider::Rider,
 };
 
@@ -208,16 +208,20 @@ impl Flush<'_> {
 
     /// Which of `rides` the store holds already.
     fn known(&self, rides: &[Uuid]) -> Result<HashSet<Uuid>> {
-        if rides.is_empty() {
+        let began = || rides.iter().filter_map(|&ride_id| began(ride_id));
+        let Some((first, last)) = began().map(|(at, _)| at).min().zip(began().map(|(_, next)| next).max()) else {
             return Ok(HashSet::new());
-        }
+        };
         let doing = || "cannot look up which rides are stored already".to_owned();
         let mut statement = self
             .connection
             .prepare_cached(include_str!("sql/known_rides.sql"))
             .doing(doing)?;
         let rows = statement
-            .query_map([listed(rides)], |row| parsed(row, 0))
+            .query_map(
+                params![listed(rides), first.timestamp_micros(), last.timestamp_micros()],
+                |row| parsed(row, 0),
+            )
             .doing(doing)?;
         rows.collect::<duckdb::Result<_>>().doing(doing)
     }

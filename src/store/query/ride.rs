@@ -9,7 +9,10 @@ use super::{
     condition::{Conditions, RiderFilter, STARTED_ON},
     row, rows, uuid,
 };
-use crate::store::{Result, Store};
+use crate::{
+    domain::ride::began,
+    store::{Result, Store},
+};
 
 /// Which rides. The default is all of them, newest first.
 #[derive(Debug, Clone, Default)]
@@ -123,12 +126,6 @@ fn newest_rides(store: &Store, filter: &RideFilter, limit: u32) -> Result<Vec<(R
         before = from;
     }
     Ok(found)
-}
-
-/// The millisecond in which the ride of an id began, and the next; none where no ride can have the id.
-fn began(ride_id: Uuid) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
-    let millis = i64::try_from(ride_id.as_u64_pair().0 >> 16).ok()?;
-    DateTime::from_timestamp_millis(millis).zip(DateTime::from_timestamp_millis(millis + 1))
 }
 
 /// One page of the rides that began at an instant or later, and before another.

@@ -106,20 +106,8 @@ from historical.ride
 semi join ops.reopened_ride using (ride_id)
 where rider_id is not null;
 
--- What the rides of each rider add up to, open ones included, in parts that are to be added up: what history knows, and each
--- ride that it does not count.
-create or replace view ops.rider_part as
-with uncounted as (
-    select * from ops.unsealed_ride
-    union all
-    select * from historical.ride
-    semi join ops.reopened_rider using (rider_id)
-    anti join ops.reopened_ride using (ride_id)
-)
-
-select * from historical.rider_total
-where rider_id not in (select rider_id from ops.reopened_rider)
-union all by name
+-- Rides of a table, each as a part of what the rides of its rider add up to.
+create or replace macro ops.parts_of(rides) as table
 select
     rider_id,
     1 as rides,
@@ -137,7 +125,23 @@ select
     cadence_rpm_max,
     started_at as first_ride_at,
     started_at as last_ride_at
-from uncounted
+from query_table(rides)
 where rider_id is not null;
+
+-- Rides that are in no rider's total, or whose rider's total does not hold.
+create or replace view ops.uncounted_ride as
+select * from ops.unsealed_ride
+union all
+select * from historical.ride
+semi join ops.reopened_rider using (rider_id)
+anti join ops.reopened_ride using (ride_id);
+
+-- What the rides of each rider add up to, open ones included, in parts that are to be added up: what history knows, and each
+-- ride that it does not count.
+create or replace view ops.rider_part as
+select * from historical.rider_total
+where rider_id not in (select rider_id from ops.reopened_rider)
+union all by name
+select * from ops.parts_of('ops.uncounted_ride');
 
 commit;
