@@ -40,6 +40,25 @@ fn days(store: &Store) -> Vec<String> {
     )
 }
 
+/// What is kept of riders is what their rides in history add up to.
+fn totals_hold(store: &Store) {
+    let figures = "rides::integer as rides, duration_seconds::integer as seconds, longest_ride_seconds as longest,
+        round(energy_kilojoules, 6) as energy, round(power_watts_sum, 6) as power, rides_with_heart_rate::integer as measured,
+        heart_rate_bpm_max as highest, epoch_us(first_ride_at) as first, epoch_us(last_ride_at) as last";
+    let kept = format!("select rider_id, {figures} from historical.rider_total order by rider_id");
+    let added_up = format!(
+        "select rider_id, {figures} from (
+            select rider_id, count(*) as rides, sum(duration_seconds) as duration_seconds,
+                max(duration_seconds) as longest_ride_seconds, sum(energy_kilojoules) as energy_kilojoules,
+                sum(power_watts_mean) as power_watts_sum, count(heart_rate_bpm_mean) as rides_with_heart_rate,
+                max(heart_rate_bpm_max) as heart_rate_bpm_max, min(started_at) as first_ride_at,
+                max(started_at) as last_ride_at
+            from historical.ride group by rider_id
+        ) order by rider_id"
+    );
+    assert_eq!(rows(store, &kept), rows(store, &added_up));
+}
+
 #[test]
 fn people_see_the_same_before_and_after_sealing_and_pruning() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,6 +119,7 @@ fn a_late_ride_restates_its_day_and_loses_nothing() {
     store.seal(monday()).unwrap();
     store.prune(monday()).unwrap();
     assert!(store.late_days().unwrap().is_empty());
+    totals_hold(&store);
     ride(&store, "2026-01-05T10:00:00Z", 12);
     assert_eq!(store.late_days().unwrap().into_iter().collect::<Vec<_>>(), [monday()]);
     assert_eq!(
@@ -115,9 +135,13 @@ fn a_late_ride_restates_its_day_and_loses_nothing() {
         [r#"{"day":"2026-01-05","rides":2,"counted":42,"readings":42}"#]
     );
     assert_eq!(number(&store, "select count(*) from historical.alert"), 2);
+    totals_hold(&store);
+    ride(&store, "2026-01-06T10:00:00Z", 12);
+    store.seal(tuesday()).unwrap();
+    totals_hold(&store);
     store.prune(monday()).unwrap();
     assert_eq!(
-        days(&store),
+        days(&store)[..1],
         [r#"{"day":"2026-01-05","rides":2,"counted":42,"readings":42}"#]
     );
 }
@@ -354,6 +378,7 @@ fn a_ride_that_went_on_after_its_day_was_sealed_moves_to_the_day_it_ends_in() {
         let in_lake = format!("select count(*) from ops.lake_reading where ride_id = '{}'", told.id());
         assert_eq!(number(&store, &in_lake), 16);
         assert_eq!(number(&store, "select count(*) from historical.alert"), 2);
+        totals_hold(&store);
         for day in [monday(), tuesday()] {
             assert!(!store.seal(day).unwrap().has_changed);
         }
@@ -370,6 +395,7 @@ fn a_ride_that_is_open_again_when_its_day_is_sealed_anew_leaves_it() {
     store.prune(monday()).unwrap();
     told.flush(&store, 5, TimeDelta::minutes(2), None);
     assert_eq!(store.seal(monday()).unwrap().rides, 0);
+    totals_hold(&store);
     assert_eq!(days(&store), [r#"{"day":null,"rides":1,"counted":15,"readings":15}"#]);
     told.flush(&store, 1, NO_PAUSE, IDLE);
     assert_eq!(store.seal(tuesday()).unwrap().readings, 16);
