@@ -9,6 +9,7 @@ mod contract;
 mod cors;
 mod days;
 mod document;
+mod encoding;
 mod erasures;
 mod guard;
 mod health;
@@ -44,9 +45,7 @@ use poem::{
     endpoint::{BoxEndpoint, make_sync},
     get,
     http::Method,
-    middleware::Compression,
     post,
-    web::{CompressionAlgo, CompressionLevel},
 };
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
@@ -57,6 +56,7 @@ use access::{Access, Gate};
 use contract::Contract;
 use cors::Cors;
 pub use document::openapi_document;
+use encoding::Encoding;
 use guard::{Bodies, Etags, Hosts, RequestIds};
 pub use guard::{check_bind, check_loopback_host, is_loopback};
 use pages::ErrorPages;
@@ -390,12 +390,7 @@ pub fn routes(context: ApiContext) -> Result<impl Endpoint<Output = Response> + 
         .nest("/static", get(assets::statics))
         .at("/favicon.ico", get(assets::icon))
         .with(Etags)
-        .with(
-            Compression::new()
-                .algorithms([CompressionAlgo::GZIP, CompressionAlgo::BR])
-                // The fastest of Brotli is far behind gzip.
-                .with_quality(CompressionLevel::Precise(4)),
-        );
+        .with(Encoding);
     let feed = Arc::new(wall::Feed::new(&context));
     Ok(Route::new()
         // Not compressed: a compressor would hold events back until it has enough of them.

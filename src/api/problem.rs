@@ -84,7 +84,7 @@ pub const KINDS: [Kind; 17] = [
         slug: "unsupported-media-type",
         status: 415,
         title: "The request body has a media type that is not taken here",
-        advice: "Send `Content-Type: application/json`.",
+        advice: "Send `Content-Type: application/json`, and no `Content-Encoding`.",
     },
     Kind {
         slug: "misdirected-request",

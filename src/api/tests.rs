@@ -705,6 +705,14 @@ async fn an_answer_is_tagged_compressed_and_named() {
         let packed = client.get(path).header("accept-encoding", coding).send().await;
         assert_eq!(packed.header("content-encoding"), Some(coding));
     }
+    let refused = "gzip;q=0, br;q=0";
+    let plain = client.get(path).header("accept-encoding", refused).send().await;
+    assert_eq!(plain.header("content-encoding"), None);
+    let vary = plain.headers().get_all("vary").iter();
+    assert!(vary.into_iter().any(|value| value == "accept-encoding"));
+    let packed = client.get(path).header("content-encoding", "gzip");
+    let detail = problem(packed.send().await, 415, "unsupported-media-type").await;
+    assert!(detail.contains("`gzip`"), "{detail}");
     let mine = client.get("/nonsense").header("x-request-id", "mine-1").send().await;
     assert_eq!(mine.header("x-request-id"), Some("mine-1"));
 }
