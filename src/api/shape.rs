@@ -274,9 +274,15 @@ fn texts(items: Vec<Value>, columns: &[(String, ColumnType)]) -> Vec<Vec<Option<
         .collect()
 }
 
-/// RFC 4180, with the names of the columns.
+/// RFC 4180, with the names of the columns. A spreadsheet would compute a text that begins as a formula does, whoever wrote
+/// it: an apostrophe in front has it shown.
 fn csv(items: Vec<Value>, columns: &[(String, ColumnType)]) -> Vec<u8> {
-    let quoted = |text: String| {
+    let quoted = |(text, kind): (String, ColumnType)| {
+        let text = if kind == ColumnType::Text && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            format!("'{text}")
+        } else {
+            text
+        };
         if text.contains(['"', ',', '\r', '\n']) {
             format!("\"{}\"", text.replace('"', "\"\""))
         } else {
@@ -288,7 +294,8 @@ fn csv(items: Vec<Value>, columns: &[(String, ColumnType)]) -> Vec<u8> {
     for row in std::iter::once(names).chain(texts(items, columns)) {
         let row: Vec<String> = row
             .into_iter()
-            .map(|value| value.map(quoted).unwrap_or_default())
+            .zip(columns)
+            .map(|(value, (_, kind))| value.map(|value| quoted((value, *kind))).unwrap_or_default())
             .collect();
         text.push_str(&row.join(","));
         text.push_str("\r\n");
@@ -336,5 +343,16 @@ mod tests {
         ];
         let text = String::from_utf8(csv(items, &columns)).unwrap();
         assert_eq!(text, "a,b\r\n\"x, \"\"y\"\"\nz\",1\r\n,2\r\n");
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_compute_is_text_and_a_number_stays_one() {
+        let columns = [
+            ("a".to_owned(), ColumnType::Text),
+            ("b".to_owned(), ColumnType::Integer),
+        ];
+        let items = vec![serde_json::json!({"a": "=HYPERLINK(\"x\")", "b": -1})];
+        let text = String::from_utf8(csv(items, &columns)).unwrap();
+        assert_eq!(text, "a,b\r\n\"'=HYPERLINK(\"\"x\"\")\",-1\r\n");
     }
 }
