@@ -21,7 +21,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Row, ToSql};
 use uuid::Uuid;
 
-use super::{Doing, Result, Store, StoreError};
+use super::{Doing, Result, Store};
 use crate::domain::rider::Gender;
 pub use alert::{AlertFilter, AlertRow, alerts};
 pub use best::{Best, bests};
@@ -105,15 +105,18 @@ fn rows<T>(
     rows.collect::<duckdb::Result<_>>().doing(|| doing.to_owned())
 }
 
-/// The one row of `sql`.
+/// The one row of `sql`, which has no parameters. It is not kept prepared: such a statement is planned but once, and what the
+/// plan takes from the bounds of a column would be what they were then.
 fn one_row<T>(
     store: &Store,
     sql: &str,
     doing: &'static str,
-    read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+    read: impl FnOnce(&Row<'_>) -> duckdb::Result<T>,
 ) -> Result<T> {
-    let found = rows(store, sql, &[], doing, read)?.pop();
-    found.ok_or_else(|| StoreError::Inconsistent(format!("{doing}: nothing was answered")))
+    store
+        .connection()?
+        .query_row(sql, [], read)
+        .doing(|| doing.to_owned())
 }
 
 fn uuid(row: &Row<'_>, column: usize) -> duckdb::Result<Uuid> {
