@@ -14,6 +14,9 @@ use crate::{
     jobs::extract::Which,
 };
 
+/// What the database may hold in memory where nothing but an extract is made: it reads much and keeps little.
+pub const MEMORY_LIMIT: &str = "600MB";
+
 /// Write the tables that analysts open as CSV and Parquet: what is new or has changed since they were written last. The job
 /// `extract` does so by itself.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]

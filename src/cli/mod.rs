@@ -352,6 +352,9 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn O
     if matches!(command, StoreCommand::Consume(_)) {
         app.store.limit_memory(ingest::file::MEMORY_LIMIT)?;
     }
+    if matches!(command, StoreCommand::Extract(_)) {
+        app.store.limit_memory(extract::MEMORY_LIMIT)?;
+    }
     let result = command.execute(&app, out);
     app.finish_pings();
     drop(empty);
