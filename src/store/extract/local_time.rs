@@ -16,14 +16,15 @@ pub(super) struct Clocks {
 
 /// The clocks of `timezone` from two days before `day` to two days after it, in which they are changed once at most.
 pub(super) fn clocks(timezone: Tz, day: NaiveDate) -> Clocks {
-    let at = |instant: DateTime<Utc>| {
+    let at = |second: i64| {
+        let instant = DateTime::from_timestamp(second, 0).unwrap_or_default();
         let offset = timezone.offset_from_utc_datetime(&instant.naive_utc());
         offset.fix().local_minus_utc()
     };
-    let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+    let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc().timestamp();
     let (mut from, mut to) = (midnight(day - Days::new(2)), midnight(day + Days::new(3)));
     let (before, after) = (at(from), at(to));
-    while before != after && (to - from).num_seconds() > 1 {
+    while before != after && to - from > 1 {
         let middle = from + (to - from) / 2;
         if at(middle) == before {
             from = middle;
@@ -31,8 +32,7 @@ pub(super) fn clocks(timezone: Tz, day: NaiveDate) -> Clocks {
             to = middle;
         }
     }
-    // Clocks are changed at whole seconds, and halving does not end at one.
-    let changes_at = DateTime::from_timestamp(to.timestamp(), 0).unwrap_or(to);
+    let changes_at = DateTime::from_timestamp(to, 0).unwrap_or_default();
     Clocks {
         changes_at,
         before,
