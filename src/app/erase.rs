@@ -88,7 +88,7 @@ impl App {
         }
         let mut rewriting = rewriting;
         if !unfinished.is_empty()
-            && let Err(error) = self.services.extract_again(&self.schedule())
+            && let Err(error) = self.extract_again()
         {
             failed.push(format!("the extracts: {error:#}"));
             // Nothing is at its end that is in them still.

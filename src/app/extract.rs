@@ -37,10 +37,12 @@ impl App {
             .extract(&self.schedule(), extract, &Cancel::default(), progress)
     }
 
-    /// What the place of the extracts is called.
-    #[must_use]
-    pub fn extracts(&self) -> Location {
-        self.settings.extracts()
+    /// Takes what was deleted out of the extracts, if there are any.
+    ///
+    /// # Errors
+    /// When they cannot be read or written; the next extract does it then.
+    pub fn extract_again(&self) -> anyhow::Result<()> {
+        self.services.extract_again(&self.schedule())
     }
 }
 

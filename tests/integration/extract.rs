@@ -451,6 +451,63 @@ fn an_erased_rider_is_in_the_extracts_no_longer_however_they_came_about() {
 }
 
 #[test]
+fn workouts_are_told_apart_by_pseudonyms_and_leave_the_extracts_with_their_rider() {
+    let sandbox = Sandbox::with_sample();
+    let workouts = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("data/sample/workouts.csv")
+        .display()
+        .to_string();
+    for rider in ["Ann", "Bea"] {
+        sandbox.succeed(&["import", "peloton", &workouts, "--rider", rider]);
+    }
+    sandbox.succeed(&["extract"]);
+    let riders = || {
+        asked(
+            &sandbox,
+            "select workout_rider, count(*) as workouts from 'tableau/workouts.parquet' group by all order by all",
+        )
+    };
+    let before = riders();
+    assert_eq!(before.len(), 2);
+    assert!(!text(&sandbox, "tableau/workouts.csv").contains("Ann"));
+    sandbox.succeed(&["import", "forget", "--rider", "Ann"]);
+    let after = riders();
+    assert!(after.len() == 1 && before.contains(&after[0]), "{after:?}");
+}
+
+#[test]
+fn what_the_readme_asks_duckdb_is_answered_from_the_script() {
+    let sandbox = made();
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, line) = readme.split_once("duckdb -init views.sql -c \"").unwrap();
+    let sql = line
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("historical.", "analyst.historical.");
+    let elsewhere = Sandbox::new();
+    let store = elsewhere.store();
+    let script =
+        text(&sandbox, "views.sql").replace("'tableau/", &format!("'{}/tableau/", extracts(&sandbox).display()));
+    store
+        .connection()
+        .unwrap()
+        .execute_batch(&format!(
+            "attach ':memory:' as analyst; use analyst; {script}; use deloton"
+        ))
+        .unwrap();
+    let mut answered = rows(&store, &sql);
+    answered.sort();
+    assert_eq!(
+        answered,
+        sandbox.rows(
+            "select coalesce(rider.gender, 'unknown') as gender, count(*) as rides from ride left join rider using (rider_id)
+                group by all order by all"
+        )
+    );
+}
+
+#[test]
 fn extracts_are_refused_a_place_that_everybody_reads() {
     let sandbox = Sandbox::with_sample();
     for place in ["data/site/extracts", "data"] {
