@@ -37,7 +37,7 @@ def of_duckdb(line):
     """What DuckDB's own program prints."""
     program, *arguments = shlex.split(line)
     program = Path(sys.executable).with_name(program)
-    printed = subprocess.run([program, *arguments, "-csv"], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([program, "-csv", *arguments], capture_output=True, text=True, check=True).stdout
     return {row["gender"]: int(row["rides"]) for row in csv.DictReader(printed.splitlines())}
 
 
