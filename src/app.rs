@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod cancel_tests;
 mod erase;
+mod extract;
 mod observe;
 mod reload;
 
@@ -18,9 +19,9 @@ use chrono::NaiveDate;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-pub use self::erase::Progress;
 use self::observe::Observed;
 pub use self::reload::{FileStanding, ScheduleFile};
+pub use self::{erase::Progress, extract::Extract};
 use crate::{
     clock::Clock,
     config::{
@@ -128,6 +129,7 @@ impl App {
             publisher: runtime.block_on(Publisher::open(&settings.site(), settings.aws_endpoint_url.as_deref())),
             turns: Turns::default(),
             publishing: Mutex::new(()),
+            extracting: Mutex::new(()),
             notifier: runtime.block_on(notifier(&settings)),
             folder: outbox_folder(&settings),
             jobs_dir: jobs_dir(&settings),
@@ -434,6 +436,8 @@ struct Services {
     turns: Turns,
     /// Held from looking what there is to publish until it is published: of two at once, the later one must have the newer.
     publishing: Mutex<()>,
+    /// Held while extracts are written: of two at once neither would know what the other has written.
+    extracting: Mutex<()>,
     notifier: Notifier,
     /// For mail to addresses that cannot exist.
     folder: Notifier,
@@ -600,6 +604,14 @@ impl Services {
             Kind::ExportRides => {
                 let rule = &schedule.heart_rate;
                 jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
+            }
+            Kind::Extract { .. } => {
+                let changed = Extract {
+                    which: jobs::extract::Which::Changed,
+                    to: None,
+                    include_personal: false,
+                };
+                self.extract(schedule, &changed, &run.cancel, &mut |_, _, _| Ok(()))
             }
             Kind::Peloton { accounts, api_url } => {
                 let api = jobs::peloton::Api {

@@ -82,8 +82,17 @@ impl App {
 
     fn try_to_end_erasures(&self, rewriting: Rewriting, progress: Progress<'_>) -> anyhow::Result<Finished> {
         let mut failed = Vec::new();
-        for erasure in self.store.unfinished_erasures()? {
-            failed.extend(self.restate(&erasure, progress)?);
+        let unfinished = self.store.unfinished_erasures()?;
+        for erasure in &unfinished {
+            failed.extend(self.restate(erasure, progress)?);
+        }
+        let mut rewriting = rewriting;
+        if !unfinished.is_empty()
+            && let Err(error) = self.extract_again()
+        {
+            failed.push(format!("the extracts: {error:#}"));
+            // Nothing is at its end that is in them still.
+            rewriting = Rewriting::Later;
         }
         let finished = {
             // Nobody publishes meanwhile.

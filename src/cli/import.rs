@@ -138,6 +138,7 @@ fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<(
             missing.push(workout.to_string());
         }
     }
+    app.extract_again()?;
     if !missing.is_empty() {
         bail!(
             "there is no workout {}; `/api/v1/workouts` lists them",
@@ -150,6 +151,7 @@ fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<(
 fn forget_rider(rider: &str, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     let deleted = app.store.forget_workouts_of(rider)?;
     app.write_workout_files()?;
+    app.extract_again()?;
     if deleted == 0 {
         bail!("no workout of {rider} is stored; `/api/v1/workouts` shows whose there are");
     }

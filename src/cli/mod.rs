@@ -10,6 +10,7 @@ pub mod check;
 pub mod consume;
 mod demo;
 pub mod erase;
+pub mod extract;
 pub mod import;
 pub mod key;
 pub mod outbox;
@@ -46,7 +47,7 @@ use crate::{
     app::{self, App},
     config::{
         schedule::{JobConfig, Kind, Schedule},
-        settings::Settings,
+        settings::{Location, Settings},
     },
     domain::message::MessageKind,
     ingest::{
@@ -107,6 +108,8 @@ pub enum StoreCommand {
     Status(status::StatusArgs),
     /// Take in what other systems recorded: Peloton workouts.
     Import(import::ImportArgs),
+    /// Write the tables that analysts open: CSV and Parquet with a dictionary.
+    Extract(extract::ExtractArgs),
     /// Look after mails: what waits, what failed, what is not known to have arrived.
     Outbox(outbox::OutboxArgs),
     /// Look at lines that could not be understood, and read them once more.
@@ -164,6 +167,7 @@ impl StoreCommand {
                 status::status(args, &standing, out)
             }
             StoreCommand::Import(args) => import::import(args, app, out),
+            StoreCommand::Extract(args) => extract::extract(args, app, out),
             StoreCommand::Outbox(args) => outbox::outbox(args, &app.store, out),
             StoreCommand::Rejected(args) => rejected::rejected(args, app, out),
             StoreCommand::Alerts(args) => alerts::alerts(args, &app.store, &app.schedule().heart_rate, out),
@@ -195,7 +199,11 @@ impl StoreCommand {
                 spooled = Some(file);
             }
             StoreCommand::Consume(consume::ConsumeArgs { from_file: Some(path) })
-            | StoreCommand::Backup(backup::BackupArgs { to: Some(path) }) => *path = std::path::absolute(&*path)?,
+            | StoreCommand::Backup(backup::BackupArgs { to: Some(path) })
+            | StoreCommand::Extract(extract::ExtractArgs {
+                to: Some(Location::Directory(path)),
+                ..
+            }) => *path = std::path::absolute(&*path)?,
             StoreCommand::Import(import::ImportArgs {
                 action: import::Action::Peloton(args),
             }) => {
@@ -344,6 +352,9 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn O
     if matches!(command, StoreCommand::Consume(_)) {
         app.store.limit_memory(ingest::file::MEMORY_LIMIT)?;
     }
+    if matches!(command, StoreCommand::Extract(_)) {
+        app.store.limit_memory(extract::MEMORY_LIMIT)?;
+    }
     let result = command.execute(&app, out);
     app.finish_pings();
     drop(empty);
@@ -469,6 +480,10 @@ mod tests {
         }
         match seen(&["deloton", "backup", "--to", "b"]).unwrap().0 {
             super::StoreCommand::Backup(args) => assert_eq!(args.to, Some(here.join("b"))),
+            other => panic!("{other:?}"),
+        }
+        match seen(&["deloton", "extract", "--to", "e"]).unwrap().0 {
+            super::StoreCommand::Extract(args) => assert_eq!(args.to, Some(super::Location::Directory(here.join("e")))),
             other => panic!("{other:?}"),
         }
         match seen(&["deloton", "import", "peloton", "c.csv", "--rider", "Ann"])

@@ -35,6 +35,8 @@ pub enum Unit {
     Bytes,
     /// Runs of a job.
     Runs,
+    /// Files.
+    Files,
     /// Thousandths of steps that are of different kinds.
     Thousandths,
 }
@@ -108,7 +110,7 @@ impl Drop for Terminal {
 fn bar(unit: Unit) -> ProgressBar {
     let template = match unit {
         Unit::Bytes => "{bar:40} {percent} % {bytes_per_sec} {eta}",
-        Unit::Runs => "{bar:40} {pos} of {len}: {msg}",
+        Unit::Runs | Unit::Files => "{bar:40} {pos} of {len}: {msg}",
         Unit::Thousandths => "{bar:40} {percent} %: {msg}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

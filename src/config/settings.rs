@@ -192,6 +192,11 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_EXPORTS", value_name = "DIR|S3")]
     pub exports: Option<Location>,
 
+    /// Where the tables go that analysts open: a folder or `s3://bucket/prefix`. They tell of single rides: never below the
+    /// site. Default: `extracts` in the data folder.
+    #[arg(long, global = true, env = "DELOTON_EXTRACTS", value_name = "DIR|S3")]
+    pub extracts: Option<Location>,
+
     /// SNS topic that is told when a ride ends.
     #[arg(long, global = true, env = "DELOTON_SNS_TOPIC_ARN", value_name = "ARN")]
     pub sns_topic_arn: Option<String>,
@@ -310,6 +315,27 @@ impl Settings {
             .unwrap_or_else(|| Location::Directory(self.data_dir.join("exports")))
     }
 
+    /// Where the tables go that analysts open.
+    #[must_use]
+    pub fn extracts(&self) -> Location {
+        self.extracts
+            .clone()
+            .unwrap_or_else(|| Location::Directory(self.data_dir.join("extracts")))
+    }
+
+    /// Why the tables cannot go to `place`; none where they can.
+    #[must_use]
+    pub fn extract_problem(&self, place: &Location) -> Option<String> {
+        let is_on_site = is_below(place, &self.site()) || is_below(&self.site(), place);
+        is_on_site.then(|| {
+            format!(
+                "the extracts tell of single rides and must not be below the published site `{}`, nor above it; name another \
+                 place with --extracts",
+                self.site()
+            )
+        })
+    }
+
     /// What signs the webhook's calls; from the environment alone, as command lines are seen by others.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is `config`")]
@@ -340,6 +366,7 @@ impl Settings {
                 self.site()
             ));
         }
+        problems.extend(self.extract_problem(&self.extracts()));
         if let Some(url) = &self.webhook_url {
             if !(url.starts_with("https://") || url.starts_with("http://")) {
                 problems.push(format!(

@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::artifact::hex;
+
 /// What an API key is for; a later one may do all that an earlier one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,15 +76,25 @@ impl Pseudonyms {
         self.made_of(format!("name {}", rider_name.to_lowercase()).as_bytes())
     }
 
+    /// The key, in hex, of other pseudonyms: those of one `purpose` tell nothing of another's.
+    #[must_use]
+    pub fn key_of(&self, purpose: &str) -> String {
+        hex(&self.digest(format!("key {purpose}").as_bytes()))
+    }
+
     fn made_of(&self, rider: &[u8]) -> String {
         /// Letters and digits that nobody takes for one another.
         const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key of any length");
-        mac.update(rider);
-        let digest = mac.finalize().into_bytes();
+        let digest = self.digest(rider);
         let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
         let letters: String = digest[..8].iter().map(letter).collect();
         format!("Rider {}-{}", &letters[..4], &letters[4..])
+    }
+
+    fn digest(&self, of: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("a key of any length");
+        mac.update(of);
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -21,6 +21,71 @@ pub fn of(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)
 }
 
+/// The names of columns that tell of a person.
+pub fn personal_names() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().filter(|entry| entry.is_personal).map(|entry| entry.name)
+}
+
+/// What a column means of a table whose rows add rides up, where that is another thing than of a single one.
+#[must_use]
+pub fn of_sums(name: &str) -> Option<&'static str> {
+    SUMS.iter()
+        .find(|(column, _)| *column == name)
+        .map(|(_, meaning)| *meaning)
+}
+
+const OVER_RIDES: &str = "Mean over the rides that have it, each counting once";
+const OF_RIDES: &str = "Highest of the rides";
+
+const SUMS: [(&str, &str); 13] = [
+    ("business_day", "The company's day in which the rides ended"),
+    (
+        "age_band",
+        "The riders' age when their rides began: under 18, 18–24, 25–34, 35–44, 45–54, 55–64, 65+ or unknown",
+    ),
+    ("duration_seconds", "Length of the rides, added up"),
+    ("energy_kilojoules", "Work done in the rides, added up"),
+    ("dropout_seconds", "Seconds in which sensors had no contact, added up"),
+    ("power_watts_mean", OVER_RIDES),
+    ("power_watts_max", OF_RIDES),
+    ("heart_rate_bpm_mean", OVER_RIDES),
+    ("heart_rate_bpm_max", OF_RIDES),
+    ("cadence_rpm_mean", OVER_RIDES),
+    ("cadence_rpm_max", OF_RIDES),
+    ("resistance_mean", OVER_RIDES),
+    ("resistance_max", OF_RIDES),
+];
+
+/// What a row is of a table that is not made by somebody's SQL.
+#[must_use]
+pub fn grain_of(table: &str) -> Option<&'static str> {
+    GRAINS.iter().find(|(name, _)| *name == table).map(|(_, grain)| *grain)
+}
+
+const GRAINS: [(&str, &str); 6] = [
+    (
+        "rides",
+        "One row a ride of a sealed day, with what was known of its rider when it began.",
+    ),
+    (
+        "readings_per_minute",
+        "One row a ride of a sealed day and minute in which there is a reading.",
+    ),
+    (
+        "riders",
+        "One row a rider, as the newest ride described them, with what their rides of sealed days add up to.",
+    ),
+    ("workouts", "One row a workout at Peloton."),
+    (
+        "daily/rides",
+        "One row a ride that is over, but whose day is not sealed yet: what it says may change.",
+    ),
+    (
+        "daily/readings_per_minute",
+        "One row a minute of the rides that are over, but whose day is not sealed yet.",
+    ),
+];
+
 const fn plain(name: &'static str, caption: &'static str, meaning: &'static str) -> Entry {
     Entry {
         name,
@@ -94,7 +159,7 @@ pub const ENTRIES: &[Entry] = &[
     plain(
         "age_band",
         "Age",
-        "The rider's age when the ride began: < 18, 18–24, 25–34, 35–44, 45–54, 55+ or unknown",
+        "The rider's age when the ride began, or their last one: < 18, 18–24, 25–34, 35–44, 45–54, 55+ or unknown",
     ),
     plain("city", "Town", "The town of the rider's address"),
     plain(
@@ -213,4 +278,241 @@ pub const ENTRIES: &[Entry] = &[
         meaning: "The rider's weight",
         is_personal: true,
     },
+    quantity("minute", "min", "Minute", "The minute of the ride, from 0"),
+    plain(
+        "first_ride_at",
+        "First ride",
+        "When the first ride of a sealed day began, UTC",
+    ),
+    plain(
+        "last_ride_at",
+        "Last ride",
+        "When the last ride of a sealed day began, UTC",
+    ),
+    quantity("rides", "rides", "Rides", "How many rides"),
+    quantity("riders", "riders", "Riders", "How many riders, each counted once"),
+    quantity(
+        "new_riders",
+        "riders",
+        "New riders",
+        "How many riders rode for the first time",
+    ),
+    quantity(
+        "longest_ride_seconds",
+        "s",
+        "Longest ride",
+        "Length of the longest of the rides",
+    ),
+    quantity(
+        "power_watts_median",
+        "W",
+        "Median power",
+        "Median of the rides' mean power",
+    ),
+    quantity(
+        "heart_rate_bpm_median",
+        "bpm",
+        "Median heart rate",
+        "Median of the rides' mean heart rate",
+    ),
+    quantity(
+        "rides_with_power",
+        "rides",
+        "Rides with power",
+        "How many of the rides have a mean power: what that counts when days are added up",
+    ),
+    quantity(
+        "rides_with_heart_rate",
+        "rides",
+        "Rides with heart rate",
+        "How many of the rides have a mean heart rate: what that counts when days are added up",
+    ),
+    quantity(
+        "rides_with_cadence",
+        "rides",
+        "Rides with cadence",
+        "How many of the rides have a mean cadence: what that counts when days are added up",
+    ),
+    quantity(
+        "rides_with_resistance",
+        "rides",
+        "Rides with resistance",
+        "How many of the rides have a mean resistance: what that counts when days are added up",
+    ),
+    plain(
+        "channel",
+        "Channel",
+        "How the riders came to the company; unknown where that is not known",
+    ),
+    quantity(
+        "heart_rate_bpm_from",
+        "bpm",
+        "Heart rate from",
+        "Where the bin of mean heart rates begins; it is 5 bpm wide",
+    ),
+    plain(
+        "heart_rate_zone",
+        "Heart-rate zone",
+        "z1 to z5, or unknown where the rider's age is not known",
+    ),
+    quantity(
+        "power_watts_from",
+        "W",
+        "Power from",
+        "Where the bin of mean power begins; it is 20 W wide",
+    ),
+    plain("starts_at", "Hour", "When the hour begins, UTC"),
+    quantity(
+        "rides_begun_00_14",
+        "rides",
+        "Rides begun :00–:14",
+        "How many of the rides began in minutes 00 to 14 of the hour",
+    ),
+    quantity(
+        "rides_begun_15_29",
+        "rides",
+        "Rides begun :15–:29",
+        "How many of the rides began in minutes 15 to 29 of the hour",
+    ),
+    quantity(
+        "rides_begun_30_44",
+        "rides",
+        "Rides begun :30–:44",
+        "How many of the rides began in minutes 30 to 44 of the hour",
+    ),
+    quantity(
+        "rides_begun_45_59",
+        "rides",
+        "Rides begun :45–:59",
+        "How many of the rides began in minutes 45 to 59 of the hour",
+    ),
+    quantity(
+        "readings",
+        "readings",
+        "Readings",
+        "How many seconds of rides there are readings of",
+    ),
+    quantity(
+        "missing_seconds",
+        "s",
+        "Missing seconds",
+        "Seconds of the bikes' own counters of which nothing arrived",
+    ),
+    quantity(
+        "partial_rides",
+        "rides",
+        "Partial rides",
+        "How many of the rides were received without their beginning",
+    ),
+    quantity(
+        "idle_rides",
+        "rides",
+        "Idle rides",
+        "How many of the rides ended without a marker",
+    ),
+    quantity(
+        "alerts",
+        "alerts",
+        "Heart-rate alerts",
+        "How many heart-rate alerts were raised",
+    ),
+    plain(
+        "workout",
+        "Workout",
+        "The workout at Peloton: a pseudonym, the same at every extract",
+    ),
+    plain(
+        "workout_rider",
+        "Rider",
+        "The rider of the workout: a pseudonym made of the name they have there; it is not that of their rides here",
+    ),
+    plain(
+        "workout_source",
+        "Source",
+        "Which source tells of the workout: export, api or older_system",
+    ),
+    plain(
+        "start_precision",
+        "Precision of the start",
+        "How exactly the start is known: wall_clock, minute or second",
+    ),
+    plain(
+        "discipline",
+        "Discipline",
+        "Peloton's own word: cycling, running, yoga and others",
+    ),
+    plain(
+        "workout_kind",
+        "Kind",
+        "class, scenic, freestyle, just_ride, lanebreak, time_goal or entertainment",
+    ),
+    plain("class_type", "Class type", "What Peloton calls this type of class"),
+    plain("title", "Title", "What the class or the workout is called"),
+    plain("instructor", "Instructor", "Who gave the class"),
+    quantity("class_seconds", "s", "Class length", "How long the class is"),
+    quantity("ridden_seconds", "s", "Time", "How long the workout took"),
+    plain("is_live", "Is live", "Whether it was taken while it was given"),
+    plain("class_aired_at", "Class given at", "When the class was given, UTC"),
+    plain(
+        "is_personal_record",
+        "Is a record",
+        "Whether it was the rider's best at Peloton by then",
+    ),
+    plain("leaderboard_rank", "Rank", "The place on the class's leaderboard"),
+    quantity(
+        "leaderboard_riders",
+        "riders",
+        "Riders on the leaderboard",
+        "How many were on the class's leaderboard",
+    ),
+    quantity(
+        "total_output_kilojoules",
+        "kJ",
+        "Total output",
+        "Work done, as Peloton tells it",
+    ),
+    quantity(
+        "resistance_percent_mean",
+        "%",
+        "Mean resistance",
+        "In Peloton's own measure: not that of the bikes here",
+    ),
+    quantity(
+        "speed_metres_per_second_mean",
+        "m/s",
+        "Mean speed",
+        "As Peloton tells it",
+    ),
+    quantity("distance_metres", "m", "Distance", "As Peloton tells it"),
+    quantity(
+        "energy_kilocalories",
+        "kcal",
+        "Calories",
+        "Energy that the rider spent, as Peloton estimates it",
+    ),
+    quantity("incline_percent_mean", "%", "Mean incline", "Of a treadmill"),
+    quantity(
+        "pace_seconds_per_kilometre_mean",
+        "s/km",
+        "Mean pace",
+        "Of a run or a walk",
+    ),
+    quantity("effort_points", "points", "Effort points", "Peloton's strive score"),
+    quantity(
+        "ftp_watts",
+        "W",
+        "FTP",
+        "The functional threshold power that Peloton goes by",
+    ),
+    quantity(
+        "graph_coverage",
+        "of 1",
+        "Coverage",
+        "How much of the workout its course has readings of",
+    ),
+    personal("workout_id", "Workout id", "The workout's id in the API"),
+    personal("rider_name", "Name", "The rider's name"),
+    personal("forename", "First name", "The rider's first name"),
+    personal("surname", "Last name", "The rider's last name"),
+    personal("street", "Street", "House and street of the rider's address"),
 ];

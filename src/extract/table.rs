@@ -1,5 +1,7 @@
 //! A table as analysts get it: what its rows are, and what each column holds.
 
+use chrono::NaiveDate;
+
 use super::glossary;
 
 /// A table of the extracts.
@@ -70,6 +72,66 @@ impl Column {
             caption: entry.map_or_else(|| name.replace('_', " "), |entry| entry.caption.to_owned()),
             meaning: entry.map_or_else(String::new, |entry| entry.meaning.to_owned()),
             is_personal: entry.is_some_and(|entry| entry.is_personal),
+        }
+    }
+}
+
+/// Folder of the tables' files in the extracts.
+const FOLDER: &str = "tableau";
+
+impl Table {
+    /// Where its rows are, those of `day` where it is cut by the day, without the ending of the file's name.
+    #[must_use]
+    pub fn stem(&self, day: Option<NaiveDate>) -> String {
+        match day.filter(|_| self.spread == Spread::ByDay) {
+            Some(day) => format!("{FOLDER}/{}/date={day}", self.name),
+            None => format!("{FOLDER}/{}", self.name),
+        }
+    }
+
+    /// Where all its rows are, as a pattern of file names.
+    #[must_use]
+    pub fn pattern(&self, ending: &str) -> String {
+        match self.spread {
+            Spread::Whole => format!("{FOLDER}/{}.{ending}", self.name),
+            Spread::ByDay => format!("{FOLDER}/{}/date=*.{ending}", self.name),
+        }
+    }
+
+    /// The schema and the name of its view: of days that are not sealed yet there is a schema of its own.
+    #[must_use]
+    pub fn view(&self) -> (&'static str, &str) {
+        match self.name.strip_prefix("daily/") {
+            Some(name) => ("daily", name),
+            None => ("historical", &self.name),
+        }
+    }
+}
+
+impl Kind {
+    /// Its name in the dictionary.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Integer => "integer",
+            Kind::Number => "number",
+            Kind::Boolean => "boolean",
+            Kind::Date => "date",
+            Kind::Instant => "instant",
+        }
+    }
+
+    /// What DuckDB calls it.
+    #[must_use]
+    pub fn sql(self) -> &'static str {
+        match self {
+            Kind::Text => "varchar",
+            Kind::Integer => "bigint",
+            Kind::Number => "double",
+            Kind::Boolean => "boolean",
+            Kind::Date => "date",
+            Kind::Instant => "timestamp",
         }
     }
 }

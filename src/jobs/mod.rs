@@ -6,6 +6,7 @@ pub mod compact;
 mod daily_tables_tests;
 pub mod erase;
 pub mod export_rides;
+pub mod extract;
 pub mod failures;
 pub mod gate;
 pub mod notify;

@@ -10,6 +10,7 @@ pub mod daily_table;
 pub mod disk;
 mod erased_list;
 pub mod erasure;
+pub mod extract;
 pub mod flush;
 pub mod heart_rates;
 mod known_rides;

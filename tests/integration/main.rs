@@ -7,6 +7,7 @@ mod chaos;
 mod crash;
 mod erase;
 mod examples;
+mod extract;
 mod gate;
 mod golden;
 mod group;

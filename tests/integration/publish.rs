@@ -40,7 +40,8 @@ use s3s::{
     auth::SimpleAuth,
     dto::{
         CopyObjectInput, CopyObjectOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput,
-        HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput,
+        HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output,
+        PutObjectInput, PutObjectOutput,
     },
     service::S3ServiceBuilder,
 };
@@ -147,7 +148,8 @@ one_at_a_time! {
     put_object: PutObjectInput -> PutObjectOutput,
     delete_object: DeleteObjectInput -> DeleteObjectOutput,
     head_object: HeadObjectInput -> HeadObjectOutput,
-    head_bucket: HeadBucketInput -> HeadBucketOutput
+    head_bucket: HeadBucketInput -> HeadBucketOutput,
+    list_objects_v2: ListObjectsV2Input -> ListObjectsV2Output
 }
 
 /// A bucket called `site` and who asks for what in it.

@@ -103,6 +103,11 @@ pub enum Kind {
     SendAlerts,
     /// Tells other programs of rides that ended: files, an SNS topic, a webhook.
     ExportRides,
+    /// Writes the tables that analysts open.
+    Extract {
+        /// Whether there is a second extract that has personal columns.
+        include_personal: bool,
+    },
     /// Fetches new workouts from Peloton.
     Peloton {
         /// Whose.
@@ -126,7 +131,7 @@ pub enum Kind {
 
 impl Kind {
     /// The names accepted in `cron.toml`.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 12] = [
         "compact",
         "transform",
         "report",
@@ -135,6 +140,7 @@ impl Kind {
         "send",
         "send_alerts",
         "export_rides",
+        "extract",
         "peloton",
         "prune",
         "backup",
@@ -152,6 +158,7 @@ impl Kind {
             Kind::Send => "send",
             Kind::SendAlerts => "send_alerts",
             Kind::ExportRides => "export_rides",
+            Kind::Extract { .. } => "extract",
             Kind::Peloton { .. } => "peloton",
             Kind::Prune { .. } => "prune",
             Kind::Backup { .. } => "backup",
@@ -175,6 +182,7 @@ impl Kind {
             Kind::Send
                 | Kind::SendAlerts
                 | Kind::ExportRides
+                | Kind::Extract { .. }
                 | Kind::Peloton { .. }
                 | Kind::Prune { .. }
                 | Kind::Backup { .. }

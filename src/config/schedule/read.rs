@@ -395,6 +395,7 @@ impl Reader<'_> {
             "transform" => &["sql"],
             "report" => &["alert_banner"],
             "notify" => &["restate_percent"],
+            "extract" => &["include_personal"],
             "peloton" => &["accounts", "api_url"],
             "prune" => &["keep_days", "keep_log_days"],
             "backup" => &["keep"],
@@ -420,6 +421,9 @@ impl Reader<'_> {
             "send" => Kind::Send,
             "send_alerts" => Kind::SendAlerts,
             "export_rides" => Kind::ExportRides,
+            "extract" => Kind::Extract {
+                include_personal: self.take(params, "include_personal", boolean).unwrap_or(false),
+            },
             "peloton" => Kind::Peloton {
                 accounts: self.take(params, "accounts", accounts).unwrap_or_default(),
                 api_url: self

@@ -1,0 +1,104 @@
+//! Extracts for analysts: by the job, by hand, and again when something was erased.
+
+use anyhow::bail;
+
+use super::{App, Services};
+use crate::{
+    config::{
+        schedule::{Kind, Schedule},
+        settings::Location,
+    },
+    domain::{cancel::Cancel, run::JobStatus},
+    extract::place::Place,
+    jobs::{
+        self,
+        extract::{Order, Progress, Which},
+    },
+};
+
+/// What is to be extracted, and where to.
+#[derive(Debug, Clone)]
+pub struct Extract {
+    /// Which files.
+    pub which: Which,
+    /// Where to; the place that the settings say, where this is none.
+    pub to: Option<Location>,
+    /// With personal columns, beside those that the schedule asks for.
+    pub include_personal: bool,
+}
+
+impl App {
+    /// Writes extracts.
+    ///
+    /// # Errors
+    /// When the place is not fit for them, or something cannot be read or written; what was written until then stays.
+    pub fn extract(&self, extract: &Extract, progress: Progress<'_>) -> anyhow::Result<JobStatus> {
+        self.services
+            .extract(&self.schedule(), extract, &Cancel::default(), progress)
+    }
+
+    /// Takes what was deleted out of the extracts, if there are any.
+    ///
+    /// # Errors
+    /// When they cannot be read or written; the next extract does it then.
+    pub fn extract_again(&self) -> anyhow::Result<()> {
+        self.services.extract_again(&self.schedule())
+    }
+}
+
+impl Services {
+    pub(super) fn extract(
+        &self,
+        schedule: &Schedule,
+        extract: &Extract,
+        cancel: &Cancel,
+        progress: Progress<'_>,
+    ) -> anyhow::Result<JobStatus> {
+        let to = extract.to.clone().unwrap_or_else(|| self.settings.extracts());
+        if let Some(problem) = self.settings.extract_problem(&to) {
+            bail!("{problem}");
+        }
+        let _turn = cancel.lock(&self.extracting)?;
+        let place = self.place_of(&to);
+        let order = Order {
+            place: &place,
+            which: extract.which,
+            include_personal: extract.include_personal || includes_personal(schedule),
+            schedule,
+            jobs_dir: self.jobs_dir.as_deref(),
+            runtime: &self.runtime,
+            cancel,
+        };
+        jobs::extract::run(&self.store.cancelled_by(cancel), order, progress)
+    }
+
+    /// Writes again what has changed in the extracts, if there are any.
+    pub(super) fn extract_again(&self, schedule: &Schedule) -> anyhow::Result<()> {
+        if jobs::extract::is_extracted(&self.place_of(&self.settings.extracts()), &self.runtime)? {
+            let changed = Extract {
+                which: Which::Changed,
+                to: None,
+                include_personal: false,
+            };
+            self.extract(schedule, &changed, &Cancel::default(), &mut |_, _, _| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, location: &Location) -> Place {
+        let settings = &self.settings;
+        self.runtime.block_on(Place::open(
+            location,
+            settings.aws_endpoint_url.as_deref(),
+            &settings.data_dir,
+        ))
+    }
+}
+
+/// Whether the job's extracts have personal columns.
+fn includes_personal(schedule: &Schedule) -> bool {
+    schedule
+        .jobs
+        .iter()
+        .any(|job| job.enabled && job.kind == (Kind::Extract { include_personal: true }))
+}

@@ -1,0 +1,121 @@
+//! Writes the extracts that analysts open: what is new or has changed since they were written last.
+//!
+//! 1. Delete what there is to be no longer, and personal files that nobody asks for any more.
+//! 2. Name in the manifest what is about to be written, so that nothing can be there that it does not name.
+//! 3. Write the tables, several at a time, each aside and then into its place.
+//! 4. Write the views, the dictionary, and what everything was made of.
+
+mod describe;
+mod tree;
+
+use std::path::Path;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use tokio::runtime::Handle;
+
+use self::tree::Tree;
+use crate::{
+    config::schedule::Schedule,
+    domain::{cancel::Cancel, run::JobStatus},
+    extract::place::Place,
+    store::Store,
+};
+
+/// The folder of what has personal columns.
+const PERSONAL: &str = "personal";
+
+/// What is written, and where.
+#[derive(Clone, Copy)]
+pub struct Order<'o> {
+    /// The folder or bucket.
+    pub place: &'o Place,
+    /// Which files.
+    pub which: Which,
+    /// Whether there is a second extract, in a folder of its own, that has personal columns.
+    pub include_personal: bool,
+    /// What makes the daily tables.
+    pub schedule: &'o Schedule,
+    /// Where their SQL is.
+    pub jobs_dir: Option<&'o Path>,
+    /// Waits for buckets.
+    pub runtime: &'o Handle,
+    /// Whether it is still wanted.
+    pub cancel: &'o Cancel,
+}
+
+/// Which files are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// What is new or has changed.
+    Changed,
+    /// Those of a day in any case; and of tables that are one file, what has changed.
+    Day(NaiveDate),
+    /// All of them.
+    All,
+}
+
+/// Hears how many of how many files were looked at, and which was the last. An error ends it there.
+pub type Progress<'p> = &'p mut dyn FnMut(u64, u64, &str) -> std::io::Result<()>;
+
+/// Writes what is to be written. The status counts `files_written`, `files_unchanged`, `files_deleted` and the `rows` written.
+///
+/// # Errors
+/// When a day was asked for that is not sealed; when rows cannot be read or files not be written: those that were are new, all
+/// others as they were, and the next run goes on.
+pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<JobStatus> {
+    let personal = order.place.private_folder(PERSONAL);
+    let mut counts = Counts::default();
+    let without = Tree::new(store, order, order.place, false);
+    if !order.include_personal {
+        let deleted = order.runtime.block_on(tree::clear(&personal))?;
+        if deleted > 0 {
+            tracing::info!(
+                "the {deleted} files with personal columns in `{}` are deleted",
+                personal.name()
+            );
+        }
+        counts.deleted += deleted;
+    }
+    counts.add(without.write(progress)?);
+    if order.include_personal {
+        counts.add(Tree::new(store, order, &personal, true).write(progress)?);
+    }
+    let status = JobStatus::done()
+        .count("files_written", counts.written)
+        .count("files_unchanged", counts.unchanged)
+        .count("files_deleted", counts.deleted)
+        .count("rows", counts.rows);
+    Ok(JobStatus {
+        nothing_to_do: counts.written + counts.deleted == 0,
+        ..status
+    })
+}
+
+/// Whether there are extracts at `place`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_extracted(place: &Place, runtime: &Handle) -> Result<bool> {
+    let read = |place: &Place| runtime.block_on(tree::read(place));
+    let is_any = |place| anyhow::Ok(!read(place)?.files.is_empty());
+    Ok(is_any(place)? || is_any(&place.private_folder(PERSONAL))?)
+}
+
+/// What became of files.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    written: u64,
+    unchanged: u64,
+    deleted: u64,
+    rows: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Counts) {
+        self.written += other.written;
+        self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
+        self.rows += other.rows;
+    }
+}

@@ -1,0 +1,405 @@
+//! One folder of extracts, with personal columns or without.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZero,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Counts, Order, Progress, Which, describe::described};
+use crate::{
+    config::schedule::Kind,
+    domain::artifact::{sha256_hex, sha256_hex_of},
+    extract::{
+        dictionary::{Dictionary, README, SCHEMA, VIEWS},
+        glossary,
+        manifest::{File, MANIFEST, Manifest},
+        place::Place,
+        table::Table,
+    },
+    store::{
+        Store,
+        extract::{Columns, ExtractTable, Extracting, Rows, Worker},
+    },
+};
+
+/// Counted up where files are made otherwise of the same rows.
+const FORMAT: u32 = 1;
+/// Files that are written at once: more would not be faster, and each takes memory.
+const MAX_WORKERS: usize = 4;
+/// What was written is written down this often, so that an extract that is cut short is gone on with.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+
+/// A folder of extracts that is written.
+pub(super) struct Tree<'t> {
+    store: &'t Store,
+    order: Order<'t>,
+    place: &'t Place,
+    is_personal: bool,
+}
+
+/// A CSV file and the same as Parquet.
+struct Piece<'p> {
+    table: &'p ExtractTable,
+    day: Option<NaiveDate>,
+    /// Their path without the ending.
+    stem: String,
+    /// What they are made of, or its beginning where the rest is known once the rows are.
+    version: String,
+    /// They are written whatever they were made of.
+    is_wanted_anyhow: bool,
+}
+
+/// What became of a piece: nothing, or files by their paths.
+type Done = Option<[(String, File); 2]>;
+
+/// What is in a folder of extracts.
+pub(super) async fn read(place: &Place) -> Result<Manifest> {
+    match place.read(MANIFEST).await? {
+        Some(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "`{MANIFEST}` in `{}` is damaged; delete that folder, it is all written again",
+                place.name()
+            )
+        }),
+        None => Ok(Manifest::default()),
+    }
+}
+
+/// Deletes every file of a folder of extracts; answers how many.
+pub(super) async fn clear(place: &Place) -> Result<u64> {
+    let manifest = read(place).await?;
+    for path in manifest.files.keys() {
+        place.delete(path).await?;
+    }
+    if !manifest.files.is_empty() {
+        place.delete(MANIFEST).await?;
+    }
+    Ok(manifest.files.len() as u64)
+}
+
+impl<'t> Tree<'t> {
+    pub(super) fn new(store: &'t Store, order: Order<'t>, place: &'t Place, is_personal: bool) -> Self {
+        Tree {
+            store,
+            order,
+            place,
+            is_personal,
+        }
+    }
+
+    /// Writes what is to be written.
+    pub(super) fn write(&self, progress: Progress<'_>) -> Result<Counts> {
+        let runtime = self.order.runtime;
+        let mut manifest = runtime.block_on(self.known())?;
+        let sealed = self.store.sealed_versions()?;
+        if let Which::Day(day) = self.order.which
+            && !sealed.contains_key(&day)
+        {
+            bail!(
+                "{day} is not sealed, so there is nothing of it that would last; `deloton run extract --day {day}` seals it first"
+            );
+        }
+        let personal: Vec<&str> = glossary::personal_names().collect();
+        let extracting = self.store.begin_extract(Columns {
+            timezone: self.order.schedule.day.timezone,
+            personal: &personal,
+            include_personal: self.is_personal,
+        })?;
+        let described: Vec<Table> = extracting
+            .tables()
+            .iter()
+            .map(|table| described(table, self.order.jobs_dir))
+            .collect();
+        let pieces = self.pieces(&extracting, &described, &sealed)?;
+
+        let mut counts = Counts::default();
+        let aside = self.place.begin()?;
+        counts.deleted += runtime.block_on(self.delete_others(&mut manifest, &pieces))?;
+        let (due, unchanged): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| self.is_due(piece, &manifest));
+        counts.unchanged += 2 * unchanged.len() as u64;
+        let days: BTreeSet<NaiveDate> = due.iter().filter_map(|piece| piece.day).collect();
+        if !days.is_empty() {
+            extracting.stage(&days.into_iter().collect::<Vec<_>>())?;
+        }
+        let mut is_new = false;
+        for path in due.iter().flat_map(Piece::paths) {
+            is_new |= !manifest.files.contains_key(&path);
+            manifest.files.entry(path).or_default();
+        }
+        if is_new {
+            runtime.block_on(self.save(&manifest))?;
+        }
+        let written = self.write_pieces(&extracting, &due, &aside, &mut manifest, progress);
+        if let Ok(written) = &written {
+            counts.add(*written);
+            counts.written += runtime.block_on(self.write_dictionary(&described, &mut manifest))?;
+        }
+        if counts.written + counts.deleted > 0 || written.is_err() {
+            runtime.block_on(self.save(&manifest))?;
+        }
+        self.place.end();
+        written.map(|_| counts)
+    }
+
+    /// What is there: without files that are gone, or are not what was written.
+    async fn known(&self) -> Result<Manifest> {
+        let mut manifest = read(self.place).await?;
+        let sizes = self.place.sizes(manifest.files.keys()).await?;
+        for (path, file) in &mut manifest.files {
+            if sizes.get(path) != Some(&file.size_bytes) {
+                file.version.clear();
+            }
+        }
+        Ok(manifest)
+    }
+
+    async fn save(&self, manifest: &Manifest) -> Result<()> {
+        Ok(self.place.write(MANIFEST, &manifest.to_bytes()).await?)
+    }
+
+    /// All files that there are to be.
+    fn pieces<'p>(
+        &self,
+        extracting: &'p Extracting,
+        described: &[Table],
+        sealed: &BTreeMap<NaiveDate, String>,
+    ) -> Result<Vec<Piece<'p>>> {
+        let mut pieces = Vec::new();
+        let key = sha256_hex([self.store.pseudonyms().key_of("extracts").as_bytes()]);
+        for (table, words) in extracting.tables().iter().zip(described) {
+            let layout = format!(
+                "{FORMAT} {key} {} {:?}",
+                self.order.schedule.day.timezone, table.columns
+            );
+            let layout = &sha256_hex([layout.as_bytes()])[..16];
+            if table.rows != Rows::ByDay {
+                pieces.push(Piece {
+                    table,
+                    day: None,
+                    stem: words.stem(None),
+                    version: layout.to_owned(),
+                    is_wanted_anyhow: self.order.which == Which::All,
+                });
+                continue;
+            }
+            let made = self.made(table)?;
+            for day in extracting.days_of(table)? {
+                let sealing = sealed.get(&day).map_or("", String::as_str);
+                let made_at = made.get(&day).map_or(0, DateTime::timestamp_micros);
+                let version = format!("{layout} {sealing} {made_at}");
+                pieces.push(Piece {
+                    table,
+                    day: Some(day),
+                    stem: words.stem(Some(day)),
+                    version: sha256_hex([version.as_bytes()]),
+                    is_wanted_anyhow: match self.order.which {
+                        Which::Changed => false,
+                        Which::Day(wanted) => wanted == day,
+                        Which::All => true,
+                    },
+                });
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// When the days of a daily table were made last.
+    fn made(&self, table: &ExtractTable) -> Result<BTreeMap<NaiveDate, DateTime<Utc>>> {
+        if !table.is_daily_table {
+            return Ok(BTreeMap::new());
+        }
+        let makes = |job: &str| {
+            self.order.schedule.job(job).is_some_and(|job| match &job.kind {
+                Kind::Transform { sql } => *sql == table.name,
+                _ => false,
+            })
+        };
+        let runs = self.store.last_runs()?.into_iter();
+        let made = runs
+            .filter(|run| makes(&run.job))
+            .filter_map(|run| Some((run.window.day()?, run.done_started_at?)));
+        Ok(made.collect())
+    }
+
+    /// Deletes what is not to be there any more; answers how much that was.
+    async fn delete_others(&self, manifest: &mut Manifest, pieces: &[Piece<'_>]) -> Result<u64> {
+        let wanted: BTreeSet<String> = pieces.iter().flat_map(Piece::paths).collect();
+        let is_ours = |path: &str| [README, SCHEMA, VIEWS].contains(&path) || wanted.contains(path);
+        let others: Vec<String> = manifest.files.keys().filter(|path| !is_ours(path)).cloned().collect();
+        for path in &others {
+            self.place.delete(path).await?;
+            manifest.files.remove(path);
+        }
+        Ok(others.len() as u64)
+    }
+
+    /// Whether it is to be looked at: of one whose version goes by its rows, that is known later.
+    fn is_due(&self, piece: &Piece<'_>, manifest: &Manifest) -> bool {
+        piece.is_wanted_anyhow
+            || piece.table.rows != Rows::ByDay
+            || !piece.paths().iter().all(|path| manifest.has(path, &piece.version))
+    }
+
+    /// Writes pieces, several at a time.
+    fn write_pieces(
+        &self,
+        extracting: &Extracting,
+        due: &[Piece<'_>],
+        aside: &Path,
+        manifest: &mut Manifest,
+        progress: Progress<'_>,
+    ) -> Result<Counts> {
+        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+        let (queue, is_over) = (Mutex::new(due.iter()), AtomicBool::new(false));
+        let known = manifest.clone();
+        thread::scope(|scope| {
+            let (done, results) = mpsc::channel();
+            for number in 0..workers.min(due.len()) {
+                let (done, queue, is_over, known) = (done.clone(), &queue, &is_over, &known);
+                let aside = aside.join(number.to_string());
+                scope.spawn(move || {
+                    let work = || -> Result<()> {
+                        let worker = extracting.worker()?;
+                        while !is_over.load(Ordering::Relaxed) {
+                            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                            let Some(piece) = next else { break };
+                            self.order.cancel.check()?;
+                            let written = self.write_piece(extracting, &worker, piece, &aside, known)?;
+                            done.send(Ok((piece, written))).ok();
+                        }
+                        Ok(())
+                    };
+                    if let Err(error) = work() {
+                        done.send(Err(error)).ok();
+                    }
+                });
+            }
+            drop(done);
+            let collected = self.collect(results, due.len() as u64, manifest, progress);
+            is_over.store(true, Ordering::Relaxed);
+            collected
+        })
+    }
+
+    /// Notes what was written, until all of it is or something has failed.
+    fn collect<'p>(
+        &self,
+        results: mpsc::Receiver<Result<(&'p Piece<'p>, Done)>>,
+        all: u64,
+        manifest: &mut Manifest,
+        progress: Progress<'_>,
+    ) -> Result<Counts> {
+        let (mut counts, mut looked_at, mut saved) = (Counts::default(), 0, Instant::now());
+        for result in results {
+            let (piece, done) = result?;
+            match done {
+                Some(files) => {
+                    counts.written += 2;
+                    counts.rows += files[0].1.rows.unwrap_or(0);
+                    manifest.files.extend(files);
+                }
+                None => counts.unchanged += 2,
+            }
+            looked_at += 1;
+            progress(looked_at, all, &piece.stem)?;
+            if saved.elapsed() >= SAVE_EVERY {
+                self.order.runtime.block_on(self.save(manifest))?;
+                saved = Instant::now();
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Writes a piece, unless its rows turn out to be those that are there.
+    fn write_piece(
+        &self,
+        extracting: &Extracting,
+        worker: &Worker,
+        piece: &Piece<'_>,
+        aside: &Path,
+        known: &Manifest,
+    ) -> Result<Done> {
+        extracting.gather(worker, piece.table, piece.day)?;
+        let mut version = piece.version.clone();
+        let paths = piece.paths();
+        if piece.table.rows != Rows::ByDay {
+            version = format!("{version} {}", worker.fingerprint()?);
+            if !piece.is_wanted_anyhow && paths.iter().all(|path| known.has(path, &version)) {
+                return Ok(None);
+            }
+        }
+        let asides = ["csv", "parquet"].map(|ending| aside.with_extension(ending));
+        let rows = worker.write(piece.table, &asides[0], &asides[1])?;
+        let put = |path: String, from: &Path| -> Result<(String, File)> {
+            let read = || -> std::io::Result<(u64, String)> {
+                let file = std::fs::File::open(from)?;
+                Ok((file.metadata()?.len(), sha256_hex_of(file)?))
+            };
+            let (size_bytes, sha256) = read().with_context(|| format!("cannot read back `{}`", from.display()))?;
+            self.order.runtime.block_on(self.place.put(&path, from))?;
+            let file = File {
+                version: version.clone(),
+                sha256,
+                size_bytes,
+                rows: Some(rows),
+            };
+            Ok((path, file))
+        };
+        let [csv, parquet] = paths;
+        Ok(Some([put(csv, &asides[0])?, put(parquet, &asides[1])?]))
+    }
+
+    /// Writes what is said of the tables, after these; answers how many files were others.
+    async fn write_dictionary(&self, described: &[Table], manifest: &mut Manifest) -> Result<u64> {
+        let dictionary = Dictionary {
+            tables: described,
+            timezone: self.order.schedule.day.timezone.name(),
+            has_personal: self.is_personal,
+        };
+        let has_files = |table: &Table| {
+            let stem = table.stem(None);
+            let folder = format!("{stem}/");
+            let is_of_table = |path: &String| path.starts_with(&folder) || *path == format!("{stem}.parquet");
+            manifest.files.keys().any(is_of_table)
+        };
+        let texts = [
+            (VIEWS, dictionary.views(&self.place.file_prefix(), has_files)),
+            (SCHEMA, dictionary.schema()),
+            (README, dictionary.readme()),
+        ];
+        let mut written = 0;
+        for (path, text) in texts {
+            let sha256 = sha256_hex([text.as_bytes()]);
+            if !manifest.has(path, &sha256) {
+                self.place.write(path, text.as_bytes()).await?;
+                let file = File {
+                    version: sha256.clone(),
+                    sha256,
+                    size_bytes: text.len() as u64,
+                    rows: None,
+                };
+                manifest.files.insert(path.to_owned(), file);
+                written += 1;
+            }
+        }
+        Ok(written)
+    }
+}
+
+impl Piece<'_> {
+    /// The CSV file and the Parquet file.
+    fn paths(&self) -> [String; 2] {
+        ["csv", "parquet"].map(|ending| format!("{}.{ending}", self.stem))
+    }
+}

@@ -1,0 +1,144 @@
+use super::*;
+use crate::store::fixture::open;
+
+/// A store with a sealed Sunday in spring, on which London's clocks are changed at one, and riders by their numbers.
+struct Sunday {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+const DAY: &str = "2026-03-29";
+
+impl Sunday {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sunday = Sunday {
+            store: open(&folder),
+            _folder: folder,
+        };
+        sunday.execute(&format!(
+            "insert into ops.sealed_day values ('{DAY}', '2026-03-30', 0, 0, 1)"
+        ));
+        sunday
+    }
+
+    fn execute(&self, sql: &str) {
+        self.store.connection().unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn ride(&self, rider_id: &str, started_at: &str) {
+        self.execute(&format!(
+            "insert into historical.ride by name select uuid() as ride_id, date '{DAY}' as business_day, 'SN1' as bike_serial,
+                {rider_id} as rider_id, timestamptz '{started_at}' as started_at, started_at as ended_at,
+                'marker' as end_reason, false as is_partial, 60 as duration_seconds, 60 as reading_count,
+                1.0 as energy_kilojoules, 0 as dropout_seconds, 0 as flagged_readings, 0 as alert_count"
+        ));
+    }
+
+    fn rider(&self, rider_id: i64, valid_from: &str, valid_to: &str, born_on: &str, town: &str) {
+        self.execute(&format!(
+            "insert into historical.rider by name select {rider_id} as rider_id, timestamptz '{valid_from}' as valid_from,
+                {valid_to}::timestamptz as valid_to, '' as gender, date '{born_on}' as date_of_birth, '{town}' as town"
+        ));
+    }
+
+    /// A column of the day's rides, in the order in which they are written.
+    fn values(&self, column: &str) -> Vec<String> {
+        let columns = Columns {
+            timezone: Tz::Europe__London,
+            personal: &[],
+            include_personal: true,
+        };
+        let extracting = self.store.begin_extract(columns).unwrap();
+        let day = DAY.parse().unwrap();
+        extracting.stage(&[day]).unwrap();
+        let worker = extracting.worker().unwrap();
+        extracting.gather(&worker, &extracting.tables()[0], Some(day)).unwrap();
+        let sql = format!("select coalesce({column}::varchar, 'none') from temp.extracted");
+        let mut statement = worker.connection.prepare(&sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(duckdb::Result::unwrap).collect()
+    }
+}
+
+#[test]
+fn a_ride_has_the_age_band_of_the_day_it_began_on() {
+    let sunday = Sunday::new();
+    let riders = [
+        ("2008-03-30", "< 18"),
+        ("2008-03-29", "18–24"),
+        ("2001-03-30", "18–24"),
+        ("2001-03-29", "25–34"),
+        ("1991-03-29", "35–44"),
+        ("1981-03-29", "45–54"),
+        ("1971-03-30", "45–54"),
+        ("1971-03-29", "55+"),
+        ("2030-01-01", "unknown"),
+    ];
+    for (rider_id, (born_on, _)) in (1..).zip(riders) {
+        sunday.rider(rider_id, "2026-01-01 00:00:00Z", "null", born_on, "Leeds");
+        sunday.ride(&rider_id.to_string(), &format!("{DAY} 08:0{rider_id}:00Z"));
+    }
+    sunday.ride("null", &format!("{DAY} 09:00:00Z"));
+    let expected: Vec<_> = riders.iter().map(|(_, band)| *band).chain(["unknown"]).collect();
+    assert_eq!(sunday.values("age_band"), expected);
+    assert_eq!(sunday.values("age_years")[..2], ["17", "18"]);
+    assert_eq!(sunday.values("rider").last().map(String::as_str), Some("none"));
+}
+
+#[test]
+fn a_ride_has_its_rider_as_they_were_then() {
+    let sunday = Sunday::new();
+    let noon = format!("{DAY} 12:00:00Z");
+    sunday.rider(
+        7,
+        &format!("{DAY} 08:00:00Z"),
+        &format!("'{noon}'"),
+        "1990-01-01",
+        "Leeds",
+    );
+    sunday.rider(7, &noon, "null", "1990-01-01", "York");
+    for hour in ["07", "11", "12", "13"] {
+        sunday.ride("7", &format!("{DAY} {hour}:00:00Z"));
+    }
+    assert_eq!(
+        sunday.values("city"),
+        ["Leeds", "Leeds", "York", "York"],
+        "the first description holds for what was before it"
+    );
+    let riders = sunday.values("rider");
+    assert!(riders.iter().all(|rider| *rider == riders[0]), "{riders:?}");
+}
+
+#[test]
+fn local_times_are_right_on_the_day_on_which_clocks_are_changed() {
+    let sunday = Sunday::new();
+    for minute in ["00:59:59", "01:00:00", "22:30:00"] {
+        sunday.ride("null", &format!("{DAY} {minute}Z"));
+    }
+    assert_eq!(
+        sunday.values("started_local"),
+        ["00:59:59", "02:00:00", "23:30:00"].map(|time| format!("{DAY} {time}"))
+    );
+    assert_eq!(sunday.values("hour_of_day"), ["0", "2", "23"]);
+    assert_eq!(sunday.values("weekday"), ["7", "7", "7"]);
+}
+
+#[test]
+fn whoever_has_the_connection_next_finds_neither_the_key_nor_the_rows() {
+    let sunday = Sunday::new();
+    sunday.ride("null", &format!("{DAY} 08:00:00Z"));
+    sunday.values("ride");
+    let left: i64 = sunday
+        .store
+        .connection()
+        .unwrap()
+        .query_row(
+            "select (select count(*) from duckdb_variables()) + (select count(*) from duckdb_tables() where temporary)
+                + (select count(*) from duckdb_databases() where database_name = 'extracting')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(left, 0);
+}

@@ -1,0 +1,72 @@
+-- The rides of a business day in the order they began, each with its rider as they were then. The instant is the one at which
+-- the company's clocks were changed, if that was around the day; the numbers are their microseconds ahead of UTC before and after.
+with begun as (
+    select
+        *,
+        make_timestamp(
+            epoch_us(started_at) + if(epoch_us(started_at) < :changes_at, :before, :after)
+        ) as started_local,
+        make_timestamp(epoch_us(started_at))::date as started_on
+    from historical.ride
+    where business_day = :day::date
+),
+
+described as (
+    select
+        begun.*,
+        rider.* exclude (rider_id, valid_from, valid_to),
+        (
+            year(started_on) - year(date_of_birth)
+            - (month(started_on) * 100 + day(started_on) < month(date_of_birth) * 100 + day(date_of_birth))::integer
+        )::integer as age_years
+    from begun
+    left join extracting.rider as rider
+        on begun.rider_id = rider.rider_id
+        and begun.started_at >= rider.valid_from and begun.started_at < rider.valid_to
+)
+
+select
+    left(sha256(concat(getvariable('extract_key'), ' ride ', ride_id)), 20) as ride,
+    rider,
+    bike.bike,
+    business_day,
+    started_at,
+    ended_at,
+    started_local,
+    hour(started_local)::integer as hour_of_day,
+    isodow(business_day)::integer as weekday,
+    coalesce(gender, 'unknown') as gender,
+    case
+        when age_years is null or age_years < 0 then 'unknown'
+        when age_years < 18 then '< 18'
+        when age_years < 25 then '18–24'
+        when age_years < 35 then '25–34'
+        when age_years < 45 then '35–44'
+        when age_years < 55 then '45–54'
+        else '55+'
+    end as age_band,
+    city,
+    postcode_area,
+    source,
+    end_reason,
+    is_partial,
+    duration_seconds,
+    reading_count,
+    energy_kilojoules,
+    power_watts_mean,
+    power_watts_max,
+    heart_rate_bpm_mean,
+    heart_rate_bpm_min,
+    heart_rate_bpm_max,
+    dropout_seconds,
+    cadence_rpm_mean,
+    cadence_rpm_max,
+    resistance_mean,
+    resistance_max,
+    flagged_readings,
+    alert_count
+    /* personal: , ride_id::varchar as ride_id, rider_id, bike_serial, name, email_address, address, postcode, date_of_birth,
+    age_years, height_cm, weight_kg */
+from described
+inner join extracting.bike as bike using (bike_serial)
+order by described.started_at, ride_id

@@ -1,0 +1,44 @@
+-- What the rows of an extract's days are joined with: riders as one header after the other described them, the first
+-- description holding for what was before it too, and bikes. `extracting.day` has the days; the buffer's unsealed rides are
+-- always among them.
+create or replace table extracting.rider as
+with wanted as (
+    select rider_id from historical.ride
+    where business_day in (select business_day from extracting.day)
+    union
+    select rider_id from ops.unsealed_ride
+    where business_day is not null
+),
+
+described as (
+    select * exclude (valid_from, valid_to), valid_from as seen_at from historical.rider
+    union all by name
+    select * from daily.rider
+)
+
+select
+    rider_id,
+    left(sha256(concat(getvariable('extract_key'), ' rider ', rider_id)), 20) as rider,
+    if(lag(seen_at) over of_rider is null, '-infinity', seen_at) as valid_from,
+    coalesce(lead(seen_at) over of_rider, 'infinity') as valid_to,
+    coalesce(nullif(gender, ''), 'unknown') as gender,
+    town as city,
+    postcode_area,
+    lower(trim(original_source)) as source,
+    date_of_birth
+    /* personal: , name, email_address, address, postcode, height_cm, weight_kg */
+from described
+where rider_id in (select rider_id from wanted)
+window of_rider as (partition by rider_id order by seen_at);
+
+create or replace table extracting.bike as
+with wanted as (
+    select bike_serial from historical.ride
+    where business_day in (select business_day from extracting.day)
+    union
+    select bike_serial from ops.unsealed_ride
+    where business_day is not null
+)
+
+select bike_serial, left(sha256(concat(getvariable('extract_key'), ' bike ', bike_serial)), 20) as bike
+from wanted

@@ -1,0 +1,36 @@
+-- Workouts at Peloton in the order they began. Their riders are names, and are told apart by these however they are spelt.
+select
+    left(sha256(concat(getvariable('extract_key'), ' workout ', workout_id)), 20) as workout,
+    left(sha256(concat(getvariable('extract_key'), ' name ', lower(rider_name))), 20) as workout_rider,
+    source as workout_source,
+    started_at,
+    started_local,
+    start_precision,
+    discipline,
+    kind as workout_kind,
+    class_type,
+    title,
+    instructor,
+    class_seconds,
+    ridden_seconds,
+    is_live,
+    class_aired_at,
+    is_personal_record,
+    leaderboard_rank,
+    leaderboard_riders,
+    total_output_kilojoules,
+    power_watts_mean,
+    resistance_percent_mean,
+    cadence_rpm_mean,
+    speed_metres_per_second_mean,
+    distance_metres,
+    energy_kilocalories,
+    heart_rate_bpm_mean,
+    incline_percent_mean,
+    pace_seconds_per_kilometre_mean,
+    effort_points,
+    ftp_watts,
+    graph_coverage
+    /* personal: , workout_id::varchar as workout_id, rider_name as name */
+from historical.workout
+order by started_at, workout_id
