@@ -189,7 +189,13 @@ fn a_rider_who_is_erased_while_they_ride_is_off_the_wall_and_nothing_more_of_tha
         || {
             let riding = ask(&address, "GET", "/api/v1/live");
             let rides = riding["items"].as_array().cloned().unwrap_or_default();
-            rides.into_iter().find(|ride| ride["rider_id"].is_i64())
+            // The wall knows of a ride before the store does.
+            let is_stored = |ride: &serde_json::Value| {
+                get(&address, &format!("/api/v1/riders/{}", ride["rider_id"])).is_some_and(|(status, _)| status == 200)
+            };
+            rides
+                .into_iter()
+                .find(|ride| ride["rider_id"].is_i64() && is_stored(ride))
         },
     );
     let (rider, ride) = (
