@@ -124,7 +124,8 @@ const one = {
       height && unit(height, "cm"), weight && unit(weight, "kg"),
     ];
     setText(byId("ride-facts"), facts.filter(Boolean).join(" · "));
-    byId("ride-page").href = `/ride/${riding.ride_id}`;
+    // Who sees riders as pseudonyms has no pages of rides.
+    byId("ride-page")?.setAttribute("href", `/ride/${riding.ride_id}`);
   },
 
   paint() {
@@ -135,7 +136,7 @@ const one = {
     const flag = byId("ride-flag");
     const [className, icon, words] = isOver ? ["abandoned", "–", ride ? "this ride is over" : "nobody is riding this bike"] : (trouble(ride) ?? (ride.bpm === null ? ["abandoned", "–", "no heart rate just now"] : ["succeeded", "✓", "within the limits"]));
     flag.className = `status ${className}`;
-    byId("ride-page").hidden = !ride;
+    byId("ride-page")?.toggleAttribute("hidden", !ride);
     setText(flag, `${icon} ${words[0].toUpperCase()}${words.slice(1)}`);
     if (!ride) return;
     setText(byId("ride-elapsed"), elapsed(ride.second));

@@ -328,7 +328,11 @@ fn tell_shape(rows: &Rows, operation: &mut Map<String, Value>) {
 /// The page that shows the document and tries its operations. Everything it needs is in it.
 pub(super) fn swagger_ui(document: &str) -> impl poem::Endpoint<Output = Response> + 'static {
     let service = described();
-    let page = service.swagger_ui_html().replace(&service.spec(), document);
+    let page = service.swagger_ui_html().replace(&service.spec(), document).replacen(
+        "<head>",
+        "<head><meta name=\"viewport\" content=\"width=device-width\">",
+        1,
+    );
     make_sync(move |_| {
         Response::builder()
             .content_type("text/html; charset=utf-8")

@@ -58,10 +58,11 @@ impl<E: Endpoint> Endpoint for EncodingEndpoint<E> {
                 request.headers_mut().remove(header::ACCEPT_ENCODING);
             }
         }
+        // By `Accept` it is a page or data, JSON or CSV.
         let mut response = self.packing.call(request).await?.into_response();
         response
             .headers_mut()
-            .append(header::VARY, HeaderValue::from_static("accept-encoding"));
+            .append(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
         Ok(response)
     }
 }

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
     error::ReadBodyError,
-    http::{HeaderValue, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
 };
 use sha2::{Digest, Sha256};
 
@@ -312,8 +312,13 @@ pub(super) struct EtagsEndpoint<E> {
 impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let is_read = request.method().is_safe();
+        // Answered as GET, and without the body in the end: the tag is of what that would have.
+        let has_body = request.method() != Method::HEAD;
+        if !has_body {
+            request.set_method(Method::GET);
+        }
         let known = request.header(header::IF_NONE_MATCH).map(str::to_owned);
         let mut response = self.inner.call(request).await?.into_response();
         let is_data = response.content_type().is_some_and(|media_type| {
@@ -322,6 +327,9 @@ impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
                 .any(|data| media_type.starts_with(data))
         });
         if !(is_read && is_data && response.status() == StatusCode::OK) {
+            if !has_body {
+                drop(response.take_body());
+            }
             return Ok(response);
         }
         let body = response.take_body().into_vec().await?;
@@ -344,7 +352,7 @@ impl<E: Endpoint> Endpoint for EtagsEndpoint<E> {
         if is_known {
             response.set_status(StatusCode::NOT_MODIFIED);
             response.headers_mut().remove(header::CONTENT_TYPE);
-        } else {
+        } else if has_body {
             response.set_body(body);
         }
         if let Ok(value) = HeaderValue::from_str(&tag) {

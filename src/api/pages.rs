@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use super::{ApiContext, access::Caller, live, operations, problem, riding::RidingList, schema::Status};
 use crate::{
-    domain::{day::DayRule, rider::Gender},
+    domain::{access::Role, day::DayRule, rider::Gender},
     store::query::ledger,
     template::{TemplateError, Templates},
 };
@@ -90,13 +90,13 @@ fn landing(status: &Status, troubles: &[String], has_reports: bool, rule: DayRul
 #[handler]
 pub(super) fn live_page(context: Data<&ApiContext>, caller: Data<&Caller>) -> poem::Result<Response> {
     let riding = live::riding(&context, &caller, BIKES, None);
-    show(&context, &wall(&riding, context.live.riding()))
+    show(&context, &wall(&riding, context.live.riding(), caller.role))
 }
 
-fn wall(riding: &RidingList, count: usize) -> Page {
+fn wall(riding: &RidingList, count: usize, role: Role) -> Page {
     Page {
         template: "live/wall.html",
-        values: json!({ "riding": riding.items.to_json(), "count": count }),
+        values: json!({ "riding": riding.items.to_json(), "count": count, "has_ride_pages": role >= Role::Analyst }),
     }
 }
 

@@ -200,11 +200,6 @@ impl<E: Endpoint> Endpoint for ShapesEndpoint<E> {
         let uri = request.uri().clone();
         request.extensions_mut().insert(shaped.clone());
         let mut response = self.inner.call(request).await?.into_response();
-        if rows.is_list {
-            response
-                .headers_mut()
-                .append(header::VARY, HeaderValue::from_static("accept"));
-        }
         let is_plain = shaped.fields.is_none() && !shaped.is_file();
         if is_plain || response.status() != StatusCode::OK {
             return Ok(response);

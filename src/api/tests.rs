@@ -695,6 +695,16 @@ async fn an_answer_is_tagged_compressed_and_named() {
     let again = client.get(path).header("if-none-match", &tag).send().await;
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(text(again).await, "");
+    let head = || client.request(Method::HEAD, path);
+    let asked = head().send().await;
+    assert_eq!(
+        asked.header("etag"),
+        Some(tag.as_str()),
+        "it is that of what GET answers"
+    );
+    assert_eq!(text(asked).await, "");
+    let known = head().header("if-none-match", &tag).send().await;
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
     let other = client
         .get("/api/v1/daily?date=2026-11-21")
         .header("if-none-match", &tag)
@@ -709,7 +719,7 @@ async fn an_answer_is_tagged_compressed_and_named() {
     let plain = client.get(path).header("accept-encoding", refused).send().await;
     assert_eq!(plain.header("content-encoding"), None);
     let vary = plain.headers().get_all("vary").iter();
-    assert!(vary.into_iter().any(|value| value == "accept-encoding"));
+    assert!(vary.into_iter().any(|value| value == "accept, accept-encoding"));
     let packed = client.get(path).header("content-encoding", "gzip");
     let detail = problem(packed.send().await, 415, "unsupported-media-type").await;
     assert!(detail.contains("`gzip`"), "{detail}");

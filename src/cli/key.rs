@@ -126,11 +126,8 @@ fn print(key: &ApiKey, text: &str, out: &mut dyn Write) -> anyhow::Result<()> {
     let ends = key
         .expires_at
         .map_or_else(String::new, |at| format!(" until {}", day(at)));
-    writeln!(
-        out,
-        "key {}, role {}{ends}; it is not shown again",
-        key.key_id, key.role
-    )?;
+    // Beside what is answered, so that a script may take that for the key.
+    eprintln!("key {}, role {}{ends}; it is not shown again", key.key_id, key.role);
     Ok(())
 }
 

@@ -459,14 +459,19 @@ fn writable(data_dir: &Path, path: &Path) -> Result<()> {
     })
 }
 
+/// Keeps others than its owner from reading a file, if it is there.
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 fn open_file(path: &Path) -> Result<Connection> {
     let connection = open_as(path, AccessMode::ReadWrite)?;
     // It has in it who rides: nobody but its owner reads it past the API's keys.
     for path in [path.to_owned(), path.with_extension("duckdb.wal")] {
-        if path.exists() {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-                .doing(|| format!("cannot keep others from reading `{}`", path.display()))?;
-        }
+        keep_private(&path).doing(|| format!("cannot keep others from reading `{}`", path.display()))?;
     }
     Ok(connection)
 }

@@ -48,6 +48,10 @@ impl Store {
 
     fn fold_if_long(&self) {
         let log = self.data_dir().join(format!("{DATABASE}.wal"));
+        // After each folding there is a new one, which anybody may read that may read what this user writes.
+        if let Err(error) = super::keep_private(&log) {
+            tracing::warn!("others may read `{}`: {error}", log.display());
+        }
         let length = fs::metadata(log).map_or(0, |log| log.len());
         if length < FOLDED_LENGTH {
             return;
@@ -79,7 +83,7 @@ impl Drop for WalFolder {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::{os::unix::fs::MetadataExt as _, time::Instant};
 
     use super::*;
     use crate::clock::Clock;
@@ -98,8 +102,20 @@ mod tests {
         assert!(length() > FOLDED_LENGTH, "{}", length());
         let folding = store.fold_wal().unwrap();
         let began = Instant::now();
+        let is_private =
+            || fs::metadata(folder.path().join("deloton.duckdb.wal")).is_ok_and(|log| log.mode() & 0o077 == 0);
         while length() > FOLDED_LENGTH {
             assert!(began.elapsed() < Duration::from_secs(60), "{} bytes are left", length());
+            thread::sleep(Duration::from_millis(50));
+        }
+        // The one that is begun then is nobody else's to read either.
+        store
+            .connection()
+            .unwrap()
+            .execute_batch("insert into t values ('more')")
+            .unwrap();
+        while !is_private() {
+            assert!(began.elapsed() < Duration::from_secs(60), "others may read it");
             thread::sleep(Duration::from_millis(50));
         }
         drop(folding);

@@ -129,7 +129,7 @@ pub(super) fn page(found: &Found, rule: DayRule, naming: &Naming) -> anyhow::Res
     let local = |at: chrono::DateTime<chrono::Utc>| at.with_timezone(&rule.timezone).format("%-d %b %H:%M").to_string();
     let rows = rides.iter().map(|ride| {
         json!({
-            "ride_id": ride.ride_id, "bike": ride.bike_serial, "is_open": ride.is_open,
+            "page": naming.of_one(Some(ride.ride_id)).map(|ride_id| format!("/ride/{ride_id}")), "bike": ride.bike_serial, "is_open": ride.is_open,
             "rider": naming.label(ride.rider_id, ride.name.as_deref()),
             "who": who(ride),
             "started": local(ride.started_at), "duration": clock(ride.duration_seconds),

@@ -42,8 +42,8 @@ pub(super) fn pages() -> Vec<Page> {
     let mut pages = vec![
         landing(&status(true), &["the brokers cannot be reached".to_owned()], true, rule),
         landing(&status(false), &[], false, rule),
-        wall(&riding(true), 2),
-        wall(&riding(false), 0),
+        wall(&riding(true), 2, Role::Admin),
+        wall(&riding(false), 0, Role::Viewer),
         recent::page(&last_hours(true), rule, &naming).expect("the samples can be drawn"),
         recent::page(&last_hours(false), rule, &naming).expect("the samples can be drawn"),
         ride::page(&one_ride(true), rule, &naming).expect("the samples can be drawn"),

@@ -6,7 +6,8 @@
 mod restore;
 
 use std::{
-    fs,
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -98,7 +99,10 @@ impl Store {
         let taken_at = self.clock().now();
         let folder = unused(&into.join(taken_at.format(NAME).to_string()));
         let partial = into.join(format!(".{}{PARTIAL}", file_name(&folder)));
-        let taken = fs::create_dir_all(&partial)
+        // Nobody but its owner reads in a backup who rides.
+        let taken = DirBuilder::new()
+            .mode(0o700)
+            .create(&partial)
             .doing(doing)
             .and_then(|()| self.fill(&partial, taken_at))
             .and_then(|manifest| {

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, fs};
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt as _};
 
 use chrono::TimeDelta;
 
@@ -38,6 +38,8 @@ fn a_backup_holds_what_was_there_and_is_whole() {
     let positions = store.positions(&stream()).unwrap();
     let backup = store.backup(&store.backups_folder()).unwrap();
     assert_eq!(backup.folder, folder.path().join("backups/2026-01-10T12-00-00Z"));
+    let mode = fs::metadata(&backup.folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others read in it who rides");
     // What happens afterwards is not in it.
     let mut told_again = under_way.clone();
     under_way.flush(&store, 7, TimeDelta::zero(), Some(EndReason::Marker));

@@ -92,10 +92,12 @@ impl Conditions {
                 .when(Some(ages.to), "age_to", &format!("{age} <= $age_to"));
         }
         match filter.gender {
-            Some(Gender::Unknown) => self.sql.push_str(" and coalesce(trim(whose.gender), '') = ''"),
+            Some(Gender::Unknown) => self
+                .sql
+                .push_str(" and coalesce(trim(lower(whose.gender)), '') in ('', 'unknown')"),
             Some(Gender::Other) => self
                 .sql
-                .push_str(" and coalesce(trim(lower(whose.gender)), '') not in ('', 'female', 'male')"),
+                .push_str(" and coalesce(trim(lower(whose.gender)), '') not in ('', 'unknown', 'female', 'male')"),
             _ => {}
         }
         self
