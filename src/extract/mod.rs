@@ -3,3 +3,4 @@
 
 pub mod glossary;
 pub mod table;
+pub mod tableau;
