@@ -2,5 +2,6 @@
 //! Tableau's own `.hyper`. The rows come from the store; what a column means is said here, once for all of these.
 
 pub mod glossary;
+pub mod hyper;
 pub mod table;
 pub mod tableau;

@@ -144,7 +144,6 @@ impl Field {
     /// A whole number that a formula makes of each row, to place it by.
     pub(super) fn place(name: &str, caption: &str, formula: String, meaning: &str) -> Self {
         Field {
-            datatype: Datatype::Integer,
             is_measure: false,
             format: None,
             folder: "Map",
@@ -165,6 +164,20 @@ impl Field {
             .skip(1)
             .filter_map(|rest| rest.split(']').next())
             .collect()
+    }
+
+    /// What its formula makes of `columns`: counts are whole, sums and extremes are what they are of, anything else has decimals.
+    pub(super) fn calculated_datatype(&self, columns: &[Field]) -> Datatype {
+        let formula = self.formula.as_deref().unwrap_or_default();
+        let is_kept = formula.starts_with("MAX(") || formula.starts_with("SUM(");
+        if formula.starts_with("COUNT") || formula.starts_with("CASE") {
+            Datatype::Integer
+        } else if is_kept && formula.ends_with(')') {
+            let of = columns.iter().find(|column| self.uses() == [column.name.as_str()]);
+            of.map_or(Datatype::Real, |column| column.datatype)
+        } else {
+            Datatype::Real
+        }
     }
 
     /// `<column>`, as the data source declares it and each sheet that uses it repeats it.

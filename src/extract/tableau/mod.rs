@@ -27,7 +27,13 @@ use std::{
 
 use chrono::NaiveDate;
 
-use self::{package::Contents, source::Rows, workbook::Workbook, xml::Element};
+pub(super) use self::package::Contents;
+use self::{
+    package::Packed,
+    source::{DataSource, Rows},
+    workbook::Workbook,
+    xml::Element,
+};
 use super::table::Table;
 
 /// The format of the documents.
@@ -58,10 +64,40 @@ pub fn write_workbooks(rides: &Table, days: &[DayFile], most: u64, folder: &Path
         return Ok(Vec::new());
     };
     let workbooks = workbooks(rides, Rows::Csv, &newest.contents);
-    let mut rows = package::Rows::of_csv(&workbooks[0].source.file(), newest.files)?;
+    let mut rows = Packed::csv(&workbooks[0].source.file(), newest.files)?;
+    write_all(&workbooks, &mut rows, folder)
+}
+
+/// The same over the `.hyper` file of the rides, with all of them.
+///
+/// # Errors
+/// The file cannot be read, or the folder cannot be written to.
+pub(super) fn write_workbooks_over(
+    rides: &Table,
+    contents: &Contents,
+    hyper: &Path,
+    folder: &Path,
+) -> io::Result<Vec<PathBuf>> {
+    let workbooks = workbooks(rides, Rows::Hyper, contents);
+    let mut rows = Packed::AsIs(hyper.to_owned(), workbooks[0].source.file());
+    write_all(&workbooks, &mut rows, folder)
+}
+
+/// Writes `<table>.tdsx` into `folder`, a data source over the table's `.hyper` file: its fields with captions, folders and units.
+/// Gives its path.
+///
+/// # Errors
+/// The file cannot be read, or the folder cannot be written to.
+pub(super) fn write_source(table: &Table, hyper: &Path, folder: &Path) -> io::Result<PathBuf> {
+    let source = DataSource::new(table, Rows::Hyper, Vec::new());
+    let mut rows = Packed::AsIs(hyper.to_owned(), source.file());
+    package::write(&table.name, "tds", &source.document().document()?, &mut rows, folder)
+}
+
+fn write_all(workbooks: &[Workbook], rows: &mut Packed, folder: &Path) -> io::Result<Vec<PathBuf>> {
     workbooks
         .iter()
-        .map(|workbook| package::write(workbook, &mut rows, folder))
+        .map(|workbook| package::write(workbook.name, "twb", &workbook.document()?, rows, folder))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Seek, Write},
+    io::{self, BufRead, BufReader, BufWriter, Seek, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -12,20 +12,20 @@ use chrono::NaiveDate;
 use csv::{ByteRecord, Reader};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-use super::{DayFile, source, workbook::Workbook};
+use super::{DayFile, source};
 use crate::extract::table::{Kind, Table};
 
 /// What the rows of a workbook are, in numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Contents {
+pub(in crate::extract) struct Contents {
     /// How many rides there are.
-    pub(super) rides: u64,
+    pub(in crate::extract) rides: u64,
     /// The first and the last business day.
-    pub(super) days: (NaiveDate, NaiveDate),
+    pub(in crate::extract) days: (NaiveDate, NaiveDate),
     /// Whether no earlier day was left out.
-    pub(super) is_all: bool,
+    pub(in crate::extract) is_all: bool,
     /// The least and the largest value of each column of numbers that has one.
-    pub(super) ranges: BTreeMap<String, (f64, f64)>,
+    pub(in crate::extract) ranges: BTreeMap<String, (f64, f64)>,
 }
 
 impl Contents {
@@ -111,89 +111,89 @@ fn survey(table: &Table, path: &Path, ranges: &mut BTreeMap<String, (f64, f64)>)
     Ok(rows)
 }
 
-/// The rows of a package, compressed once for all workbooks over them.
-pub(super) struct Rows {
-    archive: ZipArchive<File>,
+/// The rows of a package.
+pub(super) enum Packed {
+    /// Compressed, once for all packages with them.
+    Compressed(ZipArchive<File>),
+    /// A file that is compressed in itself, and what it is called in packages.
+    AsIs(PathBuf, String),
 }
 
-impl Rows {
-    /// Those of the CSV files, one after the other, as the file `name`.
+impl Packed {
+    /// Those of the CSV files, one after the other, as one file `name`.
     ///
     /// # Errors
     /// A file that cannot be read, or no room for the temporary one.
-    pub(super) fn of_csv(name: &str, files: &[DayFile]) -> io::Result<Rows> {
-        let size = files
-            .iter()
-            .map(|file| Ok(fs::metadata(&file.path)?.len()))
-            .sum::<io::Result<u64>>()?;
-        Rows::compress(name, size, |writer| {
-            for (index, file) in files.iter().enumerate() {
-                let mut reader = BufReader::new(File::open(&file.path)?);
-                if index > 0 {
-                    io::BufRead::skip_until(&mut reader, b'\n')?;
-                }
-                io::copy(&mut reader, writer)?;
-            }
-            Ok(())
-        })
-    }
-
-    fn compress(
-        name: &str,
-        size: u64,
-        write: impl FnOnce(&mut ZipWriter<BufWriter<File>>) -> io::Result<()>,
-    ) -> io::Result<Rows> {
+    pub(super) fn csv(name: &str, files: &[DayFile]) -> io::Result<Packed> {
+        let sizes = files.iter().map(|file| Ok(fs::metadata(&file.path)?.len()));
+        let size = sizes.sum::<io::Result<u64>>()?;
         let mut writer = ZipWriter::new(BufWriter::new(tempfile::tempfile()?));
-        writer.start_file(format!("{}/{name}", source::FOLDER), options(size))?;
-        write(&mut writer)?;
+        writer.start_file(within(name), options(CompressionMethod::Deflated, size))?;
+        for (index, file) in files.iter().enumerate() {
+            let mut reader = BufReader::new(File::open(&file.path)?);
+            if index > 0 {
+                reader.skip_until(b'\n')?;
+            }
+            io::copy(&mut reader, &mut writer)?;
+        }
         let mut file = writer.finish()?.into_inner()?;
         file.rewind()?;
-        Ok(Rows {
-            archive: ZipArchive::new(file)?,
-        })
+        Ok(Packed::Compressed(ZipArchive::new(file)?))
+    }
+
+    fn add_to(&mut self, writer: &mut ZipWriter<BufWriter<&mut File>>) -> io::Result<()> {
+        match self {
+            Packed::Compressed(archive) => writer.raw_copy_file(archive.by_index_raw(0)?)?,
+            Packed::AsIs(path, name) => {
+                let mut file = File::open(path)?;
+                writer.start_file(within(name), options(CompressionMethod::Stored, file.metadata()?.len()))?;
+                io::copy(&mut file, writer)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// Writes `<workbook>.twbx` into `folder`. Gives its path.
-///
-/// # Errors
-/// The folder cannot be written to.
-pub(super) fn write(workbook: &Workbook, rows: &mut Rows, folder: &Path) -> io::Result<PathBuf> {
-    let document = workbook.document()?;
-    put(folder, &format!("{}.twbx", workbook.name), |file| {
-        let mut writer = ZipWriter::new(file);
-        writer.start_file(format!("{}.twb", workbook.name), options(document.len() as u64))?;
-        writer.write_all(&document)?;
-        writer.raw_copy_file(rows.archive.by_index_raw(0)?)?;
-        writer.finish()?;
-        Ok(())
-    })
+fn within(name: &str) -> String {
+    format!("{}/{name}", source::FOLDER)
 }
 
-/// Writes the file `name` into `folder`, beside what is there until it is whole. Gives its path.
-fn put(
-    folder: &Path,
+/// Writes the package `<name>.<ending>x` into `folder`: the document `<name>.<ending>` and the rows. It is put into its place when
+/// it is whole. Gives its path.
+///
+/// # Errors
+/// The rows cannot be read, or the folder cannot be written to.
+pub(super) fn write(
     name: &str,
-    write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+    ending: &str,
+    document: &[u8],
+    rows: &mut Packed,
+    folder: &Path,
 ) -> io::Result<PathBuf> {
     let mut builder = tempfile::Builder::new();
+    // What any new file has: the umask decides.
     builder.prefix(".").permissions(fs::Permissions::from_mode(0o666));
     let mut file = builder.tempfile_in(folder)?;
-    let mut writer = BufWriter::new(file.as_file_mut());
-    write(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
-    let path = folder.join(name);
+    let mut writer = ZipWriter::new(BufWriter::new(file.as_file_mut()));
+    writer.start_file(
+        format!("{name}.{ending}"),
+        options(CompressionMethod::Deflated, document.len() as u64),
+    )?;
+    writer.write_all(document)?;
+    rows.add_to(&mut writer)?;
+    writer.finish()?.flush()?;
     file.as_file().sync_all()?;
+    let path = folder.join(format!("{name}.{ending}x"));
     file.persist(&path)?;
     Ok(path)
 }
 
 /// The same bytes at every writing: no time of day, and a level that is quick rather than small.
-fn options(size: u64) -> SimpleFileOptions {
+fn options(method: CompressionMethod, size: u64) -> SimpleFileOptions {
+    let level = (method == CompressionMethod::Deflated).then_some(3);
     SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(3))
+        .compression_method(method)
+        .compression_level(level)
         .large_file(size >= u64::from(u32::MAX))
         .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o644)

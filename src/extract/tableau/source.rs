@@ -36,11 +36,15 @@ pub(super) struct DataSource {
 }
 
 impl DataSource {
-    pub(super) fn new(table: &Table, rows: Rows, calculations: Vec<Field>) -> Self {
+    pub(super) fn new(table: &Table, rows: Rows, mut calculations: Vec<Field>) -> Self {
+        let columns: Vec<Field> = table.columns.iter().map(Field::of).collect();
+        for calculation in &mut calculations {
+            calculation.datatype = calculation.calculated_datatype(&columns);
+        }
         DataSource {
             table: table.name.clone(),
             rows,
-            columns: table.columns.iter().map(Field::of).collect(),
+            columns,
             calculations,
         }
     }
