@@ -227,12 +227,18 @@ impl Arranger<'_> {
     fn along(&mut self, zones: &[Zone], place: Place, is_row: bool) -> Vec<Element> {
         let length = if is_row { place.width } else { place.height };
         let told: u32 = zones.iter().filter_map(|zone| zone.size).sum();
-        let sharers = zones.iter().filter(|zone| zone.size.is_none()).count().max(1) as u32;
-        let share = length.saturating_sub(told) / sharers;
+        let mut sharers = zones.iter().filter(|zone| zone.size.is_none()).count() as u32;
+        let mut shared = length.saturating_sub(told);
         let mut at = 0;
         let mut elements = Vec::new();
         for zone in zones {
-            let size = zone.size.unwrap_or(share);
+            let size = zone.size.unwrap_or_else(|| {
+                // The last of them takes what division leaves.
+                let share = shared / sharers;
+                shared -= share;
+                sharers -= 1;
+                share
+            });
             let inner = if is_row {
                 Place {
                     x: place.x + at,

@@ -347,7 +347,7 @@ impl Contents {
         let days = if first == last {
             format::date_long(first)
         } else {
-            format!("{} to {}", format::date_medium(first), format::date_medium(last))
+            format!("{} to {}", format::date_long(first), format::date_long(last))
         };
         let rest = if self.is_all {
             ""
