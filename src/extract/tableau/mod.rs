@@ -16,7 +16,7 @@ mod rides;
 mod sheet;
 mod source;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod workbook;
 mod xml;
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::extract::table::{Column, Kind, Spread};
 
 /// The table `rides` with its columns, in their order.
-fn rides_table() -> Table {
+pub(in crate::extract) fn rides_table() -> Table {
     let columns = [
         ("ride", Kind::Text),
         ("rider", Kind::Text),
