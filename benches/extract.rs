@@ -96,6 +96,7 @@ fn extract(store: &Store, into: &Path) -> Duration {
         which: Which::Changed,
         include_personal: false,
         schedule: &Schedule::compiled_in().unwrap(),
+        hyperd: None,
         jobs_dir: None,
         runtime: runtime.handle(),
         cancel: &Cancel::default(),
