@@ -330,7 +330,6 @@ impl Settings {
 
     /// Where programs are installed: virtual environments and the system's own folders, by the path that programs are found on.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is `config`")]
     pub fn prefixes() -> Vec<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&path);

@@ -18,12 +18,14 @@ use crate::{
         manifest::{File, Manifest},
         place::Place,
         table::{Spread, Table},
-        tableau::{self, DayFile, MOST_RIDES},
+        tableau::{self, DayFile},
     },
 };
 
 /// Counted up where workbooks are made otherwise of the same files.
 const FORMAT: u32 = 1;
+/// How many rides are in a workbook itself, as far as whole days allow: they are packed each time that a day is new.
+const MOST_RIDES: u64 = 250_000;
 const WORKBOOKS: [&str; 2] = ["tableau/deloton-leaderboards.twbx", "tableau/deloton-rides.twbx"];
 
 /// What Tableau opens, of one folder of extracts.
@@ -49,7 +51,7 @@ struct Source<'s> {
 impl Workbooks<'_> {
     /// The files that there are to be.
     pub(super) fn paths(&self) -> Vec<String> {
-        let of_tables = self.in_hyper().flat_map(|table| hyper_paths(table));
+        let of_tables = self.in_hyper().flat_map(hyper_paths);
         WORKBOOKS.map(str::to_owned).into_iter().chain(of_tables).collect()
     }
 
@@ -102,6 +104,8 @@ impl Workbooks<'_> {
                 .or_else(|_| fs::copy(&there, &aside).map(drop))
                 .with_context(doing)?;
         }
+        let readable = files.first().map(|(_, path)| fs::metadata(path)).transpose();
+        let readable = readable.with_context(doing)?.map(|file| file.permissions());
         let server = self.started(server)?;
         match (table.spread, files.as_slice()) {
             (Spread::Whole, [(_, parquet)]) => drop(server.write_whole(table, parquet, &self.aside)?),
@@ -110,6 +114,10 @@ impl Workbooks<'_> {
                 let days: Vec<DayFile> = files.into_iter().filter_map(day).collect();
                 server.write_days(table, &days, &changed, &self.aside)?;
             }
+        }
+        // hyperd keeps a file from others whom the umask lets read.
+        if let Some(readable) = readable {
+            fs::set_permissions(&aside, readable).with_context(doing)?;
         }
         for path in [hyper, source] {
             let file = self.put(&path, manifest, version.clone())?;
