@@ -75,7 +75,7 @@ impl Server {
     /// # Errors
     /// There is no such file; hyperd refuses; the folder cannot be written to.
     pub fn write_workbooks(&mut self, rides: &Table, folder: &Path) -> Result<Vec<PathBuf>, HyperError> {
-        let path = folder.join(format!("{}.hyper", rides.name));
+        let path = folder.join(format!("{}.hyper", tableau::stem(rides)));
         self.attach(&path)?;
         let contents = self.contents(rides);
         self.detach(&path)?;
@@ -95,7 +95,7 @@ impl Server {
         keeps: bool,
         fill: impl FnOnce(&mut Server) -> Result<(), HyperError>,
     ) -> Result<Vec<PathBuf>, HyperError> {
-        let path = folder.join(format!("{}.hyper", table.name));
+        let path = folder.join(format!("{}.hyper", tableau::stem(table)));
         let aside = tempfile::Builder::new()
             .prefix(".hyper")
             .tempdir_in(folder)

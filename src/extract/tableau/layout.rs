@@ -49,6 +49,8 @@ enum Holds {
         pill: Pill,
         mode: &'static str,
     },
+    /// What the colours of a sheet's marks mean.
+    Legend { sheet: String, pill: Pill },
     /// A button to another dashboard.
     Button { to: String },
     /// Nothing.
@@ -94,6 +96,14 @@ impl Zone {
             sheet: sheet.to_owned(),
             pill,
             mode: "slider",
+        })
+    }
+
+    /// What the colours of a sheet's marks mean.
+    pub(super) fn legend(sheet: &str, pill: Pill) -> Self {
+        Zone::of(Holds::Legend {
+            sheet: sheet.to_owned(),
+            pill,
         })
     }
 
@@ -200,6 +210,12 @@ impl Arranger<'_> {
                 .attr("param", pill.qualified())
                 .attr("type-v2", "filter")
                 .child(margin(6, look::SURFACE)),
+            Holds::Legend { sheet, pill } => element
+                .attr("name", sheet)
+                .attr("pane-specification-id", 0)
+                .attr("param", pill.qualified())
+                .attr("type-v2", "color")
+                .child(margin(6, look::SURFACE)),
             Holds::Button { to } => {
                 let font = Element::new("button-caption-font-style")
                     .attr("fontcolor", look::ACCENT)
@@ -273,13 +289,13 @@ impl Dashboard {
 
     /// `<dashboard>`.
     pub(super) fn element(&self, workbook: &str, source: &DataSource) -> Element {
-        let mut filtered: Vec<&Pill> = Vec::new();
+        let mut used: Vec<&Pill> = Vec::new();
         self.zone.visit(&mut |holds| {
-            if let Holds::Filter { pill, .. } = holds {
-                filtered.push(pill);
+            if let Holds::Filter { pill, .. } | Holds::Legend { pill, .. } = holds {
+                used.push(pill);
             }
         });
-        filtered.sort_by_key(|pill| pill.name());
+        used.sort_by_key(|pill| pill.name());
         let (width, height) = SIZE;
         let whole = Place {
             x: 0,
@@ -307,7 +323,7 @@ impl Dashboard {
                     .attr("minwidth", width),
             )
             .child(Element::new("datasources").child(source.reference()))
-            .child(sheet::dependencies(source, &filtered))
+            .child(sheet::dependencies(source, &used))
             .child(Element::new("zones").child(outermost))
             .child(Element::new("simple-id").attr("uuid", identity::braced(&[workbook, "dashboard", &self.name])))
     }

@@ -1,9 +1,8 @@
 //! Workbooks for Tableau that open on the rides: leaderboards, and what a company asks of its rides. A workbook is a package
 //! (`.twbx`): the document and the rows that it shows, so that it opens anywhere, without a server and without a network.
 //!
-//! The document is written as Tableau itself saves it: format 18.1 with the features that it uses by name, which is what
-//! every version from 2021 on reads. The schema knows a shorter form, 26.1 with all features implied, but that is not one that
-//! Tableau writes.
+//! The document is written as Tableau 2026 itself saves one: in format 18.1, with the features that it uses by name. Its schema
+//! also knows format 26.1, in which all features are implied; no Tableau saves that, and some refuse it.
 
 mod field;
 mod identity;
@@ -91,7 +90,7 @@ pub(super) fn write_workbooks_over(
 pub(super) fn write_source(table: &Table, hyper: &Path, folder: &Path) -> io::Result<PathBuf> {
     let source = DataSource::new(table, Rows::Hyper, Vec::new());
     let mut rows = Packed::AsIs(hyper.to_owned(), source.file());
-    package::write(&table.name, "tds", &source.document().document()?, &mut rows, folder)
+    package::write(stem(table), "tds", &source.document().document()?, &mut rows, folder)
 }
 
 fn write_all(workbooks: &[Workbook], rows: &mut Packed, folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -106,6 +105,11 @@ fn workbooks(rides: &Table, rows: Rows, contents: &Contents) -> [Workbook; 2] {
         leaderboards::workbook(rides, rows, contents),
         rides::workbook(rides, rows, contents),
     ]
+}
+
+/// What the table's files are called: `rides`, also of `daily/rides`, which has a folder of its own.
+pub(super) fn stem(table: &Table) -> &str {
+    table.name.rsplit('/').next().unwrap_or(&table.name)
 }
 
 /// The features that a document uses: Tableau refuses elements of those that are not named.

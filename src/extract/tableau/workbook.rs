@@ -39,7 +39,6 @@ impl Workbook {
         Element::new("workbook")
             .attr("original-version", VERSION)
             .attr("source-build", "2026.1.1 (20261.26.0410.0924)")
-            .attr("source-platform", "linux")
             .attr("version", VERSION)
             .attr("xmlns:user", USER_NAMESPACE)
             .child(manifest())
