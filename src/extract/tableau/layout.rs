@@ -44,11 +44,7 @@ enum Holds {
         ground: &'static str,
     },
     /// The control of a sheet's filter.
-    Filter {
-        sheet: String,
-        pill: Pill,
-        mode: &'static str,
-    },
+    Filter { sheet: String, pill: Pill },
     /// What the colours of a sheet's marks mean.
     Legend { sheet: String, pill: Pill },
     /// A button to another dashboard.
@@ -81,21 +77,11 @@ impl Zone {
         })
     }
 
-    /// A list to tick values in.
-    pub(super) fn list(sheet: &str, pill: Pill) -> Self {
+    /// The control of a sheet's filter: a list to tick values in, or two ends to move.
+    pub(super) fn filter(sheet: &str, pill: Pill) -> Self {
         Zone::of(Holds::Filter {
             sheet: sheet.to_owned(),
             pill,
-            mode: "checklist",
-        })
-    }
-
-    /// Two ends to move.
-    pub(super) fn range(sheet: &str, pill: Pill) -> Self {
-        Zone::of(Holds::Filter {
-            sheet: sheet.to_owned(),
-            pill,
-            mode: "slider",
         })
     }
 
@@ -204,8 +190,7 @@ impl Arranger<'_> {
                 .attr("type-v2", "text")
                 .child(look::text(lines))
                 .child(margin(6, ground)),
-            Holds::Filter { sheet, pill, mode } => element
-                .attr("mode", mode)
+            Holds::Filter { sheet, pill } => element
                 .attr("name", sheet)
                 .attr("param", pill.qualified())
                 .attr("type-v2", "filter")

@@ -91,9 +91,9 @@ pub(super) fn page(name: &str, heading: Vec<(Ink, String)>, names: &[String], bo
 /// The controls at the right: of the filters that all sheets share, and further ones.
 pub(super) fn controls(sheet: &str, source: &DataSource, further: Vec<Zone>) -> Zone {
     let mut zones = vec![
-        Zone::range(sheet, source.field("business_day").continuous()).px(90),
-        Zone::list(sheet, source.field("gender").itself()).px(150),
-        Zone::list(sheet, source.field("age_band").itself()).px(220),
+        Zone::filter(sheet, source.field("business_day").continuous()).px(90),
+        Zone::filter(sheet, source.field("gender").itself()).px(150),
+        Zone::filter(sheet, source.field("age_band").itself()).px(220),
     ];
     zones.extend(further);
     zones.push(Zone::space());
