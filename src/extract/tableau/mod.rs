@@ -112,20 +112,26 @@ pub(super) fn stem(table: &Table) -> &str {
     table.name.rsplit('/').next().unwrap_or(&table.name)
 }
 
+/// What data sources use: the tables that they are of, and folders of fields.
+const SOURCE_FEATURES: [&str; 3] = [
+    "ObjectModelEncapsulateLegacy",
+    "ObjectModelTableType",
+    "SchemaViewerObjectModel",
+];
+
+/// What workbooks use besides.
+const WORKBOOK_FEATURES: [&str; 8] = [
+    "BasicButtonObject",
+    "BasicButtonObjectTextSupport",
+    "ExplainData_AuthorControls",
+    "NavigationAction",
+    "SetMembershipControl",
+    "SheetIdentifierTracking",
+    "SortTagCleanup",
+    "WindowsPersistSimpleIdentifiers",
+];
+
 /// The features that a document uses: Tableau refuses elements of those that are not named.
-fn manifest() -> Element {
-    let features = [
-        "BasicButtonObject",
-        "BasicButtonObjectTextSupport",
-        "ExplainData_AuthorControls",
-        "NavigationAction",
-        "ObjectModelEncapsulateLegacy",
-        "ObjectModelTableType",
-        "SchemaViewerObjectModel",
-        "SetMembershipControl",
-        "SheetIdentifierTracking",
-        "SortTagCleanup",
-        "WindowsPersistSimpleIdentifiers",
-    ];
-    Element::new("document-format-change-manifest").children(features.map(Element::new))
+fn manifest(features: impl IntoIterator<Item = &'static str>) -> Element {
+    Element::new("document-format-change-manifest").children(features.into_iter().map(Element::new))
 }

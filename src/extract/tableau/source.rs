@@ -106,7 +106,7 @@ impl DataSource {
             .attr("inline", "true")
             .attr("version", super::VERSION)
             .attr("xmlns:user", super::USER_NAMESPACE)
-            .child(super::manifest());
+            .child(super::manifest(super::SOURCE_FEATURES));
         self.inside(element)
     }
 
