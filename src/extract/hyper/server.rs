@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "needs hyperd, which `make test-tableau` fetches"]
+    fn hyperd_ends_by_itself_when_we_are_gone() {
+        let mut process = Process::start(&hyperd().program).unwrap();
+        // What the system does for a process that was killed.
+        process.callback.shutdown(std::net::Shutdown::Both).unwrap();
+        assert!(process.child.wait().unwrap().success());
+    }
+
+    #[test]
     fn a_program_that_is_no_hyperd_is_an_error_that_says_so() {
         let hyperd = Hyperd {
             program: "/bin/false".into(),

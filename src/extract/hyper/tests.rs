@@ -104,38 +104,68 @@ fn rows_arrive_with_their_types_and_instants_in_utc() {
     assert_eq!(names, ["rides.hyper", "rides.tdsx"]);
 }
 
+/// Both ways to the same days: on from the file of `folder`, and into a folder with nothing in it.
+fn written_on_and_anew(folder: &Path, days: &[DayFile], changed: &[NaiveDate]) -> [Vec<Vec<Option<String>>>; 2] {
+    let mut server = hyperd().start().unwrap();
+    let anew = TempDir::new().unwrap();
+    [(folder, changed), (anew.path(), &[])].map(|(folder, changed)| {
+        let path = server.write_days(&table(), days, changed, folder).unwrap().remove(0);
+        rows(&mut server, &path)
+    })
+}
+
 #[test]
 #[ignore = "needs hyperd, which `make test-tableau` fetches"]
 fn writing_what_changed_gives_what_writing_everything_gives() {
     let folder = TempDir::new().unwrap();
-    let (table, mut server) = (table(), hyperd().start().unwrap());
     let days = [1, 2, 3].map(|day| day_file(folder.path(), day, 3, 60));
-    server.write_days(&table, &days, &[], folder.path()).unwrap();
+    let [first, _] = written_on_and_anew(folder.path(), &days[..2], &[]);
+    assert_eq!(first.len(), 6);
+    // A day has come.
+    let [on, anew] = written_on_and_anew(folder.path(), &days, &[]);
+    assert_eq!((on.len(), &on), (9, &anew));
+    // The second day is restated with as many rides, then the third with more, then the first is gone.
+    day_file(folder.path(), 2, 3, 90);
+    let [on, anew] = written_on_and_anew(folder.path(), &days, &[days[1].day]);
+    assert_eq!((on.len(), &on), (9, &anew));
+    day_file(folder.path(), 3, 5, 60);
+    let [on, anew] = written_on_and_anew(folder.path(), &days, &[]);
+    assert_eq!((on.len(), &on), (11, &anew));
+    let [on, anew] = written_on_and_anew(folder.path(), &days[1..], &[]);
+    assert_eq!((on.len(), &on), (8, &anew));
+    let hidden = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().to_string_lossy().starts_with('.');
+    assert!(!folder.path().read_dir().unwrap().any(hidden), "nothing is left aside");
+}
 
-    // The first day is gone, the second restated with as many rides, the third with more, and a fourth has come.
-    let days = [
-        day_file(folder.path(), 2, 3, 90),
-        day_file(folder.path(), 3, 5, 60),
-        day_file(folder.path(), 4, 1, 60),
-    ];
-    let path = server
-        .write_days(&table, &days, &[days[0].day], folder.path())
-        .unwrap()
-        .remove(0);
-    let changed = rows(&mut server, &path);
+#[test]
+#[ignore = "needs hyperd, which `make test-tableau` fetches"]
+fn a_day_that_has_come_is_added_without_reading_the_others() {
+    let folder = TempDir::new().unwrap();
+    let days = [1, 2].map(|day| day_file(folder.path(), day, 3, 60));
+    written_on_and_anew(folder.path(), &days[..1], &[]);
+    // As many rides, which nobody says are others.
+    day_file(folder.path(), 1, 3, 90);
+    let [on, anew] = written_on_and_anew(folder.path(), &days, &[]);
+    let seconds = |rows: &[Vec<Option<String>>]| rows[0][4].clone().unwrap();
+    assert_eq!(
+        (on.len(), seconds(&on), seconds(&anew)),
+        (6, "60".to_owned(), "90".to_owned())
+    );
+}
 
-    let other = TempDir::new().unwrap();
-    let path = server.write_days(&table, &days, &[], other.path()).unwrap().remove(0);
-    let whole = rows(&mut server, &path);
-    assert_eq!(changed.len(), 9);
-    assert_eq!(changed, whole);
-    let left: Vec<_> = other
-        .path()
-        .read_dir()
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert_eq!(left.len(), 2, "only the files are left: {left:?}");
+#[test]
+#[ignore = "needs hyperd, which `make test-tableau` fetches"]
+fn what_is_gone_is_nowhere_in_the_file() {
+    let folder = TempDir::new().unwrap();
+    let days = [1, 2].map(|day| day_file(folder.path(), day, 500, 60));
+    let holds = |ride: &[u8]| {
+        let bytes = fs::read(folder.path().join("rides.hyper")).unwrap();
+        bytes.windows(ride.len()).any(|window| window == ride)
+    };
+    written_on_and_anew(folder.path(), &days, &[]);
+    assert!(holds(b"2026-07-01-77"));
+    written_on_and_anew(folder.path(), &days[1..], &[]);
+    assert!(holds(b"2026-07-02-77") && !holds(b"2026-07-01-77"));
 }
 
 #[test]

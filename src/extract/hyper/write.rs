@@ -1,7 +1,7 @@
-//! Writing a table's `.hyper`, whole or only the days that changed, and what opens on it.
+//! Writing a table's `.hyper`, whole or only the days that have come, and what opens on it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -24,9 +24,10 @@ const ROWS: &str = r#""written"."Extract"."Extract""#;
 const DAY: &str = "business_day";
 
 impl Server {
-    /// Writes `<table>.hyper` and `<table>.tdsx` into `folder` from the Parquet files of its days. The days of a file that is there
-    /// already stay as they are, except those in `changed`, those that have another number of rows than their file, and
-    /// those that have no file. Each is put into its place when it is whole. Gives their paths.
+    /// Writes `<table>.hyper` and `<table>.tdsx` into `folder` from the Parquet files of its days, both put into their places when
+    /// they are whole. Days that have come are added to the file that is there. It is written anew where a day of it is in
+    /// `changed`, has another number of rows than its file, or has no file any more: what is deleted from a `.hyper`
+    /// stays readable within. Gives their paths.
     ///
     /// # Errors
     /// hyperd refuses; the folder cannot be written to.
@@ -37,37 +38,43 @@ impl Server {
         changed: &[NaiveDate],
         folder: &Path,
     ) -> Result<Vec<PathBuf>, HyperError> {
-        self.write(table, folder, true, |server| {
-            let doing = format!("count the rows of each day of `{}`", table.name);
-            let mut held: BTreeMap<NaiveDate, u64> = BTreeMap::new();
-            for row in server.rows(&doing, &format!("select {DAY}, count(*) from {ROWS} group by {DAY}"))? {
-                if let [day, count] = row.as_slice()
-                    && let (Some(day), Some(count)) = (parsed(day), parsed(count))
+        let path = folder.join(format!("{}.hyper", tableau::stem(table)));
+        self.write(table, &path, |server, aside| {
+            if path.exists() {
+                fs::copy(&path, aside).map_err(io_error(&format!("copy `{}`", path.display())))?;
+            }
+            let held = server.held(table, aside)?;
+            let mut stay = BTreeSet::new();
+            for file in days.iter().filter(|file| !changed.contains(&file.day)) {
+                if let Some(rows) = held.get(&file.day)
+                    && *rows == server.count(&file.path)?
                 {
-                    held.insert(day, count);
+                    stay.insert(file.day);
                 }
             }
-            for file in days {
-                let held = held.remove(&file.day).unwrap_or(0);
-                if held == server.count(&file.path)? && !changed.contains(&file.day) {
-                    continue;
-                }
-                if held > 0 {
-                    server.remove(table, file.day)?;
-                }
-                server.add(table, &file.path)?;
+            if stay.len() < held.len() || stay.is_empty() {
+                stay.clear();
+                server.create(table, aside)?;
             }
-            held.into_keys().try_for_each(|day| server.remove(table, day))
+            server.with(aside, |server| {
+                days.iter()
+                    .filter(|file| !stay.contains(&file.day))
+                    .try_for_each(|file| server.add(table, &file.path))
+            })
         })
     }
 
-    /// Writes `<table>.hyper` and `<table>.tdsx` into `folder` from one Parquet file with all rows. Each is put into its place
-    /// when it is whole. Gives their paths.
+    /// Writes `<table>.hyper` and `<table>.tdsx` into `folder` from one Parquet file with all rows, both put into their places when
+    /// they are whole. Gives their paths.
     ///
     /// # Errors
     /// hyperd refuses; the folder cannot be written to.
     pub fn write_whole(&mut self, table: &Table, parquet: &Path, folder: &Path) -> Result<Vec<PathBuf>, HyperError> {
-        self.write(table, folder, false, |server| server.add(table, parquet))
+        let path = folder.join(format!("{}.hyper", tableau::stem(table)));
+        self.write(table, &path, |server, aside| {
+            server.create(table, aside)?;
+            server.with(aside, |server| server.add(table, parquet))
+        })
     }
 
     /// Writes the workbooks over `rides.hyper` of `folder`, with all of its rides. Gives their paths; none where it has no ride.
@@ -75,68 +82,72 @@ impl Server {
     /// # Errors
     /// There is no such file; hyperd refuses; the folder cannot be written to.
     pub fn write_workbooks(&mut self, rides: &Table, folder: &Path) -> Result<Vec<PathBuf>, HyperError> {
-        let path = folder.join(format!("{}.hyper", rides.name));
-        self.attach(&path)?;
-        let contents = self.contents(rides);
-        self.detach(&path)?;
-        let Some(contents) = contents? else {
+        let path = folder.join(format!("{}.hyper", tableau::stem(rides)));
+        let Some(contents) = self.with(&path, |server| server.contents(rides))? else {
             return Ok(Vec::new());
         };
         tableau::write_workbooks_over(rides, &contents, &path, folder)
             .map_err(io_error(&format!("write the workbooks over `{}`", path.display())))
     }
 
-    /// Has `fill` change the table's rows and puts its file and data source into place. It starts from a copy of the file that is
-    /// there where `keeps` says so and the columns are the same, and from an empty one otherwise.
+    /// Has `make` write the table's file aside, and puts that and its data source into place.
     fn write(
         &mut self,
         table: &Table,
-        folder: &Path,
-        keeps: bool,
-        fill: impl FnOnce(&mut Server) -> Result<(), HyperError>,
+        path: &Path,
+        make: impl FnOnce(&mut Server, &Path) -> Result<(), HyperError>,
     ) -> Result<Vec<PathBuf>, HyperError> {
-        let path = folder.join(format!("{}.hyper", table.name));
+        let folder = path.parent().unwrap_or(path);
         let aside = tempfile::Builder::new()
             .prefix(".hyper")
             .tempdir_in(folder)
             .map_err(io_error(&format!("make a folder in `{}`", folder.display())))?;
-        let copy = aside.path().join("copy.hyper");
-        if keeps && path.exists() {
-            fs::copy(&path, &copy).map_err(io_error(&format!("copy `{}`", path.display())))?;
-        }
-        if !copy.exists() || !self.has_columns(table, &copy)? {
-            self.create(table, &copy)?;
-        }
-        self.attach(&copy)?;
-        let filled = fill(self);
-        self.detach(&copy)?;
-        filled?;
-        File::open(&copy)
+        let made = aside.path().join("made.hyper");
+        make(self, &made)?;
+        File::open(&made)
             .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(&copy, &path))
+            .and_then(|()| fs::rename(&made, path))
             .map_err(io_error(&format!("write `{}`", path.display())))?;
-        let source = tableau::write_source(table, &path, folder)
+        let source = tableau::write_source(table, path, folder)
             .map_err(io_error(&format!("write the data source of `{}`", path.display())))?;
-        Ok(vec![path, source])
+        Ok(vec![path.to_owned(), source])
     }
 
-    /// Whether the file has the table's columns, of their types and in their order.
-    fn has_columns(&mut self, table: &Table, path: &Path) -> Result<bool, HyperError> {
-        self.attach(path)?;
+    /// How many rows the file has of each day; none where there is no file, or one with other columns.
+    fn held(&mut self, table: &Table, path: &Path) -> Result<BTreeMap<NaiveDate, u64>, HyperError> {
+        if !path.exists() {
+            return Ok(BTreeMap::new());
+        }
+        self.with(path, |server| {
+            if !server.has_columns(table)? {
+                return Ok(BTreeMap::new());
+            }
+            let rows = server.rows(
+                &format!("count the rows of each day of `{}`", table.name),
+                &format!("select {DAY}, count(*) from {ROWS} group by {DAY}"),
+            )?;
+            Ok(rows
+                .iter()
+                .filter_map(|row| Some((parsed(row.first()?)?, parsed(row.get(1)?)?)))
+                .collect())
+        })
+    }
+
+    /// Whether the open file has the table's columns, of their types and in their order.
+    fn has_columns(&mut self, table: &Table) -> Result<bool, HyperError> {
         let found = self.rows(
-            &format!("read the columns of `{}`", path.display()),
+            &format!("read the columns of `{}`", table.name),
             &format!(
                 "select attname, format_type(atttypid, atttypmod) from \"{DATABASE}\".pg_catalog.pg_attribute a \
                  join \"{DATABASE}\".pg_catalog.pg_class c on c.oid = a.attrelid \
                  where c.relname = 'Extract' and a.attnum > 0 order by a.attnum"
             ),
-        );
-        self.detach(path)?;
+        )?;
         let expected = table
             .columns
             .iter()
             .map(|column| vec![Some(column.name.clone()), Some(sql_type(column.kind).to_owned())]);
-        Ok(found?.into_iter().eq(expected))
+        Ok(found.into_iter().eq(expected))
     }
 
     /// A new file with the table's columns and no rows.
@@ -151,24 +162,28 @@ impl Server {
         }
         let doing = format!("create `{}`", path.display());
         self.run(&doing, &format!("create database {} with version 2", quoted_path(path)))?;
-        self.attach(path)?;
-        self.run(&doing, &format!("create schema \"{DATABASE}\".\"Extract\""))?;
-        self.run(&doing, &format!("create table {ROWS} ({})", columns.join(", ")))?;
-        self.detach(path)
+        self.with(path, |server| {
+            server.run(&doing, &format!("create schema \"{DATABASE}\".\"Extract\""))?;
+            server.run(&doing, &format!("create table {ROWS} ({})", columns.join(", ")))
+        })
     }
 
-    fn attach(&mut self, path: &Path) -> Result<(), HyperError> {
+    /// Does something with the file open.
+    fn with<T>(
+        &mut self,
+        path: &Path,
+        work: impl FnOnce(&mut Server) -> Result<T, HyperError>,
+    ) -> Result<T, HyperError> {
         self.run(
             &format!("open `{}`", path.display()),
             &format!("attach database {} as \"{DATABASE}\"", quoted_path(path)),
-        )
-    }
-
-    fn detach(&mut self, path: &Path) -> Result<(), HyperError> {
+        )?;
+        let done = work(self);
         self.run(
             &format!("close `{}`", path.display()),
             &format!("detach database \"{DATABASE}\""),
-        )
+        )?;
+        done
     }
 
     fn count(&mut self, parquet: &Path) -> Result<u64, HyperError> {
@@ -192,13 +207,6 @@ impl Server {
                 columns.join(", "),
                 external(parquet)
             ),
-        )
-    }
-
-    fn remove(&mut self, table: &Table, day: NaiveDate) -> Result<(), HyperError> {
-        self.run(
-            &format!("remove {day} from `{}`", table.name),
-            &format!("delete from {ROWS} where {DAY} = date '{day}'"),
         )
     }
 

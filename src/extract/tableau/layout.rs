@@ -44,11 +44,9 @@ enum Holds {
         ground: &'static str,
     },
     /// The control of a sheet's filter.
-    Filter {
-        sheet: String,
-        pill: Pill,
-        mode: &'static str,
-    },
+    Filter { sheet: String, pill: Pill },
+    /// What the colours of a sheet's marks mean.
+    Legend { sheet: String, pill: Pill },
     /// A button to another dashboard.
     Button { to: String },
     /// Nothing.
@@ -79,21 +77,19 @@ impl Zone {
         })
     }
 
-    /// A list to tick values in.
-    pub(super) fn list(sheet: &str, pill: Pill) -> Self {
+    /// The control of a sheet's filter: a list to tick values in, or two ends to move.
+    pub(super) fn filter(sheet: &str, pill: Pill) -> Self {
         Zone::of(Holds::Filter {
             sheet: sheet.to_owned(),
             pill,
-            mode: "checklist",
         })
     }
 
-    /// Two ends to move.
-    pub(super) fn range(sheet: &str, pill: Pill) -> Self {
-        Zone::of(Holds::Filter {
+    /// What the colours of a sheet's marks mean.
+    pub(super) fn legend(sheet: &str, pill: Pill) -> Self {
+        Zone::of(Holds::Legend {
             sheet: sheet.to_owned(),
             pill,
-            mode: "slider",
         })
     }
 
@@ -194,11 +190,16 @@ impl Arranger<'_> {
                 .attr("type-v2", "text")
                 .child(look::text(lines))
                 .child(margin(6, ground)),
-            Holds::Filter { sheet, pill, mode } => element
-                .attr("mode", mode)
+            Holds::Filter { sheet, pill } => element
                 .attr("name", sheet)
                 .attr("param", pill.qualified())
                 .attr("type-v2", "filter")
+                .child(margin(6, look::SURFACE)),
+            Holds::Legend { sheet, pill } => element
+                .attr("name", sheet)
+                .attr("pane-specification-id", 0)
+                .attr("param", pill.qualified())
+                .attr("type-v2", "color")
                 .child(margin(6, look::SURFACE)),
             Holds::Button { to } => {
                 let font = Element::new("button-caption-font-style")
@@ -273,13 +274,13 @@ impl Dashboard {
 
     /// `<dashboard>`.
     pub(super) fn element(&self, workbook: &str, source: &DataSource) -> Element {
-        let mut filtered: Vec<&Pill> = Vec::new();
+        let mut used: Vec<&Pill> = Vec::new();
         self.zone.visit(&mut |holds| {
-            if let Holds::Filter { pill, .. } = holds {
-                filtered.push(pill);
+            if let Holds::Filter { pill, .. } | Holds::Legend { pill, .. } = holds {
+                used.push(pill);
             }
         });
-        filtered.sort_by_key(|pill| pill.name());
+        used.sort_by_key(|pill| pill.name());
         let (width, height) = SIZE;
         let whole = Place {
             x: 0,
@@ -307,7 +308,7 @@ impl Dashboard {
                     .attr("minwidth", width),
             )
             .child(Element::new("datasources").child(source.reference()))
-            .child(sheet::dependencies(source, &filtered))
+            .child(sheet::dependencies(source, &used))
             .child(Element::new("zones").child(outermost))
             .child(Element::new("simple-id").attr("uuid", identity::braced(&[workbook, "dashboard", &self.name])))
     }

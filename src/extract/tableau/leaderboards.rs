@@ -189,7 +189,7 @@ impl Board {
             ),
         ];
         let ranged = source.field(self.range.0).itself();
-        let controls = rides::controls(&sheet.name, source, vec![Zone::range(&sheet.name, ranged).px(90)]);
+        let controls = rides::controls(&sheet.name, source, vec![Zone::filter(&sheet.name, ranged).px(90)]);
         rides::page(
             self.name,
             heading,

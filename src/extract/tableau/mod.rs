@@ -1,9 +1,8 @@
 //! Workbooks for Tableau that open on the rides: leaderboards, and what a company asks of its rides. A workbook is a package
 //! (`.twbx`): the document and the rows that it shows, so that it opens anywhere, without a server and without a network.
 //!
-//! The document is written as Tableau itself saves it: format 18.1 with the features that it uses by name, which is what
-//! every version from 2021 on reads. The schema knows a shorter form, 26.1 with all features implied, but that is not one that
-//! Tableau writes.
+//! The document is written as Tableau 2026 itself saves one: in format 18.1, with the features that it uses by name. Its schema
+//! also knows format 26.1, in which all features are implied; no Tableau saves that, and some refuse it.
 
 mod field;
 mod identity;
@@ -91,7 +90,7 @@ pub(super) fn write_workbooks_over(
 pub(super) fn write_source(table: &Table, hyper: &Path, folder: &Path) -> io::Result<PathBuf> {
     let source = DataSource::new(table, Rows::Hyper, Vec::new());
     let mut rows = Packed::AsIs(hyper.to_owned(), source.file());
-    package::write(&table.name, "tds", &source.document().document()?, &mut rows, folder)
+    package::write(stem(table), "tds", &source.document().document()?, &mut rows, folder)
 }
 
 fn write_all(workbooks: &[Workbook], rows: &mut Packed, folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -108,20 +107,31 @@ fn workbooks(rides: &Table, rows: Rows, contents: &Contents) -> [Workbook; 2] {
     ]
 }
 
+/// What the table's files are called: `rides`, also of `daily/rides`, which has a folder of its own.
+pub(super) fn stem(table: &Table) -> &str {
+    table.name.rsplit('/').next().unwrap_or(&table.name)
+}
+
+/// What data sources use: the tables that they are of, and folders of fields.
+const SOURCE_FEATURES: [&str; 3] = [
+    "ObjectModelEncapsulateLegacy",
+    "ObjectModelTableType",
+    "SchemaViewerObjectModel",
+];
+
+/// What workbooks use besides.
+const WORKBOOK_FEATURES: [&str; 8] = [
+    "BasicButtonObject",
+    "BasicButtonObjectTextSupport",
+    "ExplainData_AuthorControls",
+    "NavigationAction",
+    "SetMembershipControl",
+    "SheetIdentifierTracking",
+    "SortTagCleanup",
+    "WindowsPersistSimpleIdentifiers",
+];
+
 /// The features that a document uses: Tableau refuses elements of those that are not named.
-fn manifest() -> Element {
-    let features = [
-        "BasicButtonObject",
-        "BasicButtonObjectTextSupport",
-        "ExplainData_AuthorControls",
-        "NavigationAction",
-        "ObjectModelEncapsulateLegacy",
-        "ObjectModelTableType",
-        "SchemaViewerObjectModel",
-        "SetMembershipControl",
-        "SheetIdentifierTracking",
-        "SortTagCleanup",
-        "WindowsPersistSimpleIdentifiers",
-    ];
-    Element::new("document-format-change-manifest").children(features.map(Element::new))
+fn manifest(features: impl IntoIterator<Item = &'static str>) -> Element {
+    Element::new("document-format-change-manifest").children(features.into_iter().map(Element::new))
 }

@@ -56,9 +56,13 @@ pub(super) fn workbook(table: &Table, rows: Rows, contents: &Contents) -> Workbo
             map(&source),
         ),
     ] {
-        let Made { sheets: more, body } = made;
+        let Made {
+            sheets: more,
+            body,
+            legend,
+        } = made;
         let heading = vec![(Ink::Heading, name.to_owned()), (Ink::Note, note.to_owned())];
-        let controls = controls(&more[0].name, &source, Vec::new());
+        let controls = controls(&more[0].name, &source, legend.into_iter().collect());
         dashboards.push(page(name, heading, &names, Zone::row(vec![body, controls])));
         sheets.extend(more.into_iter().map(|sheet| Sheet {
             filters: [measures::shared_filters(&source, contents), sheet.filters].concat(),
@@ -87,9 +91,9 @@ pub(super) fn page(name: &str, heading: Vec<(Ink, String)>, names: &[String], bo
 /// The controls at the right: of the filters that all sheets share, and further ones.
 pub(super) fn controls(sheet: &str, source: &DataSource, further: Vec<Zone>) -> Zone {
     let mut zones = vec![
-        Zone::range(sheet, source.field("business_day").continuous()).px(90),
-        Zone::list(sheet, source.field("gender").itself()).px(150),
-        Zone::list(sheet, source.field("age_band").itself()).px(220),
+        Zone::filter(sheet, source.field("business_day").continuous()).px(90),
+        Zone::filter(sheet, source.field("gender").itself()).px(150),
+        Zone::filter(sheet, source.field("age_band").itself()).px(220),
     ];
     zones.extend(further);
     zones.push(Zone::space());
@@ -145,6 +149,7 @@ pub(super) fn overview(
 struct Made {
     sheets: Vec<Sheet>,
     body: Zone,
+    legend: Option<Zone>,
 }
 
 fn days(source: &DataSource) -> Made {
@@ -230,7 +235,11 @@ fn riders(source: &DataSource) -> Made {
         Zone::column(vec![zone(&sheets[0]).px(200), zone(&sheets[1]), zone(&sheets[3])]),
         zone(&sheets[2]),
     ]);
-    Made { sheets, body }
+    Made {
+        sheets,
+        body,
+        legend: None,
+    }
 }
 
 /// The map, made of marks: it is drawn without a network, and no area is too small to be seen.
@@ -248,6 +257,11 @@ fn map(source: &DataSource) -> Made {
         to: f64::from(last) + 1.0,
         is_reversed,
     };
+    let known = Filter {
+        pill: area.clone(),
+        keeps: Keeps::Known,
+        group: None,
+    };
     let sheets = vec![
         Sheet {
             rows: vec![down.clone()],
@@ -256,6 +270,7 @@ fn map(source: &DataSource) -> Made {
             mark_size: Some(3.0),
             colour: Some(rides.total()),
             text: vec![area.clone()],
+            filters: vec![known.clone()],
             axes: vec![
                 axis(&across, "cols", last_column, false),
                 axis(&down, "rows", last_row, true),
@@ -264,16 +279,12 @@ fn map(source: &DataSource) -> Made {
             ..Sheet::new("Rides by postcode area", "Rides by postcode area")
         },
         Sheet {
-            rows: vec![rides.rank(Shape::Ordinal), area.clone()],
+            rows: vec![rides.rank(Shape::Ordinal), area],
             columns: vec![rides.total()],
             text: vec![rides.total()],
             bare_axes: vec![rides.total()],
             filters: vec![
-                Filter {
-                    pill: area,
-                    keeps: Keeps::Known,
-                    group: None,
-                },
+                known,
                 Filter {
                     pill: rides.rank(Shape::Continuous),
                     keeps: Keeps::Between("1".to_owned(), "15".to_owned()),
@@ -284,13 +295,18 @@ fn map(source: &DataSource) -> Made {
         },
     ];
     let body = Zone::row(vec![Zone::sheet(&sheets[0].name), Zone::sheet(&sheets[1].name).px(260)]);
-    Made { sheets, body }
+    let legend = Some(Zone::legend(&sheets[0].name, rides.total()).px(90));
+    Made { sheets, body, legend }
 }
 
 /// The sheets below each other, all of one height.
 fn below(sheets: Vec<Sheet>) -> Made {
     let body = Zone::column(sheets.iter().map(|sheet| Zone::sheet(&sheet.name)).collect());
-    Made { sheets, body }
+    Made {
+        sheets,
+        body,
+        legend: None,
+    }
 }
 
 fn daily(source: &DataSource, name: &str, title: &str, measure: &str, mark: Mark) -> Sheet {

@@ -30,8 +30,6 @@ pub(super) struct Sheet {
     pub(super) text_size: u8,
     /// How large marks are, of what Tableau would make them.
     pub(super) mark_size: Option<f64>,
-    /// Whether the names of the fields stand above their headings.
-    pub(super) has_field_labels: bool,
 }
 
 /// How a mark is drawn.
@@ -99,7 +97,6 @@ impl Sheet {
             axes: Vec::new(),
             text_size: 9,
             mark_size: None,
-            has_field_labels: false,
         }
     }
 
@@ -169,7 +166,7 @@ impl Sheet {
                     .attr("scope", scope),
             );
         }
-        let labels = look::format("display-field-labels", &self.has_field_labels.to_string());
+        let labels = look::format("display-field-labels", "false");
         let mut rules = vec![axis];
         if let Some(pill) = self.colour.as_ref().filter(|pill| pill.shape == Shape::Continuous) {
             rules.push(look::rule("mark", [look::amounts(&pill.qualified())]));

@@ -26,7 +26,7 @@ pub(super) enum Rows {
 /// The rows of one table, with calculations over them.
 #[derive(Debug)]
 pub(super) struct DataSource {
-    /// The table's name.
+    /// What its files are called.
     table: String,
     rows: Rows,
     /// The table's columns, in their order.
@@ -42,7 +42,7 @@ impl DataSource {
             calculation.datatype = calculation.calculated_datatype(&columns);
         }
         DataSource {
-            table: table.name.clone(),
+            table: super::stem(table).to_owned(),
             rows,
             columns,
             calculations,
@@ -104,10 +104,9 @@ impl DataSource {
         let element = Element::new("datasource")
             .attr("formatted-name", NAME)
             .attr("inline", "true")
-            .attr("source-platform", "linux")
             .attr("version", super::VERSION)
             .attr("xmlns:user", super::USER_NAMESPACE)
-            .child(super::manifest());
+            .child(super::manifest(super::SOURCE_FEATURES));
         self.inside(element)
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{
-    USER_NAMESPACE, VERSION, identity,
+    SOURCE_FEATURES, USER_NAMESPACE, VERSION, WORKBOOK_FEATURES, identity,
     layout::Dashboard,
     look::{self, FONT},
     manifest,
@@ -39,10 +39,9 @@ impl Workbook {
         Element::new("workbook")
             .attr("original-version", VERSION)
             .attr("source-build", "2026.1.1 (20261.26.0410.0924)")
-            .attr("source-platform", "linux")
             .attr("version", VERSION)
             .attr("xmlns:user", USER_NAMESPACE)
-            .child(manifest())
+            .child(manifest(SOURCE_FEATURES.into_iter().chain(WORKBOOK_FEATURES)))
             .child(Element::new("preferences").children(preferences))
             .child(Element::new("style").child(look::rule("all", [look::format("font-family", FONT)])))
             .child(Element::new("datasources").child(self.source.element()))
