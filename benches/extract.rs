@@ -73,7 +73,7 @@ fn main() {
             sizes[0],
             sizes[1],
             all.as_secs_f64(),
-            all.as_secs_f64() * 365.0 / f64::from(days),
+            (all - day).as_secs_f64() * 365.0 / f64::from(days) + day.as_secs_f64(),
             day.as_secs_f64(),
             idle.as_secs_f64(),
         ),

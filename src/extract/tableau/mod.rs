@@ -39,8 +39,9 @@ use super::table::Table;
 const VERSION: &str = "18.1";
 const USER_NAMESPACE: &str = "http://www.tableausoftware.com/xml/user";
 
-/// How many rides a workbook holds at most: the newest days that fit. With more than that in a CSV Tableau takes minutes to open.
-pub const MOST_RIDES: u64 = 1_000_000;
+/// How many rides a workbook holds at most: the newest days that fit. They are packed anew with each day, and of millions in a CSV
+/// Tableau takes minutes to open.
+pub const MOST_RIDES: u64 = 250_000;
 
 /// A file with the rows of one business day.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,14 +18,12 @@ use crate::{
         manifest::{File, Manifest},
         place::Place,
         table::{Spread, Table},
-        tableau::{self, DayFile},
+        tableau::{self, DayFile, MOST_RIDES},
     },
 };
 
 /// Counted up where workbooks are made otherwise of the same files.
 const FORMAT: u32 = 1;
-/// How many rides are in a workbook itself, as far as whole days allow: they are packed each time that a day is new.
-const MOST_RIDES: u64 = 250_000;
 const WORKBOOKS: [&str; 2] = ["tableau/deloton-leaderboards.twbx", "tableau/deloton-rides.twbx"];
 
 /// What Tableau opens, of one folder of extracts.
