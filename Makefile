@@ -5,7 +5,7 @@ LIBRARY_DIR = $${DUCKDB_LIB_DIR:-.duckdb}
 
 FUZZ_SECONDS ?= 600
 
-.PHONY: build run test test-web test-api test-extracts crash test-peers bench bench-api fuzz lint setup
+.PHONY: build run test test-web test-api test-extracts test-tableau crash test-peers bench bench-api fuzz lint setup
 
 build: setup ## leaves target/release/deloton, with the DuckDB library beside it
 	@[ -d target/release/deps ] || echo "building deloton and everything it stands on: about 15 minutes on two cores, once"
@@ -29,6 +29,9 @@ test-api: setup ## the OpenAPI document against spectral, the server against the
 
 test-extracts: setup ## the extracts with DuckDB, pandas, Polars, Spark and Power Query's rules, as README.md says
 	@tools/test-extracts $(CARGO_FLAGS)
+
+test-tableau: setup ## workbooks and .hyper files against Tableau's own schemas and libraries, which it fetches: 260 MB
+	@tools/test-tableau $(CARGO_FLAGS)
 
 KILLS ?= 60
 SEED ?= $$(date +%s)

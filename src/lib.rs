@@ -64,6 +64,8 @@
 //!   Consumers of one group hand partitions over with the rides under way ([`ingest::source::handover`]).
 //! - Nothing is deleted from the buffer that history does not verifiably hold; but what is erased goes from everywhere
 //!   ([`store::erasure`], `app/erase.rs`), and its tombstone keeps it from coming back with the log or a backup.
+//! - What is in a folder of extracts is named in its manifest before it is there, so that all of it can be taken away again;
+//!   columns that tell of a person are in a folder of their own. What is erased leaves them before the erasure ends.
 //! - A mail is in the ledger before it is sent, once per (kind, topic, recipient), and never to whoever has unsubscribed. So
 //!   is word of a ride's end, from the transaction that stores the end; it may be sent twice, under the same key, rather
 //!   than not at all.

@@ -6,10 +6,13 @@ use super::{App, Services};
 use crate::{
     config::{
         schedule::{Kind, Schedule},
-        settings::Location,
+        settings::{Location, Settings},
     },
     domain::{cancel::Cancel, run::JobStatus},
-    extract::place::Place,
+    extract::{
+        hyper::{HyperError, Hyperd},
+        place::Place,
+    },
     jobs::{
         self,
         extract::{Order, Progress, Which},
@@ -28,6 +31,12 @@ pub struct Extract {
 }
 
 impl App {
+    /// Why there are no `.hyper` files, and what to install; none where there are.
+    #[must_use]
+    pub fn without_hyper(&self) -> Option<HyperError> {
+        hyperd(&self.settings).err()
+    }
+
     /// Writes extracts.
     ///
     /// # Errors
@@ -60,11 +69,16 @@ impl Services {
         }
         let _turn = cancel.lock(&self.extracting)?;
         let place = self.place_of(&to);
+        let hyperd = hyperd(&self.settings);
+        if let Err(error) = &hyperd {
+            tracing::info!("{error}");
+        }
         let order = Order {
             place: &place,
             which: extract.which,
             include_personal: extract.include_personal || includes_personal(schedule),
             schedule,
+            hyperd: hyperd.as_ref().ok(),
             jobs_dir: self.jobs_dir.as_deref(),
             runtime: &self.runtime,
             cancel,
@@ -101,4 +115,9 @@ fn includes_personal(schedule: &Schedule) -> bool {
         .jobs
         .iter()
         .any(|job| job.enabled && job.kind == (Kind::Extract { include_personal: true }))
+}
+
+/// What writes `.hyper` files.
+fn hyperd(settings: &Settings) -> Result<Hyperd, HyperError> {
+    Hyperd::find(settings.hyperd.as_deref(), &Settings::prefixes())
 }

@@ -16,8 +16,8 @@ use crate::{
     store::{backup, disk},
 };
 
-/// Erase a ride, or a rider with all their rides, from everywhere and for good: tables, lake, exported files, mails, rejected
-/// lines, what the site keeps of older editions, and the bytes in the database's file. The days they were in are made again,
+/// Erase a ride, or a rider with all their rides, from everywhere and for good: tables, lake, exported files, extracts, mails,
+/// rejected lines, what the site keeps of older editions, and the bytes in the database's file. The days they were in are made again,
 /// and nobody is mailed. Reading the log again does not bring them back.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[group(required = true, multiple = false)]

@@ -77,5 +77,8 @@ pub fn extract(args: &ExtractArgs, app: &App, out: &mut dyn Output) -> anyhow::R
         count("files_unchanged"),
         count("files_deleted"),
     )?;
+    if let Some(reason) = app.without_hyper() {
+        writeln!(out, "{reason}")?;
+    }
     Ok(())
 }

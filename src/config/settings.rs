@@ -197,6 +197,11 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_EXTRACTS", value_name = "DIR|S3")]
     pub extracts: Option<Location>,
 
+    /// Tableau's `hyperd`, which writes `.hyper` files. Default: the one of a `tableauhyperapi` that is installed beside a program
+    /// on the path.
+    #[arg(long, global = true, env = "DELOTON_HYPERD", value_name = "FILE")]
+    pub hyperd: Option<PathBuf>,
+
     /// SNS topic that is told when a ride ends.
     #[arg(long, global = true, env = "DELOTON_SNS_TOPIC_ARN", value_name = "ARN")]
     pub sns_topic_arn: Option<String>,
@@ -321,6 +326,16 @@ impl Settings {
         self.extracts
             .clone()
             .unwrap_or_else(|| Location::Directory(self.data_dir.join("extracts")))
+    }
+
+    /// Where programs are installed: virtual environments and the system's own folders, by the path that programs are found on.
+    #[must_use]
+    pub fn prefixes() -> Vec<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&path);
+        folders
+            .filter_map(|folder| folder.parent().map(Path::to_owned))
+            .collect()
     }
 
     /// Why the tables cannot go to `place`; none where they can.

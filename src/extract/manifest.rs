@@ -28,6 +28,9 @@ pub struct File {
     /// How many rows it has; none where it is no table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// The hashes of the files that it was made of, by their paths, where only what changed of them is taken in again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub made_of: BTreeMap<String, String>,
 }
 
 impl Manifest {

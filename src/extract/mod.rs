@@ -3,6 +3,8 @@
 
 pub mod dictionary;
 pub mod glossary;
+pub mod hyper;
 pub mod manifest;
 pub mod place;
 pub mod table;
+pub mod tableau;

@@ -117,6 +117,15 @@ impl Place {
         }
     }
 
+    /// The file of this machine that is at `path`, or would be; none in a bucket.
+    #[must_use]
+    pub fn local(&self, path: &str) -> Option<PathBuf> {
+        match &self.root {
+            Root::Directory(root) => Some(root.join(&self.folder).join(path)),
+            Root::S3 { .. } => None,
+        }
+    }
+
     /// An empty folder for files that are put here afterwards; what an extract that was cut short left there is gone.
     ///
     /// # Errors

@@ -3,10 +3,12 @@
 //! 1. Delete what there is to be no longer, and personal files that nobody asks for any more.
 //! 2. Name in the manifest what is about to be written, so that nothing can be there that it does not name.
 //! 3. Write the tables, several at a time, each aside and then into its place.
-//! 4. Write the views, the dictionary, and what everything was made of.
+//! 4. Write workbooks over the rides, and Tableau's own format where there is a `hyperd`.
+//! 5. Write the views, the dictionary, and what everything was made of.
 
 mod describe;
 mod tree;
+mod workbooks;
 
 use std::path::Path;
 
@@ -18,7 +20,7 @@ use self::tree::Tree;
 use crate::{
     config::schedule::Schedule,
     domain::{cancel::Cancel, run::JobStatus},
-    extract::place::Place,
+    extract::{hyper::Hyperd, place::Place},
     store::Store,
 };
 
@@ -36,6 +38,8 @@ pub struct Order<'o> {
     pub include_personal: bool,
     /// What makes the daily tables.
     pub schedule: &'o Schedule,
+    /// What writes Tableau's own format, where there is one.
+    pub hyperd: Option<&'o Hyperd>,
     /// Where their SQL is.
     pub jobs_dir: Option<&'o Path>,
     /// Waits for buckets.

@@ -136,7 +136,10 @@ fn a_day_that_is_made_again_is_written_again_and_the_other_one_is_not() {
     assert_eq!(after[&of_day(DAYS[0])], before[&of_day(DAYS[0])]);
     assert_ne!(after[&of_day(DAYS[1])], before[&of_day(DAYS[1])]);
     assert_ne!(after["tableau/riders.parquet"], before["tableau/riders.parquet"]);
-    assert_ne!(after["tableau/daily_totals.csv"], before["tableau/daily_totals.csv"]);
+    for file in ["daily_totals.csv", "deloton-leaderboards.twbx", "deloton-rides.twbx"] {
+        let file = format!("tableau/{file}");
+        assert_ne!(after[&file], before[&file], "{file}");
+    }
 }
 
 #[test]
@@ -505,6 +508,58 @@ fn what_the_readme_asks_duckdb_is_answered_from_the_script() {
                 group by all order by all"
         )
     );
+}
+
+/// Tableau's program, where `make test-tableau` has fetched it.
+fn hyperd() -> Option<String> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tableau/lib");
+    let pythons = fs::read_dir(&python).into_iter().flatten();
+    let programs = pythons.map(|python| {
+        let packages = python.unwrap().path().join("site-packages");
+        packages.join("tableauhyperapi/bin/hyper/hyperd")
+    });
+    let found = programs.into_iter().find(|program| program.exists());
+    if found.is_none() {
+        println!(
+            "skipped: there is no hyperd below `{}`; `make test-tableau` fetches it",
+            python.display()
+        );
+    }
+    found.map(|program| program.display().to_string())
+}
+
+#[test]
+fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to_install() {
+    let Some(hyperd) = hyperd() else { return };
+    let sandbox = made();
+    let hyper = || -> Vec<String> {
+        let files = files_below(&extracts(&sandbox)).into_iter().map(|(path, _)| path);
+        files
+            .filter(|path| path.ends_with(".hyper") || path.ends_with(".tdsx"))
+            .collect()
+    };
+    sandbox.succeed(&["extract", "--hyperd", &hyperd]);
+    let written = hyper();
+    for table in ["rides", "leaderboard", "riders", "daily_totals"] {
+        for ending in ["hyper", "tdsx"] {
+            assert!(
+                written.contains(&format!("tableau/{table}.{ending}")),
+                "{table}: {written:?}"
+            );
+        }
+    }
+    let before = stamps(&sandbox);
+    let said = sandbox.succeed(&["extract", "--hyperd", &hyperd]);
+    assert!(said.starts_with("nothing is new"), "{said}");
+    sandbox.succeed(&["extract", "--day", DAYS[0], "--hyperd", &hyperd]);
+    let after = stamps(&sandbox);
+    assert_eq!(
+        after["tableau/rides.hyper"], before["tableau/rides.hyper"],
+        "the same rows once more"
+    );
+    let said = sandbox.succeed(&["extract"]);
+    assert!(said.contains("pip install tableauhyperapi"), "{said}");
+    assert_eq!(hyper(), [""; 0], "of what nobody keeps up to date nothing is left");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Counts, Order, Progress, Which, describe::described};
+use super::{Counts, Order, Progress, Which, describe::described, workbooks::Workbooks};
 use crate::{
     config::schedule::Kind,
     domain::artifact::{sha256_hex, sha256_hex_of},
@@ -125,7 +125,16 @@ impl<'t> Tree<'t> {
 
         let mut counts = Counts::default();
         let aside = self.place.begin()?;
-        counts.deleted += runtime.block_on(self.delete_others(&mut manifest, &pieces))?;
+        let workbooks = Workbooks {
+            place: self.place,
+            tables: &described,
+            hyperd: self.order.hyperd,
+            runtime,
+            aside: aside.join("tableau"),
+        };
+        let books = workbooks.paths();
+        let wanted = pieces.iter().flat_map(Piece::paths).chain(books.clone()).collect();
+        counts.deleted += runtime.block_on(self.delete_others(&mut manifest, &wanted))?;
         let (due, unchanged): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| self.is_due(piece, &manifest));
         counts.unchanged += 2 * unchanged.len() as u64;
         let days: BTreeSet<NaiveDate> = due.iter().filter_map(|piece| piece.day).collect();
@@ -133,7 +142,7 @@ impl<'t> Tree<'t> {
             extracting.stage(&days.into_iter().collect::<Vec<_>>())?;
         }
         let mut is_new = false;
-        for path in due.iter().flat_map(Piece::paths) {
+        for path in due.iter().flat_map(Piece::paths).chain(books) {
             is_new |= !manifest.files.contains_key(&path);
             manifest.files.entry(path).or_default();
         }
@@ -141,15 +150,17 @@ impl<'t> Tree<'t> {
             runtime.block_on(self.save(&manifest))?;
         }
         let written = self.write_pieces(&extracting, &due, &aside, &mut manifest, progress);
-        if let Ok(written) = &written {
-            counts.add(*written);
+        let written = written.and_then(|written| {
+            counts.add(written);
+            counts.written += workbooks.write(&mut manifest)?;
             counts.written += runtime.block_on(self.write_dictionary(&described, &mut manifest))?;
-        }
+            Ok(())
+        });
         if counts.written + counts.deleted > 0 || written.is_err() {
             runtime.block_on(self.save(&manifest))?;
         }
         self.place.end();
-        written.map(|_| counts)
+        written.map(|()| counts)
     }
 
     /// What is there: without files that are gone, or are not what was written.
@@ -233,8 +244,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Deletes what is not to be there any more; answers how much that was.
-    async fn delete_others(&self, manifest: &mut Manifest, pieces: &[Piece<'_>]) -> Result<u64> {
-        let wanted: BTreeSet<String> = pieces.iter().flat_map(Piece::paths).collect();
+    async fn delete_others(&self, manifest: &mut Manifest, wanted: &BTreeSet<String>) -> Result<u64> {
         let is_ours = |path: &str| [README, SCHEMA, VIEWS].contains(&path) || wanted.contains(path);
         let others: Vec<String> = manifest.files.keys().filter(|path| !is_ours(path)).cloned().collect();
         for path in &others {
@@ -353,6 +363,7 @@ impl<'t> Tree<'t> {
                 sha256,
                 size_bytes,
                 rows: Some(rows),
+                made_of: BTreeMap::new(),
             };
             Ok((path, file))
         };
@@ -387,7 +398,7 @@ impl<'t> Tree<'t> {
                     version: sha256.clone(),
                     sha256,
                     size_bytes: text.len() as u64,
-                    rows: None,
+                    ..File::default()
                 };
                 manifest.files.insert(path.to_owned(), file);
                 written += 1;

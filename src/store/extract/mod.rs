@@ -232,7 +232,11 @@ impl Worker {
                 .execute_batch(&format!("copy ({rows}) to {to} ({format})"))
                 .doing(|| format!("cannot write `{}`; is the disk full?", path.display()))
         };
-        copy("from temp.extracted", parquet, "format parquet, compression zstd")?;
+        copy(
+            "from temp.extracted",
+            parquet,
+            "format parquet, compression zstd, compression_level 1",
+        )?;
         copy(&select::as_text(&table.columns), csv, "format csv, header")?;
         self.connection
             .query_row("select count(*) from temp.extracted", [], |row| row.get(0))

@@ -11,6 +11,12 @@ with begun as (
     where business_day = :day::date
 ),
 
+-- Of a million riders some ride on a day: only these are joined.
+riding as (
+    select * from extracting.rider
+    where rider_id in (select rider_id from historical.ride where business_day = :day::date)
+),
+
 described as (
     select
         begun.*,
@@ -20,7 +26,7 @@ described as (
             - (month(started_on) * 100 + day(started_on) < month(date_of_birth) * 100 + day(date_of_birth))::integer
         )::integer as age_years
     from begun
-    left join extracting.rider as rider
+    left join riding as rider
         on begun.rider_id = rider.rider_id
         and begun.started_at >= rider.valid_from and begun.started_at < rider.valid_to
 )
