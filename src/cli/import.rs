@@ -104,6 +104,14 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
             counted(rows as u64, "row"),
             words(&taken, told.rejected.len())
         )?;
+        if taken.of_others > 0 {
+            writeln!(
+                out,
+                "  {} of another rider, by the ids at Peloton, left out: look whose file it is, or delete what is stored \
+                 with `deloton import forget --rider NAME`",
+                counted(taken.of_others, "row")
+            )?;
+        }
         for rejected in &told.rejected {
             let reason = shortened(&printable(rejected.reason.as_bytes()), 200);
             writeln!(out, "  {}: {reason}", rejected.place)?;

@@ -112,6 +112,12 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
         let taken = store.take_in_workouts(&fetched.workouts, &fetched.courses, Some(files_from))?;
         total.new += taken.new;
         total.changed += taken.changed;
+        if taken.of_others > 0 {
+            tracing::warn!(
+                "{} workouts of {rider_name} are stored as another rider's and left out",
+                taken.of_others
+            );
+        }
         Ok(())
     })?;
     for rejected in &synced.rejected {

@@ -113,10 +113,7 @@ fn one_row<T>(
     doing: &'static str,
     read: impl FnOnce(&Row<'_>) -> duckdb::Result<T>,
 ) -> Result<T> {
-    store
-        .connection()?
-        .query_row(sql, [], read)
-        .doing(|| doing.to_owned())
+    store.connection()?.query_row(sql, [], read).doing(|| doing.to_owned())
 }
 
 fn uuid(row: &Row<'_>, column: usize) -> duckdb::Result<Uuid> {

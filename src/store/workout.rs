@@ -1,6 +1,6 @@
 //! Peloton workouts: `historical.workout`, the course of each in `historical.workout_sample`, and what was deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Connection, OptionalExt, named_params, params, types::Value};
@@ -28,6 +28,8 @@ pub struct TakenIn {
     pub unchanged: u64,
     /// They were deleted before, and stay so.
     pub deleted: u64,
+    /// By their ids at Peloton they are another rider's, and left out.
+    pub of_others: u64,
 }
 
 impl Store {
@@ -277,11 +279,22 @@ fn spelling(connection: &Connection, rider_name: &str) -> Result<String> {
 fn take_in(
     connection: &Connection,
     rider_name: &str,
-    told: Vec<Workout>,
+    mut told: Vec<Workout>,
     courses: &HashMap<String, Vec<Sample>>,
     taken: &mut TakenIn,
 ) -> Result<BTreeSet<NaiveDate>> {
-    let mut shelf: Shelf = kept_workouts(connection, rider_name)?.into_iter().collect();
+    let of_others = ids_of_others(connection, rider_name, &told)?;
+    let is_of_others = |workout: &Workout| {
+        let id = workout.peloton_workout_id.as_ref();
+        id.is_some_and(|id| of_others.contains(id))
+    };
+    let before = told.len();
+    told.retain(|workout| !is_of_others(workout));
+    taken.of_others += (before - told.len()) as u64;
+    let kept = kept_workouts(connection, rider_name)?;
+    let day = |stored: &StoredWorkout| stored.workout.start.at.date_naive();
+    let days_before: Vec<NaiveDate> = kept.iter().map(|kept| day(&kept.stored)).collect();
+    let mut shelf: Shelf = kept.into_iter().collect();
     let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
     for became in shelf.merge(told) {
         match became {
@@ -301,10 +314,25 @@ fn take_in(
     let stale = listed(changed.iter().map(|place| &shelf.at(*place).workout_id));
     write(connection, &written, &stale)?;
     write_courses(connection, &written, courses)?;
-    Ok(written
+    // One that began on another day than was thought leaves the file of that.
+    let left = changed.iter().filter_map(|place| days_before.get(*place).copied());
+    Ok(written.into_iter().map(day).chain(left).collect())
+}
+
+/// Which of the ids at Peloton of these workouts are stored, or were, as another rider's.
+fn ids_of_others(connection: &Connection, rider_name: &str, told: &[Workout]) -> Result<HashSet<String>> {
+    let doing = || "cannot read whose workouts are stored".to_owned();
+    let ids: Vec<&str> = told
         .iter()
-        .map(|stored| stored.workout.start.at.date_naive())
-        .collect())
+        .filter_map(|workout| workout.peloton_workout_id.as_deref())
+        .collect();
+    let mut statement = connection
+        .prepare(include_str!("sql/workout_ids_of_others.sql"))
+        .doing(doing)?;
+    let found = statement
+        .query_map(params![rider_name, ids.join("\0")], |row| row.get(0))
+        .doing(doing)?;
+    found.collect::<duckdb::Result<_>>().doing(doing)
 }
 
 /// Puts workouts in place of those that are `stale`, ids in a list.
@@ -315,7 +343,7 @@ fn write(connection: &Connection, workouts: &[&StoredWorkout], stale: &str) -> R
     let doing = || "cannot write workouts".to_owned();
     connection
         .execute(
-            "delete from historical.workout where list_contains(string_split(?, ','), workout_id::varchar)",
+            "delete from historical.workout where workout_id::varchar in (select unnest(string_split(?, ',')))",
             [stale],
         )
         .doing(doing)?;
@@ -438,6 +466,7 @@ mod tests {
             changed,
             unchanged,
             deleted,
+            of_others: _,
         } = store.take_in_workouts(told, courses, None).unwrap();
         (new, changed, unchanged, deleted)
     }
@@ -512,6 +541,50 @@ mod tests {
             [day("2026-01-01"), day("2026-01-02")]
         );
         assert_eq!(store.forget_workouts_of("Ann").unwrap(), 0);
+    }
+
+    #[test]
+    fn a_workout_of_peloton_is_one_riders_even_when_it_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let none = HashMap::new();
+        let of = |rider_name| told(Some("a1"), "2026-01-09T10:00:07Z", rider_name);
+        let all_of = |rider_name| [of(rider_name), told(None, "2026-01-08T10:00:00Z", rider_name)];
+        let taken_in = |told: &[Workout]| store.take_in_workouts(told, &none, None).unwrap();
+        taken_in(&[of("Ann")]);
+        let again = taken_in(&all_of("Bea"));
+        assert_eq!((again.new, again.of_others), (1, 1));
+        store
+            .delete_workout(store.known_workouts("Ann").unwrap()["a1"].workout_id, false)
+            .unwrap();
+        assert_eq!(taken_in(&[of("Bea")]).of_others, 1);
+        assert_eq!(taken_in(&[of("ann")]).deleted, 1, "for herself it is what was deleted");
+    }
+
+    #[test]
+    fn a_workout_that_began_on_another_day_than_was_thought_leaves_the_file_of_that_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let from = Some(at("2026-01-01T00:00:00Z"));
+        let guessed = |start: &str| {
+            let mut workout = told(None, start, "Ann");
+            workout.start.local = "2026-01-09T20:00:00".parse().unwrap();
+            workout.start.precision = Precision::WallClock;
+            [workout]
+        };
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        store
+            .take_in_workouts(&guessed("2026-01-09T20:00:00Z"), &HashMap::new(), from)
+            .unwrap();
+        store.workout_file_written(day("2026-01-09")).unwrap();
+        let moved = store
+            .take_in_workouts(&guessed("2026-01-10T03:00:00Z"), &HashMap::new(), from)
+            .unwrap();
+        assert_eq!(moved.changed, 1);
+        assert_eq!(
+            store.stale_workout_files().unwrap(),
+            [day("2026-01-09"), day("2026-01-10")]
+        );
     }
 
     #[test]
