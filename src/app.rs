@@ -6,6 +6,7 @@ mod erase;
 mod extract;
 mod observe;
 mod reload;
+mod workouts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -169,15 +170,6 @@ impl App {
     #[must_use]
     pub fn schedule(&self) -> Arc<Schedule> {
         self.runner.schedule()
-    }
-
-    /// Writes those daily files of workouts anew that something has changed in; answers how many.
-    ///
-    /// # Errors
-    /// When one cannot be written; the job `peloton` tries again.
-    pub fn write_workout_files(&self) -> anyhow::Result<u64> {
-        let Services { exporter, runtime, .. } = &*self.services;
-        jobs::peloton::write_files(&self.store, exporter, runtime, &Cancel::default())
     }
 
     /// How the tokens stand of the accounts at Peloton that are read.

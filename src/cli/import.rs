@@ -140,7 +140,7 @@ fn words(taken: &TakenIn, rejected: usize) -> String {
 fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut missing = Vec::new();
     for workout in workouts {
-        if app.store.delete_workout(*workout, false)? {
+        if app.delete_workout(*workout)? {
             writeln!(out, "workout {workout} is deleted, and stays so")?;
         } else {
             missing.push(workout.to_string());
@@ -157,13 +157,15 @@ fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<(
 }
 
 fn forget_rider(rider: &str, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
-    let deleted = app.store.forget_workouts_of(rider)?;
-    app.write_workout_files()?;
-    app.extract_again()?;
+    let deleted = app.forget_workouts_of(rider)?;
     if deleted == 0 {
         bail!("no workout of {rider} is stored; `/api/v1/workouts` shows whose there are");
     }
-    writeln!(out, "{} of {rider} deleted", counted(deleted, "workout"))?;
+    writeln!(
+        out,
+        "{} of {rider} deleted, from the daily files, the extracts and the site with its older editions too",
+        counted(deleted, "workout")
+    )?;
     if app
         .schedule()
         .peloton_accounts()

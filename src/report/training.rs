@@ -20,6 +20,9 @@ use crate::{
     template::{Templates, format},
 };
 
+/// Below the root of the site, where the page and its tables are.
+pub const FOLDER: &str = "training/";
+
 /// Shorter ones, and those of which next to nothing was ridden, say nothing of how hard somebody rides.
 const SHORTEST_MINUTES: i32 = 10;
 const LEAST_KILOJOULES: f64 = 1.0;
@@ -85,7 +88,7 @@ impl Training {
             .iter()
             .map(|card| {
                 let name = format!("{}.csv", card.table.name);
-                Artifact::text(format!("training/{name}"), media_type_of(&name), card.table.csv())
+                Artifact::text(format!("{FOLDER}{name}"), media_type_of(&name), card.table.csv())
             })
             .collect();
         let page = Page {
@@ -99,7 +102,11 @@ impl Training {
         let html = templates
             .render("report/training.html", &page)
             .context("failed to render the page of training")?;
-        artifacts.push(Artifact::text("training/index.html", media_type_of("index.html"), html));
+        artifacts.push(Artifact::text(
+            format!("{FOLDER}index.html"),
+            media_type_of("index.html"),
+            html,
+        ));
         Ok(artifacts)
     }
 
