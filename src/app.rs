@@ -172,13 +172,18 @@ impl App {
         self.runner.schedule()
     }
 
-    /// How the tokens stand of the accounts at Peloton that are read.
-    #[must_use]
-    pub fn peloton_tokens(&self) -> Vec<TokenStanding> {
+    /// How the accounts at Peloton stand that are read.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn peloton_tokens(&self) -> store::Result<Vec<TokenStanding>> {
         let schedule = self.schedule();
         let accounts = schedule.peloton_accounts();
         accounts
-            .map(|account| token::standing(account, self.clock.now()))
+            .map(|account| {
+                let failure = self.store.peloton_failure(&account.rider_name)?;
+                Ok(token::standing(account, failure.as_ref(), self.clock.now()))
+            })
             .collect()
     }
 

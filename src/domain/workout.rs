@@ -76,6 +76,19 @@ pub struct Progress {
     pub watermark: DateTime<Utc>,
 }
 
+/// Why an account at Peloton was not read when it was tried last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// When it was tried.
+    pub failed_at: DateTime<Utc>,
+    /// Why, in words.
+    pub reason: String,
+    /// It is read again only when somebody has done something.
+    pub needs_a_person: bool,
+    /// Peloton wishes not to be asked before.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
 /// Who told of a workout: a later one knows better than those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {

@@ -12,7 +12,7 @@ use super::{
     value::{self, listed, parsed},
 };
 use crate::domain::workout::{
-    Figure, KnownWorkout, Progress, StoredWorkout, Workout,
+    Failure, Figure, KnownWorkout, Progress, StoredWorkout, Workout,
     graph::Sample,
     merge::{Became, Kept, Shelf},
 };
@@ -161,6 +161,7 @@ impl Store {
             )?;
             execute("delete from ops.deleted_workout where lower(rider_name) = lower(?)")?;
             execute("delete from ops.peloton_account where lower(rider_name) = lower(?)")?;
+            execute("delete from ops.peloton_failure where lower(rider_name) = lower(?)")?;
             let deleted = execute("delete from historical.workout where lower(rider_name) = lower(?)")?;
             Ok(deleted as u64)
         })
@@ -244,6 +245,54 @@ impl Store {
                 )
                 .doing(doing)
                 .map(drop)
+        })
+    }
+
+    /// Why the account of a rider was not read when it was tried last; none where it was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn peloton_failure(&self, rider_name: &str) -> Result<Option<Failure>> {
+        self.connection()?
+            .query_row(
+                "select epoch_us(failed_at), reason, needs_a_person, epoch_us(not_before) from ops.peloton_failure
+                 where lower(rider_name) = lower(?)",
+                [rider_name],
+                |row| {
+                    Ok(Failure {
+                        failed_at: query::instant(row, 0)?,
+                        reason: row.get(1)?,
+                        needs_a_person: row.get(2)?,
+                        not_before: query::maybe_instant(row, 3)?,
+                    })
+                },
+            )
+            .optional()
+            .doing(|| "cannot read why a Peloton account was not read".to_owned())
+    }
+
+    /// Notes why the account of a rider was not read, or that it was.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn set_peloton_failure(&self, rider_name: &str, failure: Option<&Failure>) -> Result<()> {
+        let doing = || "cannot note why a Peloton account was not read".to_owned();
+        if self.peloton_failure(rider_name)?.as_ref() == failure {
+            return Ok(());
+        }
+        self.transaction(doing, |connection| {
+            let sql = "delete from ops.peloton_failure where lower(rider_name) = lower(?)";
+            connection.execute(sql, [rider_name]).doing(doing)?;
+            let Some(failure) = failure else { return Ok(()) };
+            let row = params![
+                rider_name,
+                value::timestamp(failure.failed_at),
+                failure.reason,
+                failure.needs_a_person,
+                optional(failure.not_before, value::timestamp),
+            ];
+            let sql = "insert into ops.peloton_failure values (?, ?, ?, ?, ?)";
+            connection.execute(sql, row).doing(doing).map(drop)
         })
     }
 }
