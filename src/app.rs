@@ -659,17 +659,26 @@ impl Services {
 
     /// The workouts of those who want them on the site; none where nobody does.
     fn training(&self) -> anyhow::Result<Option<Training>> {
-        let wanted = &self.settings.training_riders;
+        let names = self
+            .settings
+            .training_riders
+            .iter()
+            .map(|name| name.trim().to_lowercase());
+        let wanted: BTreeSet<String> = names.filter(|name| !name.is_empty()).collect();
         if wanted.is_empty() {
             return Ok(None);
         }
-        let is_wanted = |name: &String| {
-            wanted
-                .iter()
-                .any(|wanted| wanted.trim().to_lowercase() == name.to_lowercase())
-        };
+        let mut shown = self.store.workout_riders()?;
+        shown.retain(|name| wanted.contains(&name.to_lowercase()));
+        if shown.len() < wanted.len() {
+            tracing::warn!(
+                "{} of the names in DELOTON_TRAINING_RIDERS or --training-rider have no workout here: are they spelt as in \
+                 `deloton import peloton --rider` and cron.toml?",
+                wanted.len() - shown.len()
+            );
+        }
         let filter = WorkoutFilter {
-            rider_names: Some(self.store.workout_riders()?.into_iter().filter(is_wanted).collect()),
+            rider_names: Some(shown),
             ..WorkoutFilter::default()
         };
         let workouts = query::workouts(&self.store, &filter, None)?;
