@@ -101,6 +101,7 @@ mod tests {
                 rider_name: Some(rider_name),
                 timezone: None,
                 fallback: chrono_tz::UTC,
+                now: "2026-07-10T12:00:00Z".parse().unwrap(),
             };
             let told = read(SAMPLE, &unsaid).unwrap().workouts;
             let long_ago = Some("2000-01-01T00:00:00Z".parse().unwrap());

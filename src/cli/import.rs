@@ -81,6 +81,7 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
         rider_name: args.rider.as_deref(),
         timezone: args.timezone,
         fallback: app.schedule().day.timezone,
+        now: app.clock.now(),
     };
     let mut failed = Vec::new();
     for path in &args.files {
@@ -111,6 +112,9 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
                  with `deloton import forget --rider NAME`",
                 counted(taken.of_others, "row")
             )?;
+        }
+        if rows > 0 && told.workouts.is_empty() {
+            failed.push(format!("nothing of `{name}` could be taken in"));
         }
         for rejected in &told.rejected {
             let reason = shortened(&printable(rejected.reason.as_bytes()), 200);

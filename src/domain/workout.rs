@@ -3,10 +3,13 @@
 
 pub mod graph;
 pub mod merge;
+mod plausible;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+pub use self::plausible::plausible;
 
 /// A workout as one source tells of it. What that source does not say is none.
 #[derive(Debug, Clone, PartialEq)]

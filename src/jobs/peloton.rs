@@ -126,13 +126,16 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
             rider_name: Some(rider_name),
             timezone: None,
             fallback,
+            now: store.clock().now(),
         },
         progress: progress.as_ref(),
         known: &known,
-        now: store.clock().now(),
     };
     // All that an account ever had is no news for those who take the files.
-    let files_from = progress.as_ref().map_or(state.now, |progress| progress.watermark) - OVERLAP;
+    let files_from = progress
+        .as_ref()
+        .map_or(state.unsaid.now, |progress| progress.watermark)
+        - OVERLAP;
     let mut client = Client::new(api.url, token, api.pace, store.clock(), api.runtime, api.cancel);
     let synced = sync(&mut client, &state, |fetched| {
         let Fetched { workout, course } = fetched;

@@ -48,8 +48,6 @@ pub struct Account<'a> {
     pub progress: Option<&'a Progress>,
     /// What is stored of it, by id.
     pub known: &'a HashMap<String, KnownWorkout>,
-    /// The present.
-    pub now: DateTime<Utc>,
 }
 
 /// A workout, and its course where that was fetched.
@@ -79,7 +77,7 @@ pub struct Synced {
 /// # Errors
 /// When Peloton cannot be asked, the token is somebody else's, or `keep` fails. What was kept stays, and the next run goes on.
 pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fetched) -> Result<()>) -> Result<Synced> {
-    client.check_token(account.now)?;
+    client.check_token(account.unsaid.now)?;
     let me = client.get("/api/me")?;
     let user_id = me
         .get("id")
@@ -212,7 +210,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
     }
 
     fn take(&mut self, id: &str, item: &Value, start: DateTime<Utc>, known: Option<&KnownWorkout>) -> Result<()> {
-        let is_young = self.account.now - start < YOUNG;
+        let is_young = self.account.unsaid.now - start < YOUNG;
         let has_graph = known.is_some_and(|known| known.has_graph);
         let mut whole = item.clone();
         if known.is_none() || is_young || !has_graph {
@@ -250,7 +248,8 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             match answer.document().map(|answer| graph(&answer, STEP_SECONDS)) {
                 Some(Ok(graph)) => {
                     for figure in Figure::ALL {
-                        let value = graph.figures.get(figure).or(workout.figures.get(figure));
+                        let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
+                        let value = told.or(workout.figures.get(figure));
                         workout.figures.set(figure, value);
                     }
                     course = Some(graph.samples);
