@@ -83,18 +83,10 @@ mod tests {
         settings: Settings,
     }
 
-    /// The sample's workouts as Zenobia's, who wants them on the site, and as Bea's; with daily files.
-    fn open(folder: &tempfile::TempDir, runtime: &tokio::runtime::Runtime) -> App {
+    /// The sample's workouts as Zenobia's and as Bea's; with daily files. `shown` wish to be on the site.
+    fn open(folder: &tempfile::TempDir, runtime: &tokio::runtime::Runtime, shown: &str) -> App {
         let data = folder.path().display().to_string();
-        let words = [
-            "deloton",
-            "--data-dir",
-            &data,
-            "--training-rider",
-            "Zenobia",
-            "--training-rider",
-            "Bea",
-        ];
+        let words = ["deloton", "--data-dir", &data, "--training-rider", shown];
         let app = App::open(Cli::parse_from(words).settings, runtime.handle()).unwrap();
         for rider_name in ["Zenobia", "Bea"] {
             let unsaid = Unsaid {
@@ -130,7 +122,7 @@ mod tests {
     #[test]
     fn a_workout_that_is_deleted_leaves_its_daily_file_at_once() {
         let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-        let app = open(&folder, &runtime);
+        let app = open(&folder, &runtime, "Zenobia,Bea");
         let file = folder.path().join("exports/2026/05/daily_upload2026_05_04.csv");
         let lines = || fs::read_to_string(&file).unwrap().lines().count();
         let stored = app.store.workouts_of_day("2026-05-04".parse().unwrap()).unwrap();
@@ -143,7 +135,7 @@ mod tests {
     #[test]
     fn a_rider_who_is_forgotten_is_nowhere_on_the_site_nor_in_its_older_editions() {
         let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-        let app = open(&folder, &runtime);
+        let app = open(&folder, &runtime, "Zenobia,Bea");
         app.publish_whatever_it_deletes().unwrap();
         let stored = app.store.workouts_of_day("2026-05-04".parse().unwrap()).unwrap();
         let hers = stored.iter().find(|stored| stored.workout.rider_name == "Zenobia");
@@ -160,5 +152,13 @@ mod tests {
         );
         assert_eq!(app.editions().unwrap().newest_first.len(), 1);
         assert_eq!(app.forget_workouts_of("zenobia").unwrap(), 0);
+    }
+
+    #[test]
+    fn names_that_are_empty_make_no_page_of_training() {
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let app = open(&folder, &runtime, ", ");
+        app.publish_whatever_it_deletes().unwrap();
+        assert!(folder.path().join("site/index.html").exists() && !folder.path().join("site/training").exists());
     }
 }

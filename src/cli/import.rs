@@ -108,9 +108,8 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
         if taken.of_others > 0 {
             writeln!(
                 out,
-                "  {} of another rider, by the ids at Peloton, left out: look whose file it is, or delete what is stored \
-                 with `deloton import forget --rider NAME`",
-                counted(taken.of_others, "row")
+                "  what is of another rider by its id at Peloton stays theirs: look whose file it is, or delete what is \
+                 stored with `deloton import forget --rider NAME`"
             )?;
         }
         if rows > 0 && told.workouts.is_empty() {
@@ -132,8 +131,12 @@ fn words(taken: &TakenIn, rejected: usize) -> String {
         0 => String::new(),
         deleted => format!(", {} deleted before and left so", grouped(deleted)),
     };
+    let of_others = match taken.of_others {
+        0 => String::new(),
+        of_others => format!(", {} of another rider and left out", grouped(of_others)),
+    };
     format!(
-        "{} new, {} changed, {} unchanged{deleted}, {} rejected",
+        "{} new, {} changed, {} unchanged{deleted}{of_others}, {} rejected",
         grouped(taken.new),
         grouped(taken.changed),
         grouped(taken.unchanged),
