@@ -6,6 +6,7 @@ mod erase;
 mod extract;
 mod observe;
 mod reload;
+mod workouts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -171,22 +172,18 @@ impl App {
         self.runner.schedule()
     }
 
-    /// Writes those daily files of workouts anew that something has changed in; answers how many.
+    /// How the accounts at Peloton stand that are read.
     ///
     /// # Errors
-    /// When one cannot be written; the job `peloton` tries again.
-    pub fn write_workout_files(&self) -> anyhow::Result<u64> {
-        let Services { exporter, runtime, .. } = &*self.services;
-        jobs::peloton::write_files(&self.store, exporter, runtime, &Cancel::default())
-    }
-
-    /// How the tokens stand of the accounts at Peloton that are read.
-    #[must_use]
-    pub fn peloton_tokens(&self) -> Vec<TokenStanding> {
+    /// When the store cannot be read.
+    pub fn peloton_tokens(&self) -> store::Result<Vec<TokenStanding>> {
         let schedule = self.schedule();
         let accounts = schedule.peloton_accounts();
         accounts
-            .map(|account| token::standing(account, self.clock.now()))
+            .map(|account| {
+                let failure = self.store.peloton_failure(&account.rider_name)?;
+                Ok(token::standing(account, failure.as_ref(), self.clock.now()))
+            })
             .collect()
     }
 
@@ -662,17 +659,26 @@ impl Services {
 
     /// The workouts of those who want them on the site; none where nobody does.
     fn training(&self) -> anyhow::Result<Option<Training>> {
-        let wanted = &self.settings.training_riders;
+        let names = self
+            .settings
+            .training_riders
+            .iter()
+            .map(|name| name.trim().to_lowercase());
+        let wanted: BTreeSet<String> = names.filter(|name| !name.is_empty()).collect();
         if wanted.is_empty() {
             return Ok(None);
         }
-        let is_wanted = |name: &String| {
-            wanted
-                .iter()
-                .any(|wanted| wanted.trim().to_lowercase() == name.to_lowercase())
-        };
+        let mut shown = self.store.workout_riders()?;
+        shown.retain(|name| wanted.contains(&name.to_lowercase()));
+        if shown.len() < wanted.len() {
+            tracing::warn!(
+                "{} of the names in DELOTON_TRAINING_RIDERS or --training-rider have no workout here: are they spelt as in \
+                 `deloton import peloton --rider` and cron.toml?",
+                wanted.len() - shown.len()
+            );
+        }
         let filter = WorkoutFilter {
-            rider_names: Some(self.store.workout_riders()?.into_iter().filter(is_wanted).collect()),
+            rider_names: Some(shown),
             ..WorkoutFilter::default()
         };
         let workouts = query::workouts(&self.store, &filter, None)?;

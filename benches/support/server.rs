@@ -42,6 +42,7 @@ fn context(store: &Store, live: &Arc<LiveBoard>) -> ApiContext {
         public_url: None,
         replay: Arc::new(|_| Ok(Replayed::default())),
         erase: Arc::new(|_, _| Ok(None)),
+        delete_workout: Arc::new(|_| Ok(false)),
         metrics: Arc::new(String::new),
         troubles: Arc::new(Vec::new),
         rules: Arc::new(api::Rules {

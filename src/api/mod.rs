@@ -67,6 +67,7 @@ use session::Sessions;
 use shape::Shapes;
 pub use tls::Tls;
 use tokio::{sync::Semaphore, time::timeout};
+use uuid::Uuid;
 
 use crate::{
     clock::Clock,
@@ -110,6 +111,8 @@ pub struct ApiContext {
     pub replay: Arc<Replay>,
     /// Erases a ride or a rider by somebody's wish.
     pub erase: Arc<Erase>,
+    /// Deletes a workout, from its daily file too.
+    pub delete_workout: Arc<DeleteWorkout>,
     /// The metrics, in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What is not ready, in words a person can act on; empty when all is well.
@@ -146,6 +149,9 @@ pub type Replay = dyn Fn(Option<&str>) -> store::Result<Replayed> + Send + Sync;
 
 /// Erases what is named first by the wish of who is named second. None where there is nothing of it.
 pub type Erase = dyn Fn(Subject, &str) -> Result<Option<Erasure>> + Send + Sync;
+
+/// Deletes a workout. False where there is none.
+pub type DeleteWorkout = dyn Fn(Uuid) -> Result<bool> + Send + Sync;
 
 impl ApiContext {
     /// Runs a call of the store off the threads that serve requests: some at a time, each for as long as it may take. One

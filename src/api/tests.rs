@@ -174,6 +174,10 @@ fn context(folder: &TempDir, store: &crate::store::Store) -> ApiContext {
                 Ok(store.erase(subject, asked_by, crate::domain::erasure::IfAbsent::Refuse)?)
             })
         },
+        delete_workout: {
+            let store = store.clone();
+            Arc::new(move |workout_id| Ok(store.delete_workout(workout_id, false)?))
+        },
         metrics: Arc::new(|| "deloton_readings_total 498\n# EOF\n".to_owned()),
         troubles: Arc::new(Vec::new),
         rules: Arc::new(Rules {

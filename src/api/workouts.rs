@@ -1,5 +1,8 @@
 //! Peloton workouts.
 
+use std::sync::Arc;
+
+use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use poem::web::Data;
 use poem_openapi::{
@@ -141,7 +144,7 @@ impl Workouts {
 
     /// Delete a workout
     ///
-    /// It stays deleted, whatever is fetched or taken in later.
+    /// From its daily file too. It stays deleted, whatever is fetched or taken in later.
     #[oai(path = "/workouts/:workout_id", method = "delete", operation_id = "delete_workout")]
     async fn delete(
         &self,
@@ -149,10 +152,12 @@ impl Workouts {
         workout_id: Path<Uuid>,
     ) -> Result<Deleted, Refusal> {
         let workout_id = workout_id.0;
-        let was_there = self
-            .context
-            .read(move |store| store.delete_workout(workout_id, false))
-            .await?;
+        let delete = Arc::clone(&self.context.delete_workout);
+        let deleted = tokio::task::spawn_blocking(move || delete(workout_id)).await;
+        let was_there = deleted
+            .context("deleting a workout did not come to its end")
+            .and_then(|deleted| deleted)
+            .map_err(|error| Refusal::internal(&error))?;
         if was_there {
             Ok(Deleted::Done)
         } else {

@@ -81,6 +81,7 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
         rider_name: args.rider.as_deref(),
         timezone: args.timezone,
         fallback: app.schedule().day.timezone,
+        now: app.clock.now(),
     };
     let mut failed = Vec::new();
     for path in &args.files {
@@ -104,6 +105,16 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
             counted(rows as u64, "row"),
             words(&taken, told.rejected.len())
         )?;
+        if taken.of_others > 0 {
+            writeln!(
+                out,
+                "  what is of another rider by its id at Peloton stays theirs: look whose file it is, or delete what is \
+                 stored with `deloton import forget --rider NAME`"
+            )?;
+        }
+        if rows > 0 && told.workouts.is_empty() {
+            failed.push(format!("nothing of `{name}` could be taken in"));
+        }
         for rejected in &told.rejected {
             let reason = shortened(&printable(rejected.reason.as_bytes()), 200);
             writeln!(out, "  {}: {reason}", rejected.place)?;
@@ -120,8 +131,12 @@ fn words(taken: &TakenIn, rejected: usize) -> String {
         0 => String::new(),
         deleted => format!(", {} deleted before and left so", grouped(deleted)),
     };
+    let of_others = match taken.of_others {
+        0 => String::new(),
+        of_others => format!(", {} of another rider and left out", grouped(of_others)),
+    };
     format!(
-        "{} new, {} changed, {} unchanged{deleted}, {} rejected",
+        "{} new, {} changed, {} unchanged{deleted}{of_others}, {} rejected",
         grouped(taken.new),
         grouped(taken.changed),
         grouped(taken.unchanged),
@@ -132,7 +147,7 @@ fn words(taken: &TakenIn, rejected: usize) -> String {
 fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut missing = Vec::new();
     for workout in workouts {
-        if app.store.delete_workout(*workout, false)? {
+        if app.delete_workout(*workout)? {
             writeln!(out, "workout {workout} is deleted, and stays so")?;
         } else {
             missing.push(workout.to_string());
@@ -149,13 +164,15 @@ fn forget(workouts: &[Uuid], app: &App, out: &mut dyn Write) -> anyhow::Result<(
 }
 
 fn forget_rider(rider: &str, app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
-    let deleted = app.store.forget_workouts_of(rider)?;
-    app.write_workout_files()?;
-    app.extract_again()?;
+    let deleted = app.forget_workouts_of(rider)?;
     if deleted == 0 {
         bail!("no workout of {rider} is stored; `/api/v1/workouts` shows whose there are");
     }
-    writeln!(out, "{} of {rider} deleted", counted(deleted, "workout"))?;
+    writeln!(
+        out,
+        "{} of {rider} deleted, from the daily files, the extracts and the site with its older editions too",
+        counted(deleted, "workout")
+    )?;
     if app
         .schedule()
         .peloton_accounts()

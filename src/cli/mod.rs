@@ -159,7 +159,7 @@ impl StoreCommand {
                     plan: &app.runner.plan()?,
                     late: &late,
                     schedule: app.schedule_file.as_ref().map(|file| file.standing()),
-                    peloton: &app.peloton_tokens(),
+                    peloton: &app.peloton_tokens()?,
                     stream: Some(&stream).filter(|stream| stream.is_connected || stream.trouble.is_some()),
                     now,
                     day: schedule.day,

@@ -402,7 +402,7 @@ fn api_context(app: &App, door: &Door) -> ApiContext {
     };
     let metrics = app.metrics.clone();
     let live = Arc::clone(&app.live);
-    let (replaying, erasing) = (app.clone(), app.clone());
+    let (replaying, erasing, deleting) = (app.clone(), app.clone(), app.clone());
     let site_directory = match app.settings.site() {
         Location::Directory(path) => Some(path),
         Location::S3 { .. } => None,
@@ -424,6 +424,7 @@ fn api_context(app: &App, door: &Door) -> ApiContext {
         public_url: app.settings.public_url.clone(),
         replay: Arc::new(move |topic| replaying.replay_rejected(topic)),
         erase: Arc::new(move |subject, asked_by| erasing.erase_soon(subject, asked_by)),
+        delete_workout: Arc::new(move |workout_id| deleting.delete_workout(workout_id)),
         metrics: Arc::new(move || metrics.render()),
         troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
         rules: Arc::new(rules),

@@ -90,6 +90,7 @@ fn editions(app: &App, out: &mut dyn Write) -> anyhow::Result<()> {
     let Editions {
         newest_first: editions,
         is_unfinished,
+        ..
     } = app.editions()?;
     if is_unfinished {
         writeln!(

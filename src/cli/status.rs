@@ -129,12 +129,7 @@ fn warnings(standing: &Standing<'_>) -> Vec<String> {
         ));
     }
     let tokens = standing.peloton.iter().filter(|account| account.needs_a_person);
-    warnings.extend(tokens.map(|account| {
-        format!(
-            "{}'s workouts at Peloton are not read: {}",
-            account.rider_name, account.words
-        )
-    }));
+    warnings.extend(tokens.map(|account| format!("{}'s account at Peloton: {}", account.rider_name, account.words)));
     warnings.extend(failures(standing));
     warnings.extend(deadlines(standing));
     for (state, what, then) in [

@@ -307,7 +307,7 @@ fn a_token_that_needs_a_person_is_on_top_with_what_to_do() {
     let text = String::from_utf8(out).unwrap();
     let (top, rest) = text.split_once("\n\n").unwrap();
     assert!(
-        top.contains("Ann's workouts at Peloton") && top.contains("put a new one there"),
+        top.contains("Ann's account at Peloton: the token expired") && top.contains("put a new one there"),
         "{text}"
     );
     assert!(!top.contains("Ben") && rest.contains("good until 2026-07-12"), "{text}");

@@ -589,7 +589,7 @@ fn mail_address(text: &str) -> Result<String, String> {
 }
 
 /// An address that a browser can open.
-fn web_address(text: &str) -> Result<String, String> {
+pub(super) fn web_address(text: &str) -> Result<String, String> {
     let host = ["http://", "https://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme));

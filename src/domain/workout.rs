@@ -3,10 +3,13 @@
 
 pub mod graph;
 pub mod merge;
+mod plausible;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+pub use self::plausible::plausible;
 
 /// A workout as one source tells of it. What that source does not say is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +77,19 @@ pub struct Progress {
     pub peloton_user_id: String,
     /// The start of the newest workout; all before it are here.
     pub watermark: DateTime<Utc>,
+}
+
+/// Why an account at Peloton was not read when it was tried last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// When it was tried.
+    pub failed_at: DateTime<Utc>,
+    /// Why, in words.
+    pub reason: String,
+    /// It is read again only when somebody has done something.
+    pub needs_a_person: bool,
+    /// Peloton wishes not to be asked before.
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// Who told of a workout: a later one knows better than those before it.

@@ -3,21 +3,21 @@
 //! 1. Account after account: what is new, corrected or deleted there. One that cannot be read holds up no other.
 //! 2. The daily file of each day that this, or a deletion here, has touched.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use chrono_tz::Tz;
 use tokio::runtime::Handle;
 
 use crate::{
     config::schedule::PelotonAccount,
-    domain::{cancel::Cancel, run::JobStatus},
+    domain::{cancel::Cancel, run::JobStatus, workout::Failure},
     export::Exporter,
     peloton::{
         Unsaid,
-        client::{Client, Pace},
-        sync::{Account, OVERLAP, sync},
+        client::{ApiError, Client, Pace},
+        sync::{Account, Fetched, OVERLAP, sync},
         token::Token,
     },
-    store::{Store, workout::TakenIn},
+    store::{Store, StoreError, workout::TakenIn},
 };
 
 /// Where and how the API is asked.
@@ -48,10 +48,17 @@ pub fn run(
     let (mut total, mut reasons) = (TakenIn::default(), Vec::new());
     for account in accounts {
         api.cancel.check()?;
-        let read = read(store, account, fallback, api, &mut total)
-            .with_context(|| format!("the workouts of {} were not all fetched", account.rider_name));
-        if let Err(error) = read {
-            reasons.push(format!("{error:#}"));
+        let rider_name = account.rider_name.as_str();
+        let failure = match store.peloton_failure(rider_name)? {
+            Some(failure) if failure.not_before.is_some_and(|at| at > store.clock().now()) => Some(failure),
+            _ => failure_of(store, read(store, account, fallback, api, &mut total))?,
+        };
+        store.set_peloton_failure(rider_name, failure.as_ref())?;
+        if let Some(failure) = failure {
+            reasons.push(format!(
+                "the workouts of {rider_name} were not all fetched: {}",
+                failure.reason
+            ));
         }
     }
     let files = match write_files(store, exporter, api.runtime, api.cancel) {
@@ -74,6 +81,25 @@ pub fn run(
         .count("files_written", files))
 }
 
+/// Why an account could not be read, for those who look later. A run that was cancelled or a store that is broken is no
+/// matter of the account's.
+fn failure_of(store: &Store, read: Result<()>) -> Result<Option<Failure>> {
+    let Err(error) = read else { return Ok(None) };
+    let of_api = error.downcast_ref::<ApiError>();
+    if matches!(of_api, Some(ApiError::Cancelled(_))) || error.is::<StoreError>() {
+        return Err(error);
+    }
+    Ok(Some(Failure {
+        failed_at: store.clock().now(),
+        reason: format!("{error:#}"),
+        needs_a_person: matches!(of_api, Some(ApiError::Token(_))),
+        not_before: match of_api {
+            Some(ApiError::TooSoon { not_before, .. }) => Some(*not_before),
+            _ => None,
+        },
+    }))
+}
+
 /// Writes the daily files that are to be written; answers how many.
 ///
 /// # Errors
@@ -92,7 +118,7 @@ pub fn write_files(store: &Store, exporter: &Exporter, runtime: &Handle, cancel:
 
 fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, total: &mut TakenIn) -> Result<()> {
     let rider_name = account.rider_name.as_str();
-    let token = Token::read(account).map_err(anyhow::Error::msg)?;
+    let token = Token::read(account).map_err(ApiError::Token)?;
     let known = store.known_workouts(rider_name)?;
     let progress = store.peloton_progress(rider_name)?;
     let state = Account {
@@ -100,18 +126,29 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
             rider_name: Some(rider_name),
             timezone: None,
             fallback,
+            now: store.clock().now(),
         },
         progress: progress.as_ref(),
         known: &known,
-        now: store.clock().now(),
     };
     // All that an account ever had is no news for those who take the files.
-    let files_from = progress.as_ref().map_or(state.now, |progress| progress.watermark) - OVERLAP;
-    let mut client = Client::new(api.url, token, api.pace, api.runtime, api.cancel);
+    let files_from = progress
+        .as_ref()
+        .map_or(state.unsaid.now, |progress| progress.watermark)
+        - OVERLAP;
+    let mut client = Client::new(api.url, token, api.pace, store.clock(), api.runtime, api.cancel);
     let synced = sync(&mut client, &state, |fetched| {
-        let taken = store.take_in_workouts(&fetched.workouts, &fetched.courses, Some(files_from))?;
+        let Fetched { workout, course } = fetched;
+        let courses = workout.peloton_workout_id.clone().zip(course).into_iter().collect();
+        let taken = store.take_in_workouts(&[workout], &courses, Some(files_from))?;
         total.new += taken.new;
         total.changed += taken.changed;
+        if taken.of_others > 0 {
+            tracing::warn!(
+                "{} workouts of {rider_name} are stored as another rider's and left out",
+                taken.of_others
+            );
+        }
         Ok(())
     })?;
     for rejected in &synced.rejected {
@@ -125,6 +162,14 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
     }
     if let Some(now) = synced.progress.filter(|now| progress.as_ref() != Some(now)) {
         store.set_peloton_progress(rider_name, &now)?;
+    }
+    if !synced.unanswered.is_empty() {
+        let named: Vec<String> = synced
+            .unanswered
+            .iter()
+            .map(|one| format!("{}: {}", one.place, one.reason))
+            .collect();
+        bail!("all but what was not answered: {}", named.join("; "));
     }
     Ok(())
 }

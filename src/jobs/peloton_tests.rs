@@ -21,6 +21,9 @@ use crate::{
     store::fixture::{NOW, at, number, open, rows},
 };
 
+#[path = "peloton_trouble_tests.rs"]
+mod trouble;
+
 /// What goes wrong with one answer.
 #[derive(Clone)]
 enum Fault {
@@ -41,6 +44,8 @@ struct State {
     /// The only token that is good, where it matters.
     token: Option<String>,
     user_id: String,
+    /// Paths that have such a text in them are answered with such a status as long as they are here.
+    broken: Vec<(&'static str, u16)>,
     /// For the next requests whose path contains the text, one after the other.
     faults: VecDeque<(&'static str, Fault)>,
     requests: Vec<(Instant, String)>,
@@ -139,6 +144,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     } else {
         page(&state, &path)
     };
+    if let Some((_, other)) = state.broken.iter().find(|(part, _)| path.contains(part)) {
+        status = *other;
+    }
     let mut more = String::new();
     if let Some(Fault::Status(other, retry_after)) = fault {
         status = other;

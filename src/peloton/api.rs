@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{NO_RIDER, Told, UnknownFile, Unsaid, time};
-use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline};
+use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, plausible};
 
 /// A workout of a list, or by itself.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a workout")]
 struct ApiWorkout {
     id: String,
     status: Option<String>,
@@ -35,6 +36,7 @@ struct ApiWorkout {
 
 /// The class; of a workout without one, six fields.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a class")]
 struct ApiRide {
     title: Option<String>,
     /// Seconds; 0 of a class by distance.
@@ -45,16 +47,19 @@ struct ApiRide {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an instructor")]
 struct ApiInstructor {
     name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an FTP")]
 struct ApiFtp {
     ftp: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "effort points")]
 struct ApiEffort {
     total_effort_points: Option<f64>,
 }
@@ -109,7 +114,7 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
     if item.get("seconds_since_pedaling_start").is_some() {
         return Err("it is a performance graph, which does not say of which workout".to_owned());
     }
-    let item = ApiWorkout::deserialize(item).map_err(|error| format!("it is no workout: {error}"))?;
+    let item = ApiWorkout::deserialize(item).map_err(|error| format!("it is no workout: {}", plain(&error)))?;
     if let Some(status) = item.status.as_deref().filter(|status| *status != "COMPLETE") {
         return Err(format!("it is {status}, not COMPLETE"));
     }
@@ -140,8 +145,8 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         .map(|seconds| seconds as i32);
     let output = item.total_work.map(|joules| joules / 1000.0);
     // Where nothing is pedalled, none is not 0.
-    let output = output.filter(|output| *output > 0.0 || item.has_pedaling_metrics == Some(true));
-    Ok(Workout {
+    let output = output.filter(|output| *output != 0.0 || item.has_pedaling_metrics == Some(true));
+    let workout = Workout {
         rider_name: unsaid.rider_name.ok_or(NO_RIDER)?.to_owned(),
         source: Source::Api,
         start: time::to_the_second(at, time::zone_of_api(item.timezone.as_deref(), unsaid)),
@@ -170,6 +175,19 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
                 item.effort_zones.and_then(|zones| zones.total_effort_points),
             ),
         peloton_workout_id: Some(item.id),
+    };
+    plausible(workout, unsaid.now)
+}
+
+/// What the parser says, without the names of our types.
+fn plain(error: &serde_json::Error) -> String {
+    let numbers = [
+        ("f64", "a number"),
+        ("i64", "a whole number"),
+        ("i32", "a whole number"),
+    ];
+    numbers.iter().fold(error.to_string(), |text, (ours, plain)| {
+        text.replace(&format!("expected {ours}"), &format!("expected {plain}"))
     })
 }
 

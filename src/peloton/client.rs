@@ -1,6 +1,7 @@
 //! Asks Peloton's API: never more than once a second, again after what passes, and no longer than its token is good.
 
 use std::{
+    error::Error,
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +17,7 @@ use tokio::runtime::Handle;
 
 use super::token::Token;
 use crate::{
+    clock::Clock,
     domain::cancel::{Cancel, Cancelled},
     http::connector,
 };
@@ -26,8 +28,11 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A question is put so often, at most.
 const MOST_TRIES: u32 = 4;
 
-/// Whoever is to wait longer than this comes back at the next firing.
+/// Whoever is to wait longer than this comes back at a firing after that.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// Nobody is believed who wishes not to be asked for longer.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::days(7);
 
 /// A token that ends sooner is renewed first.
 const SOON: TimeDelta = TimeDelta::minutes(5);
@@ -56,9 +61,20 @@ pub enum ApiError {
     /// There is no such thing.
     #[error("Peloton has no `{0}`")]
     NotFound(String),
-    /// It cannot be asked.
+    /// This was not answered, and something else may be.
     #[error("{0}")]
-    Failed(String),
+    Unanswered(String),
+    /// Nothing is answered with this token.
+    #[error("{0}")]
+    Token(String),
+    /// Peloton wishes not to be asked before.
+    #[error("Peloton wishes not to be asked before {} UTC: {why}", not_before.format("%Y-%m-%d %H:%M:%S"))]
+    TooSoon {
+        /// Before this.
+        not_before: DateTime<Utc>,
+        /// What it answered.
+        why: String,
+    },
     /// The run is no longer wanted.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -72,6 +88,7 @@ pub struct Client<'a> {
     http: SharedHttpConnector,
     runtime: &'a Handle,
     cancel: &'a Cancel,
+    clock: Clock,
     asked_at: Instant,
 }
 
@@ -84,7 +101,7 @@ enum Ended {
 impl<'a> Client<'a> {
     /// Asks the API at `base`.
     #[must_use]
-    pub fn new(base: &str, token: Token, pace: Pace, runtime: &'a Handle, cancel: &'a Cancel) -> Self {
+    pub fn new(base: &str, token: Token, pace: Pace, clock: Clock, runtime: &'a Handle, cancel: &'a Cancel) -> Self {
         Client {
             base: base.to_owned(),
             token,
@@ -92,6 +109,7 @@ impl<'a> Client<'a> {
             http: connector(CONNECT, ANSWER),
             runtime,
             cancel,
+            clock,
             // As if asked just now: an account before this one may have been.
             asked_at: Instant::now(),
         }
@@ -106,7 +124,7 @@ impl<'a> Client<'a> {
             return Ok(());
         }
         let ended = expires_at.format("%Y-%m-%d %H:%M");
-        Err(ApiError::Failed(format!(
+        Err(ApiError::Token(format!(
             "the token expired on {ended} UTC; {}",
             self.token.remedy()
         )))
@@ -128,14 +146,14 @@ impl<'a> Client<'a> {
                     }
                 },
                 Ended::Answered(404, ..) => return Err(ApiError::NotFound(path.to_owned())),
-                Ended::Answered(status @ (401 | 403), ..) => {
-                    if status == 401 && !is_renewed && self.renew()? {
+                Ended::Answered(401, ..) => {
+                    if !is_renewed && self.renew()? {
                         is_renewed = true;
                         continue;
                     }
                     let remedy = self.token.remedy();
-                    return Err(ApiError::Failed(format!(
-                        "Peloton refuses the token ({status}), it has expired; {remedy}"
+                    return Err(ApiError::Token(format!(
+                        "Peloton refuses the token (401), it has expired; {remedy}"
                     )));
                 }
                 Ended::Answered(status @ (408 | 429 | 500..=599), _, wait) => {
@@ -143,7 +161,7 @@ impl<'a> Client<'a> {
                     wait
                 }
                 Ended::Answered(status, ..) => {
-                    return Err(ApiError::Failed(format!(
+                    return Err(ApiError::Unanswered(format!(
                         "Peloton answered `{path}` with status {status}"
                     )));
                 }
@@ -154,13 +172,18 @@ impl<'a> Client<'a> {
             };
             let pause = asked_to_wait.unwrap_or(wait);
             if tries == MOST_TRIES || pause > LONGEST_WAIT {
+                if let Some(pause) = asked_to_wait {
+                    let pause = TimeDelta::from_std(pause).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                    let not_before = self.clock.now() + pause;
+                    return Err(ApiError::TooSoon { not_before, why });
+                }
                 break;
             }
             tracing::info!("Peloton is asked again in {} s: {why}", pause.as_secs());
             self.sleep(pause)?;
             wait *= 2;
         }
-        Err(ApiError::Failed(format!(
+        Err(ApiError::Unanswered(format!(
             "Peloton could not be asked for `{path}`: {why}; the next run goes on"
         )))
     }
@@ -171,13 +194,13 @@ impl<'a> Client<'a> {
             return Ok(false);
         };
         let refused = |why: &str, token: &Token| {
-            ApiError::Failed(format!("the token cannot be renewed: {why}; {}", token.remedy()))
+            ApiError::Token(format!("the token cannot be renewed: {why}; {}", token.remedy()))
         };
         match self.call("POST", &renewal.url, Some(renewal.body.to_string()))? {
             Ended::Answered(200, body, _) => {
                 let answer: Value =
                     serde_json::from_slice(&body).map_err(|_| refused("its answer broke off", &self.token))?;
-                self.token.renewed(&answer).map_err(ApiError::Failed)?;
+                self.token.renewed(&answer).map_err(ApiError::Token)?;
                 tracing::info!("the token of the account at Peloton was renewed");
                 Ok(true)
             }
@@ -191,7 +214,7 @@ impl<'a> Client<'a> {
         self.asked_at = Instant::now();
         let is_question = body.is_none();
         let bad = |_| {
-            ApiError::Failed(format!(
+            ApiError::Token(format!(
                 "`{url}` is no address; correct it in cron.toml or the token file"
             ))
         };
@@ -208,15 +231,13 @@ impl<'a> Client<'a> {
             headers.insert("content-type", "application/json");
         }
         let call = async {
-            let answer = self.http.call(request).await.map_err(|error| error.to_string())?;
+            let answer = self.http.call(request).await.map_err(|error| innermost(&error))?;
             let status = answer.status().as_u16();
-            let wait = answer
-                .headers()
-                .get("retry-after")
-                .and_then(|text| text.trim().parse().ok());
+            let wait = answer.headers().get("retry-after");
+            let wait = wait.and_then(|text| retry_after(text, self.clock.now()));
             let body = ByteStream::new(answer.into_body()).collect().await;
             let body = body.map_err(|_| "its answer broke off".to_owned())?.into_bytes();
-            Ok(Ended::Answered(status, body.into(), wait.map(Duration::from_secs)))
+            Ok(Ended::Answered(status, body.into(), wait))
         };
         let limited = self
             .runtime
@@ -238,5 +259,39 @@ impl<'a> Client<'a> {
             }
             thread::sleep(left.min(LOOK_EVERY));
         }
+    }
+}
+
+/// How long a `Retry-After` asks to wait: seconds, or until a date.
+fn retry_after(text: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?;
+    Some((until.with_timezone(&Utc) - now).to_std().unwrap_or_default())
+}
+
+/// What went wrong in the end: what is around it only says that it was an exchange.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_until_a_date() {
+        let now = "2026-01-10T12:00:00Z".parse().unwrap();
+        let seconds = |text: &str| retry_after(text, now).map(|pause| pause.as_secs());
+        assert_eq!(seconds(" 3600 "), Some(3600));
+        assert_eq!(seconds("Sat, 10 Jan 2026 12:00:25 GMT"), Some(25));
+        assert_eq!(seconds("Sat, 10 Jan 2026 11:00:00 GMT"), Some(0), "it has passed");
+        assert_eq!(seconds("soon"), None);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::NaiveDateTime;
 
 use super::{METRES_PER_MILE, NO_RIDER, Told, UnknownFile, Unsaid, time};
-use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline};
+use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, plausible};
 
 /// A text in quotes goes on over so many lines at most; else a quote is missing.
 const MOST_LINES: usize = 8;
@@ -14,7 +14,7 @@ const MOST_LINES: usize = 8;
 pub(super) fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFile> {
     let mut lines = Lines::new(bytes);
     let header = lines.next().and_then(|(_, record)| record.ok()).unwrap_or_default();
-    let columns = Columns::of(&header);
+    let columns = Columns::of(&header)?;
     let row: fn(&Row<'_>, &Unsaid<'_>) -> Result<Workout, String> =
         if columns.has("workout timestamp") && columns.has("fitness discipline") {
             // No row says it: one word for all of them.
@@ -47,6 +47,7 @@ pub(super) fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFil
                 unsaid,
             )
         });
+        let workout = workout.and_then(|workout| plausible(workout, unsaid.now));
         told.take(format!("line {line}"), workout);
     }
     Ok(told)
@@ -60,8 +61,10 @@ struct Lines<'b> {
 
 impl<'b> Lines<'b> {
     fn new(bytes: &'b [u8]) -> Self {
+        // Old machines end lines with nothing but `\r`.
+        let end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
         Lines {
-            lines: bytes.split_inclusive(|byte| *byte == b'\n').collect(),
+            lines: bytes.split_inclusive(|byte| *byte == end).collect(),
             at: 0,
         }
     }
@@ -108,16 +111,20 @@ fn split(record: &[u8]) -> Result<Vec<String>, String> {
 struct Columns(HashMap<String, (usize, String)>);
 
 impl Columns {
-    fn of(header: &[String]) -> Self {
-        let named = header.iter().enumerate().map(|(place, text)| {
+    fn of(header: &[String]) -> Result<Self, UnknownFile> {
+        let mut columns = HashMap::new();
+        for (place, text) in header.iter().enumerate() {
             let text = text.to_lowercase();
             let (name, unit) = text.split_once('(').unwrap_or((&text, ""));
-            (
-                name.trim().to_owned(),
-                (place, unit.trim_end_matches(')').trim().to_owned()),
-            )
-        });
-        Columns(named.collect())
+            let name = name.trim();
+            let unit = unit.trim_end_matches(')').trim().to_owned();
+            if columns.insert(name.to_owned(), (place, unit)).is_some() && !name.is_empty() {
+                return Err(UnknownFile(format!(
+                    "its first line has the column `{name}` twice; take one of them out"
+                )));
+            }
+        }
+        Ok(Columns(columns))
     }
 
     fn has(&self, name: &str) -> bool {

@@ -9,6 +9,7 @@ pub mod sync;
 mod time;
 pub mod token;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::workout::Workout;
@@ -22,6 +23,8 @@ pub struct Unsaid<'a> {
     pub timezone: Option<Tz>,
     /// The zone where nothing names one.
     pub fallback: Tz,
+    /// The present: no workout begins after it.
+    pub now: DateTime<Utc>,
 }
 
 /// What a file told.

@@ -3,7 +3,8 @@
 //! 1. Who is it? A token of somebody else's must not fill a rider's history.
 //! 2. The list, newest first, until a page has nothing that is unknown and all of it lies a week before the newest workout
 //!    that was known: what was uploaded late or corrected since is seen. A list that changes while it is read is read anew.
-//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course.
+//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course. One that is not
+//!    answered holds up no other; the next run asks for it again.
 //! 4. What was known and is not listed any more: whether it is still there. Only if it is not, it was deleted.
 
 use std::collections::HashMap;
@@ -29,8 +30,8 @@ const YOUNG: TimeDelta = TimeDelta::days(1);
 /// Peloton lists no more at a time.
 const PAGE: usize = 100;
 
-/// So many workouts are kept at once: a run that is cut short has these.
-const BATCH: usize = 20;
+/// When so many workouts after each other are not answered, nothing is.
+const MOST_UNANSWERED: usize = 5;
 
 /// A list that changes again and again is left to the next run.
 const MOST_BEGINNINGS: u32 = 3;
@@ -47,17 +48,15 @@ pub struct Account<'a> {
     pub progress: Option<&'a Progress>,
     /// What is stored of it, by id.
     pub known: &'a HashMap<String, KnownWorkout>,
-    /// The present.
-    pub now: DateTime<Utc>,
 }
 
-/// Some workouts, and the courses of some of them by their ids.
-#[derive(Debug, Default)]
+/// A workout, and its course where that was fetched.
+#[derive(Debug)]
 pub struct Fetched {
-    /// The workouts.
-    pub workouts: Vec<Workout>,
-    /// The courses.
-    pub courses: HashMap<String, Vec<Sample>>,
+    /// The workout.
+    pub workout: Workout,
+    /// Its course.
+    pub course: Option<Vec<Sample>>,
 }
 
 /// What a run came to, besides what was fetched.
@@ -69,14 +68,16 @@ pub struct Synced {
     pub gone: Vec<String>,
     /// Workouts that could not be understood.
     pub rejected: Vec<Rejected>,
+    /// Workouts that were not answered, or not all of them. The account is read up to the oldest of these.
+    pub unanswered: Vec<Rejected>,
 }
 
-/// Reads an account; `keep` is handed what was fetched, bit by bit.
+/// Reads an account; `keep` is handed each workout when it was fetched.
 ///
 /// # Errors
 /// When Peloton cannot be asked, the token is somebody else's, or `keep` fails. What was kept stays, and the next run goes on.
 pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fetched) -> Result<()>) -> Result<Synced> {
-    client.check_token(account.now)?;
+    client.check_token(account.unsaid.now)?;
     let me = client.get("/api/me")?;
     let user_id = me
         .get("id")
@@ -93,14 +94,13 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         account,
         keep,
         seen: HashMap::new(),
-        batch: Fetched::default(),
         instructors: None,
         rejected: Vec::new(),
+        unanswered: Vec::new(),
+        unanswered_in_a_row: 0,
+        oldest_unanswered: None,
     };
-    // What came before a failure is kept all the same.
-    let listed = reading.list(user_id);
-    reading.flush()?;
-    listed?;
+    reading.list(user_id)?;
     let gone = reading.gone()?;
     let newest = reading
         .seen
@@ -108,6 +108,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         .copied()
         .chain(account.progress.map(|progress| progress.watermark))
         .max();
+    let newest = newest.map(|newest| reading.oldest_unanswered.map_or(newest, |oldest| oldest.min(newest)));
     Ok(Synced {
         progress: newest.map(|watermark| Progress {
             peloton_user_id: user_id.to_owned(),
@@ -115,6 +116,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         }),
         gone,
         rejected: reading.rejected,
+        unanswered: reading.unanswered,
     })
 }
 
@@ -124,10 +126,12 @@ struct Reading<'r, 'c, K> {
     keep: K,
     /// What was listed, with its start.
     seen: HashMap<String, DateTime<Utc>>,
-    batch: Fetched,
     /// Fetched when first one is needed.
     instructors: Option<Instructors>,
     rejected: Vec<Rejected>,
+    unanswered: Vec<Rejected>,
+    unanswered_in_a_row: usize,
+    oldest_unanswered: Option<DateTime<Utc>>,
 }
 
 impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
@@ -190,7 +194,11 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             .get("status")
             .and_then(Value::as_str)
             .is_none_or(|status| status == "COMPLETE");
-        let Some(start) = start.filter(|_| is_complete) else {
+        if !is_complete {
+            return Ok(false);
+        }
+        let Some(start) = start else {
+            self.reject(&format!("workout {id}"), "it has no `start_time`");
             return Ok(false);
         };
         let is_first_sight = self.seen.insert(id.to_owned(), start).is_none();
@@ -202,15 +210,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
     }
 
     fn take(&mut self, id: &str, item: &Value, start: DateTime<Utc>, known: Option<&KnownWorkout>) -> Result<()> {
-        let is_young = self.account.now - start < YOUNG;
+        let is_young = self.account.unsaid.now - start < YOUNG;
         let has_graph = known.is_some_and(|known| known.has_graph);
         let mut whole = item.clone();
         if known.is_none() || is_young || !has_graph {
-            let detail = self
-                .client
-                .get(&format!("/api/workout/{id}?joins=ride,ride.instructor"));
-            if let (Some(whole), Some(Value::Object(detail))) = (whole.as_object_mut(), there(detail)?) {
-                whole.extend(detail.into_iter().filter(|(_, value)| !value.is_null()));
+            let path = format!("/api/workout/{id}?joins=ride,ride.instructor");
+            match self.ask(&path, id, start)? {
+                Answer::Is(Value::Object(detail)) => {
+                    if let Some(whole) = whole.as_object_mut() {
+                        whole.extend(detail.into_iter().filter(|(_, value)| !value.is_null()));
+                    }
+                }
+                Answer::Is(_) | Answer::NotThere => {}
+                Answer::NotYet => return Ok(()),
             }
         }
         self.learn_instructor(&whole)?;
@@ -225,29 +237,52 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                 return Ok(());
             }
         };
+        let mut course = None;
         if !has_graph {
-            let answer = self
-                .client
-                .get(&format!("/api/workout/{id}/performance_graph?every_n={STEP_SECONDS}"));
-            // Nothing of it is nothing, and not to be asked for again.
-            workout.figures.set(Figure::GraphCoverage, Some(0.0));
-            match there(answer)?.map(|answer| graph(&answer, STEP_SECONDS)) {
+            let path = format!("/api/workout/{id}/performance_graph?every_n={STEP_SECONDS}");
+            let answer = self.ask(&path, id, start)?;
+            if !matches!(answer, Answer::NotYet) {
+                // That there is none is known too.
+                workout.figures.set(Figure::GraphCoverage, Some(0.0));
+            }
+            match answer.document().map(|answer| graph(&answer, STEP_SECONDS)) {
                 Some(Ok(graph)) => {
                     for figure in Figure::ALL {
-                        let value = graph.figures.get(figure).or(workout.figures.get(figure));
+                        let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
+                        let value = told.or(workout.figures.get(figure));
                         workout.figures.set(figure, value);
                     }
-                    self.batch.courses.insert(id.to_owned(), graph.samples);
+                    course = Some(graph.samples);
                 }
                 Some(Err(reason)) => self.reject(&format!("the course of workout {id}"), &reason),
                 None => {}
             }
         }
-        self.batch.workouts.push(workout);
-        if self.batch.workouts.len() >= BATCH {
-            self.flush()?;
+        (self.keep)(Fetched { workout, course })
+    }
+
+    /// Asks for something of a workout, which the run can go on without.
+    fn ask(&mut self, path: &str, id: &str, start: DateTime<Utc>) -> Result<Answer> {
+        match self.client.get(path) {
+            Ok(answer) => {
+                self.unanswered_in_a_row = 0;
+                Ok(Answer::Is(answer))
+            }
+            Err(ApiError::NotFound(_)) => Ok(Answer::NotThere),
+            Err(ApiError::Unanswered(why)) => {
+                self.unanswered_in_a_row += 1;
+                if self.unanswered_in_a_row >= MOST_UNANSWERED {
+                    bail!("{MOST_UNANSWERED} times in a row there was no answer; the last time: {why}");
+                }
+                self.oldest_unanswered = Some(self.oldest_unanswered.map_or(start, |oldest| oldest.min(start)));
+                self.unanswered.push(Rejected {
+                    place: format!("workout {id}"),
+                    reason: why,
+                });
+                Ok(Answer::NotYet)
+            }
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Fetches the names of instructors once, when a class has nothing but an id.
@@ -287,15 +322,6 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<()> {
-        let batch = std::mem::take(&mut self.batch);
-        if batch.workouts.is_empty() {
-            Ok(())
-        } else {
-            (self.keep)(batch)
-        }
-    }
-
     /// The known workouts of the time that was listed which are there no longer.
     fn gone(&mut self) -> Result<Vec<String>> {
         let Some(oldest) = self.seen.values().min().copied() else {
@@ -308,7 +334,8 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         missing.sort();
         let mut gone = Vec::new();
         for id in missing {
-            if there(self.client.get(&format!("/api/workout/{id}")))?.is_none() {
+            let start = self.account.known[id].started_at;
+            if let Answer::NotThere = self.ask(&format!("/api/workout/{id}"), id, start)? {
                 gone.push(id.clone());
             }
         }
@@ -320,6 +347,23 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             place: place.to_owned(),
             reason: reason.to_owned(),
         });
+    }
+}
+
+/// What became of a question that the run can go on without.
+enum Answer {
+    Is(Value),
+    NotThere,
+    /// The next run asks again.
+    NotYet,
+}
+
+impl Answer {
+    fn document(self) -> Option<Value> {
+        match self {
+            Answer::Is(document) => Some(document),
+            Answer::NotThere | Answer::NotYet => None,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ fn unsaid() -> Unsaid<'static> {
         rider_name: Some("Ann"),
         timezone: None,
         fallback: Tz::Europe__London,
+        now: "2026-01-10T12:00:00Z".parse().unwrap(),
     }
 }
 
@@ -191,6 +192,88 @@ fn a_bad_row_is_named_by_its_line_and_breaks_no_other() {
             "line 12: it is not UTF-8",
         ]
     );
+}
+
+#[test]
+fn what_cannot_have_been_is_rejected_with_its_bounds() {
+    let row = |start: &str, kilojoules: &str, bpm: &str| {
+        format!("{start} 10:00 (UTC),Live,Ida Quist,20,Cycling,,20 min Hills,,{kilojoules},,,,,,80,{bpm},,\n")
+    };
+    let told = read_text(&format!(
+        "{EXPORT}{}{}{}{}{}",
+        row("2026-01-10", "250", "140"),
+        row("1902-03-02", "250", "140"),
+        row("2999-03-02", "250", "140"),
+        row("2025-03-02", "99999", "140"),
+        row("2025-03-02", "250", "999"),
+    ));
+    assert_eq!(told.workouts.len(), 1);
+    let begun = |day| format!("it cannot have begun on {day}: before 2012, or in the future");
+    assert_eq!(
+        reasons(&told),
+        [
+            format!("line 3: {}", begun("1902-03-02")),
+            format!("line 4: {}", begun("2999-03-02")),
+            "line 5: its `total_output_kilojoules` would be 99999, and is between 0 and 20000".to_owned(),
+            "line 6: its `heart_rate_bpm_mean` would be 999, and is between 0 and 250".to_owned(),
+        ]
+    );
+    let negative = untaught("a1", "JUST RIDE").replace("90000.5", "-5000");
+    for negative in [
+        negative.replace("\"has_pedaling_metrics\":true", "\"has_pedaling_metrics\":false"),
+        negative,
+    ] {
+        let told = read_text(&negative);
+        assert!(
+            reasons(&told)[0].contains("`total_output_kilojoules` would be -5,"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn a_column_that_is_there_twice_is_refused_by_its_name() {
+    let twice = EXPORT.replace("Avg. Watts", "Total Output");
+    let error = read(twice.as_bytes(), &unsaid()).unwrap_err().to_string();
+    assert!(error.contains("`total output`") && error.contains("twice"), "{error}");
+    let both = EXPORT.replace("Avg. Incline", "Distance (km)");
+    assert!(
+        read(both.as_bytes(), &unsaid())
+            .unwrap_err()
+            .to_string()
+            .contains("`distance`")
+    );
+}
+
+#[test]
+fn lines_may_end_as_they_do_on_old_machines() {
+    let row = "2025-01-14 18:05 (UTC),Live,Ida Quist,20,Yoga,,20 min Flow,,,,,,,,80,,,\n";
+    for end in ["\r", "\r\n", "\n"] {
+        let told = read_text(&format!("{EXPORT}{row}{row}").replace('\n', end));
+        assert_eq!((told.workouts.len(), told.rejected.len()), (2, 0), "{end:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_is_said_without_a_programmers_words() {
+    let sound = untaught("a1", "JUST RIDE");
+    let reason = |broken: &str| reasons(&read_text(broken)).join("\n");
+    let said = [
+        reason("[5]"),
+        reason(&sound.replace("90000.5", "\"much\"")),
+        reason(&sound.replace("1735725600", "\"today\"")),
+        reason(&sound.replace("{\"id\":\"00000000000000000000000000000000\"", "5,\"x\":{\"id\":\"\"")),
+    ];
+    for said in &said {
+        assert!(
+            said.contains("it is no workout: ") && said.contains("expected a"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("struct") && !said.contains("f64") && !said.contains("i64"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

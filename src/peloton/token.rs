@@ -11,7 +11,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::config::schedule::{PelotonAccount, TokenFrom};
+use crate::{
+    config::schedule::{PelotonAccount, TokenFrom},
+    domain::workout::Failure,
+};
 
 /// Where tokens are renewed, unless the file says otherwise.
 const TOKEN_URL: &str = "https://auth.onepeloton.com/oauth/token";
@@ -118,7 +121,9 @@ impl Token {
             return ("the token does not say when it expires".to_owned(), false);
         };
         let at = expires_at.format("%Y-%m-%d %H:%M UTC");
-        if self.is_renewable() {
+        if self.is_renewable() && expires_at <= now {
+            (format!("the token expired on {at}; the next run renews it"), false)
+        } else if self.is_renewable() {
             (format!("the token is good until {at}, and renewed by itself"), false)
         } else if expires_at <= now {
             (format!("the token expired on {at}: {}", self.remedy()), true)
@@ -139,21 +144,27 @@ impl Token {
     }
 }
 
-/// How the token of an account stands.
+/// How an account stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenStanding {
     /// Whose account it is.
     pub rider_name: String,
-    /// How the token stands, in words.
+    /// How its token stands, and why it was not read last, in words.
     pub words: String,
     /// Somebody has to bring a new one, now or before tomorrow.
     pub needs_a_person: bool,
 }
 
-/// How the token of an account stands at `now`.
+/// How the token of an account stands at `now`, and why the account was not read when it was tried last.
 #[must_use]
-pub fn standing(account: &PelotonAccount, now: DateTime<Utc>) -> TokenStanding {
-    let (words, needs_a_person) = Token::read(account).map_or_else(|why| (why, true), |token| token.standing(now));
+pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTime<Utc>) -> TokenStanding {
+    let (mut words, mut needs_a_person) =
+        Token::read(account).map_or_else(|why| (why, true), |token| token.standing(now));
+    if let Some(failure) = failure {
+        let tried_at = failure.failed_at.format("%Y-%m-%d %H:%M UTC");
+        words = format!("{words}; not read when it was tried on {tried_at}: {}", failure.reason);
+        needs_a_person |= failure.needs_a_person;
+    }
     TokenStanding {
         rider_name: account.rider_name.clone(),
         words,

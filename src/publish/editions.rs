@@ -17,6 +17,8 @@ pub struct Editions {
     pub newest_first: Vec<Edition>,
     /// Whether one more was begun and not finished: what is on the site is partly that.
     pub is_unfinished: bool,
+    /// Every path where something is.
+    pub paths: BTreeSet<String>,
 }
 
 pub(super) async fn list<T: Target>(target: &T) -> Result<Editions> {
@@ -24,6 +26,7 @@ pub(super) async fn list<T: Target>(target: &T) -> Result<Editions> {
     Ok(Editions {
         newest_first: records(target, manifest.oldest.max(1)..=manifest.edition).await?,
         is_unfinished: !manifest.unfinished.is_empty(),
+        paths: manifest.paths().into_iter().cloned().collect(),
     })
 }
 

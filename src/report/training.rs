@@ -20,6 +20,9 @@ use crate::{
     template::{Templates, format},
 };
 
+/// Below the root of the site, where the page and its tables are.
+pub const FOLDER: &str = "training/";
+
 /// Shorter ones, and those of which next to nothing was ridden, say nothing of how hard somebody rides.
 const SHORTEST_MINUTES: i32 = 10;
 const LEAST_KILOJOULES: f64 = 1.0;
@@ -85,7 +88,7 @@ impl Training {
             .iter()
             .map(|card| {
                 let name = format!("{}.csv", card.table.name);
-                Artifact::text(format!("training/{name}"), media_type_of(&name), card.table.csv())
+                Artifact::text(format!("{FOLDER}{name}"), media_type_of(&name), card.table.csv())
             })
             .collect();
         let page = Page {
@@ -99,7 +102,11 @@ impl Training {
         let html = templates
             .render("report/training.html", &page)
             .context("failed to render the page of training")?;
-        artifacts.push(Artifact::text("training/index.html", media_type_of("index.html"), html));
+        artifacts.push(Artifact::text(
+            format!("{FOLDER}index.html"),
+            media_type_of("index.html"),
+            html,
+        ));
         Ok(artifacts)
     }
 
@@ -120,6 +127,16 @@ impl Training {
             .iter()
             .map(|workout| workout.rider_name.as_str())
             .collect()
+    }
+
+    /// A rider's classes of a length; whose they are goes without saying where there is one rider.
+    fn label(&self, rider: &str, minutes: i32) -> String {
+        let length = length(minutes);
+        if self.riders().len() == 1 {
+            length
+        } else {
+            format!("{rider}, {length}")
+        }
     }
 
     /// Every month from the first workout to the last.
@@ -160,7 +177,27 @@ impl Training {
                 |month: &NaiveDate| Some(counts.get(&(rider, *month)).map_or(0.0, |(count, _)| whole(*count)));
             (rider.to_owned(), months.iter().map(of_month).collect())
         };
-        let drawn: Vec<Line> = self.riders().into_iter().take(MOST_LINES).map(line).collect();
+        let mut most: Vec<(i64, &str)> = self
+            .riders()
+            .into_iter()
+            .map(|rider| {
+                (
+                    months
+                        .iter()
+                        .filter_map(|month| Some(counts.get(&(rider, *month))?.0))
+                        .sum(),
+                    rider,
+                )
+            })
+            .collect();
+        most.sort_by_key(|(count, rider)| (-count, *rider));
+        let left_out = most.len() > MOST_LINES;
+        let drawn: Vec<Line> = most.iter().take(MOST_LINES).map(|(_, rider)| line(rider)).collect();
+        let subtitle = if left_out {
+            "Workouts begun in each month; drawn are the six riders with most of them, all are in the table"
+        } else {
+            "Workouts begun in each month"
+        };
         let rows = counts.iter().map(|((rider, month), (count, seconds))| {
             vec![
                 Cell::text(&format::month(*month), &month.to_string()),
@@ -171,7 +208,7 @@ impl Training {
         });
         card(
             LARGE,
-            ("Workouts per month", "Workouts begun in each month"),
+            ("Workouts per month", subtitle),
             Some(chart_of(&months, &drawn, "workouts-per-month", "Workouts per month")?),
             (
                 "workouts-per-month",
@@ -236,7 +273,7 @@ impl Training {
             .collect();
         let drawn: Vec<(String, Range)> = groups
             .iter()
-            .map(|((rider, minutes), _, range)| (format!("{rider}, {}", length(*minutes)), *range))
+            .map(|((rider, minutes), _, range)| (self.label(rider, *minutes), *range))
             .collect();
         let title = "Output by class length";
         let chart = |id: &str, width| ranges(&drawn, id, width, (title, "kJ"));
@@ -253,7 +290,7 @@ impl Training {
             LARGE,
             (
                 title,
-                "Kilojoules of rides of ten minutes or more: lowest to highest, the middle half, and the median",
+                "Kilojoules of rides of ten minutes or more on which work was measured: lowest to highest, the middle half, and the median",
             ),
             Some([
                 chart("output-by-length", WIDE.0)?,
@@ -288,10 +325,7 @@ impl Training {
         most.sort_by_key(|(key, months)| (std::cmp::Reverse(months.values().map(Vec::len).sum::<usize>()), *key));
         let line = |((rider, minutes), of_group): &(&(&str, i32), &BTreeMap<NaiveDate, Vec<f64>>)| -> Line {
             let of_month = |month: &NaiveDate| of_group.get(month).map(|values| mean(values));
-            (
-                format!("{rider}, {}", length(*minutes)),
-                months.iter().map(of_month).collect(),
-            )
+            (self.label(rider, *minutes), months.iter().map(of_month).collect())
         };
         let drawn: Vec<Line> = most.iter().take(MOST_LINES).map(line).collect();
         let rows = outputs.iter().flat_map(|((rider, minutes), of_group)| {
@@ -427,13 +461,17 @@ impl Training {
         }
         let rows = best.into_iter().map(|((rider, minutes), ride)| {
             let power = ride.workout.figures.get(Figure::Power);
+            let day = day(ride.workout);
             let title = ride.workout.title.as_deref().unwrap_or(format::NOTHING);
             vec![
                 named(rider),
                 length_cell(minutes),
                 Cell::number(Some(ride.kilojoules), |value| format::count(value.round())),
                 Cell::number(power, |value| format::count(value.round())),
-                Cell::text(&format::date_medium(day(ride.workout)), &day(ride.workout).to_string()),
+                Cell::text(
+                    &format!("{} {}", format::date_medium(day), day.year()),
+                    &day.to_string(),
+                ),
                 Cell::text(title, title),
             ]
         });
@@ -633,6 +671,35 @@ mod tests {
         assert_eq!(page.matches("<table>").count(), 7);
         assert!(page.contains(">Ann</text>") && page.contains(">Bea</text>"), "{page}");
         assert!(page.len() < 150_000, "{}", page.len());
+    }
+
+    #[test]
+    fn of_one_rider_nobody_is_named_and_of_many_those_who_rode_most_are_drawn() {
+        let alone = files(&Training::of(vec![
+            ride("2025-01-06", 30, 200.0, "Ida"),
+            ride("2025-02-13", 45, 240.0, "Ida"),
+        ]));
+        let page = &alone["training/index.html"];
+        assert!(
+            page.contains(&format!(">{}</text>", length(30))) && !page.contains("Ann, 30"),
+            "{page}"
+        );
+        assert!(
+            page.contains("Thu 13 Feb 2025"),
+            "a record without its year says little"
+        );
+
+        let mut many: Vec<Workout> = Vec::new();
+        for (number, name) in ["Abe", "Bo", "Cy", "Di", "Ed", "Flo", "Gus"].into_iter().enumerate() {
+            for day in 0..=number {
+                let mut ride = ride(&format!("2025-01-{:02}", 6 + day), 30, 200.0, "Ida");
+                ride.rider_name = name.to_owned();
+                many.push(ride);
+            }
+        }
+        let page = &files(&Training::of(many))["training/index.html"];
+        assert!(page.contains(">Gus</text>") && !page.contains(">Abe</text>"), "{page}");
+        assert!(page.contains("the six riders with most of them"), "{page}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Doing, Result, StoreError, refused};
 use crate::clock::Clock;
 
 /// The migrations, oldest first; the schema's version is how many of them a file has seen.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_several_consumers.sql"),
     include_str!("migrations/0003_rider_limits.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0015_erasures.sql"),
     include_str!("migrations/0016_rider_totals.sql"),
     include_str!("migrations/0017_workouts.sql"),
+    include_str!("migrations/0018_peloton_failures.sql"),
 ];
 
 /// The schema version this program reads and writes.

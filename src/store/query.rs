@@ -136,7 +136,7 @@ pub(super) fn instant(row: &Row<'_>, column: usize) -> duckdb::Result<DateTime<U
     micros(row.get(column)?, column)
 }
 
-fn maybe_instant(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTime<Utc>>> {
+pub(super) fn maybe_instant(row: &Row<'_>, column: usize) -> duckdb::Result<Option<DateTime<Utc>>> {
     row.get::<_, Option<i64>>(column)?
         .map(|value| micros(value, column))
         .transpose()

@@ -1,6 +1,6 @@
 //! Peloton workouts: `historical.workout`, the course of each in `historical.workout_sample`, and what was deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use duckdb::{Connection, OptionalExt, named_params, params, types::Value};
@@ -12,7 +12,7 @@ use super::{
     value::{self, listed, parsed},
 };
 use crate::domain::workout::{
-    Figure, KnownWorkout, Progress, StoredWorkout, Workout,
+    Failure, Figure, KnownWorkout, Progress, StoredWorkout, Workout,
     graph::Sample,
     merge::{Became, Kept, Shelf},
 };
@@ -28,6 +28,8 @@ pub struct TakenIn {
     pub unchanged: u64,
     /// They were deleted before, and stay so.
     pub deleted: u64,
+    /// By their ids at Peloton they are another rider's, and left out.
+    pub of_others: u64,
 }
 
 impl Store {
@@ -159,6 +161,7 @@ impl Store {
             )?;
             execute("delete from ops.deleted_workout where lower(rider_name) = lower(?)")?;
             execute("delete from ops.peloton_account where lower(rider_name) = lower(?)")?;
+            execute("delete from ops.peloton_failure where lower(rider_name) = lower(?)")?;
             let deleted = execute("delete from historical.workout where lower(rider_name) = lower(?)")?;
             Ok(deleted as u64)
         })
@@ -244,6 +247,54 @@ impl Store {
                 .map(drop)
         })
     }
+
+    /// Why the account of a rider was not read when it was tried last; none where it was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn peloton_failure(&self, rider_name: &str) -> Result<Option<Failure>> {
+        self.connection()?
+            .query_row(
+                "select epoch_us(failed_at), reason, needs_a_person, epoch_us(not_before) from ops.peloton_failure
+                 where lower(rider_name) = lower(?)",
+                [rider_name],
+                |row| {
+                    Ok(Failure {
+                        failed_at: query::instant(row, 0)?,
+                        reason: row.get(1)?,
+                        needs_a_person: row.get(2)?,
+                        not_before: query::maybe_instant(row, 3)?,
+                    })
+                },
+            )
+            .optional()
+            .doing(|| "cannot read why a Peloton account was not read".to_owned())
+    }
+
+    /// Notes why the account of a rider was not read, or that it was.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn set_peloton_failure(&self, rider_name: &str, failure: Option<&Failure>) -> Result<()> {
+        let doing = || "cannot note why a Peloton account was not read".to_owned();
+        if self.peloton_failure(rider_name)?.as_ref() == failure {
+            return Ok(());
+        }
+        self.transaction(doing, |connection| {
+            let sql = "delete from ops.peloton_failure where lower(rider_name) = lower(?)";
+            connection.execute(sql, [rider_name]).doing(doing)?;
+            let Some(failure) = failure else { return Ok(()) };
+            let row = params![
+                rider_name,
+                value::timestamp(failure.failed_at),
+                failure.reason,
+                failure.needs_a_person,
+                optional(failure.not_before, value::timestamp),
+            ];
+            let sql = "insert into ops.peloton_failure values (?, ?, ?, ?, ?)";
+            connection.execute(sql, row).doing(doing).map(drop)
+        })
+    }
 }
 
 /// Has the daily files of days written anew that are there, and made from an instant on.
@@ -277,11 +328,22 @@ fn spelling(connection: &Connection, rider_name: &str) -> Result<String> {
 fn take_in(
     connection: &Connection,
     rider_name: &str,
-    told: Vec<Workout>,
+    mut told: Vec<Workout>,
     courses: &HashMap<String, Vec<Sample>>,
     taken: &mut TakenIn,
 ) -> Result<BTreeSet<NaiveDate>> {
-    let mut shelf: Shelf = kept_workouts(connection, rider_name)?.into_iter().collect();
+    let of_others = ids_of_others(connection, rider_name, &told)?;
+    let is_of_others = |workout: &Workout| {
+        let id = workout.peloton_workout_id.as_ref();
+        id.is_some_and(|id| of_others.contains(id))
+    };
+    let before = told.len();
+    told.retain(|workout| !is_of_others(workout));
+    taken.of_others += (before - told.len()) as u64;
+    let kept = kept_workouts(connection, rider_name)?;
+    let day = |stored: &StoredWorkout| stored.workout.start.at.date_naive();
+    let days_before: Vec<NaiveDate> = kept.iter().map(|kept| day(&kept.stored)).collect();
+    let mut shelf: Shelf = kept.into_iter().collect();
     let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
     for became in shelf.merge(told) {
         match became {
@@ -301,10 +363,25 @@ fn take_in(
     let stale = listed(changed.iter().map(|place| &shelf.at(*place).workout_id));
     write(connection, &written, &stale)?;
     write_courses(connection, &written, courses)?;
-    Ok(written
+    // One that began on another day than was thought leaves the file of that.
+    let left = changed.iter().filter_map(|place| days_before.get(*place).copied());
+    Ok(written.into_iter().map(day).chain(left).collect())
+}
+
+/// Which of the ids at Peloton of these workouts are stored, or were, as another rider's.
+fn ids_of_others(connection: &Connection, rider_name: &str, told: &[Workout]) -> Result<HashSet<String>> {
+    let doing = || "cannot read whose workouts are stored".to_owned();
+    let ids: Vec<&str> = told
         .iter()
-        .map(|stored| stored.workout.start.at.date_naive())
-        .collect())
+        .filter_map(|workout| workout.peloton_workout_id.as_deref())
+        .collect();
+    let mut statement = connection
+        .prepare(include_str!("sql/workout_ids_of_others.sql"))
+        .doing(doing)?;
+    let found = statement
+        .query_map(params![rider_name, ids.join("\0")], |row| row.get(0))
+        .doing(doing)?;
+    found.collect::<duckdb::Result<_>>().doing(doing)
 }
 
 /// Puts workouts in place of those that are `stale`, ids in a list.
@@ -315,7 +392,7 @@ fn write(connection: &Connection, workouts: &[&StoredWorkout], stale: &str) -> R
     let doing = || "cannot write workouts".to_owned();
     connection
         .execute(
-            "delete from historical.workout where list_contains(string_split(?, ','), workout_id::varchar)",
+            "delete from historical.workout where workout_id::varchar in (select unnest(string_split(?, ',')))",
             [stale],
         )
         .doing(doing)?;
@@ -438,6 +515,7 @@ mod tests {
             changed,
             unchanged,
             deleted,
+            of_others: _,
         } = store.take_in_workouts(told, courses, None).unwrap();
         (new, changed, unchanged, deleted)
     }
@@ -512,6 +590,50 @@ mod tests {
             [day("2026-01-01"), day("2026-01-02")]
         );
         assert_eq!(store.forget_workouts_of("Ann").unwrap(), 0);
+    }
+
+    #[test]
+    fn a_workout_of_peloton_is_one_riders_even_when_it_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let none = HashMap::new();
+        let of = |rider_name| told(Some("a1"), "2026-01-09T10:00:07Z", rider_name);
+        let all_of = |rider_name| [of(rider_name), told(None, "2026-01-08T10:00:00Z", rider_name)];
+        let taken_in = |told: &[Workout]| store.take_in_workouts(told, &none, None).unwrap();
+        taken_in(&[of("Ann")]);
+        let again = taken_in(&all_of("Bea"));
+        assert_eq!((again.new, again.of_others), (1, 1));
+        store
+            .delete_workout(store.known_workouts("Ann").unwrap()["a1"].workout_id, false)
+            .unwrap();
+        assert_eq!(taken_in(&[of("Bea")]).of_others, 1);
+        assert_eq!(taken_in(&[of("ann")]).deleted, 1, "for herself it is what was deleted");
+    }
+
+    #[test]
+    fn a_workout_that_began_on_another_day_than_was_thought_leaves_the_file_of_that_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let from = Some(at("2026-01-01T00:00:00Z"));
+        let guessed = |start: &str| {
+            let mut workout = told(None, start, "Ann");
+            workout.start.local = "2026-01-09T20:00:00".parse().unwrap();
+            workout.start.precision = Precision::WallClock;
+            [workout]
+        };
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        store
+            .take_in_workouts(&guessed("2026-01-09T20:00:00Z"), &HashMap::new(), from)
+            .unwrap();
+        store.workout_file_written(day("2026-01-09")).unwrap();
+        let moved = store
+            .take_in_workouts(&guessed("2026-01-10T03:00:00Z"), &HashMap::new(), from)
+            .unwrap();
+        assert_eq!(moved.changed, 1);
+        assert_eq!(
+            store.stale_workout_files().unwrap(),
+            [day("2026-01-09"), day("2026-01-10")]
+        );
     }
 
     #[test]

@@ -86,6 +86,29 @@ fn a_file_that_cannot_be_taken_in_holds_up_no_other() {
         "{said:?}"
     );
     assert!(sandbox.fail(&["import", "peloton", &good]).contains("--rider"));
+    let bad = sandbox.write("bad.csv", format!("{EXPORT}{}", FLOW.replace(",60,", ",lots,")));
+    let said = sandbox.run(&["import", "peloton", &bad, "--rider", "Ann"]);
+    assert!(!said.status.success() && said.out.contains("1 rejected"), "{said:?}");
+    assert!(
+        said.err.contains("nothing of") && said.err.contains("could be taken in"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_workout_of_the_api_is_not_taken_in_under_a_second_name() {
+    let sandbox = Sandbox::new();
+    let answers = sandbox.write("answers.json", HILLS_OF_API);
+    sandbox.succeed(&["import", "peloton", &answers, "--rider", "Ann"]);
+    let said = sandbox.succeed(&["import", "peloton", &answers, "--rider", "Bea"]);
+    assert!(
+        said.contains("0 new") && said.contains("1 of another rider and left out"),
+        "{said}"
+    );
+    assert_eq!(
+        sandbox.rows("select rider_name from historical.workout"),
+        [r#"{"rider_name":"Ann"}"#]
+    );
 }
 
 #[test]

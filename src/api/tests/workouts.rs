@@ -18,6 +18,7 @@ fn take_in(context: &ApiContext, rider_name: &str) {
         rider_name: Some(rider_name),
         timezone: None,
         fallback: Tz::Europe__London,
+        now: "2026-07-10T12:00:00Z".parse().unwrap(),
     };
     let told = read(SAMPLE, &unsaid).unwrap();
     assert_eq!(told.rejected, []);

@@ -44,6 +44,9 @@ impl TokenFrom {
 pub(super) fn accounts(value: &DeValue<'_>) -> Result<Vec<PelotonAccount>, String> {
     const SHAPE: &str = "expected a list like [{ rider = \"Ann\", token_env = \"PELOTON_BEARER_TOKEN\" }]";
     let items = value.as_array().ok_or(SHAPE)?;
+    if items.is_empty() {
+        return Err(SHAPE.to_owned());
+    }
     let mut accounts: Vec<PelotonAccount> = Vec::new();
     for item in items.iter() {
         let account = account(item.get_ref().as_table().ok_or(SHAPE)?)?;

@@ -21,10 +21,13 @@ use super::{
         variable, zone,
     },
 };
-use crate::domain::{
-    day::DayRule,
-    heart_rate::{self, AlertRule},
-    window::Period,
+use crate::{
+    config::settings::web_address,
+    domain::{
+        day::DayRule,
+        heart_rate::{self, AlertRule},
+        window::Period,
+    },
 };
 
 const TOP_KEYS: [&str; 4] = ["day", "heart_rate", "defaults", "job"];
@@ -428,7 +431,7 @@ impl Reader<'_> {
                 accounts: self.take(params, "accounts", accounts).unwrap_or_default(),
                 api_url: self
                     .take(params, "api_url", |value| {
-                        Ok(string(value)?.trim_end_matches('/').to_owned())
+                        Ok(web_address(string(value)?)?.trim_end_matches('/').to_owned())
                     })
                     .unwrap_or_else(|| PELOTON_URL.to_owned()),
             },

@@ -365,6 +365,10 @@ fn accounts_at_peloton_that_cannot_be_meant_are_refused() {
         problems(&text.replace(from, to))
     };
     assert!(refused("cron = \"40 * * * *\"", "cron = \"*/30 * * * *\"").contains("once an hour"));
+    let accounts = peloton_example();
+    let accounts = &accounts[accounts.find("accounts").unwrap()..accounts.rfind('}').unwrap()];
+    assert!(refused(accounts, "accounts = [] ").contains("expected a list like"));
+    assert!(refused("accounts = ", "api_url = \"ftp://x.example\", accounts = ").contains("`https://`"));
     assert!(refused("token_env", "password").contains("an account has no key `password`"));
     assert!(refused("rider = \"Ben\"", "rider = \"ANN\"").contains("`ANN` is there twice"));
     assert!(refused("token_file = ", "token_env = \"X\", token_file = ").contains("either `token_env`"));

@@ -1,14 +1,15 @@
 //! Which of the workouts that are told of is which that is stored, and what is known of it then.
 //!
 //! By its id at Peloton, where both have one. Else by rider, discipline, title and length, and when it began: in the same
-//! minute; or a minute beside, as some clocks are read when a workout is made and others when it begins; or with the same
-//! minutes on the rider's clock or an hour aside, where the zone was a few letters that may mean winter or summer. One
-//! that was stored is only ever one of those that are told of at a time, and those that agree in what was measured find
-//! each other first: two workouts of the same key stay two, in whatever order they come.
+//! minute, on the rider's clock where the zone was a few letters; or a minute beside, as some clocks are read when a workout
+//! is made and others when it begins; or an hour aside, where the letters may mean winter or summer. One that was stored is
+//! only ever one of those that are told of at a time, and those that agree in what was measured find each other first: two
+//! workouts of the same key stay two, in whatever order they come. Lines that are the same in all are one.
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::TimeDelta;
+use uuid::Uuid;
 
 use super::{Figure, Kind, Precision, Start, StoredWorkout, Workout, workout_id};
 
@@ -44,7 +45,9 @@ pub struct Kept {
 #[derive(Debug, Default)]
 pub struct Shelf {
     kept: Vec<Kept>,
-    by_day: HashMap<NaiveDate, Vec<usize>>,
+    ids: HashSet<Uuid>,
+    by_minute: HashMap<i64, Vec<usize>>,
+    by_minute_of_clock: HashMap<i64, Vec<usize>>,
     by_peloton_id: HashMap<String, usize>,
 }
 
@@ -53,7 +56,7 @@ pub struct Shelf {
 enum Likeness {
     /// The same minute and the same figures.
     Same,
-    /// The same minute.
+    /// The same minute, if only on the rider's clock.
     SameMinute,
     /// Beside it, or the same but for the hour.
     Beside,
@@ -78,41 +81,36 @@ impl Shelf {
 
     /// Takes in workouts of the rider, and says of each what became of it.
     pub fn merge(&mut self, told: Vec<Workout>) -> Vec<Became> {
+        let firsts = firsts(&told);
+        let is_twin = |index: usize| firsts[index] != index;
         let mut claimed = HashSet::new();
         let mut became: Vec<Option<Became>> = vec![None; told.len()];
-        for (index, workout) in told.iter().enumerate() {
+        for (index, workout) in told.iter().enumerate().filter(|(index, _)| !is_twin(*index)) {
             if let Some(place) = self.of_peloton_id(workout) {
                 claimed.insert(place);
                 became[index] = Some(self.fold(place, workout));
             }
         }
         for likeness in [Likeness::Same, Likeness::SameMinute, Likeness::Beside] {
-            for (workout, became) in told.iter().zip(&mut became).filter(|(_, became)| became.is_none()) {
+            for (index, workout) in told.iter().enumerate() {
+                if is_twin(index) || became[index].is_some() {
+                    continue;
+                }
                 if let Some(place) = self.nearest(workout, likeness, &claimed) {
                     claimed.insert(place);
-                    *became = Some(self.fold(place, workout));
+                    became[index] = Some(self.fold(place, workout));
                 }
             }
         }
-        let mut news: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
-        for (index, workout) in told.iter().enumerate() {
-            if became[index].is_some() {
-                continue;
+        for (index, workout) in told.into_iter().enumerate() {
+            if became[index].is_none() {
+                became[index] = Some(match (became[firsts[index]], self.of_peloton_id(&workout)) {
+                    (Some(Became::New(place) | Became::Changed(place)), _) => Became::Unchanged(place),
+                    (Some(first), _) => first,
+                    (None, Some(place)) => self.fold(place, &workout),
+                    (None, None) => Became::New(self.add(workout)),
+                });
             }
-            let of_key = news.entry(key_of(workout)).or_default();
-            // A line that was repeated in a file is no other workout.
-            let twin = of_key
-                .iter()
-                .find(|(other, _)| told[*other] == *workout)
-                .map(|(_, place)| *place);
-            became[index] = Some(match self.of_peloton_id(workout).or(twin) {
-                Some(place) => self.fold(place, workout),
-                None => {
-                    let place = self.add(workout.clone());
-                    of_key.push((index, place));
-                    Became::New(place)
-                }
-            });
         }
         became.into_iter().flatten().collect()
     }
@@ -124,25 +122,28 @@ impl Shelf {
 
     /// The stored workout that is nearest to `workout` of those that are as like as that.
     fn nearest(&self, workout: &Workout, likeness: Likeness, claimed: &HashSet<usize>) -> Option<usize> {
-        let day = workout.start.at.date_naive();
-        let days = [day.pred_opt(), Some(day), day.succ_opt()];
-        let places = days
-            .into_iter()
-            .flatten()
-            .filter_map(|day| self.by_day.get(&day))
+        let beside = |minute: i64| minute - 2..=minute + 2;
+        let minute = minute(&workout.start);
+        let instants = [minute - 60, minute, minute + 60].into_iter().flat_map(beside);
+        let clocks = beside(minute_of_clock(&workout.start));
+        let places = instants
+            .filter_map(|minute| self.by_minute.get(&minute))
+            .chain(clocks.filter_map(|minute| self.by_minute_of_clock.get(&minute)))
             .flatten();
         places
             .filter(|place| !claimed.contains(place))
             .filter(|&&place| like(&self.kept[place].stored.workout, workout) == Some(likeness))
-            .min_by_key(|&&place| (self.kept[place].stored.workout.start.at - workout.start.at).abs())
+            .min_by_key(|&&place| {
+                let kept = &self.kept[place];
+                ((kept.stored.workout.start.at - workout.start.at).abs(), kept.is_deleted)
+            })
             .copied()
     }
 
     fn add(&mut self, workout: Workout) -> usize {
-        let is_taken = |id| self.kept.iter().any(|kept| kept.stored.workout_id == id);
         let free = (0..)
             .map(|ordinal| workout_id(&workout, ordinal))
-            .find(|id| !is_taken(*id));
+            .find(|id| !self.ids.contains(id));
         let workout_id = free.expect("there are more ordinals than workouts");
         let stored = StoredWorkout { workout_id, workout };
         self.put(Kept {
@@ -153,16 +154,19 @@ impl Shelf {
 
     fn put(&mut self, kept: Kept) -> usize {
         let place = self.kept.len();
-        let workout = &kept.stored.workout;
-        self.by_day
-            .entry(workout.start.at.date_naive())
-            .or_default()
-            .push(place);
-        if let Some(id) = &workout.peloton_workout_id {
+        if let Some(id) = &kept.stored.workout.peloton_workout_id {
             self.by_peloton_id.insert(id.clone(), place);
         }
+        self.ids.insert(kept.stored.workout_id);
+        self.index(kept.stored.workout.start, place);
         self.kept.push(kept);
         place
+    }
+
+    fn index(&mut self, start: Start, place: usize) {
+        self.by_minute.entry(minute(&start)).or_default().push(place);
+        let of_clock = self.by_minute_of_clock.entry(minute_of_clock(&start));
+        of_clock.or_default().push(place);
     }
 
     /// Adds to a stored workout what is told of it.
@@ -173,15 +177,32 @@ impl Shelf {
         }
         let before = kept.stored.workout.clone();
         take_over(&mut kept.stored.workout, told);
+        let (is_changed, start) = (kept.stored.workout != before, kept.stored.workout.start);
         if let Some(id) = &told.peloton_workout_id {
             self.by_peloton_id.insert(id.clone(), place);
         }
-        if kept.stored.workout == before {
-            Became::Unchanged(place)
-        } else {
-            Became::Changed(place)
+        if !is_changed {
+            return Became::Unchanged(place);
         }
+        if start != before.start {
+            self.index(start, place);
+        }
+        Became::Changed(place)
     }
+}
+
+/// Of each workout that is told of, the first one that is the same in all, which may be itself.
+fn firsts(told: &[Workout]) -> Vec<usize> {
+    let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+    let first_of = |(index, workout): (usize, &Workout)| {
+        let of_key = by_key.entry(key_of(workout)).or_default();
+        let first = of_key.iter().copied().find(|other| told[*other] == *workout);
+        first.unwrap_or_else(|| {
+            of_key.push(index);
+            index
+        })
+    };
+    told.iter().enumerate().map(first_of).collect()
 }
 
 /// What two titles are compared by: an older system left apostrophes out.
@@ -204,6 +225,11 @@ fn minute(start: &Start) -> i64 {
     start.at.timestamp().div_euclid(60)
 }
 
+/// The minute that the rider's clock showed.
+fn minute_of_clock(start: &Start) -> i64 {
+    start.local.and_utc().timestamp().div_euclid(60)
+}
+
 /// How sure it is that both are the same workout; none where they are two.
 fn like(stored: &Workout, told: &Workout) -> Option<Likeness> {
     let ids = stored.peloton_workout_id.as_ref().zip(told.peloton_workout_id.as_ref());
@@ -214,7 +240,8 @@ fn like(stored: &Workout, told: &Workout) -> Option<Likeness> {
     {
         return None;
     }
-    if minute(&stored.start) == minute(&told.start) {
+    let is_same_minute = minute(&stored.start) == minute(&told.start);
+    if is_same_minute || is_guess(stored, told) && minute_of_clock(&stored.start) == minute_of_clock(&told.start) {
         return Some(if is_same_work(stored, told) {
             Likeness::Same
         } else {
@@ -223,7 +250,14 @@ fn like(stored: &Workout, told: &Workout) -> Option<Likeness> {
     }
     // One source reads one clock: for it, another minute is another workout.
     let may_differ = stored.source != told.source || stored.start.precision != told.start.precision;
-    (may_differ && is_beside(&stored.start, &told.start) && is_same_work(stored, told)).then_some(Likeness::Beside)
+    (may_differ && is_beside(stored, told) && is_same_work(stored, told)).then_some(Likeness::Beside)
+}
+
+/// Whether one of the instants is made of a wall clock and a guess at its zone.
+fn is_guess(one: &Workout, other: &Workout) -> bool {
+    [one, other]
+        .iter()
+        .any(|workout| workout.start.precision == Precision::WallClock)
 }
 
 fn is_same_title(one: &Workout, other: &Workout) -> bool {
@@ -249,13 +283,12 @@ fn is_same_work(one: &Workout, other: &Workout) -> bool {
     }
 }
 
-fn is_beside(one: &Start, other: &Start) -> bool {
-    let apart = (one.at - other.at).abs();
-    if apart <= BESIDE {
-        return true;
-    }
-    let is_guess = one.precision == Precision::WallClock || other.precision == Precision::WallClock;
-    is_guess && ((one.local - other.local).abs() <= BESIDE || (apart - TimeDelta::hours(1)).abs() <= BESIDE)
+fn is_beside(one: &Workout, other: &Workout) -> bool {
+    let apart = (one.start.at - other.start.at).abs();
+    let is_near = |apart: TimeDelta| apart.abs() <= BESIDE;
+    is_near(apart)
+        || is_guess(one, other)
+            && (is_near(one.start.local - other.start.local) || is_near(apart - TimeDelta::hours(1)))
 }
 
 /// What one that knows at least as much says holds; what the others say fills in what it leaves open.

@@ -215,6 +215,119 @@ fn a_line_that_is_repeated_in_a_file_is_no_other_workout() {
 }
 
 #[test]
+fn a_file_with_repeated_lines_changes_nothing_when_it_is_taken_in_again() {
+    let one = export("2025-01-14T23:05:00Z", 250.0);
+    let other = export("2025-01-15T23:05:00Z", 250.0);
+    let file = vec![one.clone(), other, one.clone(), one];
+    let mut shelf = Shelf::default();
+    shelf.merge(file.clone());
+    let again = [0, 1, 0, 0].map(Became::Unchanged);
+    assert_eq!(shelf.merge(file.clone()), again);
+    assert_eq!(shelf.merge(file), again);
+}
+
+/// The same ride of an export, read as of a clock so many hours behind UTC.
+fn guessed(local: &str, hours_behind: i64, output: f64) -> Workout {
+    let mut workout = export(&format!("{local}Z"), output);
+    workout.start.at += TimeDelta::hours(hours_behind);
+    workout.start.precision = Precision::WallClock;
+    workout
+}
+
+#[test]
+fn another_guess_at_the_riders_zone_makes_no_other_workout_and_brings_none_back() {
+    let (here, there) = (
+        guessed("2025-01-14T18:05:00", 5, 250.0),
+        guessed("2025-01-14T18:05:00", -9, 250.0),
+    );
+    assert!(is_one(&here, &there));
+    assert!(
+        !is_one(&here, &guessed("2025-01-14T18:06:00", -9, 250.0)),
+        "another minute is another workout"
+    );
+    let tombstone = |workout: &Workout| Kept {
+        stored: StoredWorkout {
+            workout_id: workout_id(workout, 0),
+            workout: Workout {
+                figures: Figures::default(),
+                ..workout.clone()
+            },
+        },
+        is_deleted: true,
+    };
+    let mut shelf: Shelf = [tombstone(&here)].into_iter().collect();
+    assert_eq!(shelf.merge(vec![there]), [Became::Deleted]);
+}
+
+#[test]
+fn both_half_past_ones_of_the_night_the_clocks_go_back_are_those_of_the_api() {
+    let mut first = api("a1", "2022-11-06T05:30:20Z", 200.3);
+    let mut second = api("a2", "2022-11-06T06:30:20Z", 210.4);
+    for workout in [&mut first, &mut second] {
+        workout.start.local = "2022-11-06T01:30:20".parse().unwrap();
+    }
+    // An export tells no difference between them, and rounds.
+    let of_export = |output| guessed("2022-11-06T01:30:00", 4, output);
+    for output in [210.0, 190.0] {
+        assert!(is_one(&of_export(output), &second), "{output}");
+    }
+    let mut shelf = Shelf::default();
+    shelf.merge(vec![of_export(210.0), of_export(200.0)]);
+    assert_eq!(
+        shelf.merge(vec![first, second]),
+        [Became::Changed(1), Became::Changed(0)]
+    );
+}
+
+#[test]
+fn a_deleted_workout_is_not_taken_for_another_of_its_minute() {
+    let (short, long) = (
+        export("2025-01-14T23:05:00Z", 3.0),
+        export("2025-01-14T23:05:00Z", 250.0),
+    );
+    let kept = |workout: Workout, ordinal, is_deleted| Kept {
+        stored: StoredWorkout {
+            workout_id: workout_id(&workout, ordinal),
+            workout,
+        },
+        is_deleted,
+    };
+    let nameless = Workout {
+        figures: Figures::default(),
+        ..long.clone()
+    };
+    for file in [vec![short.clone(), long.clone()], vec![long, short.clone()]] {
+        let mut shelf: Shelf = [kept(nameless.clone(), 1, true), kept(short.clone(), 0, false)]
+            .into_iter()
+            .collect();
+        let became = shelf.merge(file);
+        assert!(
+            became.contains(&Became::Deleted) && became.contains(&Became::Unchanged(1)),
+            "{became:?}"
+        );
+    }
+}
+
+#[test]
+fn many_thousand_workouts_are_taken_in_within_seconds() {
+    let first = at("1990-01-01T00:00:00Z");
+    let many: Vec<Workout> = (0..60_000)
+        .map(|number| {
+            let mut workout = export("2025-01-14T23:05:00Z", 250.0);
+            workout.start.at = first + TimeDelta::minutes(7 * number);
+            workout.start.local = workout.start.at.naive_utc();
+            workout
+        })
+        .collect();
+    let began = std::time::Instant::now();
+    let mut shelf = Shelf::default();
+    shelf.merge(many);
+    assert_eq!(shelf.kept.len(), 60_000);
+    // Comparing each with every other takes a minute and more.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
 fn miles_and_kilometres_of_one_workout_are_no_change() {
     let far = |metres| {
         let mut workout = export("2025-01-14T23:05:00Z", 250.0);

@@ -1,4 +1,4 @@
-//! Lines over months: several figures side by side, each named at its end.
+//! Lines over months: several figures side by side, each named at its end, or above where the chart is narrow.
 
 use anyhow::{Context, Result, anyhow};
 use chrono::NaiveDate;
@@ -25,23 +25,41 @@ const COLOURS: [RGBColor; MOST_LINES] = [
     colour::OCHRE,
 ];
 
+/// Charts that are narrower, in CSS pixels, have no room for names beside the lines.
+const NARROW: u32 = 400;
+
+/// How high a name above the lines is, in CSS pixels.
+const NAME: u32 = 18;
+
 /// One line: its name and a value a month; none where there is nothing.
 pub type Line = (String, Vec<Option<f64>>);
 
-/// The chart of `lines`, at most [`MOST_LINES`], over `months`, as an inline SVG of `size` CSS pixels; `id` is unique in its
-/// document.
+/// The chart of `lines`, at most [`MOST_LINES`], over `months`, as an inline SVG of `size` CSS pixels, higher by the
+/// names where they are above; `id` is unique in its document.
 ///
 /// # Errors
 /// Plotters could not draw it.
 pub fn lines(months: &[NaiveDate], lines: &[Line], id: &str, size: (u32, u32), title: &str) -> Result<String> {
+    let is_narrow = size.0 < NARROW;
+    let names = if is_narrow {
+        u32::try_from(lines.len())? * NAME
+    } else {
+        0
+    };
+    let size = (size.0, size.1 + names);
     let mut shapes = Shapes::default();
     let backend = SvgBackend {
         shapes: &mut shapes,
         size: units(size, SVG),
     };
-    draw(&Canvas::new(backend.into_drawing_area(), SVG, 12.0), months, lines)
-        .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("failed to draw `{id}`"))?;
+    draw(
+        &Canvas::new(backend.into_drawing_area(), SVG, 12.0),
+        months,
+        lines,
+        is_narrow,
+    )
+    .map_err(|error| anyhow!("{error}"))
+    .with_context(|| format!("failed to draw `{id}`"))?;
     Ok(svg_document(
         &shapes.finish(),
         id,
@@ -70,7 +88,7 @@ fn describe(months: &[NaiveDate], lines: &[Line]) -> String {
     format!("Line chart by month: {}.", told.join("; "))
 }
 
-fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[Line]) -> Drawn<DB> {
+fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[Line], is_narrow: bool) -> Drawn<DB> {
     let values = lines.iter().flat_map(|(_, values)| values).flatten();
     let Some(largest) = values.copied().reduce(f64::max) else {
         return canvas.nothing("Nothing to draw yet");
@@ -79,8 +97,17 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[
     let em = canvas.em;
     let left = canvas.text_width(&format::count(axis.top), Weight::Regular) + 0.7 * em;
     let names = lines.iter().map(|(name, _)| canvas.text_width(name, Weight::Regular));
-    let right = canvas.width - names.fold(0.0, f64::max) - 1.7 * em;
-    let (top, bottom) = (em, canvas.height - 2.0 * em);
+    let right = if is_narrow {
+        canvas.width - 0.5 * em
+    } else {
+        canvas.width - names.fold(0.0, f64::max) - 1.7 * em
+    };
+    let above = if is_narrow {
+        f64::from(NAME) * index(lines.len())
+    } else {
+        0.0
+    };
+    let (top, bottom) = (above + em, canvas.height - 2.0 * em);
     let x = |place: usize| left + (right - left) * index(place) / index(months.len().max(2) - 1);
     let y = |value: f64| bottom - (bottom - top) * value / axis.top;
     canvas.grid(axis, (left, right), y)?;
@@ -95,8 +122,9 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[
             colour::CONTROL,
         )?;
         let label = months[place].format("%b %Y").to_string();
-        // The first month's may not hang over the edge.
-        let at = x(place).max(canvas.text_width(&label, Weight::Regular) / 2.0 + 1.0);
+        // Neither the first month's nor the last may hang over the edge.
+        let half = canvas.text_width(&label, Weight::Regular) / 2.0 + 1.0;
+        let at = x(place).clamp(half, canvas.width - half);
         canvas.text(
             at,
             bottom + 1.15 * em,
@@ -130,14 +158,50 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, months: &[NaiveDate], lines: &[
             ends.push((y(*last), name, colour));
         }
     }
-    // Names of lines that end close together are moved apart, the highest first.
+    if is_narrow {
+        for (place, ((name, _), colour)) in lines.iter().zip(COLOURS).enumerate() {
+            named(canvas, (0.5 * em, f64::from(NAME) * (index(place) + 0.5)), name, colour)?;
+        }
+        return Ok(());
+    }
     ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut free = 0.0_f64;
-    for (at, name, colour) in ends {
-        let at = at.max(free);
-        free = at + 1.2 * em;
-        canvas.dot(right + 0.8 * em, at, 4.0, colour)?;
-        canvas.text(right + 1.5 * em, at, name, Align::Start, Weight::Regular, colour::TEXT)?;
+    let places = apart(ends.iter().map(|(at, ..)| *at).collect(), 1.3 * em, bottom);
+    for (at, (_, name, colour)) in places.into_iter().zip(ends) {
+        named(canvas, (right + 0.8 * em, at), name, colour)?;
     }
     Ok(())
+}
+
+/// A name with a dot of its line's colour before it.
+fn named<DB: DrawingBackend>(canvas: &Canvas<DB>, (x, y): (f64, f64), name: &str, colour: RGBColor) -> Drawn<DB> {
+    canvas.dot(x, y, 4.0, colour)?;
+    let beside = x + 0.7 * canvas.em;
+    canvas.text(beside, y, name, Align::Start, Weight::Regular, colour::TEXT)
+}
+
+/// Heights from the highest to the lowest, moved so far that none is nearer to another than `least` and none below `bottom`.
+fn apart(mut heights: Vec<f64>, least: f64, bottom: f64) -> Vec<f64> {
+    let mut free = f64::NEG_INFINITY;
+    for at in &mut heights {
+        *at = at.max(free);
+        free = *at + least;
+    }
+    let mut free = bottom;
+    for at in heights.iter_mut().rev() {
+        *at = at.min(free);
+        free = *at - least;
+    }
+    heights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lines_that_end_together_are_neither_on_each_other_nor_on_the_axis() {
+        assert_eq!(apart(vec![10.0, 50.0, 90.0], 15.0, 100.0), [10.0, 50.0, 90.0]);
+        assert_eq!(apart(vec![10.0, 10.0, 12.0], 15.0, 100.0), [10.0, 25.0, 40.0]);
+        assert_eq!(apart(vec![100.0, 100.0, 100.0], 15.0, 100.0), [70.0, 85.0, 100.0]);
+    }
 }

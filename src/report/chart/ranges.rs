@@ -15,6 +15,12 @@ use crate::{report::font::Weight, template::format};
 /// How high a row is, in CSS pixels.
 const ROW: u32 = 26;
 
+/// How high one is whose name is above it: where the chart is narrow.
+const NARROW_ROW: u32 = 42;
+
+/// Charts that are narrower, in CSS pixels, have no room for names beside the ranges.
+const NARROW: u32 = 400;
+
 /// Room for the axis, in CSS pixels.
 const AXIS: u32 = 30;
 
@@ -27,13 +33,14 @@ pub type Range = [f64; 5];
 /// Plotters could not draw it.
 pub fn ranges(groups: &[(String, Range)], id: &str, width: u32, (title, unit): (&str, &str)) -> Result<String> {
     let rows = u32::try_from(groups.len()).unwrap_or(u32::MAX).max(1);
-    let size = (width, ROW.saturating_mul(rows) + AXIS);
+    let row = if width < NARROW { NARROW_ROW } else { ROW };
+    let size = (width, row.saturating_mul(rows) + AXIS);
     let mut shapes = Shapes::default();
     let backend = SvgBackend {
         shapes: &mut shapes,
         size: units(size, SVG),
     };
-    draw(&Canvas::new(backend.into_drawing_area(), SVG, 12.0), groups)
+    draw(&Canvas::new(backend.into_drawing_area(), SVG, 12.0), groups, row)
         .map_err(|error| anyhow!("{error}"))
         .with_context(|| format!("failed to draw `{id}`"))?;
     let told = groups.iter().map(|(name, [low, _, median, _, high])| {
@@ -49,14 +56,19 @@ pub fn ranges(groups: &[(String, Range)], id: &str, width: u32, (title, unit): (
     Ok(svg_document(&shapes.finish(), id, size, title, &description))
 }
 
-fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, groups: &[(String, Range)]) -> Drawn<DB> {
+fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, groups: &[(String, Range)], row: u32) -> Drawn<DB> {
     let Some(largest) = groups.iter().map(|(_, range)| range[4]).reduce(f64::max) else {
         return canvas.nothing("Nothing to draw yet");
     };
     let axis = CountAxis::holding(largest);
     let em = canvas.em;
     let names = groups.iter().map(|(name, _)| canvas.text_width(name, Weight::Regular));
-    let left = names.fold(0.0, f64::max) + 0.8 * em;
+    let is_narrow = row == NARROW_ROW;
+    let left = if is_narrow {
+        0.5 * em
+    } else {
+        names.fold(0.0, f64::max) + 0.8 * em
+    };
     let right = canvas.width - canvas.text_width(&format::count(axis.top), Weight::Regular) / 2.0 - 1.0;
     let bottom = canvas.height - f64::from(AXIS);
     let x = |value: f64| left + (right - left) * value / axis.top;
@@ -76,8 +88,21 @@ fn draw<DB: DrawingBackend>(canvas: &Canvas<DB>, groups: &[(String, Range)]) -> 
         )?;
     }
     for (place, (name, [low, lower, median, upper, high])) in groups.iter().enumerate() {
-        let y = f64::from(ROW) * (index(place) + 0.5);
-        canvas.text(left - 0.8 * em, y, name, Align::End, Weight::Regular, colour::TEXT)?;
+        let middle = f64::from(row) * (index(place) + 0.5);
+        let y = if is_narrow {
+            canvas.text(
+                0.0,
+                middle - 0.8 * em,
+                name,
+                Align::Start,
+                Weight::Regular,
+                colour::TEXT,
+            )?;
+            middle + 0.7 * em
+        } else {
+            canvas.text(left - 0.8 * em, middle, name, Align::End, Weight::Regular, colour::TEXT)?;
+            middle
+        };
         canvas.line(&[(x(*low), y), (x(*high), y)], 1.5, colour::CONTROL)?;
         canvas.rect(
             x(*lower),

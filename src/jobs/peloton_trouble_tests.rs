@@ -1,0 +1,135 @@
+//! What a Peloton that does not answer keeps nobody from.
+
+use super::*;
+use crate::peloton::token::standing;
+
+fn failed(peloton: &Peloton, store: &Store, accounts: &[PelotonAccount]) -> String {
+    format!("{:#}", peloton.run(store, accounts).unwrap_err())
+}
+
+#[test]
+fn a_workout_that_is_not_answered_holds_up_no_other_and_is_asked_for_again() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(12));
+    let course = "/api/workout/w3/performance_graph";
+    peloton.change(|state| state.broken = vec![("/api/workout/w1?", 500), (course, 502)]);
+    for _ in 0..2 {
+        let failed = failed(&peloton, &store, &accounts);
+        assert!(
+            failed.contains("Ann") && failed.contains("workout w1: ") && failed.contains("status 500"),
+            "{failed}"
+        );
+        assert!(
+            failed.contains("workout w3: ") && failed.contains("status 502"),
+            "{failed}"
+        );
+        assert_eq!(workouts(&store), 11, "that without its course is there");
+        let progress = store.peloton_progress("Ann").unwrap().unwrap();
+        assert_eq!(
+            progress.watermark,
+            at(NOW) - chrono::TimeDelta::hours(73),
+            "the account is read up to the older one of both"
+        );
+    }
+    peloton.change(|state| state.broken.clear());
+    let status = peloton.run(&store, &accounts).unwrap();
+    assert_eq!(
+        (status.counts["workouts_new"], status.counts["workouts_changed"]),
+        (1, 1)
+    );
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
+}
+
+#[test]
+fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(3));
+    peloton.change(|state| state.broken = vec![("/api/workout/w0?", 403)]);
+    let failed = failed(&peloton, &store, &accounts);
+    assert!(failed.contains("workout w0") && failed.contains("403"), "{failed}");
+    assert!(!failed.contains("expired"), "{failed}");
+    assert_eq!(workouts(&store), 2);
+    assert!(!store.peloton_failure("Ann").unwrap().unwrap().needs_a_person);
+}
+
+#[test]
+fn a_service_that_answers_nothing_is_not_asked_for_every_workout() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(30));
+    peloton.change(|state| state.broken = vec![("/api/workout/", 500)]);
+    let failed = failed(&peloton, &store, &accounts);
+    assert!(failed.contains("5 times in a row"), "{failed}");
+    let asked = peloton.asked();
+    assert_eq!(
+        asked.iter().filter(|path| path.contains("/api/workout/")).count(),
+        5 * 4
+    );
+    assert_eq!(store.peloton_progress("Ann").unwrap(), None);
+}
+
+#[test]
+fn a_service_that_wants_a_pause_is_not_asked_before_it_ends() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(1));
+    peloton.change(|state| state.faults = [("/api/me", Fault::Status(429, Some(3600)))].into());
+    let first = failed(&peloton, &store, &accounts);
+    assert!(
+        first.contains("not to be asked before 2026-01-10 13:00:00 UTC") && first.contains("429"),
+        "{first}"
+    );
+    assert_eq!(peloton.asked(), ["/api/me"]);
+    assert_eq!(failed(&peloton, &store, &accounts), first);
+    assert!(peloton.asked().is_empty());
+    // The pause has ended.
+    let mut failure = store.peloton_failure("Ann").unwrap().unwrap();
+    failure.not_before = Some(at(NOW));
+    store.set_peloton_failure("Ann", Some(&failure)).unwrap();
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!((workouts(&store), store.peloton_failure("Ann").unwrap()), (1, None));
+}
+
+#[test]
+fn whoever_looks_is_told_why_an_account_was_not_read() {
+    let (folder, store, accounts) = ann();
+    let stands = |account: &PelotonAccount| {
+        let failure = store.peloton_failure(&account.rider_name).unwrap();
+        standing(account, failure.as_ref(), at(NOW))
+    };
+    let peloton = Peloton::new(classes(1));
+    peloton.change(|state| state.token = Some("another".to_owned()));
+    failed(&peloton, &store, &accounts);
+    let refused = stands(&accounts[0]);
+    assert!(refused.needs_a_person, "{refused:?}");
+    assert!(
+        refused.words.contains("tried on 2026-01-10 12:00 UTC") && refused.words.contains("refuses the token (401)"),
+        "{refused:?}"
+    );
+    peloton.change(|state| state.token = None);
+    peloton.run(&store, &accounts).unwrap();
+    let well = stands(&accounts[0]);
+    assert!(!well.needs_a_person && !well.words.contains("not read"), "{well:?}");
+    // Nobody can do anything about a network.
+    let nowhere = Peloton {
+        url: "http://127.0.0.1:1".to_owned(),
+        state: Arc::default(),
+    };
+    failed(&nowhere, &store, &accounts);
+    let cut_off = stands(&accounts[0]);
+    assert!(
+        !cut_off.needs_a_person && cut_off.words.contains("Connection refused"),
+        "{cut_off:?}"
+    );
+
+    let ended = json!({
+        "access_token": jwt(at(NOW) - chrono::TimeDelta::hours(3)), "refresh_token": "first", "client_id": "c",
+        "token_url": "http://127.0.0.1:1/oauth/token",
+    });
+    let ben = account("Ben", &token_file(&folder, "ben.json", &ended));
+    assert!(stands(&ben).words.contains("expired on 2026-01-10 09:00 UTC"));
+    failed(&peloton, &store, std::slice::from_ref(&ben));
+    let not_renewed = stands(&ben);
+    assert!(
+        not_renewed.needs_a_person && not_renewed.words.contains("cannot be renewed"),
+        "{not_renewed:?}"
+    );
+}
