@@ -70,8 +70,11 @@ impl Services {
         let _turn = cancel.lock(&self.extracting)?;
         let place = self.place_of(&to);
         let hyperd = hyperd(&self.settings);
-        if let Err(error) = &hyperd {
-            tracing::info!("{error}");
+        match &hyperd {
+            // Who names one does not want the files to go that it made.
+            Err(HyperError::NotThere(program)) => bail!(HyperError::NotThere(program.clone())),
+            Err(error) => tracing::info!("{error}"),
+            Ok(_) => {}
         }
         let order = Order {
             place: &place,

@@ -23,7 +23,7 @@ pub enum HyperError {
     )]
     Missing,
     /// The given one is not there.
-    #[error("no .hyper files: there is no `hyperd` at `{}` (--hyperd)", .0.display())]
+    #[error("there is no `hyperd` at `{}`: correct --hyperd, or leave it out; nothing was written", .0.display())]
     NotThere(PathBuf),
     /// It does not start.
     #[error("`{}` did not start: {said}", program.display())]

@@ -138,7 +138,8 @@ impl Workbooks<'_> {
                 rows += source.rows;
                 rows <= MOST_RIDES
             });
-            let newest = fitting.count().max(1);
+            // The one before those that fit is not taken in: by it the workbook knows that it does not have all.
+            let newest = fitting.count().max(1) + 1;
             sources.drain(..sources.len().saturating_sub(newest));
         }
         let version = version(ending, rides, &sources);

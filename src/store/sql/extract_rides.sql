@@ -34,7 +34,7 @@ described as (
 select
     left(sha256(concat(getvariable('extract_key'), ' ride ', ride_id)), 20) as ride,
     rider,
-    bike.bike,
+    coalesce(bike.bike, left(sha256(concat(getvariable('extract_key'), ' bike ', described.bike_serial)), 20)) as bike,
     business_day,
     started_at,
     ended_at,
@@ -71,8 +71,8 @@ select
     resistance_max,
     flagged_readings,
     alert_count
-    /* personal: , ride_id::varchar as ride_id, rider_id, bike_serial, name, email_address, address, postcode, date_of_birth,
+    /* personal: , ride_id::varchar as ride_id, rider_id, described.bike_serial, name, email_address, address, postcode, date_of_birth,
     age_years, height_cm, weight_kg */
 from described
-inner join extracting.bike as bike using (bike_serial)
+left join extracting.bike as bike on bike.bike_serial = described.bike_serial
 order by described.started_at, ride_id
