@@ -628,13 +628,22 @@ impl fmt::Display for Location {
     }
 }
 
+/// The path from the root on, as far as it exists without links and steps back.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = absolute
+        .ancestors()
+        .find_map(|known| Some((known, known.canonicalize().ok()?)));
+    known.map_or_else(
+        || absolute.clone(),
+        |(known, real)| real.join(absolute.strip_prefix(known).unwrap_or(Path::new(""))),
+    )
+}
+
 /// Whether `place` is `root` or below it.
 fn is_below(place: &Location, root: &Location) -> bool {
     match (place, root) {
-        (Location::Directory(place), Location::Directory(root)) => {
-            let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            absolute(place).starts_with(absolute(root))
-        }
+        (Location::Directory(place), Location::Directory(root)) => resolved(place).starts_with(resolved(root)),
         (
             Location::S3 { bucket, prefix },
             Location::S3 {

@@ -149,7 +149,7 @@ pub const ENTRIES: &[Entry] = &[
     plain(
         "weekday",
         "Weekday",
-        "The weekday of the business day, 1 Monday to 7 Sunday",
+        "The weekday on which the ride began, 1 Monday to 7 Sunday, in the company's time zone",
     ),
     plain(
         "gender",

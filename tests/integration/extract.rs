@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    program::{DAYS, Said, Sandbox, files_below, rows, sample_lines},
+    program::{DAYS, Said, Sandbox, files_below, rows, sample_lines, wait_for},
     publish::Server,
 };
 
@@ -565,9 +565,43 @@ fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to
 #[test]
 fn extracts_are_refused_a_place_that_everybody_reads() {
     let sandbox = Sandbox::with_sample();
-    for place in ["data/site/extracts", "data"] {
+    fs::create_dir_all(sandbox.path("data/site")).unwrap();
+    std::os::unix::fs::symlink(sandbox.path("data/site"), sandbox.path("shared")).unwrap();
+    for place in [
+        "data/site/extracts",
+        "data",
+        "shared/extracts",
+        "data/../data/site/extracts",
+    ] {
         let said = sandbox.fail(&["extract", "--to", place]);
         assert!(said.contains("must not be below the published site"), "{said}");
+    }
+}
+
+#[test]
+fn what_somebody_else_wrote_is_not_written_over() {
+    let sandbox = Sandbox::with_sample();
+    let readme = sandbox.write("project/README.md", "mine");
+    let said = sandbox.fail(&["extract", "--to", "project"]);
+    assert!(said.contains("that no extract wrote"), "{said}");
+    assert_eq!(fs::read_to_string(readme).unwrap(), "mine");
+}
+
+#[test]
+fn a_server_extracts_the_days_that_it_makes_up_for_and_nobody_extracts_one_that_goes_on() {
+    let sandbox = Sandbox::with_sample();
+    let said = sandbox.fail(&["run", "extract", "--day", "2026-05-07"]);
+    assert!(said.contains("2026-05-07"), "{said}");
+    assert_eq!(sandbox.rows("select business_day from ops.sealed_day"), [""; 0]);
+    let (server, _) = sandbox.serve(&["--source", "none"]);
+    for day in DAYS {
+        let file = extracts(&sandbox).join(format!("tableau/rides/date={day}.csv"));
+        wait_for(
+            "extract of a day that nobody asked for",
+            Duration::from_secs(60),
+            || server.log(),
+            || file.exists().then_some(()),
+        );
     }
 }
 

@@ -182,7 +182,6 @@ impl Kind {
             Kind::Send
                 | Kind::SendAlerts
                 | Kind::ExportRides
-                | Kind::Extract { .. }
                 | Kind::Peloton { .. }
                 | Kind::Prune { .. }
                 | Kind::Backup { .. }

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Counted up where files are made otherwise of the same rows.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Files that are written at once: more would not be faster, and each takes memory.
 const MAX_WORKERS: usize = 4;
 /// What was written is written down this often, so that an extract that is cut short is gone on with.
@@ -166,6 +166,12 @@ impl<'t> Tree<'t> {
     /// What is there: without files that are gone, or are not what was written.
     async fn known(&self) -> Result<Manifest> {
         let mut manifest = read(self.place).await?;
+        if manifest.files.is_empty() && self.place.read(README).await?.is_some() {
+            bail!(
+                "there is a `{README}` in `{}` that no extract wrote; name an empty place with --to or --extracts",
+                self.place.name()
+            );
+        }
         let sizes = self.place.sizes(manifest.files.keys()).await?;
         for (path, file) in &mut manifest.files {
             if sizes.get(path) != Some(&file.size_bytes) {

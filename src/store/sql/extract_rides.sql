@@ -40,7 +40,7 @@ select
     ended_at,
     started_local,
     hour(started_local)::integer as hour_of_day,
-    isodow(business_day)::integer as weekday,
+    isodow(started_local)::integer as weekday,
     coalesce(gender, 'unknown') as gender,
     case
         when age_years is null or age_years < 0 then 'unknown'
