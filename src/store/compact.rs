@@ -82,7 +82,7 @@ impl Store {
         let are_other_files = before.as_ref() != Some(&[rides.content_hash.clone(), readings.content_hash.clone()]);
         // Rides that an earlier version wrote make another file now, and say the same.
         let are_same_readings = before.is_some_and(|[_, before]| before == readings.content_hash);
-        let has_changed = are_other_files && !(are_same_readings && seal.are_same_rides()?);
+        let has_changed = are_other_files && (seal.stage_moved_rides()? || !are_same_readings);
         if are_other_files {
             // Whoever is new is told of one day only.
             seal.later_first_days()?
@@ -325,17 +325,16 @@ impl Seal<'_> {
             .map(|(ride, reading)| [ride, reading]))
     }
 
-    /// Whether the rides about to be sealed are those that history has, and say the same.
-    fn are_same_rides(&self) -> Result<bool> {
-        let moved: bool = self
-            .connection
-            .query_row(
-                include_str!("sql/sealed_rides_moved.sql"),
-                [self.day.to_string()],
-                |row| row.get(0),
-            )
-            .doing(|| format!("cannot compare the rides of {} with those sealed before", self.day))?;
-        Ok(!moved)
+    /// Stages the rides that only history or only those about to be sealed have, or that one has otherwise than the other; answers
+    /// whether there are any.
+    fn stage_moved_rides(&self) -> Result<bool> {
+        let doing = || format!("cannot compare the rides of {} with those sealed before", self.day);
+        self.connection
+            .execute(include_str!("sql/stage_moved_rides.sql"), [self.day.to_string()])
+            .doing(doing)?;
+        self.connection
+            .query_row("select exists (from temp.moved_ride)", [], |row| row.get(0))
+            .doing(doing)
     }
 
     fn write_history(&self) -> Result<()> {
@@ -351,7 +350,7 @@ impl Seal<'_> {
             .execute(include_str!("sql/return_alerts.sql"), [&day])
             .doing(doing)?;
         self.connection
-            .execute(include_str!("sql/stage_recounted_riders.sql"), [&day])
+            .execute(include_str!("sql/stage_recounted_riders.sql"), [])
             .doing(doing)?;
         let is_new: bool = self
             .connection
