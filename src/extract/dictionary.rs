@@ -33,6 +33,7 @@ whole. A reader sees a file as it was or as it is, and never half of it.
   `2026-01-05`, instants `2026-01-05 18:04:09.5`, in UTC unless the column says otherwise; what is not known is empty.
 - In CSV a text that begins with `=`, `+`, `-`, `@`, a tab or the end of a line has an apostrophe before it, so that no
   spreadsheet takes it for a formula. In Parquet it is as it was.
+- Figures of rides and minutes have three decimals in CSV, and all in Parquet.
 - Rides, riders and bikes have pseudonyms. They are the same in every table and at every extract, and without a key that only
   the program has nobody can work them out. They are no names, but what is said of a rider may still tell who it is: keep the
   files to those who need them.

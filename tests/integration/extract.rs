@@ -64,14 +64,20 @@ fn stamps(sandbox: &Sandbox) -> BTreeMap<String, SystemTime> {
 #[test]
 fn rides_are_a_csv_and_a_parquet_file_a_day_that_say_the_same() {
     let sandbox = made();
+    let figures = RIDES
+        .split(',')
+        .filter(|column| column.ends_with("_mean") || ["energy_kilojoules", "power_watts_max"].contains(column))
+        .map(|column| format!("{column}::decimal(18, 3) as {column}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     for day in DAYS {
         let csv = text(&sandbox, &format!("tableau/rides/date={day}.csv"));
         assert_eq!(csv.lines().next(), Some(RIDES));
         let of = |ending: &str| {
             let read = if ending == "csv" { "read_csv" } else { "read_parquet" };
             let sql = format!(
-                "select * replace (left(started_at::varchar, 19) as started_at, left(ended_at::varchar, 19) as ended_at) \
-                 from {read}('tableau/rides/date={day}.{ending}')"
+                "select * replace (left(started_at::varchar, 19) as started_at, left(ended_at::varchar, 19) as ended_at, \
+                 {figures}) from {read}('tableau/rides/date={day}.{ending}')"
             );
             asked(&sandbox, &sql)
         };

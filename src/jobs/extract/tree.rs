@@ -34,8 +34,8 @@ use crate::{
 };
 
 /// Counted up where files are made otherwise of the same rows.
-const FORMAT: u32 = 2;
-/// Files that are written at once: more would not be faster, and each takes memory.
+const FORMAT: u32 = 3;
+/// Days that are written at once, as each takes memory.
 const MAX_WORKERS: usize = 4;
 /// What was written is written down this often, so that an extract that is cut short is gone on with.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
@@ -276,7 +276,8 @@ impl<'t> Tree<'t> {
         manifest: &mut Manifest,
         progress: Progress<'_>,
     ) -> Result<Counts> {
-        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
+        // One waits for the disk while the others compute.
+        let workers = (thread::available_parallelism().map_or(1, NonZero::get) + 1).min(MAX_WORKERS);
         let (queue, is_over) = (Mutex::new(due.iter()), AtomicBool::new(false));
         let known = manifest.clone();
         thread::scope(|scope| {

@@ -237,7 +237,7 @@ impl Worker {
             parquet,
             "format parquet, compression zstd, compression_level 1",
         )?;
-        copy(&select::as_text(&table.columns), csv, "format csv, header")?;
+        copy(&select::as_text(table), csv, "format csv, header")?;
         self.connection
             .query_row("select count(*) from temp.extracted", [], |row| row.get(0))
             .doing(|| format!("cannot count the rows of `{}`", table.name))

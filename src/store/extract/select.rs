@@ -216,8 +216,10 @@ fn column_type(data_type: &str) -> ColumnType {
 }
 
 /// The rows that were gathered as CSV has them: instants in UTC and without a letter for it, which spreadsheets do not take,
-/// and texts that a spreadsheet would calculate with an apostrophe before them.
-pub(super) fn as_text(columns: &[(String, ColumnType)]) -> String {
+/// texts that a spreadsheet would calculate with an apostrophe before them, and figures of rides and their minutes to a
+/// thousandth, which takes a sixth off their files.
+pub(super) fn as_text(table: &ExtractTable) -> String {
+    let is_of_rides = table.rows != Rows::Whole && !table.is_daily_table;
     let value = |(name, column): &(String, ColumnType)| {
         let name = format!("\"{}\"", name.replace('"', "\"\""));
         match column {
@@ -226,9 +228,10 @@ pub(super) fn as_text(columns: &[(String, ColumnType)]) -> String {
                 format!("if(ascii({name}) in (61, 43, 45, 64, 9, 10, 13), '''' || {name}, {name}) as {name}")
             }
             ColumnType::Instant => format!("make_timestamp(epoch_us({name})) as {name}"),
+            ColumnType::Number if is_of_rides => format!("{name}::decimal(18, 3) as {name}"),
             _ => name,
         }
     };
-    let values: Vec<_> = columns.iter().map(value).collect();
+    let values: Vec<_> = table.columns.iter().map(value).collect();
     format!("select {} from temp.extracted", values.join(", "))
 }
