@@ -15,7 +15,7 @@ use crate::{
     },
     jobs::{
         self,
-        extract::{Order, Progress, Which},
+        extract::{LeftOut, Order, Progress, Which},
     },
 };
 
@@ -97,7 +97,11 @@ impl Services {
                 to: None,
                 include_personal: false,
             };
-            self.extract(schedule, &changed, &Cancel::default(), &mut |_, _, _| Ok(()))?;
+            match self.extract(schedule, &changed, &Cancel::default(), &mut |_, _, _| Ok(())) {
+                // What was deleted is in nothing that is left.
+                Err(error) if error.is::<LeftOut>() => tracing::warn!("{error:#}"),
+                extracted => drop(extracted?),
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ mod describe;
 mod tree;
 mod workbooks;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -65,8 +65,8 @@ pub type Progress<'p> = &'p mut dyn FnMut(u64, u64, &str) -> std::io::Result<()>
 /// Writes what is to be written. The status counts `files_written`, `files_unchanged`, `files_deleted` and the `rows` written.
 ///
 /// # Errors
-/// When a day was asked for that is not sealed; when rows cannot be read or files not be written: those that were are new, all
-/// others as they were, and the next run goes on.
+/// When a day was asked for that is not sealed; when files cannot be written: those that were are new, all others as they were,
+/// and the next run goes on. [`LeftOut`] where that is so of some tables only.
 pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<JobStatus> {
     let personal = order.place.private_folder(PERSONAL);
     let mut counts = Counts::default();
@@ -84,6 +84,9 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
     counts.add(without.write(progress)?);
     if order.include_personal {
         counts.add(Tree::new(store, order, &personal, true).write(progress)?);
+    }
+    if !counts.left_out.0.is_empty() {
+        return Err(counts.left_out.into());
     }
     let status = JobStatus::done()
         .count("files_written", counts.written)
@@ -106,13 +109,33 @@ pub fn is_extracted(place: &Place, runtime: &Handle) -> Result<bool> {
     Ok(is_any(place)? || is_any(&place.private_folder(PERSONAL))?)
 }
 
+/// What could not be written while all else was, each with the reason. Nothing is left of it that says what is no longer so:
+/// whoever was erased is not in it.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("not all of the extracts could be written: {}; all else is", self.in_words())]
+pub struct LeftOut(BTreeMap<String, String>);
+
+impl LeftOut {
+    /// Notes why `what` could not be written.
+    fn add(&mut self, what: &str, error: impl Into<anyhow::Error>) {
+        let reason = || format!("{:#}", error.into());
+        self.0.entry(what.to_owned()).or_insert_with(reason);
+    }
+
+    fn in_words(&self) -> String {
+        let parts: Vec<_> = self.0.iter().map(|(what, why)| format!("`{what}` ({why})")).collect();
+        parts.join(", ")
+    }
+}
+
 /// What became of files.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Counts {
     written: u64,
     unchanged: u64,
     deleted: u64,
     rows: u64,
+    left_out: LeftOut,
 }
 
 impl Counts {
@@ -121,5 +144,6 @@ impl Counts {
         self.unchanged += other.unchanged;
         self.deleted += other.deleted;
         self.rows += other.rows;
+        self.left_out.0.extend(other.left_out.0);
     }
 }

@@ -272,11 +272,8 @@ fn the_dictionary_says_of_every_table_what_its_files_have() {
 #[test]
 fn a_table_of_ones_own_comes_along_with_pseudonyms_for_ids() {
     let sandbox = Sandbox::with_sample();
-    let cron = fs::read_to_string("cron.toml").unwrap()
-        + "\n[[job]]\nname = \"mine\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
-    let cron = sandbox.write("cron.toml", cron);
-    sandbox.write(
-        "jobs/mine.sql",
+    let cron = with_mine(
+        &sandbox,
         "-- Mine.\n-- Grain: one row per ride.\nselect ride_id, rider_id, '=' || bike_serial as \"own, label\",\n\
          chr(9) || bike_serial as tab, [1] as list\n\
          from ride where business_day = :day",
@@ -291,6 +288,82 @@ fn a_table_of_ones_own_comes_along_with_pseudonyms_for_ids() {
     assert!(line.contains(",'=SN") && line.contains(",'\tSN"), "{line}");
     let readme = text(&sandbox, "README.md");
     assert!(readme.contains("## historical.mine\n\nOne row per ride."), "{readme}");
+}
+
+/// A schedule with a table `mine` that `sql` makes.
+fn with_mine(sandbox: &Sandbox, sql: &str) -> String {
+    sandbox.write("jobs/mine.sql", sql);
+    let job = "\n[[job]]\nname = \"mine\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
+    sandbox.write("cron.toml", fs::read_to_string("cron.toml").unwrap() + job)
+}
+
+#[test]
+fn whole_numbers_of_any_length_are_exact() {
+    let sandbox = Sandbox::with_sample();
+    let cron = with_mine(
+        &sandbox,
+        "select max(18446744073709551615::ubigint) as unsigned, sum(9223372036854775807) as added,\n\
+         max(-12345678901234567890123456789012345678::hugeint) as long\nfrom ride where business_day = :day",
+    );
+    for job in ["mine", "extract"] {
+        sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
+    }
+    let expected = "18446744073709551615,{sum},-12345678901234567890123456789012345678";
+    let rides = sandbox.rows(&format!(
+        "select count(*)::bigint from ride where business_day = '{}'",
+        DAYS[0]
+    ));
+    let rides: i128 = rides[0]
+        .trim_matches(|letter: char| !letter.is_ascii_digit())
+        .parse()
+        .unwrap();
+    let expected = expected.replace("{sum}", &(rides * i128::from(i64::MAX)).to_string());
+    let csv = text(&sandbox, "tableau/mine.csv");
+    assert_eq!(csv.lines().nth(1), Some(&*format!("{},{expected}", DAYS[0])));
+    let parquet = asked(
+        &sandbox,
+        "select concat_ws(',', business_day, unsigned, added, long) as row from 'tableau/mine.parquet'",
+    );
+    assert_eq!(parquet, [format!(r#"{{"row":"{},{expected}"}}"#, DAYS[0])]);
+}
+
+#[test]
+fn a_table_that_cannot_be_written_is_named_and_holds_up_neither_the_others_nor_an_erasure() {
+    let sandbox = Sandbox::with_sample();
+    let cron = with_mine(
+        &sandbox,
+        "select max(ride_id)::varchar as newest, 1::hugeint as large from ride where business_day = :day",
+    );
+    for job in ["mine", "extract"] {
+        sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
+    }
+    assert!(extracts(&sandbox).join("tableau/mine.csv").exists());
+    // More than any type of a file holds.
+    let too_large = "update historical.mine set large = 170141183460469231731687303715884105727";
+    sandbox.store().connection().unwrap().execute_batch(too_large).unwrap();
+    sandbox.succeed(&["run", "compact", "--day", DAYS[1], "--cron", &cron]);
+    let said = sandbox.fail(&["extract", "--cron", &cron]);
+    assert!(
+        said.contains("not all of the extracts could be written: `mine` ("),
+        "{said}"
+    );
+    let rides = |sandbox: &Sandbox, day: &str| text(sandbox, &format!("tableau/rides/date={day}.csv")).lines().count();
+    let before = rides(&sandbox, DAYS[1]);
+    assert!(before > 10);
+    let manifest: Value = serde_json::from_str(&text(&sandbox, "manifest.json")).unwrap();
+    assert!(manifest["files"]["tableau/mine.csv"].is_null());
+    assert!(
+        !extracts(&sandbox).join("tableau/mine.parquet").exists(),
+        "it may be of somebody who is erased"
+    );
+    let ride = sandbox.rows(&format!(
+        "select ride_id from historical.ride where business_day = '{}' limit 1",
+        DAYS[1]
+    ));
+    let ride = ride[0].split('"').nth(3).unwrap().to_owned();
+    let sandbox = sandbox.at(LATER);
+    sandbox.succeed(&["erase", "--ride", &ride, "--cron", &cron]);
+    assert_eq!(rides(&sandbox, DAYS[1]), before - 1);
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::{
         table::Table,
     },
     store::{
-        Store,
+        Store, StoreError,
         extract::{Columns, ExtractTable, Extracting, Rows, Worker},
     },
 };
@@ -60,8 +60,8 @@ struct Piece<'p> {
     is_wanted_anyhow: bool,
 }
 
-/// What became of a piece: nothing, or files by their paths.
-type Done = Option<[(String, File); 2]>;
+/// What became of a piece: nothing, or files by their paths; or why its rows cannot be written.
+type Done = Result<Option<[(String, File); 2]>, StoreError>;
 
 /// What is in a folder of extracts.
 pub(super) async fn read(place: &Place) -> Result<Manifest> {
@@ -260,6 +260,20 @@ impl<'t> Tree<'t> {
         Ok(others.len() as u64)
     }
 
+    /// Deletes the files of a piece that could not be written, unless they are of its rows as these are now: somebody may have been
+    /// erased from them since. Answers how many.
+    async fn delete_outdated(&self, piece: &Piece<'_>, manifest: &mut Manifest) -> Result<u64> {
+        let mut deleted = 0;
+        for path in piece.paths() {
+            if !manifest.has(&path, &piece.version) {
+                self.place.delete(&path).await?;
+                let was = manifest.files.remove(&path);
+                deleted += u64::from(was.is_some_and(|file| file.size_bytes > 0));
+            }
+        }
+        Ok(deleted)
+    }
+
     /// Whether it is to be looked at: of one whose version goes by its rows, that is known later.
     fn is_due(&self, piece: &Piece<'_>, manifest: &Manifest) -> bool {
         piece.is_wanted_anyhow
@@ -291,7 +305,13 @@ impl<'t> Tree<'t> {
                             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                             let Some(piece) = next else { break };
                             self.order.cancel.check()?;
-                            let written = self.write_piece(extracting, &worker, piece, &aside, known)?;
+                            let written = match self.write_piece(extracting, &worker, piece, &aside, known) {
+                                Ok(written) => Ok(written),
+                                Err(error) => {
+                                    self.order.cancel.check()?;
+                                    Err(of_table(error)?)
+                                }
+                            };
                             done.send(Ok((piece, written))).ok();
                         }
                         Ok(())
@@ -320,12 +340,16 @@ impl<'t> Tree<'t> {
         for result in results {
             let (piece, done) = result?;
             match done {
-                Some(files) => {
+                Ok(Some(files)) => {
                     counts.written += 2;
                     counts.rows += files[0].1.rows.unwrap_or(0);
                     manifest.files.extend(files);
                 }
-                None => counts.unchanged += 2,
+                Ok(None) => counts.unchanged += 2,
+                Err(error) => {
+                    counts.deleted += self.order.runtime.block_on(self.delete_outdated(piece, manifest))?;
+                    counts.left_out.add(&piece.table.name, error);
+                }
             }
             looked_at += 1;
             progress(looked_at, all, &piece.stem)?;
@@ -345,7 +369,7 @@ impl<'t> Tree<'t> {
         piece: &Piece<'_>,
         aside: &Path,
         known: &Manifest,
-    ) -> Result<Done> {
+    ) -> Result<Option<[(String, File); 2]>> {
         extracting.gather(worker, piece.table, piece.day)?;
         let mut version = piece.version.clone();
         let paths = piece.paths();
@@ -411,6 +435,15 @@ impl<'t> Tree<'t> {
             }
         }
         Ok(written)
+    }
+}
+
+/// The error, if it is one of a table's own rows, with which others have nothing to do.
+fn of_table(error: anyhow::Error) -> Result<StoreError> {
+    match error.downcast() {
+        Ok(error @ StoreError::Query { .. }) => Ok(error),
+        Ok(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -230,7 +230,7 @@ impl Worker {
             let to = quoted(&path.to_string_lossy());
             self.connection
                 .execute_batch(&format!("copy ({rows}) to {to} ({format})"))
-                .doing(|| format!("cannot write `{}`; is the disk full?", path.display()))
+                .doing(|| format!("cannot write the rows of `{}` as `{}`", table.name, path.display()))
         };
         copy(
             "from temp.extracted",

@@ -189,9 +189,11 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
     }
 }
 
-/// The type that a daily table's column is written as.
+/// The type that a daily table's column is written as. `sum` makes whole numbers of a longer type than files and programs have:
+/// decimals hold them exactly.
 fn typed(data_type: &str) -> &'static str {
     match column_type(data_type) {
+        ColumnType::Number if matches!(data_type, "HUGEINT" | "UBIGINT") => "decimal(38, 0)",
         ColumnType::Integer => "bigint",
         ColumnType::Number => "double",
         ColumnType::Boolean => "boolean",
@@ -204,9 +206,8 @@ fn typed(data_type: &str) -> &'static str {
 
 fn column_type(data_type: &str) -> ColumnType {
     match data_type {
-        "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT" | "USMALLINT" | "UINTEGER"
-        | "UBIGINT" => ColumnType::Integer,
-        "FLOAT" | "DOUBLE" => ColumnType::Number,
+        "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "UTINYINT" | "USMALLINT" | "UINTEGER" => ColumnType::Integer,
+        "FLOAT" | "DOUBLE" | "HUGEINT" | "UBIGINT" => ColumnType::Number,
         decimal if decimal.starts_with("DECIMAL") => ColumnType::Number,
         "BOOLEAN" => ColumnType::Boolean,
         "DATE" => ColumnType::Date,
