@@ -298,6 +298,42 @@ fn with_mine(sandbox: &Sandbox, sql: &str) -> String {
 }
 
 #[test]
+fn a_table_that_is_taken_out_of_jobs_leaves_the_extracts() {
+    let sandbox = Sandbox::with_sample();
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start());
+    let cron = with_mine(&sandbox, "select count(*) as rides from ride where business_day = :day");
+    sandbox.succeed(&["run", "mine", "--day", DAYS[0], "--cron", &cron]);
+    let bucket = server.root.path().join("site/extracts");
+    let places = [extracts(&sandbox), bucket];
+    let named = || -> Vec<String> {
+        sandbox.succeed(&["extract"]);
+        let said = with_bucket(&sandbox, &server.url, &["extract"]);
+        assert!(said.status.success(), "{said:?}");
+        let files = places.iter().flat_map(|place| files_below(place));
+        files
+            .filter(|(path, bytes)| {
+                let is_text = !path.ends_with("parquet") && !path.ends_with("twbx");
+                path.contains("mine") || is_text && String::from_utf8_lossy(bytes).contains("mine")
+            })
+            .map(|(path, _)| path)
+            .collect()
+    };
+    let of_a_place = [
+        "README.md",
+        "manifest.json",
+        "schema.json",
+        "tableau/mine.csv",
+        "tableau/mine.parquet",
+        "views.sql",
+    ];
+    assert_eq!(named(), [of_a_place, of_a_place].concat());
+    fs::remove_file(sandbox.path("jobs/mine.sql")).unwrap();
+    fs::remove_file(cron).unwrap();
+    assert_eq!(named(), [""; 0]);
+}
+
+#[test]
 fn whole_numbers_of_any_length_are_exact() {
     let sandbox = Sandbox::with_sample();
     let cron = with_mine(

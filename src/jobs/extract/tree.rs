@@ -27,6 +27,7 @@ use crate::{
         place::Place,
         table::Table,
     },
+    jobs::sql_files,
     store::{
         Store, StoreError,
         extract::{Columns, ExtractTable, Extracting, Rows, Worker},
@@ -116,12 +117,18 @@ impl<'t> Tree<'t> {
             personal: &personal,
             include_personal: self.is_personal,
         })?;
-        let described: Vec<Table> = extracting
+        // Of a table that nothing makes any more the database keeps what was made.
+        let with_sql = sql_files::names(self.order.jobs_dir)?;
+        let tables: Vec<&ExtractTable> = extracting
             .tables()
+            .iter()
+            .filter(|table| !table.is_daily_table || with_sql.contains(&table.name))
+            .collect();
+        let described: Vec<Table> = tables
             .iter()
             .map(|table| described(table, self.order.jobs_dir))
             .collect();
-        let pieces = self.pieces(&extracting, &described, &sealed)?;
+        let pieces = self.pieces(&extracting, &tables, &described, &sealed)?;
 
         let mut counts = Counts::default();
         let aside = self.place.begin()?;
@@ -188,13 +195,14 @@ impl<'t> Tree<'t> {
     /// All files that there are to be.
     fn pieces<'p>(
         &self,
-        extracting: &'p Extracting,
+        extracting: &Extracting,
+        tables: &[&'p ExtractTable],
         described: &[Table],
         sealed: &BTreeMap<NaiveDate, String>,
     ) -> Result<Vec<Piece<'p>>> {
         let mut pieces = Vec::new();
         let key = sha256_hex([self.store.pseudonyms().key_of("extracts").as_bytes()]);
-        for (table, words) in extracting.tables().iter().zip(described) {
+        for (&table, words) in tables.iter().zip(described) {
             let layout = format!(
                 "{FORMAT} {key} {} {:?}",
                 self.order.schedule.day.timezone, table.columns
