@@ -41,7 +41,8 @@ const SUMS: [(&str, &str); 13] = [
     ("business_day", "The company's day in which the rides ended"),
     (
         "age_band",
-        "The riders' age when their rides began: under 18, 18–24, 25–34, 35–44, 45–54, 55–64, 65+ or unknown",
+        "The riders' age when their rides began, in the report's bands, which `rides` and `riders` do not have: under 18, 18–24, \
+         25–34, 35–44, 45–54, 55–64, 65+ or unknown",
     ),
     ("duration_seconds", "Length of the rides, added up"),
     ("energy_kilojoules", "Work done in the rides, added up"),
@@ -78,11 +79,11 @@ const GRAINS: [(&str, &str); 6] = [
     ("workouts", "One row a workout at Peloton."),
     (
         "daily/rides",
-        "One row a ride that is over, but whose day is not sealed yet: what it says may change.",
+        "One row a ride that is over and not in `rides` yet, as its day is not sealed: what it says may change.",
     ),
     (
         "daily/readings_per_minute",
-        "One row a minute of the rides that are over, but whose day is not sealed yet.",
+        "One row a minute of the rides that are over and not in `rides` yet, as their day is not sealed.",
     ),
 ];
 
@@ -159,7 +160,7 @@ pub const ENTRIES: &[Entry] = &[
     plain(
         "age_band",
         "Age",
-        "The rider's age when the ride began, or their last one: < 18, 18–24, 25–34, 35–44, 45–54, 55+ or unknown",
+        "The rider's age when the ride, or their newest one, began: < 18, 18–24, 25–34, 35–44, 45–54, 55+ or unknown",
     ),
     plain("city", "Town", "The town of the rider's address"),
     plain(

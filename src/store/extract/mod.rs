@@ -89,10 +89,7 @@ impl Store {
         let staged = Worker::new(self)?;
         staged
             .connection
-            .execute_batch(
-                "detach database if exists extracting; attach ':memory:' as extracting;
-                 create table extracting.day (business_day date)",
-            )
+            .execute_batch(include_str!("../sql/extract_begin.sql"))
             .doing(|| "cannot make room for an extract".to_owned())?;
         let mut extracting = Extracting {
             store: self.clone(),

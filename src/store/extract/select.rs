@@ -13,9 +13,13 @@ pub(super) const UNSEALED_DAYS: &str =
 /// Columns of daily tables in place of which there are pseudonyms: of what, and what the pseudonym's column is called.
 const PSEUDONYMS: [(&str, &str); 3] = [("rider_id", "rider"), ("ride_id", "ride"), ("bike_serial", "bike")];
 
-/// Where the rows of a sealed day are, and in place of it those of one that is not sealed.
+/// Where the rows of a sealed day are, and in place of it those of one that is not sealed. A ride that is in both, as it went on
+/// after its day was sealed, is that of the sealed day until that is sealed again.
 const IN_BUFFER: [(&str, &str); 2] = [
-    ("historical.ride", "ops.unsealed_ride"),
+    (
+        "historical.ride",
+        "(select * from ops.unsealed_ride anti join ops.reopened_ride using (ride_id))",
+    ),
     (
         "(select * from ops.lake_reading where date = :day::date)",
         "daily.reading",
@@ -124,7 +128,7 @@ pub(super) fn tables(worker: &Worker, columns: &Columns<'_>) -> Result<Vec<Extra
     Ok(tables)
 }
 
-/// The tables that the SELECTs of `jobs/` make, and were made by those that are there no longer.
+/// The tables that the SELECTs of `jobs/` make, or made: those that are there no longer are among them.
 fn daily_tables(worker: &Worker, columns: &Columns<'_>) -> Result<Vec<ExtractTable>> {
     let doing = || "cannot read which daily tables there are".to_owned();
     let mut statement = worker
