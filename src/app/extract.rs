@@ -91,7 +91,8 @@ impl Services {
 
     /// Writes again what has changed in the extracts, if there are any.
     pub(super) fn extract_again(&self, schedule: &Schedule) -> anyhow::Result<()> {
-        if jobs::extract::is_extracted(&self.place_of(&self.settings.extracts()), &self.runtime)? {
+        let place = self.place_of(&self.settings.extracts());
+        if jobs::extract::is_extracted(&self.store, &place, &self.runtime)? {
             let changed = Extract {
                 which: Which::Changed,
                 to: None,

@@ -1,11 +1,12 @@
 //! Writes the extracts that analysts open: what is new or has changed since they were written last.
 //!
-//! 1. Delete what there is to be no longer, and personal files that nobody asks for any more.
-//! 2. Name in the manifest what is about to be written, so that nothing can be there that it does not name.
+//! 1. Say in the manifest what is about to change, so that what else it says holds ([`announcement`]).
+//! 2. Delete what there is to be no longer, and personal files that nobody asks for any more.
 //! 3. Write the tables, several at a time, each aside and then into its place.
 //! 4. Write workbooks over the rides, and Tableau's own format where there is a `hyperd`.
-//! 5. Write the views, the dictionary, and what everything was made of.
+//! 5. Write the views and the dictionary, and in the manifest what everything is and was made of.
 
+mod announcement;
 mod describe;
 mod tree;
 mod workbooks;
@@ -20,7 +21,10 @@ use self::tree::Tree;
 use crate::{
     config::schedule::Schedule,
     domain::{cancel::Cancel, run::JobStatus},
-    extract::{hyper::Hyperd, place::Place},
+    extract::{
+        hyper::{HyperError, Hyperd},
+        place::Place,
+    },
     store::Store,
 };
 
@@ -72,7 +76,7 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
     let mut counts = Counts::default();
     let without = Tree::new(store, order, order.place, false);
     if !order.include_personal {
-        let deleted = order.runtime.block_on(tree::clear(&personal))?;
+        let deleted = tree::clear(store, &personal, order.runtime)?;
         if deleted > 0 {
             tracing::info!(
                 "the {deleted} files with personal columns in `{}` are deleted",
@@ -99,13 +103,16 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
     })
 }
 
-/// Whether there are extracts at `place`.
+/// Whether there are extracts of the store at `place`.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn is_extracted(place: &Place, runtime: &Handle) -> Result<bool> {
-    let read = |place: &Place| runtime.block_on(tree::read(place));
-    let is_any = |place| anyhow::Ok(!read(place)?.files.is_empty());
+pub fn is_extracted(store: &Store, place: &Place, runtime: &Handle) -> Result<bool> {
+    let is_any = |place: &Place| {
+        let manifest = runtime.block_on(tree::read(place))?;
+        let is_ours = manifest.owner.is_empty() || manifest.owner == tree::owner(store);
+        anyhow::Ok(is_ours && !manifest.files.is_empty())
+    };
     Ok(is_any(place)? || is_any(&place.private_folder(PERSONAL))?)
 }
 
@@ -139,6 +146,15 @@ struct Counts {
 }
 
 impl Counts {
+    /// Notes that `file` could not be written, if that is so for `hyperd`'s sake; with any other error nothing can go on.
+    fn leave_out(&mut self, file: &str, error: anyhow::Error) -> Result<()> {
+        let error: HyperError = error.downcast()?;
+        // Of one that does not start, once is enough.
+        let is_of_all = matches!(error, HyperError::Start(_));
+        self.left_out.add(if is_of_all { "*.hyper" } else { file }, error);
+        Ok(())
+    }
+
     fn add(&mut self, other: Counts) {
         self.written += other.written;
         self.unchanged += other.unchanged;

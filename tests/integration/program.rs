@@ -6,7 +6,7 @@ use std::{
     io::{ErrorKind, Read as _},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -46,6 +46,16 @@ pub(crate) struct Said {
     pub(crate) status: ExitStatus,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Said {
+            status: output.status,
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 impl Sandbox {
@@ -113,12 +123,17 @@ impl Sandbox {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().unwrap();
-        Said {
-            status: output.status,
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Runs what may write to the buckets of the service at `url`.
+    pub(crate) fn run_with_buckets(&self, url: &str, arguments: &[&str]) -> Said {
+        let mut command = self.command(&[arguments, &["--aws-endpoint-url", url]].concat());
+        command
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command.output().unwrap().into()
     }
 
     /// Runs what has to go well and answers what it wrote.
