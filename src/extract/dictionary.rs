@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::table::{Column, Spread, Table};
+use super::{
+    quoted,
+    table::{Column, Spread, Table},
+};
 
 /// The page's name.
 pub const README: &str = "README.md";
@@ -159,9 +162,4 @@ impl Dictionary<'_> {
         written(&mut text).expect("memory can be written");
         text
     }
-}
-
-/// A name or a literal of SQL, with its own quotes doubled.
-fn quoted(text: &str, quote: char) -> String {
-    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
 }
