@@ -26,6 +26,22 @@ pub fn personal_names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().filter(|entry| entry.is_personal).map(|entry| entry.name)
 }
 
+/// Words of columns' names that hint at a person, or at an id by which somebody is found.
+const HINTS: [&str; 14] = [
+    "name", "forename", "surname", "email", "mail", "address", "street", "postcode", "birth", "dob", "phone", "rider",
+    "user", "serial",
+];
+
+/// Whether a column that the glossary does not know may tell of a person, by its name: it is in the extracts as it is.
+#[must_use]
+pub fn hints_at_person(name: &str) -> bool {
+    let name = name.to_lowercase();
+    of(&name).is_none()
+        && name
+            .split(|letter: char| !letter.is_alphabetic())
+            .any(|word| HINTS.contains(&word))
+}
+
 /// What a column means of a table whose rows add rides up, where that is another thing than of a single one.
 #[must_use]
 pub fn of_sums(name: &str) -> Option<&'static str> {

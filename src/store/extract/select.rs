@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::{Columns, ExtractTable, Rows, Worker, local_time::clocks};
-use crate::store::{Doing, Result, table::ColumnType, views::quoted};
+use crate::store::{Doing, Result, daily_table::quote, table::ColumnType, views::quoted};
 
 /// The days of rides that are over and not sealed.
 pub(super) const UNSEALED_DAYS: &str =
@@ -152,22 +152,27 @@ fn daily_tables(worker: &Worker, columns: &Columns<'_>) -> Result<Vec<ExtractTab
 }
 
 fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_>) -> ExtractTable {
-    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let has = |name: &str| of_table.iter().any(|(column, _)| column == name);
+    let has = |name: &str| of_table.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
     let is_by_day = has("rider_id") || has("ride_id");
     let (mut shown, mut personal) = (Vec::new(), Vec::new());
     for (column, data_type) in of_table {
-        if let Some((id, pseudonym)) = PSEUDONYMS.iter().find(|(id, _)| id == column)
-            && !has(pseudonym)
+        let pseudonym = |of: &str, called: &str| {
+            format!(
+                "left(sha256(getvariable('extract_key') || ' {of} ' || {}), 20) as {called}",
+                quote(column)
+            )
+        };
+        if let Some((_, of)) = PSEUDONYMS.iter().find(|(id, _)| column.eq_ignore_ascii_case(id))
+            && !has(of)
         {
-            shown.push(format!(
-                "left(sha256(getvariable('extract_key') || ' {pseudonym} ' || {}), 20) as {pseudonym}",
-                quote(id)
-            ));
+            shown.push(pseudonym(of, of));
         }
         let typed = format!("{}::{} as {0}", quote(column), typed(data_type));
-        if columns.personal.contains(&column.as_str()) {
+        if columns.personal.iter().any(|name| column.eq_ignore_ascii_case(name)) {
             personal.push(typed);
+        } else if data_type == "UUID" && !columns.include_personal {
+            // Only rides have such ids, whatever a table calls them.
+            shown.push(pseudonym("ride", &quote(column)));
         } else {
             shown.push(typed);
         }
@@ -224,7 +229,7 @@ fn column_type(data_type: &str) -> ColumnType {
 /// and texts that a spreadsheet would calculate with an apostrophe before them.
 pub(super) fn as_text(columns: &[(String, ColumnType)]) -> String {
     let value = |(name, column): &(String, ColumnType)| {
-        let name = format!("\"{}\"", name.replace('"', "\"\""));
+        let name = quote(name);
         match column {
             // = + - @, tab and the ends of lines.
             ColumnType::Text | ColumnType::Uuid => {
