@@ -1,18 +1,19 @@
 //! What analysts get: the files of the extracts, as the real program writes them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Cursor, Read as _},
+    io::{self, Cursor, Read as _, Write as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
+use deloton::store::Store;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    program::{DAYS, Said, Sandbox, files_below, rows, sample_lines, wait_for},
+    program::{DAYS, Said, Sandbox, ask, files_below, rows, sample_lines, wait_for},
     publish::Server,
 };
 
@@ -166,22 +167,21 @@ fn pseudonyms_lead_from_table_to_table_and_to_nobody() {
         })
         .collect();
     assert!(words.len() > 100);
+    let reader = Reader::new();
+    let mut towns = BTreeSet::new();
     for (path, bytes) in files_below(&extracts(&sandbox)) {
-        let said = opened(&path, &bytes);
+        let said = reader.opened(&path, &bytes);
         let named = words
             .iter()
             .find(|word| memchr::memmem::find(&said, word.as_bytes()).is_some());
         assert_eq!(named, None, "{path}");
+        if reader.finds("London", &path, &bytes) {
+            towns.insert(path.rsplit('.').next().unwrap().to_owned());
+        }
     }
-    let with_town = |ending: &str| {
-        let mut files = files_below(&extracts(&sandbox)).into_iter();
-        files.any(|(path, bytes)| {
-            path.ends_with(ending) && memchr::memmem::find(&opened(&path, &bytes), b"London").is_some()
-        })
-    };
     assert!(
-        [".csv", ".parquet", ".twbx"].into_iter().all(with_town),
-        "what is said is seen"
+        ["csv", "parquet", "twbx"].iter().all(|ending| towns.contains(*ending)),
+        "what is said is seen: {towns:?}"
     );
     // Of another database they are others: nobody works them out from a number.
     let first = |sandbox: &Sandbox| {
@@ -207,24 +207,42 @@ fn pseudonyms_lead_from_table_to_table_and_to_nobody() {
     assert_eq!(first(&sandbox), before, "they are the same at every extract");
 }
 
-/// What a file says to whoever opens it: the values of a Parquet file, what is packed into a workbook.
-fn opened(path: &str, bytes: &[u8]) -> Vec<u8> {
-    if path.ends_with(".parquet") {
-        let folder = Sandbox::new();
-        let file = folder.write("opened.parquet", bytes);
-        return rows(&folder.store(), &format!("select * from read_parquet('{file}')"))
-            .join("\n")
-            .into_bytes();
+/// Opens files of the extracts.
+struct Reader {
+    sandbox: Sandbox,
+    store: Store,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        let sandbox = Sandbox::new();
+        Reader {
+            store: sandbox.store(),
+            sandbox,
+        }
     }
-    if !path.ends_with(".twbx") {
-        return bytes.to_owned();
+
+    /// Whether a file says `text`: a value of a Parquet file does, or what is packed into a workbook.
+    fn finds(&self, text: &str, path: &str, bytes: &[u8]) -> bool {
+        memchr::memmem::find(&self.opened(path, bytes), text.as_bytes()).is_some()
     }
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-    let mut contents = Vec::new();
-    for index in 0..archive.len() {
-        archive.by_index(index).unwrap().read_to_end(&mut contents).unwrap();
+
+    fn opened(&self, path: &str, bytes: &[u8]) -> Vec<u8> {
+        if path.ends_with(".parquet") {
+            let file = self.sandbox.write("opened.parquet", bytes);
+            let rows = rows(&self.store, &format!("select * from read_parquet('{file}')"));
+            return rows.join("\n").into_bytes();
+        }
+        if !path.ends_with(".twbx") {
+            return bytes.to_owned();
+        }
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let mut contents = Vec::new();
+        for index in 0..archive.len() {
+            archive.by_index(index).unwrap().read_to_end(&mut contents).unwrap();
+        }
+        contents
     }
-    contents
 }
 
 #[test]
@@ -311,7 +329,7 @@ fn a_table_of_ones_own_comes_along_with_pseudonyms_for_ids() {
     let cron = with_mine(
         &sandbox,
         "-- Mine.\n-- Grain: one row per ride.\nselect ride_id, rider_id, '=' || bike_serial as \"own, label\",\n\
-         chr(9) || bike_serial as tab, [1] as list\n\
+         chr(9) || bike_serial as tab, [1] as list, duration_seconds\n\
          from ride where business_day = :day",
     );
     for job in ["mine", "extract"] {
@@ -319,11 +337,19 @@ fn a_table_of_ones_own_comes_along_with_pseudonyms_for_ids() {
     }
     let csv = text(&sandbox, &format!("tableau/mine/date={}.csv", DAYS[0]));
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("business_day,ride,rider,\"own, label\",tab,list"));
+    assert_eq!(
+        lines.next(),
+        Some("business_day,ride,rider,\"own, label\",tab,list,duration_seconds")
+    );
     let line = lines.next().unwrap();
     assert!(line.contains(",'=SN") && line.contains(",'\tSN"), "{line}");
     let readme = text(&sandbox, "README.md");
-    assert!(readme.contains("## historical.mine\n\nOne row per ride."), "{readme}");
+    let (_, mine) = readme.split_once("## historical.mine\n\n").unwrap();
+    assert!(mine.starts_with("One row per ride."), "{mine}");
+    assert!(
+        mine.contains("| The largest second of the ride |"),
+        "of no other ride: {mine}"
+    );
 }
 
 /// A schedule with a table `mine` that `sql` makes.
@@ -331,6 +357,32 @@ pub(crate) fn with_mine(sandbox: &Sandbox, sql: &str) -> String {
     sandbox.write("jobs/mine.sql", sql);
     let job = "\n[[job]]\nname = \"mine\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
     sandbox.write("cron.toml", fs::read_to_string("cron.toml").unwrap() + job)
+}
+
+#[test]
+fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_warn_of() {
+    let sandbox = Sandbox::with_sample();
+    let cron = with_mine(
+        &sandbox,
+        "select ride_id as best, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike\n\
+         from ride left join rider using (rider_id) where business_day = :day",
+    );
+    for job in ["mine", "extract"] {
+        sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
+    }
+    let csv = text(&sandbox, &format!("tableau/mine/date={}.csv", DAYS[0]));
+    assert_eq!(csv.lines().next(), Some("business_day,best,rider,serial_of_bike"));
+    let lost = asked(
+        &sandbox,
+        "select count(*) as lost from 'tableau/mine/*.parquet' where best not in (select ride from 'tableau/rides/*.parquet')",
+    );
+    assert_eq!(lost, [r#"{"lost":0}"#]);
+    let said = sandbox.succeed(&["check", "--cron", &cron]);
+    assert!(
+        said.contains("`mine`: `serial_of_bike` is in the extracts as it is"),
+        "{said}"
+    );
+    assert_eq!(said.matches("is in the extracts as it is").count(), 1, "{said}");
 }
 
 #[test]
@@ -518,15 +570,17 @@ fn an_erased_rider_is_in_the_extracts_no_longer_however_they_came_about() {
     sandbox.succeed(&["extract"]);
     let of_rider = "select rider from 'tableau/riders.parquet' order by rides desc, rider limit 1";
     let rider = asked(&sandbox, of_rider)[0].split('"').nth(3).unwrap().to_owned();
+    let reader = Reader::new();
     let with = |sandbox: &Sandbox, rider: &str| -> Vec<String> {
         let files = files_below(&extracts(sandbox)).into_iter();
         files
-            .filter(|(path, bytes)| path.ends_with("csv") && memchr::memmem::find(bytes, rider.as_bytes()).is_some())
+            .filter(|(path, bytes)| reader.finds(rider, path, bytes))
             .map(|(path, _)| path)
             .collect()
     };
     let named = with(&sandbox, &rider);
-    assert!(named.len() >= 3, "{named:?}");
+    let is_in = |ending: &str| named.iter().any(|path| path.ends_with(ending));
+    assert!(["csv", "parquet", "twbx"].into_iter().all(is_in), "{named:?}");
     let id = sandbox.rows("select rider_id from historical.rider_total order by rides desc limit 1");
     let id: Value = serde_json::from_str(&id[0]).unwrap();
     let sandbox = sandbox.at(LATER);
@@ -557,6 +611,27 @@ fn workouts_are_told_apart_by_pseudonyms_and_leave_the_extracts_with_their_rider
     sandbox.succeed(&["import", "forget", "--rider", "Ann"]);
     let after = riders();
     assert!(after.len() == 1 && before.contains(&after[0]), "{after:?}");
+}
+
+#[test]
+fn a_workout_that_is_deleted_through_the_api_leaves_the_extracts_soon() {
+    let sandbox = Sandbox::with_sample();
+    let workouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample/workouts.csv");
+    sandbox.succeed(&["import", "peloton", &workouts.display().to_string(), "--rider", "Ann"]);
+    sandbox.succeed(&["extract"]);
+    let workouts = || text(&sandbox, "tableau/workouts.csv").lines().count();
+    let before = workouts();
+    let id = sandbox.rows("select workout_id::varchar as id from historical.workout limit 1");
+    let id = id[0].split('"').nth(3).unwrap().to_owned();
+    let (server, address) = sandbox.serve(&["--source", "none"]);
+    let (status, answer) = ask(&address, "DELETE", &format!("/api/v1/workouts/{id}")).unwrap();
+    assert!((200..300).contains(&status), "{answer}");
+    wait_for(
+        "extract without the workout",
+        Duration::from_secs(30),
+        || server.log(),
+        || (workouts() == before - 1).then_some(()),
+    );
 }
 
 #[test]
@@ -601,10 +676,12 @@ fn hyperd() -> Option<String> {
     });
     let found = programs.into_iter().find(|program| program.exists());
     if found.is_none() {
-        println!(
+        // Straight to the terminal: of a test that goes well nothing is shown otherwise.
+        let reason = format!(
             "skipped: there is no hyperd below `{}`; `make test-tableau` fetches it",
             python.display()
         );
+        writeln!(io::stderr(), "{reason}").unwrap();
     }
     found.map(|program| program.display().to_string())
 }
@@ -613,6 +690,12 @@ fn hyperd() -> Option<String> {
 fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to_install() {
     let Some(hyperd) = hyperd() else { return };
     let sandbox = made();
+    // Longer than the whole numbers of that format.
+    with_mine(
+        &sandbox,
+        "select sum(9223372036854775807) as added from ride where business_day = :day",
+    );
+    sandbox.succeed(&["run", "mine", "--day", DAYS[0]]);
     let hyper = || -> Vec<String> {
         let files = files_below(&extracts(&sandbox)).into_iter().map(|(path, _)| path);
         files
@@ -621,7 +704,7 @@ fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to
     };
     sandbox.succeed(&["extract", "--hyperd", &hyperd]);
     let written = hyper();
-    for table in ["rides", "leaderboard", "riders", "daily_totals"] {
+    for table in ["rides", "leaderboard", "riders", "daily_totals", "mine"] {
         for ending in ["hyper", "tdsx"] {
             assert!(
                 written.contains(&format!("tableau/{table}.{ending}")),

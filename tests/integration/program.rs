@@ -345,13 +345,23 @@ impl Dice {
 
 /// What a path answers: status and text; none while nobody does.
 pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    ask(address, "GET", path)
+}
+
+/// What a request without a body is answered.
+pub(crate) fn ask(address: &str, method: &str, path: &str) -> Option<(u16, String)> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(5)))
+        .timeout_global(Some(Duration::from_secs(20)))
         .http_status_as_error(false)
         .proxy(None)
         .build()
         .into();
-    let mut answer = agent.get(format!("http://{address}{path}")).call().ok()?;
+    let asked = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("http://{address}{path}"))
+        .body(())
+        .unwrap();
+    let mut answer = agent.run(asked).ok()?;
     let text = answer.body_mut().read_to_string().ok()?;
     Some((answer.status().as_u16(), text))
 }
