@@ -131,6 +131,7 @@ impl App {
             turns: Turns::default(),
             publishing: Mutex::new(()),
             extracting: Mutex::new(()),
+            is_extract_due: AtomicBool::new(false),
             notifier: runtime.block_on(notifier(&settings)),
             folder: outbox_folder(&settings),
             jobs_dir: jobs_dir(&settings),
@@ -435,6 +436,8 @@ struct Services {
     publishing: Mutex<()>,
     /// Held while extracts are written: of two at once neither would know what the other has written.
     extracting: Mutex<()>,
+    /// Something was deleted that is in the extracts.
+    is_extract_due: AtomicBool,
     notifier: Notifier,
     /// For mail to addresses that cannot exist.
     folder: Notifier,
@@ -617,7 +620,13 @@ impl Services {
                     runtime: &self.runtime,
                     cancel: &run.cancel,
                 };
-                jobs::peloton::run(store, &self.exporter, accounts, schedule.day.timezone, api)
+                let status = jobs::peloton::run(store, &self.exporter, accounts, schedule.day.timezone, api)?;
+                if !status.nothing_to_do
+                    && let Err(error) = self.extract_again(schedule)
+                {
+                    tracing::warn!("the extracts have the workouts as they were: {error:#}; the next extract goes on");
+                }
+                Ok(status)
             }
             Kind::Prune {
                 keep_days,

@@ -1,5 +1,11 @@
 //! Extracts for analysts: by the job, by hand, and again when something was erased.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
 use anyhow::bail;
 
 use super::{App, Services};
@@ -15,9 +21,15 @@ use crate::{
     },
     jobs::{
         self,
-        extract::{Order, Progress, Which},
+        extract::{LeftOut, Order, Progress, Which},
     },
 };
+
+/// How often it is looked whether something was deleted.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a place is left alone that could not be written.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// What is to be extracted, and where to.
 #[derive(Debug, Clone)]
@@ -52,6 +64,28 @@ impl App {
     /// When they cannot be read or written; the next extract does it then.
     pub fn extract_again(&self) -> anyhow::Result<()> {
         self.services.extract_again(&self.schedule())
+    }
+
+    /// [`extract_again`](Self::extract_again), by whoever [keeps extracting](Self::keep_extracting_again).
+    pub fn extract_again_soon(&self) {
+        self.services.is_extract_due.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes out of the extracts what [was deleted](Self::extract_again_soon), until told to stop.
+    pub fn keep_extracting_again(&self, stop: &AtomicBool) {
+        let is_due = &self.services.is_extract_due;
+        let mut look_at = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            thread::sleep(LOOK_EVERY);
+            if Instant::now() < look_at || !is_due.swap(false, Ordering::Relaxed) {
+                continue;
+            }
+            if let Err(error) = self.extract_again() {
+                tracing::warn!("what was deleted is in the extracts still: {error:#}; it is tried again");
+                is_due.store(true, Ordering::Relaxed);
+                look_at = Instant::now() + PAUSE;
+            }
+        }
     }
 }
 
@@ -91,13 +125,18 @@ impl Services {
 
     /// Writes again what has changed in the extracts, if there are any.
     pub(super) fn extract_again(&self, schedule: &Schedule) -> anyhow::Result<()> {
-        if jobs::extract::is_extracted(&self.place_of(&self.settings.extracts()), &self.runtime)? {
+        let place = self.place_of(&self.settings.extracts());
+        if jobs::extract::is_extracted(&self.store, &place, &self.runtime)? {
             let changed = Extract {
                 which: Which::Changed,
                 to: None,
                 include_personal: false,
             };
-            self.extract(schedule, &changed, &Cancel::default(), &mut |_, _, _| Ok(()))?;
+            match self.extract(schedule, &changed, &Cancel::default(), &mut |_, _, _| Ok(())) {
+                // What was deleted is in nothing that is left.
+                Err(error) if error.is::<LeftOut>() => tracing::warn!("{error:#}"),
+                extracted => drop(extracted?),
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::counted;
 use crate::{
-    config::schedule::{CronText, JobConfig, Schedule},
+    config::schedule::{CronText, JobConfig, Kind, Schedule},
     scheduler::firing::{Change, changes, instant_of},
 };
 
@@ -78,6 +78,7 @@ pub fn check(
         }
     }
     if let Some(schedule) = readable {
+        extracts(schedule, out)?;
         dates(schedule, now, out)?;
         clocks(schedule, now, out)?;
     }
@@ -88,6 +89,29 @@ pub fn check(
         Ok(_) if wrong > 0 => bail!(listed),
         Ok(_) => Ok(()),
     }
+}
+
+/// Says which daily tables come a day late into the extracts.
+fn extracts(schedule: &Schedule, out: &mut dyn Write) -> std::io::Result<()> {
+    let is_extract = |job: &&JobConfig| job.enabled && matches!(job.kind, Kind::Extract { .. });
+    for extract in schedule.jobs.iter().filter(is_extract) {
+        let before = schedule.upstream_first(&extract.name);
+        let is_late = |job: &&JobConfig| {
+            job.enabled
+                && matches!(job.kind, Kind::Transform { .. })
+                && before.iter().all(|other| other.name != job.name)
+        };
+        for table in schedule.jobs.iter().filter(is_late) {
+            writeln!(
+                out,
+                "`{}`: `{extract}` does not wait for it, so that its rows may be in the extracts a day late; name it in the \
+                 `after` of `{extract}`",
+                table.name,
+                extract = extract.name
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// Says of each job with both a day of month and a day of week which dates that are: other crons take either.

@@ -31,6 +31,7 @@ pub mod status;
 mod words;
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     io::{self, Write},
     process::ExitCode,
@@ -50,6 +51,7 @@ use crate::{
         settings::{Location, Settings},
     },
     domain::message::MessageKind,
+    extract::glossary,
     ingest::{
         self,
         source::{KafkaConfig, probe::probe},
@@ -363,7 +365,8 @@ fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn O
 
 /// `check`: the schedule, every SQL file, every template.
 fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn Write) -> anyhow::Result<()> {
-    let sql = |schedule: Option<&Schedule>| check_sql(settings, schedule);
+    let hints = RefCell::new(Vec::new());
+    let sql = |schedule: Option<&Schedule>| check_sql(settings, schedule, &mut hints.borrow_mut());
     let templates = |_: Option<&Schedule>| check_templates(settings);
     let more = [
         check::Check {
@@ -376,6 +379,9 @@ fn check_everything(args: &check::CheckArgs, settings: &Settings, out: &mut dyn 
         },
     ];
     check::check(args, app::load_schedule(settings), settings.clock().now(), &more, out)?;
+    for hint in hints.take() {
+        writeln!(out, "{hint}")?;
+    }
     if args.connect {
         check_connection(settings, out)?;
     }
@@ -398,8 +404,8 @@ fn check_connection(settings: &Settings, out: &mut dyn Write) -> anyhow::Result<
     }
 }
 
-/// Prepares every SQL file in an empty database of the present schema.
-fn check_sql(settings: &Settings, schedule: Option<&Schedule>) -> Result<usize, Vec<String>> {
+/// Prepares every SQL file in an empty database of the present schema. `hints` gets what may tell of a person.
+fn check_sql(settings: &Settings, schedule: Option<&Schedule>, hints: &mut Vec<String>) -> Result<usize, Vec<String>> {
     let jobs_dir = app::jobs_dir(settings);
     let one = |error: anyhow::Error| vec![format!("{error:#}")];
     let folder = tempfile::tempdir().map_err(|error| one(error.into()))?;
@@ -413,9 +419,16 @@ fn check_sql(settings: &Settings, schedule: Option<&Schedule>) -> Result<usize, 
     let problems: Vec<String> = names
         .iter()
         .filter_map(|name| {
-            let check = || -> anyhow::Result<()> {
+            let mut check = || -> anyhow::Result<()> {
                 let file = sql_files::load(jobs_dir.as_deref(), name)?;
-                Ok(daily_table::check(&store, &file)?)
+                let columns = daily_table::check(&store, &file)?;
+                hints.extend(columns.iter().filter(|column| glossary::hints_at_person(column)).map(|column| {
+                    format!(
+                        "`{name}`: `{column}` is in the extracts as it is; if it tells of a person, call it `rider_id`, `ride_id` \
+                         or `bike_serial`, which are pseudonyms there, or by a name that is left out, as `name`"
+                    )
+                }));
+                Ok(())
             };
             check().err().map(|error| format!("{error:#}"))
         })

@@ -609,6 +609,21 @@ fn check_goes_on_after_a_schedule_that_is_wrong_and_says_what_dates_a_day_with_a
 }
 
 #[test]
+fn check_names_the_tables_that_come_late_into_the_extracts() {
+    let shipped = include_str!("../../cron.toml");
+    let checked = |schedule: &str| {
+        let schedule = Schedule::parse(schedule, "cron.toml").map_err(anyhow::Error::from);
+        written(|out| check(&CheckArgs::default(), schedule, now(), &[], out))
+    };
+    let late = "`extract` does not wait for it";
+    assert!(!checked(shipped).contains(late));
+    let mine = "[[job]]\nname = \"mine\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
+    let text = checked(&format!("{shipped}\n{mine}"));
+    assert!(text.contains(&format!("`mine`: {late}")), "{text}");
+    assert_eq!(text.matches(late).count(), 1);
+}
+
+#[test]
 fn check_tells_every_clock_change_a_job_falls_into_and_what_else_is_wrong() {
     let sql = Check {
         what: "SQL files",

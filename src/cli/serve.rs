@@ -297,6 +297,8 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
     let ticker = ticker.await?;
     let (erasing, stopped) = (app.clone(), Arc::clone(&stop));
     let erasing = thread::spawn(move || erasing.keep_ending_erasures(&stopped));
+    let (extracting, stopped) = (app.clone(), Arc::clone(&stop));
+    let extracting = thread::spawn(move || extracting.keep_extracting_again(&stopped));
     let putting_back = app.clone();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = put_site_back(&putting_back) {
@@ -323,6 +325,7 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
         None => work.await,
     };
     tokio::task::spawn_blocking(move || erasing.join()).await?.ok();
+    tokio::task::spawn_blocking(move || extracting.join()).await?.ok();
     let finishing = app.clone();
     tokio::task::spawn_blocking(move || finishing.finish_pings()).await?;
     std::fs::remove_file(remote::Server::file(&app.settings.data_dir)).ok();
@@ -424,7 +427,11 @@ fn api_context(app: &App, door: &Door) -> ApiContext {
         public_url: app.settings.public_url.clone(),
         replay: Arc::new(move |topic| replaying.replay_rejected(topic)),
         erase: Arc::new(move |subject, asked_by| erasing.erase_soon(subject, asked_by)),
-        delete_workout: Arc::new(move |workout_id| deleting.delete_workout(workout_id)),
+        delete_workout: Arc::new(move |workout_id| {
+            let was_there = deleting.delete_workout(workout_id);
+            deleting.extract_again_soon();
+            was_there
+        }),
         metrics: Arc::new(move || metrics.render()),
         troubles: Arc::new(move || live.stream().trouble.into_iter().collect()),
         rules: Arc::new(rules),

@@ -46,6 +46,9 @@ pub const AGE_BANDS: [&str; 8] = [
     "under 18", "18–24", "25–34", "35–44", "45–54", "55–64", "65+", "unknown",
 ];
 
+/// Bands of age, youngest first, as the rides and riders of the extracts have them: broader where few ride.
+pub const BROAD_AGE_BANDS: [&str; 7] = ["< 18", "18–24", "25–34", "35–44", "45–54", "55+", "unknown"];
+
 impl Gender {
     /// Every one, in the order that people are shown them.
     pub const ALL: [Gender; 4] = [Gender::Female, Gender::Male, Gender::Other, Gender::Unknown];

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::table::{Column, Spread, Table};
+use super::{
+    quoted,
+    table::{Column, Spread, Table},
+};
 
 /// The page's name.
 pub const README: &str = "README.md";
@@ -37,7 +40,8 @@ whole. A reader sees a file as it was or as it is, and never half of it.
 - Rides, riders and bikes have pseudonyms. They are the same in every table and at every extract, and without a key that only
   the program has nobody can work them out. They are no names, but what is said of a rider may still tell who it is: keep the
   files to those who need them.
-- `manifest.json` names every file with its length and SHA-256.
+- `manifest.json` names every file with its length and SHA-256; one that is being replaced or deleted it names without them,
+  until that is done.
 - `duckdb -init views.sql`, started in this folder, has all tables as views: sealed days in the schema `historical`, rides of
   days that are not sealed yet in `daily`.
 ";
@@ -159,9 +163,4 @@ impl Dictionary<'_> {
         written(&mut text).expect("memory can be written");
         text
     }
-}
-
-/// A name or a literal of SQL, with its own quotes doubled.
-fn quoted(text: &str, quote: char) -> String {
-    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
 }

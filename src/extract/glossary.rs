@@ -26,6 +26,22 @@ pub fn personal_names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().filter(|entry| entry.is_personal).map(|entry| entry.name)
 }
 
+/// Words of columns' names that hint at a person, or at an id by which somebody is found.
+const HINTS: [&str; 14] = [
+    "name", "forename", "surname", "email", "mail", "address", "street", "postcode", "birth", "dob", "phone", "rider",
+    "user", "serial",
+];
+
+/// Whether a column that the glossary does not know may tell of a person, by its name: it is in the extracts as it is.
+#[must_use]
+pub fn hints_at_person(name: &str) -> bool {
+    let name = name.to_lowercase();
+    of(&name).is_none()
+        && name
+            .split(|letter: char| !letter.is_alphabetic())
+            .any(|word| HINTS.contains(&word))
+}
+
 /// What a column means of a table whose rows add rides up, where that is another thing than of a single one.
 #[must_use]
 pub fn of_sums(name: &str) -> Option<&'static str> {
@@ -41,7 +57,8 @@ const SUMS: [(&str, &str); 13] = [
     ("business_day", "The company's day in which the rides ended"),
     (
         "age_band",
-        "The riders' age when their rides began: under 18, 18–24, 25–34, 35–44, 45–54, 55–64, 65+ or unknown",
+        "The riders' age when their rides began, in the report's bands, which `rides` and `riders` do not have: under 18, 18–24, \
+         25–34, 35–44, 45–54, 55–64, 65+ or unknown",
     ),
     ("duration_seconds", "Length of the rides, added up"),
     ("energy_kilojoules", "Work done in the rides, added up"),
@@ -78,11 +95,11 @@ const GRAINS: [(&str, &str); 6] = [
     ("workouts", "One row a workout at Peloton."),
     (
         "daily/rides",
-        "One row a ride that is over, but whose day is not sealed yet: what it says may change.",
+        "One row a ride that is over and not in `rides` yet, as its day is not sealed: what it says may change.",
     ),
     (
         "daily/readings_per_minute",
-        "One row a minute of the rides that are over, but whose day is not sealed yet.",
+        "One row a minute of the rides that are over and not in `rides` yet, as their day is not sealed.",
     ),
 ];
 
@@ -159,7 +176,7 @@ pub const ENTRIES: &[Entry] = &[
     plain(
         "age_band",
         "Age",
-        "The rider's age when the ride began, or their last one: < 18, 18–24, 25–34, 35–44, 45–54, 55+ or unknown",
+        "The rider's age when the ride, or their newest one, began: < 18, 18–24, 25–34, 35–44, 45–54, 55+ or unknown",
     ),
     plain("city", "Town", "The town of the rider's address"),
     plain(

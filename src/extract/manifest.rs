@@ -1,16 +1,18 @@
 //! What is in a folder of extracts, and of what it was made: so that only what has changed is written again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 /// Its name in the folder.
 pub const MANIFEST: &str = "manifest.json";
 
-/// Every file that was written, or was about to be, by its path.
+/// Every file that is there, by its path. One of which there is a hash has these bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Manifest {
+    /// Tells whose extracts these are: of one database and no other.
+    pub owner: String,
     /// The files.
     pub files: BTreeMap<String, File>,
 }
@@ -19,11 +21,11 @@ pub struct Manifest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct File {
-    /// What it was made of; empty of one that may be half of another version, as it is about to be written.
+    /// What it was made of; empty of one that is about to be written or deleted.
     pub version: String,
-    /// SHA-256 of its bytes, hexadecimal.
+    /// SHA-256 of its bytes, hexadecimal; empty as the version.
     pub sha256: String,
-    /// Its length.
+    /// Its length; 0 as the version is empty.
     pub size_bytes: u64,
     /// How many rows it has; none where it is no table.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +40,21 @@ impl Manifest {
     #[must_use]
     pub fn has(&self, path: &str, version: &str) -> bool {
         self.files.get(path).is_some_and(|file| file.version == version)
+    }
+
+    /// The same, but nothing is said of the bytes of the files at `paths`: they are about to change.
+    #[must_use]
+    pub fn doubting(&self, paths: &BTreeSet<String>) -> Manifest {
+        let mut doubting = self.clone();
+        for path in paths {
+            let file = doubting.files.entry(path.clone()).or_default();
+            // Where it is whole, what it was made of holds for it all the same.
+            *file = File {
+                made_of: std::mem::take(&mut file.made_of),
+                ..File::default()
+            };
+        }
+        doubting
     }
 
     /// As it is written.

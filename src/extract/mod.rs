@@ -8,3 +8,8 @@ pub mod manifest;
 pub mod place;
 pub mod table;
 pub mod tableau;
+
+/// A name or a literal of SQL, with its own quotes doubled.
+fn quoted(text: &str, quote: char) -> String {
+    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
+}

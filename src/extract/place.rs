@@ -12,12 +12,15 @@ use std::{
 
 use aws_sdk_s3::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
 
 use crate::{
-    config::{aws, settings::Location},
+    config::{
+        aws::{self, Refusal},
+        settings::Location,
+    },
     domain::artifact::media_type_of,
 };
 
@@ -44,15 +47,30 @@ enum Root {
         client: Client,
         bucket: String,
         prefix: String,
+        /// The address of a service other than AWS's.
+        endpoint: Option<String>,
     },
 }
 
 /// Why something could not be done there.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} failed")]
-pub struct PlaceError {
-    doing: String,
-    source: Box<dyn std::error::Error + Send + Sync>,
+pub enum PlaceError {
+    /// A file of this machine could not be read or written, or an answer not be read to its end.
+    #[error("{doing} failed")]
+    Failed {
+        /// What was being done, and where.
+        doing: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A bucket refused.
+    #[error("{words}")]
+    Bucket {
+        /// What it refused, and what is to be done.
+        words: String,
+        /// What it said, where the words do not say why.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
 }
 
 /// Result of working with extracts.
@@ -75,6 +93,7 @@ impl Place {
                     client: Client::from_conf(config),
                     bucket: bucket.clone(),
                     prefix: prefix.clone(),
+                    endpoint: endpoint_url.map(str::to_owned),
                 };
                 (root, data_dir.join("extracts").join(ASIDE))
             }
@@ -170,7 +189,7 @@ impl Place {
                             .map_err(|error| self.failed(&doing, error))
                     }
                     Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => Ok(None),
-                    Err(error) => Err(self.refused(&doing, &error)),
+                    Err(error) => Err(self.refused(&doing, error)),
                 }
             }
         }
@@ -199,7 +218,7 @@ impl Place {
                     .body(body)
                     .send()
                     .await;
-                put.map_err(|error| self.refused(&doing, &error))?;
+                put.map_err(|error| self.refused(&doing, error))?;
                 fs::remove_file(from).map_err(|error| self.failed(&doing, error))
             }
         }
@@ -236,7 +255,7 @@ impl Place {
             }
             Root::S3 { client, bucket, .. } => {
                 let deleted = client.delete_object().bucket(bucket).key(self.key(path)).send().await;
-                deleted.map(drop).map_err(|error| self.refused(&doing, &error))
+                deleted.map(drop).map_err(|error| self.refused(&doing, error))
             }
         }
     }
@@ -264,7 +283,7 @@ impl Place {
                     .send();
                 let mut sizes = BTreeMap::new();
                 while let Some(page) = pages.next().await {
-                    let page = page.map_err(|error| self.refused("listing what is there", &error))?;
+                    let page = page.map_err(|error| self.refused("listing what is there", error))?;
                     sizes.extend(page.contents().iter().filter_map(|object| {
                         let path = object.key()?.strip_prefix(&prefix)?;
                         Some((path.to_owned(), u64::try_from(object.size()?).ok()?))
@@ -302,32 +321,57 @@ impl Place {
     }
 
     fn failed(&self, doing: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PlaceError {
-        PlaceError {
+        PlaceError::Failed {
             doing: format!("{doing} in `{}`", self.name()),
             source: source.into(),
         }
     }
 
-    /// What S3 said, and what is to be done.
-    fn refused<E>(&self, doing: &str, error: &SdkError<E>) -> PlaceError
+    /// What a bucket refused, and what is to be done.
+    fn refused<E>(&self, doing: &str, error: SdkError<E>) -> PlaceError
     where
-        SdkError<E>: ProvideErrorMetadata + std::error::Error,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let said = match error.code() {
-            Some("NoSuchBucket") => "there is no such bucket; make it, or name another with --extracts".to_owned(),
-            Some("AccessDenied") => {
-                "it is not allowed; it takes s3:GetObject, s3:PutObject and s3:DeleteObject on the \
-                                     objects and s3:ListBucket on the bucket"
-                    .to_owned()
+        let (name, refusal) = (self.name(), Refusal::of(&error));
+        let words = match refusal {
+            Refusal::MissingBucket => {
+                format!("the bucket of `{name}` does not exist; create it, or correct `--extracts`")
             }
-            Some("SlowDown" | "ServiceUnavailable" | "InternalError") => {
+            Refusal::WrongRegion => {
+                format!("the bucket of `{name}` is in another region; set AWS_REGION to the bucket's")
+            }
+            Refusal::NoRegion => format!("no AWS region is set for `{name}`; set AWS_REGION to the bucket's"),
+            Refusal::NoCredentials => format!(
+                "no AWS credentials were found for `{name}`; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+            ),
+            Refusal::Denied => format!(
+                "access to `{name}` was denied while {doing}; the credentials need s3:ListBucket on the bucket and \
+                 s3:GetObject, s3:PutObject and s3:DeleteObject on its objects"
+            ),
+            Refusal::Throttled => {
+                format!("`{name}` asked to slow down while {doing}, also after waiting; the next extract goes on")
+            }
+            Refusal::ClockSkew => format!(
+                "`{name}` refused the time of this machine's clock while {doing}; set the clock, best by NTP, and extract again"
+            ),
+            Refusal::Unreachable => {
+                let endpoint = match &self.root {
+                    Root::S3 {
+                        endpoint: Some(url), ..
+                    } => format!(" at `{url}`"),
+                    _ => String::new(),
+                };
                 format!(
-                    "S3 is busy ({}); it is tried again by the next run",
-                    DisplayErrorContext(error)
+                    "`{name}` could not be reached{endpoint} while {doing}; check the network and `--aws-endpoint-url`; the \
+                     next extract goes on"
                 )
             }
-            _ => DisplayErrorContext(error).to_string(),
+            Refusal::Busy | Refusal::Other => format!("`{name}` refused while {doing}"),
         };
-        self.failed(doing, said)
+        let is_told_by_it = matches!(refusal, Refusal::Unreachable | Refusal::Busy | Refusal::Other);
+        PlaceError::Bucket {
+            words,
+            source: is_told_by_it.then(|| error.into()),
+        }
     }
 }

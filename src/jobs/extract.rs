@@ -1,16 +1,17 @@
 //! Writes the extracts that analysts open: what is new or has changed since they were written last.
 //!
-//! 1. Delete what there is to be no longer, and personal files that nobody asks for any more.
-//! 2. Name in the manifest what is about to be written, so that nothing can be there that it does not name.
+//! 1. Say in the manifest what is about to change, so that what else it says holds ([`announcement`]).
+//! 2. Delete what there is to be no longer, and personal files that nobody asks for any more.
 //! 3. Write the tables, several at a time, each aside and then into its place.
 //! 4. Write workbooks over the rides, and Tableau's own format where there is a `hyperd`.
-//! 5. Write the views, the dictionary, and what everything was made of.
+//! 5. Write the views and the dictionary, and in the manifest what everything is and was made of.
 
+mod announcement;
 mod describe;
 mod tree;
 mod workbooks;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -20,7 +21,10 @@ use self::tree::Tree;
 use crate::{
     config::schedule::Schedule,
     domain::{cancel::Cancel, run::JobStatus},
-    extract::{hyper::Hyperd, place::Place},
+    extract::{
+        hyper::{HyperError, Hyperd},
+        place::Place,
+    },
     store::Store,
 };
 
@@ -65,14 +69,14 @@ pub type Progress<'p> = &'p mut dyn FnMut(u64, u64, &str) -> std::io::Result<()>
 /// Writes what is to be written. The status counts `files_written`, `files_unchanged`, `files_deleted` and the `rows` written.
 ///
 /// # Errors
-/// When a day was asked for that is not sealed; when rows cannot be read or files not be written: those that were are new, all
-/// others as they were, and the next run goes on.
+/// When a day was asked for that is not sealed; when files cannot be written: those that were are new, all others as they were,
+/// and the next run goes on. [`LeftOut`] where that is so of some tables only.
 pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<JobStatus> {
     let personal = order.place.private_folder(PERSONAL);
     let mut counts = Counts::default();
     let without = Tree::new(store, order, order.place, false);
     if !order.include_personal {
-        let deleted = order.runtime.block_on(tree::clear(&personal))?;
+        let deleted = tree::clear(store, &personal, order.runtime)?;
         if deleted > 0 {
             tracing::info!(
                 "the {deleted} files with personal columns in `{}` are deleted",
@@ -85,6 +89,9 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
     if order.include_personal {
         counts.add(Tree::new(store, order, &personal, true).write(progress)?);
     }
+    if !counts.left_out.0.is_empty() {
+        return Err(counts.left_out.into());
+    }
     let status = JobStatus::done()
         .count("files_written", counts.written)
         .count("files_unchanged", counts.unchanged)
@@ -96,30 +103,63 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
     })
 }
 
-/// Whether there are extracts at `place`.
+/// Whether there are extracts of the store at `place`.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn is_extracted(place: &Place, runtime: &Handle) -> Result<bool> {
-    let read = |place: &Place| runtime.block_on(tree::read(place));
-    let is_any = |place| anyhow::Ok(!read(place)?.files.is_empty());
+pub fn is_extracted(store: &Store, place: &Place, runtime: &Handle) -> Result<bool> {
+    let is_any = |place: &Place| {
+        let manifest = runtime.block_on(tree::read(place))?;
+        let is_ours = manifest.owner.is_empty() || manifest.owner == tree::owner(store);
+        anyhow::Ok(is_ours && !manifest.files.is_empty())
+    };
     Ok(is_any(place)? || is_any(&place.private_folder(PERSONAL))?)
 }
 
+/// What could not be written while all else was, each with the reason. Nothing is left of it that says what is no longer so:
+/// whoever was erased is not in it.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("not all of the extracts could be written: {}; all else is", self.in_words())]
+pub struct LeftOut(BTreeMap<String, String>);
+
+impl LeftOut {
+    /// Notes why `what` could not be written.
+    fn add(&mut self, what: &str, error: impl Into<anyhow::Error>) {
+        let reason = || format!("{:#}", error.into());
+        self.0.entry(what.to_owned()).or_insert_with(reason);
+    }
+
+    fn in_words(&self) -> String {
+        let parts: Vec<_> = self.0.iter().map(|(what, why)| format!("`{what}` ({why})")).collect();
+        parts.join(", ")
+    }
+}
+
 /// What became of files.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Counts {
     written: u64,
     unchanged: u64,
     deleted: u64,
     rows: u64,
+    left_out: LeftOut,
 }
 
 impl Counts {
+    /// Notes that `file` could not be written, if that is so for `hyperd`'s sake; with any other error nothing can go on.
+    fn leave_out(&mut self, file: &str, error: anyhow::Error) -> Result<()> {
+        let error: HyperError = error.downcast()?;
+        // Of one that does not start, once is enough.
+        let is_of_all = matches!(error, HyperError::Start(_));
+        self.left_out.add(if is_of_all { "*.hyper" } else { file }, error);
+        Ok(())
+    }
+
     fn add(&mut self, other: Counts) {
         self.written += other.written;
         self.unchanged += other.unchanged;
         self.deleted += other.deleted;
         self.rows += other.rows;
+        self.left_out.0.extend(other.left_out.0);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     engine::{Target, Version},
     manifest::{Manifest, kept},
 };
-use crate::domain::artifact::Artifact;
+use crate::{config::aws::Refusal, domain::artifact::Artifact};
 
 /// What has to be escaped in the name of an object that is copied.
 const ESCAPED: &AsciiSet = &CONTROLS
@@ -153,43 +153,27 @@ impl S3Publisher {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let (target, doing) = (self.name(), doing.to_owned());
-        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-        let code = error.code().unwrap_or_default().to_owned();
-        match (code.as_str(), status) {
-            ("NoSuchBucket", _) | ("NotFound" | "", 404) => PublishError::MissingBucket { target },
-            ("PreconditionFailed" | "ConditionalRequestConflict", _) | (_, 412) => PublishError::Busy { target },
-            ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
-            | (_, 301) => PublishError::WrongRegion { target },
-            ("RequestTimeTooSkewed", _) => PublishError::ClockSkew { target, doing },
-            ("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests", _)
-            | (_, 429 | 503) => PublishError::Throttled { target, doing },
-            (_, 401 | 403) => PublishError::Denied { target, doing },
-            _ if never_sent_for("credentials", &error) => PublishError::NoCredentials { target },
-            _ if never_sent_for("region must be set", &error) => PublishError::NoRegion { target },
-            _ => match error {
-                SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
-                    PublishError::Unreachable {
-                        target,
-                        doing,
-                        source: error.into(),
-                    }
-                }
-                _ => PublishError::Service {
-                    target,
-                    doing,
-                    source: error.into(),
-                },
+        match Refusal::of(&error) {
+            Refusal::MissingBucket => PublishError::MissingBucket { target },
+            Refusal::Busy => PublishError::Busy { target },
+            Refusal::WrongRegion => PublishError::WrongRegion { target },
+            Refusal::NoRegion => PublishError::NoRegion { target },
+            Refusal::ClockSkew => PublishError::ClockSkew { target, doing },
+            Refusal::Throttled => PublishError::Throttled { target, doing },
+            Refusal::Denied => PublishError::Denied { target, doing },
+            Refusal::NoCredentials => PublishError::NoCredentials { target },
+            Refusal::Unreachable => PublishError::Unreachable {
+                target,
+                doing,
+                source: error.into(),
+            },
+            Refusal::Other => PublishError::Service {
+                target,
+                doing,
+                source: error.into(),
             },
         }
     }
-}
-
-/// Whether a request was never sent for a reason whose text contains `words`: for what is missing in the set-up the SDK
-/// has no types.
-fn never_sent_for<E: std::error::Error + 'static>(words: &str, error: &SdkError<E>) -> bool {
-    let first = matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
-        .then_some(error as &dyn std::error::Error);
-    std::iter::successors(first, |error| error.source()).any(|error| error.to_string().contains(words))
 }
 
 impl Target for S3Publisher {

@@ -64,13 +64,14 @@ struct Column {
     value: String,
 }
 
-/// Prepares the SELECT of `file` without running it.
+/// Prepares the SELECT of `file` without running it; the names of the columns that its table has.
 ///
 /// # Errors
 /// [`DailyTableError::Sql`] with the file's line where the database does not understand it.
-pub fn check(store: &Store, file: &SqlFile) -> Result<(), DailyTableError> {
+pub fn check(store: &Store, file: &SqlFile) -> Result<Vec<String>, DailyTableError> {
     let connection = store.connection()?;
-    columns_of_select(&connection, file, NaiveDate::default()).map(drop)
+    let columns = columns_of_select(&connection, file, NaiveDate::default())?;
+    Ok(columns.into_iter().map(|column| column.name).collect())
 }
 
 /// Runs the SELECT of `file` for `day` and replaces that day's rows of `historical.<name>`, in one transaction.
@@ -255,7 +256,7 @@ fn table_name(file: &SqlFile) -> String {
 }
 
 /// An identifier as SQL: in quotes, its own quotes doubled.
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -1,6 +1,6 @@
 //! Rows of text as a Parquet file.
 
-use super::{Doing, Result, Store};
+use super::{Doing, Result, Store, daily_table::quote};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Store {
         let folder = tempfile::tempdir_in(self.data_dir()).doing(doing)?;
         let path = folder.path().join("rows.parquet");
         let connection = self.connection()?;
-        let name = |(name, _): &(String, ColumnType)| format!("\"{}\"", name.replace('"', "\"\""));
+        let name = |(name, _): &(String, ColumnType)| quote(name);
         let texts: Vec<String> = columns
             .iter()
             .map(|column| format!("{} varchar", name(column)))

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use serde_json::Value;
 
-use crate::program::{DAYS, Sandbox, files_below, get, sample, wait_for};
+use crate::program::{self, DAYS, Sandbox, files_below, get, sample, wait_for};
 
 /// The sample's busiest rider.
 const RIDER: i64 = 102;
@@ -227,16 +227,6 @@ fn a_rider_who_is_erased_while_they_ride_is_off_the_wall_and_nothing_more_of_tha
 
 /// What the server at `address` answers.
 fn ask(address: &str, method: &str, path: &str) -> Value {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .into();
-    let asked = ureq::http::Request::builder()
-        .method(method)
-        .uri(format!("http://{address}{path}"))
-        .body(())
-        .unwrap();
-    let text = agent.run(asked).unwrap().body_mut().read_to_string().unwrap();
+    let (_, text) = program::ask(address, method, path).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{method} {path}: {text}"))
 }

@@ -1,23 +1,24 @@
 //! What analysts get: the files of the extracts, as the real program writes them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
+    io::{self, Cursor, Read as _, Write as _},
     path::{Path, PathBuf},
-    thread,
     time::{Duration, SystemTime},
 };
 
+use deloton::store::Store;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::{
-    program::{DAYS, Said, Sandbox, files_below, rows, sample_lines, wait_for},
+    program::{DAYS, Said, Sandbox, ask, files_below, rows, sample_lines, wait_for},
     publish::Server,
 };
 
 /// When something is erased: later than the days were made.
-const LATER: &str = "2026-05-07T08:10:00Z";
+pub(crate) const LATER: &str = "2026-05-07T08:10:00Z";
 
 /// The columns that a ride has, in their order; workbooks go by them.
 const RIDES: &str = "ride,rider,bike,business_day,started_at,ended_at,started_local,hour_of_day,weekday,gender,age_band,city,\
@@ -29,7 +30,7 @@ const PERSONAL: &str =
     "ride_id,rider_id,bike_serial,name,email_address,address,postcode,date_of_birth,age_years,height_cm,weight_kg";
 
 /// The sample with its days made.
-fn made() -> Sandbox {
+pub(crate) fn made() -> Sandbox {
     let sandbox = Sandbox::with_sample();
     for day in DAYS {
         sandbox.succeed(&["run", "extract", "--day", day]);
@@ -37,11 +38,11 @@ fn made() -> Sandbox {
     sandbox
 }
 
-fn extracts(sandbox: &Sandbox) -> PathBuf {
+pub(crate) fn extracts(sandbox: &Sandbox) -> PathBuf {
     sandbox.path("data/extracts")
 }
 
-fn text(sandbox: &Sandbox, path: &str) -> String {
+pub(crate) fn text(sandbox: &Sandbox, path: &str) -> String {
     fs::read_to_string(extracts(sandbox).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -172,12 +173,22 @@ fn pseudonyms_lead_from_table_to_table_and_to_nobody() {
         })
         .collect();
     assert!(words.len() > 100);
+    let reader = Reader::new();
+    let mut towns = BTreeSet::new();
     for (path, bytes) in files_below(&extracts(&sandbox)) {
+        let said = reader.opened(&path, &bytes);
         let named = words
             .iter()
-            .find(|word| memchr::memmem::find(&bytes, word.as_bytes()).is_some());
+            .find(|word| memchr::memmem::find(&said, word.as_bytes()).is_some());
         assert_eq!(named, None, "{path}");
+        if reader.finds("London", &path, &bytes) {
+            towns.insert(path.rsplit('.').next().unwrap().to_owned());
+        }
     }
+    assert!(
+        ["csv", "parquet", "twbx"].iter().all(|ending| towns.contains(*ending)),
+        "what is said is seen: {towns:?}"
+    );
     // Of another database they are others: nobody works them out from a number.
     let first = |sandbox: &Sandbox| {
         let csv = text(sandbox, &format!("tableau/rides/date={}.csv", DAYS[0]));
@@ -196,10 +207,48 @@ fn pseudonyms_lead_from_table_to_table_and_to_nobody() {
             .zip(&first(&other))
             .all(|(one, other)| one != other)
     );
+    let before = first(&sandbox);
     fs::remove_dir_all(extracts(&sandbox)).unwrap();
-    let before = first(&made());
     sandbox.succeed(&["extract"]);
-    assert_ne!(first(&sandbox), before);
+    assert_eq!(first(&sandbox), before, "they are the same at every extract");
+}
+
+/// Opens files of the extracts.
+struct Reader {
+    sandbox: Sandbox,
+    store: Store,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        let sandbox = Sandbox::new();
+        Reader {
+            store: sandbox.store(),
+            sandbox,
+        }
+    }
+
+    /// Whether a file says `text`: a value of a Parquet file does, or what is packed into a workbook.
+    fn finds(&self, text: &str, path: &str, bytes: &[u8]) -> bool {
+        memchr::memmem::find(&self.opened(path, bytes), text.as_bytes()).is_some()
+    }
+
+    fn opened(&self, path: &str, bytes: &[u8]) -> Vec<u8> {
+        if path.ends_with(".parquet") {
+            let file = self.sandbox.write("opened.parquet", bytes);
+            let rows = rows(&self.store, &format!("select * from read_parquet('{file}')"));
+            return rows.join("\n").into_bytes();
+        }
+        if !path.ends_with(".twbx") {
+            return bytes.to_owned();
+        }
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let mut contents = Vec::new();
+        for index in 0..archive.len() {
+            archive.by_index(index).unwrap().read_to_end(&mut contents).unwrap();
+        }
+        contents
+    }
 }
 
 #[test]
@@ -232,7 +281,12 @@ fn personal_columns_are_in_a_folder_of_their_own_that_is_gone_when_nobody_asks_f
             DAYS[0]
         ),
     );
-    assert_ne!(own, [r#"{"rides":0}"#]);
+    let named = sandbox.rows(&format!(
+        "select count(*) as rides from historical.ride left join rider using (rider_id)
+            where business_day = '{}' and name is not null",
+        DAYS[0]
+    ));
+    assert_eq!(own, named);
     let said = sandbox.succeed(&["extract"]);
     assert!(said.contains("deleted"), "{said}");
     let left: Vec<_> = files_below(&extracts(&sandbox))
@@ -278,13 +332,10 @@ fn the_dictionary_says_of_every_table_what_its_files_have() {
 #[test]
 fn a_table_of_ones_own_comes_along_with_pseudonyms_for_ids() {
     let sandbox = Sandbox::with_sample();
-    let cron = fs::read_to_string("cron.toml").unwrap()
-        + "\n[[job]]\nname = \"mine\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
-    let cron = sandbox.write("cron.toml", cron);
-    sandbox.write(
-        "jobs/mine.sql",
+    let cron = with_mine(
+        &sandbox,
         "-- Mine.\n-- Grain: one row per ride.\nselect ride_id, rider_id, '=' || bike_serial as \"own, label\",\n\
-         chr(9) || bike_serial as tab, [1] as list\n\
+         chr(9) || bike_serial as tab, [1] as list, duration_seconds\n\
          from ride where business_day = :day",
     );
     for job in ["mine", "extract"] {
@@ -292,11 +343,118 @@ fn a_table_of_ones_own_comes_along_with_pseudonyms_for_ids() {
     }
     let csv = text(&sandbox, &format!("tableau/mine/date={}.csv", DAYS[0]));
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("business_day,ride,rider,\"own, label\",tab,list"));
+    assert_eq!(
+        lines.next(),
+        Some("business_day,ride,rider,\"own, label\",tab,list,duration_seconds")
+    );
     let line = lines.next().unwrap();
     assert!(line.contains(",'=SN") && line.contains(",'\tSN"), "{line}");
     let readme = text(&sandbox, "README.md");
-    assert!(readme.contains("## historical.mine\n\nOne row per ride."), "{readme}");
+    let (_, mine) = readme.split_once("## historical.mine\n\n").unwrap();
+    assert!(mine.starts_with("One row per ride."), "{mine}");
+    assert!(
+        mine.contains("| The largest second of the ride |"),
+        "of no other ride: {mine}"
+    );
+}
+
+/// A schedule with a table `mine` that `sql` makes.
+pub(crate) fn with_mine(sandbox: &Sandbox, sql: &str) -> String {
+    sandbox.write("jobs/mine.sql", sql);
+    let job = "\n[[job]]\nname = \"mine\"\nkind = \"transform\"\nafter = [\"compact\"]\n";
+    sandbox.write("cron.toml", fs::read_to_string("cron.toml").unwrap() + job)
+}
+
+#[test]
+fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_warn_of() {
+    let sandbox = Sandbox::with_sample();
+    let cron = with_mine(
+        &sandbox,
+        "select ride_id as best, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike\n\
+         from ride left join rider using (rider_id) where business_day = :day",
+    );
+    for job in ["mine", "extract"] {
+        sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
+    }
+    let csv = text(&sandbox, &format!("tableau/mine/date={}.csv", DAYS[0]));
+    assert_eq!(csv.lines().next(), Some("business_day,best,rider,serial_of_bike"));
+    let lost = asked(
+        &sandbox,
+        "select count(*) as lost from 'tableau/mine/*.parquet' where best not in (select ride from 'tableau/rides/*.parquet')",
+    );
+    assert_eq!(lost, [r#"{"lost":0}"#]);
+    let said = sandbox.succeed(&["check", "--cron", &cron]);
+    assert!(
+        said.contains("`mine`: `serial_of_bike` is in the extracts as it is"),
+        "{said}"
+    );
+    assert_eq!(said.matches("is in the extracts as it is").count(), 1, "{said}");
+}
+
+#[test]
+fn a_table_that_is_taken_out_of_jobs_leaves_the_extracts() {
+    let sandbox = Sandbox::with_sample();
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start());
+    let cron = with_mine(&sandbox, "select count(*) as rides from ride where business_day = :day");
+    sandbox.succeed(&["run", "mine", "--day", DAYS[0], "--cron", &cron]);
+    let bucket = server.root.path().join("site/extracts");
+    let places = [extracts(&sandbox), bucket];
+    let named = || -> Vec<String> {
+        sandbox.succeed(&["extract"]);
+        let said = with_bucket(&sandbox, &server.url, &["extract"]);
+        assert!(said.status.success(), "{said:?}");
+        let files = places.iter().flat_map(|place| files_below(place));
+        files
+            .filter(|(path, bytes)| {
+                let is_text = !path.ends_with("parquet") && !path.ends_with("twbx");
+                path.contains("mine") || is_text && String::from_utf8_lossy(bytes).contains("mine")
+            })
+            .map(|(path, _)| path)
+            .collect()
+    };
+    let of_a_place = [
+        "README.md",
+        "manifest.json",
+        "schema.json",
+        "tableau/mine.csv",
+        "tableau/mine.parquet",
+        "views.sql",
+    ];
+    assert_eq!(named(), [of_a_place, of_a_place].concat());
+    fs::remove_file(sandbox.path("jobs/mine.sql")).unwrap();
+    fs::remove_file(cron).unwrap();
+    assert_eq!(named(), [""; 0]);
+}
+
+#[test]
+fn whole_numbers_of_any_length_are_exact() {
+    let sandbox = Sandbox::with_sample();
+    let cron = with_mine(
+        &sandbox,
+        "select max(18446744073709551615::ubigint) as unsigned, sum(9223372036854775807) as added,\n\
+         max(-12345678901234567890123456789012345678::hugeint) as long\nfrom ride where business_day = :day",
+    );
+    for job in ["mine", "extract"] {
+        sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
+    }
+    let expected = "18446744073709551615,{sum},-12345678901234567890123456789012345678";
+    let rides = sandbox.rows(&format!(
+        "select count(*)::bigint from ride where business_day = '{}'",
+        DAYS[0]
+    ));
+    let rides: i128 = rides[0]
+        .trim_matches(|letter: char| !letter.is_ascii_digit())
+        .parse()
+        .unwrap();
+    let expected = expected.replace("{sum}", &(rides * i128::from(i64::MAX)).to_string());
+    let csv = text(&sandbox, "tableau/mine.csv");
+    assert_eq!(csv.lines().nth(1), Some(&*format!("{},{expected}", DAYS[0])));
+    let parquet = asked(
+        &sandbox,
+        "select concat_ws(',', business_day, unsigned, added, long) as row from 'tableau/mine.parquet'",
+    );
+    assert_eq!(parquet, [format!(r#"{{"row":"{},{expected}"}}"#, DAYS[0])]);
 }
 
 #[test]
@@ -409,31 +567,6 @@ fn the_script_makes_every_table_a_view_with_what_it_means() {
 }
 
 #[test]
-fn an_extract_that_is_killed_leaves_whole_files_and_the_next_one_brings_it_to_its_end() {
-    let sandbox = made();
-    let whole = files_below(&extracts(&sandbox));
-    fs::remove_dir_all(extracts(&sandbox)).unwrap();
-    for milliseconds in [150, 250, 350, 500] {
-        let mut extract = sandbox.start(&["extract", "--all", "--include-personal"]);
-        thread::sleep(Duration::from_millis(milliseconds));
-        extract.kill();
-        for (path, bytes) in files_below(&extracts(&sandbox)) {
-            let expected = whole.iter().find(|(name, _)| *name == path);
-            let is_aside = path.starts_with("_aside") || path.starts_with("personal/") || path == "manifest.json";
-            assert!(
-                is_aside || expected.is_some_and(|(_, expected)| *expected == bytes),
-                "{path}"
-            );
-        }
-    }
-    sandbox.succeed(&["extract"]);
-    assert!(
-        files_below(&extracts(&sandbox)) == whole,
-        "nothing is left of what was asked for then"
-    );
-}
-
-#[test]
 fn an_erased_rider_is_in_the_extracts_no_longer_however_they_came_about() {
     let sandbox = Sandbox::with_sample();
     for day in DAYS {
@@ -443,15 +576,17 @@ fn an_erased_rider_is_in_the_extracts_no_longer_however_they_came_about() {
     sandbox.succeed(&["extract"]);
     let of_rider = "select rider from 'tableau/riders.parquet' order by rides desc, rider limit 1";
     let rider = asked(&sandbox, of_rider)[0].split('"').nth(3).unwrap().to_owned();
+    let reader = Reader::new();
     let with = |sandbox: &Sandbox, rider: &str| -> Vec<String> {
         let files = files_below(&extracts(sandbox)).into_iter();
         files
-            .filter(|(path, bytes)| path.ends_with("csv") && memchr::memmem::find(bytes, rider.as_bytes()).is_some())
+            .filter(|(path, bytes)| reader.finds(rider, path, bytes))
             .map(|(path, _)| path)
             .collect()
     };
     let named = with(&sandbox, &rider);
-    assert!(named.len() >= 3, "{named:?}");
+    let is_in = |ending: &str| named.iter().any(|path| path.ends_with(ending));
+    assert!(["csv", "parquet", "twbx"].into_iter().all(is_in), "{named:?}");
     let id = sandbox.rows("select rider_id from historical.rider_total order by rides desc limit 1");
     let id: Value = serde_json::from_str(&id[0]).unwrap();
     let sandbox = sandbox.at(LATER);
@@ -482,6 +617,27 @@ fn workouts_are_told_apart_by_pseudonyms_and_leave_the_extracts_with_their_rider
     sandbox.succeed(&["import", "forget", "--rider", "Ann"]);
     let after = riders();
     assert!(after.len() == 1 && before.contains(&after[0]), "{after:?}");
+}
+
+#[test]
+fn a_workout_that_is_deleted_through_the_api_leaves_the_extracts_soon() {
+    let sandbox = Sandbox::with_sample();
+    let workouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample/workouts.csv");
+    sandbox.succeed(&["import", "peloton", &workouts.display().to_string(), "--rider", "Ann"]);
+    sandbox.succeed(&["extract"]);
+    let workouts = || text(&sandbox, "tableau/workouts.csv").lines().count();
+    let before = workouts();
+    let id = sandbox.rows("select workout_id::varchar as id from historical.workout limit 1");
+    let id = id[0].split('"').nth(3).unwrap().to_owned();
+    let (server, address) = sandbox.serve(&["--source", "none"]);
+    let (status, answer) = ask(&address, "DELETE", &format!("/api/v1/workouts/{id}")).unwrap();
+    assert!((200..300).contains(&status), "{answer}");
+    wait_for(
+        "extract without the workout",
+        Duration::from_secs(30),
+        || server.log(),
+        || (workouts() == before - 1).then_some(()),
+    );
 }
 
 #[test]
@@ -526,10 +682,12 @@ fn hyperd() -> Option<String> {
     });
     let found = programs.into_iter().find(|program| program.exists());
     if found.is_none() {
-        println!(
+        // Straight to the terminal: of a test that goes well nothing is shown otherwise.
+        let reason = format!(
             "skipped: there is no hyperd below `{}`; `make test-tableau` fetches it",
             python.display()
         );
+        writeln!(io::stderr(), "{reason}").unwrap();
     }
     found.map(|program| program.display().to_string())
 }
@@ -538,6 +696,12 @@ fn hyperd() -> Option<String> {
 fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to_install() {
     let Some(hyperd) = hyperd() else { return };
     let sandbox = made();
+    // Longer than the whole numbers of that format.
+    with_mine(
+        &sandbox,
+        "select sum(9223372036854775807) as added from ride where business_day = :day",
+    );
+    sandbox.succeed(&["run", "mine", "--day", DAYS[0]]);
     let hyper = || -> Vec<String> {
         let files = files_below(&extracts(&sandbox)).into_iter().map(|(path, _)| path);
         files
@@ -546,7 +710,7 @@ fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to
     };
     sandbox.succeed(&["extract", "--hyperd", &hyperd]);
     let written = hyper();
-    for table in ["rides", "leaderboard", "riders", "daily_totals"] {
+    for table in ["rides", "leaderboard", "riders", "daily_totals", "mine"] {
         for ending in ["hyper", "tdsx"] {
             assert!(
                 written.contains(&format!("tableau/{table}.{ending}")),
@@ -611,21 +775,9 @@ fn a_server_extracts_the_days_that_it_makes_up_for_and_nobody_extracts_one_that_
     }
 }
 
-/// Runs a command that may write to the bucket at `url`.
-fn with_bucket(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> Said {
-    let place = ["--extracts", "s3://site/extracts", "--aws-endpoint-url", url];
-    let mut command = sandbox.command(&[arguments, &place].concat());
-    let output = command
-        .env("AWS_ACCESS_KEY_ID", "key")
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .output()
-        .unwrap();
-    Said {
-        status: output.status,
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+/// Runs a command whose extracts are in the bucket at `url`.
+pub(crate) fn with_bucket(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> Said {
+    sandbox.run_with_buckets(url, &[arguments, &["--extracts", "s3://site/extracts"]].concat())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     io::{ErrorKind, Read as _},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -46,6 +46,16 @@ pub(crate) struct Said {
     pub(crate) status: ExitStatus,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Said {
+            status: output.status,
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 impl Sandbox {
@@ -113,12 +123,17 @@ impl Sandbox {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().unwrap();
-        Said {
-            status: output.status,
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Runs what may write to the buckets of the service at `url`.
+    pub(crate) fn run_with_buckets(&self, url: &str, arguments: &[&str]) -> Said {
+        let mut command = self.command(&[arguments, &["--aws-endpoint-url", url]].concat());
+        command
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command.output().unwrap().into()
     }
 
     /// Runs what has to go well and answers what it wrote.
@@ -330,13 +345,23 @@ impl Dice {
 
 /// What a path answers: status and text; none while nobody does.
 pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    ask(address, "GET", path)
+}
+
+/// What a request without a body is answered.
+pub(crate) fn ask(address: &str, method: &str, path: &str) -> Option<(u16, String)> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(5)))
+        .timeout_global(Some(Duration::from_secs(20)))
         .http_status_as_error(false)
         .proxy(None)
         .build()
         .into();
-    let mut answer = agent.get(format!("http://{address}{path}")).call().ok()?;
+    let asked = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("http://{address}{path}"))
+        .body(())
+        .unwrap();
+    let mut answer = agent.run(asked).ok()?;
     let text = answer.body_mut().read_to_string().ok()?;
     Some((answer.status().as_u16(), text))
 }

@@ -59,7 +59,7 @@ pub(crate) struct Watch {
     /// `PutObject index.html` and so on, reads left out.
     writes: Arc<Mutex<Vec<String>>>,
     /// Writes allowed before every further one is denied.
-    allowed: Arc<Mutex<Option<usize>>>,
+    pub(crate) allowed: Arc<Mutex<Option<usize>>>,
     /// How often each request is asked to slow down before it is served.
     pub(crate) throttled_tries: Arc<AtomicUsize>,
     /// How often each request was made.

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -45,21 +44,8 @@ impl World {
 
     /// Publishes to the bucket at `url`.
     fn publish(&self, url: &str, day: &str) -> Said {
-        let site = ["--site", "s3://site/reports", "--aws-endpoint-url", url];
-        let mut command: Command = self
-            .sandbox
-            .command(&[&["run", "publish", "--day", day], &site[..]].concat());
-        let output = command
-            .env("AWS_ACCESS_KEY_ID", "key")
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .output()
-            .unwrap();
-        Said {
-            status: output.status,
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let publish = ["run", "publish", "--day", day, "--site", "s3://site/reports"];
+        self.sandbox.run_with_buckets(url, &publish)
     }
 
     /// What the site has to be: what is published into a folder.

@@ -26,13 +26,8 @@ pub enum HyperError {
     #[error("there is no `hyperd` at `{}`: correct --hyperd, or leave it out; nothing was written", .0.display())]
     NotThere(PathBuf),
     /// It does not start.
-    #[error("`{}` did not start: {said}", program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// What it or the system said.
-        said: String,
-    },
+    #[error(transparent)]
+    Start(#[from] NotStarted),
     /// It refused a statement.
     #[error("hyperd refused to {doing}: {}", message(.source))]
     Refused {
@@ -51,11 +46,25 @@ pub enum HyperError {
     },
 }
 
+/// A `hyperd` did not start.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "`{} run` was tried and did not come up: {said}; install `tableauhyperapi` again, or name another with --hyperd",
+    program.display()
+)]
+pub struct NotStarted {
+    /// The program.
+    program: PathBuf,
+    /// What it or the system said.
+    said: String,
+}
+
 /// What the server said, rather than that it said something.
 fn message(error: &postgres::Error) -> String {
+    let cause = || std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     error
         .as_db_error()
-        .map_or_else(|| error.to_string(), |error| error.message().to_owned())
+        .map_or_else(cause, |error| error.message().to_owned())
 }
 
 /// An installed `hyperd`.

@@ -16,7 +16,7 @@ use std::{
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tempfile::TempDir;
 
-use super::{HyperError, Hyperd};
+use super::{HyperError, Hyperd, NotStarted, message};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ impl Hyperd {
     ///
     /// # Errors
     /// It cannot be run, does not call back within a minute, or refuses the connection.
-    pub fn start(&self) -> Result<Server, HyperError> {
-        let failed = |said: String| HyperError::Start {
+    pub fn start(&self) -> Result<Server, NotStarted> {
+        let failed = |said: String| NotStarted {
             program: self.program.clone(),
             said,
         };
@@ -49,7 +49,7 @@ impl Hyperd {
             .host_path(process.folder.path())
             .port(PORT)
             .connect(NoTls)
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| failed(format!("it refused the connection ({})", message(&error))))?;
         Ok(Server {
             client,
             _process: process,
@@ -123,7 +123,7 @@ impl Process {
             .stdout(log)
             .stderr(other)
             .spawn()
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| format!("the system does not run it ({error})"))?;
         let output = || {
             let mut said = String::new();
             // What it said is for the error only: without it, the error says less.
@@ -139,7 +139,10 @@ impl Process {
             }),
             Err(said) => {
                 end(&mut child, Duration::ZERO);
-                Err(format!("{said}; {}", output()))
+                Err(match &*output() {
+                    "" => format!("{said} and printed nothing"),
+                    printed => format!("{said} and printed “{printed}”"),
+                })
             }
         }
     }
@@ -219,6 +222,11 @@ mod tests {
             program: "/bin/false".into(),
         };
         let error = hyperd.start().err().unwrap().to_string();
-        assert!(error.starts_with("`/bin/false` did not start: it ended"), "{error}");
+        assert!(
+            error.starts_with(
+                "`/bin/false run` was tried and did not come up: it ended (exit status: 1) and printed nothing"
+            ),
+            "{error}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::extract::{
     table::{Column, Kind, Spread, Table},
-    tableau::{self, DayFile, tests::rides_table},
+    tableau::DayFile,
 };
 
 /// The one that `make test-tableau` installs.
@@ -219,53 +219,4 @@ fn a_parquet_file_that_is_none_is_named_and_nothing_is_put_into_place() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left, ["broken.parquet"]);
-}
-
-/// Extracts as they come to lie, for `tools/tableau/check`: workbooks over CSV in the one folder, over .hyper in the other.
-#[test]
-#[ignore = "needs hyperd, which `make test-tableau` fetches"]
-fn samples_for_tableaus_own_libraries() {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tableau-samples");
-    let table = rides_table();
-    let values: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| {
-            let value = match (column.name.as_str(), column.kind) {
-                ("business_day", _) => "day".to_owned(),
-                ("age_band", _) => "['< 18', '18–24', '55+', 'unknown'][1 + n % 4]".to_owned(),
-                ("city", _) => "['Leeds', 'Bury St \"E\", Kent', null][1 + n % 3]".to_owned(),
-                (name, Kind::Text) => format!("'{name}-' || n % 17"),
-                (_, Kind::Integer) => "case when n % 5 > 0 then n end::bigint".to_owned(),
-                (_, Kind::Number) => "case when n % 7 > 0 then n / 3 end::double".to_owned(),
-                (_, Kind::Boolean) => "n % 2 = 0".to_owned(),
-                (_, Kind::Date) => "day + n".to_owned(),
-                ("started_local", Kind::Instant) => "day + interval (n) minute".to_owned(),
-                (_, Kind::Instant) => "timestamptz '2026-07-01 18:00:00.25+01' + interval (n) minute".to_owned(),
-            };
-            format!("{value} as {}", column.name)
-        })
-        .collect();
-    let database = Connection::open_in_memory().unwrap();
-    let day_files = |folder: &Path, ending: &str| {
-        fs::create_dir_all(folder.join("rides")).unwrap();
-        [1, 2, 3].map(|number| {
-            let day = NaiveDate::from_ymd_opt(2026, 7, number).unwrap();
-            let path = folder.join(format!("rides/date={day}.{ending}"));
-            let rows = format!("from (select date '{day}' as day, unnest(range(1, 201))::integer as n)");
-            let statement = format!("copy (select {} {rows}) to '{}'", values.join(", "), path.display());
-            database.execute_batch(&statement).unwrap();
-            DayFile { day, path }
-        })
-    };
-    let (csv, hyper) = (samples.join("csv"), samples.join("hyper"));
-    day_files(&csv, "parquet");
-    tableau::write_workbooks(&table, &day_files(&csv, "csv"), tableau::MOST_RIDES, &csv).unwrap();
-
-    let days = day_files(&hyper, "parquet");
-    let mut server = hyperd().start().unwrap();
-    server.write_days(&table, &days[..2], &[], &hyper).unwrap();
-    server.write_days(&table, &days, &[days[1].day], &hyper).unwrap();
-    let workbooks = server.write_workbooks(&table, &hyper).unwrap();
-    assert_eq!(workbooks.len(), 2);
 }

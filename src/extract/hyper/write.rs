@@ -12,6 +12,7 @@ use chrono::NaiveDate;
 
 use super::{HyperError, Server};
 use crate::extract::{
+    quoted,
     table::{Column, Kind, Table},
     tableau::{self, Contents, DayFile},
 };
@@ -155,7 +156,7 @@ impl Server {
         let columns: Vec<String> = table
             .columns
             .iter()
-            .map(|column| format!("{} {}", quoted(&column.name), sql_type(column.kind)))
+            .map(|column| format!("{} {}", quoted(&column.name, '"'), sql_type(column.kind)))
             .collect();
         if path.exists() {
             fs::remove_file(path).map_err(io_error(&format!("remove `{}`", path.display())))?;
@@ -198,7 +199,7 @@ impl Server {
         let columns: Vec<String> = table
             .columns
             .iter()
-            .map(|column| format!("cast({} as {})", quoted(&column.name), sql_type(column.kind)))
+            .map(|column| format!("cast({} as {})", quoted(&column.name, '"'), sql_type(column.kind)))
             .collect();
         self.run(
             &format!("take the rows of `{}`", parquet.display()),
@@ -219,7 +220,7 @@ impl Server {
             .collect();
         let ends: String = numbers
             .iter()
-            .map(|column| format!(", min({0}), max({0})", quoted(&column.name)))
+            .map(|column| format!(", min({0}), max({0})", quoted(&column.name, '"')))
             .collect();
         let rows = self.rows(
             &format!("look through `{}`", table.name),
@@ -268,18 +269,11 @@ fn sql_type(kind: Kind) -> &'static str {
 }
 
 fn external(parquet: &Path) -> String {
-    format!(
-        "external('{}', format => 'parquet')",
-        absolute(parquet).replace('\'', "''")
-    )
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    format!("external({}, format => 'parquet')", quoted(&absolute(parquet), '\''))
 }
 
 fn quoted_path(path: &Path) -> String {
-    quoted(&absolute(path))
+    quoted(&absolute(path), '"')
 }
 
 /// hyperd runs in a folder of its own.

@@ -7,9 +7,6 @@ use super::{
     source::DataSource,
 };
 
-/// The order of age bands.
-pub(super) const AGE_BANDS: [&str; 7] = ["< 18", "18–24", "25–34", "35–44", "45–54", "55+", "unknown"];
-
 /// (name, caption, formula, unit, decimals, meaning)
 type Measure = (
     &'static str,

@@ -4,13 +4,13 @@ use super::{
     field::{Field, Pill, Shape},
     layout::{Dashboard, Zone},
     look::Ink,
-    measures::{self, AGE_BANDS},
+    measures,
     package::Contents,
     sheet::{Axis, Filter, Keeps, Mark, Sheet, Sort},
     source::{DataSource, Rows},
     workbook::Workbook,
 };
-use crate::{extract::table::Table, template::format};
+use crate::{domain::rider::BROAD_AGE_BANDS, extract::table::Table, template::format};
 
 const START: &str = "Overview";
 const PER_DAY: &str = "Rides each day";
@@ -198,7 +198,7 @@ fn riders(source: &DataSource) -> Made {
     let rides = source.field("rides").total();
     let gender = source.field("gender").itself();
     let age = source.field("age_band").itself();
-    let ages = || Sort::Values(age.clone(), AGE_BANDS.into());
+    let ages = || Sort::Values(age.clone(), BROAD_AGE_BANDS.into());
     let bars = |name: &str, rows: Vec<Pill>, measure: &Pill| Sheet {
         rows,
         columns: vec![measure.clone()],

@@ -24,10 +24,11 @@ pub(super) fn described(table: &ExtractTable, jobs_dir: Option<&Path>) -> Table 
             .and_then(|file| grain_of(file.text()))
             .unwrap_or_else(|| format!("As `{sql}` makes them.")),
     };
+    let is_of_a_ride = table.columns.iter().any(|(name, _)| name == "ride");
     let column = |(name, column_type): &(String, ColumnType)| {
         let mut column = Column::new(name, kind(*column_type));
         // The bands of a rider's age are those of rides.
-        let adds_rides_up = table.is_daily_table || table.name == "riders" && name != "age_band";
+        let adds_rides_up = table.is_daily_table && !is_of_a_ride || table.name == "riders" && name != "age_band";
         if adds_rides_up && let Some(meaning) = glossary::of_sums(name) {
             column.meaning = meaning.to_owned();
         }

@@ -15,8 +15,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
+use tokio::runtime::Handle;
 
-use super::{Counts, Order, Progress, Which, describe::described, workbooks::Workbooks};
+use super::{Counts, Order, Progress, Which, announcement::Announcement, describe::described, workbooks::Workbooks};
 use crate::{
     config::schedule::Kind,
     domain::artifact::{sha256_hex, sha256_hex_of},
@@ -27,8 +28,9 @@ use crate::{
         place::Place,
         table::Table,
     },
+    jobs::sql_files,
     store::{
-        Store,
+        Store, StoreError,
         extract::{Columns, ExtractTable, Extracting, Rows, Worker},
     },
 };
@@ -60,8 +62,17 @@ struct Piece<'p> {
     is_wanted_anyhow: bool,
 }
 
-/// What became of a piece: nothing, or files by their paths.
-type Done = Option<[(String, File); 2]>;
+/// What changes while pieces are written.
+struct Changing<'c> {
+    announcement: &'c Announcement<'c>,
+    /// What is there.
+    manifest: &'c mut Manifest,
+    /// What may be another file by now.
+    in_doubt: &'c mut BTreeSet<String>,
+}
+
+/// What became of a piece: nothing, or files by their paths; or why its rows cannot be written.
+type Done = Result<Option<[(String, File); 2]>, StoreError>;
 
 /// What is in a folder of extracts.
 pub(super) async fn read(place: &Place) -> Result<Manifest> {
@@ -77,15 +88,39 @@ pub(super) async fn read(place: &Place) -> Result<Manifest> {
 }
 
 /// Deletes every file of a folder of extracts; answers how many.
-pub(super) async fn clear(place: &Place) -> Result<u64> {
-    let manifest = read(place).await?;
-    for path in manifest.files.keys() {
-        place.delete(path).await?;
+pub(super) fn clear(store: &Store, place: &Place, runtime: &Handle) -> Result<u64> {
+    let manifest = runtime.block_on(read(place))?;
+    if manifest.files.is_empty() {
+        return Ok(0);
     }
-    if !manifest.files.is_empty() {
-        place.delete(MANIFEST).await?;
+    refuse_others(&manifest, store, place)?;
+    place.begin()?;
+    let paths = manifest.files.keys().cloned().collect();
+    Announcement::new(place, runtime, &manifest, &paths).make()?;
+    for path in &paths {
+        runtime.block_on(place.delete(path))?;
     }
-    Ok(manifest.files.len() as u64)
+    runtime.block_on(place.delete(MANIFEST))?;
+    place.end();
+    Ok(paths.len() as u64)
+}
+
+/// What the extracts of a store are told by from those of another one.
+pub(super) fn owner(store: &Store) -> String {
+    let key = store.pseudonyms().key_of("owner of extracts");
+    sha256_hex([key.as_bytes()])[..16].to_owned()
+}
+
+/// Files of another store would be deleted, and be written anew by that one in turn.
+fn refuse_others(manifest: &Manifest, store: &Store, place: &Place) -> Result<()> {
+    if !manifest.owner.is_empty() && manifest.owner != owner(store) {
+        bail!(
+            "the extracts in `{}` are those of another database; name another place with --to or --extracts, or delete these \
+             first if nobody writes them any more",
+            place.name()
+        );
+    }
+    Ok(())
 }
 
 impl<'t> Tree<'t> {
@@ -116,12 +151,18 @@ impl<'t> Tree<'t> {
             personal: &personal,
             include_personal: self.is_personal,
         })?;
-        let described: Vec<Table> = extracting
+        // Of a table that nothing makes any more the database keeps what was made.
+        let with_sql = sql_files::names(self.order.jobs_dir)?;
+        let tables: Vec<&ExtractTable> = extracting
             .tables()
+            .iter()
+            .filter(|table| !table.is_daily_table || with_sql.contains(&table.name))
+            .collect();
+        let described: Vec<Table> = tables
             .iter()
             .map(|table| described(table, self.order.jobs_dir))
             .collect();
-        let pieces = self.pieces(&extracting, &described, &sealed)?;
+        let pieces = self.pieces(&extracting, &tables, &described, &sealed)?;
 
         let mut counts = Counts::default();
         let aside = self.place.begin()?;
@@ -134,31 +175,32 @@ impl<'t> Tree<'t> {
         };
         let books = workbooks.paths();
         let wanted = pieces.iter().flat_map(Piece::paths).chain(books.clone()).collect();
-        counts.deleted += runtime.block_on(self.delete_others(&mut manifest, &wanted))?;
+        let others = others(&manifest, &wanted);
         let (due, unchanged): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| self.is_due(piece, &manifest));
         counts.unchanged += 2 * unchanged.len() as u64;
         let days: BTreeSet<NaiveDate> = due.iter().filter_map(|piece| piece.day).collect();
         if !days.is_empty() {
             extracting.stage(&days.into_iter().collect::<Vec<_>>())?;
         }
-        let mut is_new = false;
-        for path in due.iter().flat_map(Piece::paths).chain(books) {
-            is_new |= !manifest.files.contains_key(&path);
-            manifest.files.entry(path).or_default();
-        }
-        if is_new {
-            runtime.block_on(self.save(&manifest))?;
-        }
-        let written = self.write_pieces(&extracting, &due, &aside, &mut manifest, progress);
-        let written = written.and_then(|written| {
-            counts.add(written);
-            counts.written += workbooks.write(&mut manifest)?;
-            counts.written += runtime.block_on(self.write_dictionary(&described, &mut manifest))?;
+        let words = [README, SCHEMA, VIEWS].map(str::to_owned);
+        let mut in_doubt: BTreeSet<String> = due.iter().flat_map(Piece::paths).chain(books).chain(words).collect();
+        in_doubt.extend(others.iter().cloned());
+        let announcement = Announcement::new(self.place, runtime, &manifest, &in_doubt);
+        let written = self.delete(&others, &announcement, &mut manifest).and_then(|deleted| {
+            counts.deleted += deleted;
+            let changing = Changing {
+                announcement: &announcement,
+                manifest: &mut manifest,
+                in_doubt: &mut in_doubt,
+            };
+            counts.add(self.write_pieces(&extracting, &due, &aside, changing, progress)?);
+            let books = workbooks.write(&mut manifest, &announcement)?;
+            counts.add(books);
+            counts.written += self.write_dictionary(&described, &mut manifest, &announcement)?;
+            in_doubt.clear();
             Ok(())
         });
-        if counts.written + counts.deleted > 0 || written.is_err() {
-            runtime.block_on(self.save(&manifest))?;
-        }
+        announcement.replace(&manifest.doubting(&in_doubt))?;
         self.place.end();
         written.map(|()| counts)
     }
@@ -172,6 +214,8 @@ impl<'t> Tree<'t> {
                 self.place.name()
             );
         }
+        refuse_others(&manifest, self.store, self.place)?;
+        manifest.owner = owner(self.store);
         let sizes = self.place.sizes(manifest.files.keys()).await?;
         for (path, file) in &mut manifest.files {
             if sizes.get(path) != Some(&file.size_bytes) {
@@ -181,20 +225,17 @@ impl<'t> Tree<'t> {
         Ok(manifest)
     }
 
-    async fn save(&self, manifest: &Manifest) -> Result<()> {
-        Ok(self.place.write(MANIFEST, &manifest.to_bytes()).await?)
-    }
-
     /// All files that there are to be.
     fn pieces<'p>(
         &self,
-        extracting: &'p Extracting,
+        extracting: &Extracting,
+        tables: &[&'p ExtractTable],
         described: &[Table],
         sealed: &BTreeMap<NaiveDate, String>,
     ) -> Result<Vec<Piece<'p>>> {
         let mut pieces = Vec::new();
         let key = sha256_hex([self.store.pseudonyms().key_of("extracts").as_bytes()]);
-        for (table, words) in extracting.tables().iter().zip(described) {
+        for (&table, words) in tables.iter().zip(described) {
             let layout = format!(
                 "{FORMAT} {key} {} {:?}",
                 self.order.schedule.day.timezone, table.columns
@@ -249,15 +290,16 @@ impl<'t> Tree<'t> {
         Ok(made.collect())
     }
 
-    /// Deletes what is not to be there any more; answers how much that was.
-    async fn delete_others(&self, manifest: &mut Manifest, wanted: &BTreeSet<String>) -> Result<u64> {
-        let is_ours = |path: &str| [README, SCHEMA, VIEWS].contains(&path) || wanted.contains(path);
-        let others: Vec<String> = manifest.files.keys().filter(|path| !is_ours(path)).cloned().collect();
-        for path in &others {
-            self.place.delete(path).await?;
-            manifest.files.remove(path);
+    /// Deletes files; answers how many of them there were.
+    fn delete(&self, paths: &[String], announcement: &Announcement<'_>, manifest: &mut Manifest) -> Result<u64> {
+        let mut deleted = 0;
+        for path in paths {
+            announcement.make()?;
+            self.order.runtime.block_on(self.place.delete(path))?;
+            let was = manifest.files.remove(path);
+            deleted += u64::from(was.is_some());
         }
-        Ok(others.len() as u64)
+        Ok(deleted)
     }
 
     /// Whether it is to be looked at: of one whose version goes by its rows, that is known later.
@@ -273,13 +315,13 @@ impl<'t> Tree<'t> {
         extracting: &Extracting,
         due: &[Piece<'_>],
         aside: &Path,
-        manifest: &mut Manifest,
+        changing: Changing<'_>,
         progress: Progress<'_>,
     ) -> Result<Counts> {
         // One waits for the disk while the others compute.
         let workers = (thread::available_parallelism().map_or(1, NonZero::get) + 1).min(MAX_WORKERS);
         let (queue, is_over) = (Mutex::new(due.iter()), AtomicBool::new(false));
-        let known = manifest.clone();
+        let (known, announcement) = (changing.manifest.clone(), changing.announcement);
         thread::scope(|scope| {
             let (done, results) = mpsc::channel();
             for number in 0..workers.min(due.len()) {
@@ -292,7 +334,14 @@ impl<'t> Tree<'t> {
                             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                             let Some(piece) = next else { break };
                             self.order.cancel.check()?;
-                            let written = self.write_piece(extracting, &worker, piece, &aside, known)?;
+                            let written =
+                                match self.write_piece(extracting, &worker, piece, &aside, known, announcement) {
+                                    Ok(written) => Ok(written),
+                                    Err(error) => {
+                                        self.order.cancel.check()?;
+                                        Err(of_table(error)?)
+                                    }
+                                };
                             done.send(Ok((piece, written))).ok();
                         }
                         Ok(())
@@ -303,7 +352,7 @@ impl<'t> Tree<'t> {
                 });
             }
             drop(done);
-            let collected = self.collect(results, due.len() as u64, manifest, progress);
+            let collected = self.collect(results, due.len() as u64, changing, progress);
             is_over.store(true, Ordering::Relaxed);
             collected
         })
@@ -314,24 +363,39 @@ impl<'t> Tree<'t> {
         &self,
         results: mpsc::Receiver<Result<(&'p Piece<'p>, Done)>>,
         all: u64,
-        manifest: &mut Manifest,
+        changing: Changing<'_>,
         progress: Progress<'_>,
     ) -> Result<Counts> {
+        let Changing {
+            announcement,
+            manifest,
+            in_doubt,
+        } = changing;
         let (mut counts, mut looked_at, mut saved) = (Counts::default(), 0, Instant::now());
         for result in results {
             let (piece, done) = result?;
             match done {
-                Some(files) => {
+                Ok(Some(files)) => {
                     counts.written += 2;
                     counts.rows += files[0].1.rows.unwrap_or(0);
                     manifest.files.extend(files);
                 }
-                None => counts.unchanged += 2,
+                Ok(None) => counts.unchanged += 2,
+                Err(error) => {
+                    // Somebody may have been erased from its rows since.
+                    let mut outdated = piece.paths().to_vec();
+                    outdated.retain(|path| !manifest.has(path, &piece.version));
+                    counts.deleted += self.delete(&outdated, announcement, manifest)?;
+                    counts.left_out.add(&piece.table.name, error);
+                }
+            }
+            for path in piece.paths() {
+                in_doubt.remove(&path);
             }
             looked_at += 1;
             progress(looked_at, all, &piece.stem)?;
             if saved.elapsed() >= SAVE_EVERY {
-                self.order.runtime.block_on(self.save(manifest))?;
+                announcement.replace(&manifest.doubting(in_doubt))?;
                 saved = Instant::now();
             }
         }
@@ -346,7 +410,8 @@ impl<'t> Tree<'t> {
         piece: &Piece<'_>,
         aside: &Path,
         known: &Manifest,
-    ) -> Result<Done> {
+        announcement: &Announcement<'_>,
+    ) -> Result<Option<[(String, File); 2]>> {
         extracting.gather(worker, piece.table, piece.day)?;
         let mut version = piece.version.clone();
         let paths = piece.paths();
@@ -358,6 +423,7 @@ impl<'t> Tree<'t> {
         }
         let asides = ["csv", "parquet"].map(|ending| aside.with_extension(ending));
         let rows = worker.write(piece.table, &asides[0], &asides[1])?;
+        announcement.make()?;
         let put = |path: String, from: &Path| -> Result<(String, File)> {
             let read = || -> std::io::Result<(u64, String)> {
                 let file = std::fs::File::open(from)?;
@@ -379,7 +445,12 @@ impl<'t> Tree<'t> {
     }
 
     /// Writes what is said of the tables, after these; answers how many files were others.
-    async fn write_dictionary(&self, described: &[Table], manifest: &mut Manifest) -> Result<u64> {
+    fn write_dictionary(
+        &self,
+        described: &[Table],
+        manifest: &mut Manifest,
+        announcement: &Announcement<'_>,
+    ) -> Result<u64> {
         let dictionary = Dictionary {
             tables: described,
             timezone: self.order.schedule.day.timezone.name(),
@@ -400,7 +471,8 @@ impl<'t> Tree<'t> {
         for (path, text) in texts {
             let sha256 = sha256_hex([text.as_bytes()]);
             if !manifest.has(path, &sha256) {
-                self.place.write(path, text.as_bytes()).await?;
+                announcement.make()?;
+                self.order.runtime.block_on(self.place.write(path, text.as_bytes()))?;
                 let file = File {
                     version: sha256.clone(),
                     sha256,
@@ -412,6 +484,21 @@ impl<'t> Tree<'t> {
             }
         }
         Ok(written)
+    }
+}
+
+/// What is not to be there any more.
+fn others(manifest: &Manifest, wanted: &BTreeSet<String>) -> Vec<String> {
+    let is_ours = |path: &str| [README, SCHEMA, VIEWS].contains(&path) || wanted.contains(path);
+    manifest.files.keys().filter(|path| !is_ours(path)).cloned().collect()
+}
+
+/// The error, if it is one of a table's own rows, with which others have nothing to do.
+fn of_table(error: anyhow::Error) -> Result<StoreError> {
+    match error.downcast() {
+        Ok(error @ StoreError::Query { .. }) => Ok(error),
+        Ok(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

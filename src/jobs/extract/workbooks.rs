@@ -11,10 +11,11 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use tokio::runtime::Handle;
 
+use super::{Counts, announcement::Announcement};
 use crate::{
     domain::artifact::{sha256_hex, sha256_hex_of},
     extract::{
-        hyper::{Hyperd, Server},
+        hyper::{HyperError, Hyperd, NotStarted, Server},
         manifest::{File, Manifest},
         place::Place,
         table::{Spread, Table},
@@ -37,6 +38,9 @@ pub(super) struct Workbooks<'w> {
     /// A folder for what is not in its place yet.
     pub(super) aside: PathBuf,
 }
+
+/// What became of starting `hyperd`, if that was tried.
+type Started = Option<Result<Server, NotStarted>>;
 
 /// A table's file: of which day, where, and its bytes' hash.
 struct Source<'s> {
@@ -61,18 +65,47 @@ impl Workbooks<'_> {
             .filter(move |table| can && table.view().0 == "historical")
     }
 
-    /// Writes what was made of something else; answers how many files.
-    pub(super) fn write(&self, manifest: &mut Manifest) -> Result<u64> {
+    /// Writes what was made of something else. What `hyperd` cannot write is left out, and the workbooks have rides in them then.
+    pub(super) fn write(&self, manifest: &mut Manifest, announcement: &Announcement<'_>) -> Result<Counts> {
         fs::create_dir_all(&self.aside).with_context(|| format!("cannot make `{}`", self.aside.display()))?;
-        let mut server = None;
-        let mut written = 0;
+        let (mut server, mut counts) = (None, Counts::default());
         for table in self.in_hyper() {
-            written += self.write_hyper(table, manifest, &mut server)?;
+            match self.write_hyper(table, manifest, announcement, &mut server) {
+                Ok(written) => counts.written += written,
+                Err(error) => {
+                    counts.leave_out(&hyper_paths(table)[0], error)?;
+                    for path in hyper_paths(table) {
+                        announcement.make()?;
+                        self.runtime.block_on(self.place.delete(&path))?;
+                        manifest.files.remove(&path);
+                    }
+                }
+            }
         }
-        Ok(written + self.write_workbooks(manifest, server)?)
+        let Some(rides) = self.tables.iter().find(|table| table.name == "rides") else {
+            return Ok(counts);
+        };
+        if manifest.files.contains_key(&hyper_paths(rides)[0]) {
+            match self.write_workbooks(rides, manifest, announcement, Some(&mut server)) {
+                Ok(written) => counts.written += written,
+                Err(error) => {
+                    counts.leave_out(WORKBOOKS[0], error)?;
+                    counts.written += self.write_workbooks(rides, manifest, announcement, None)?;
+                }
+            }
+        } else {
+            counts.written += self.write_workbooks(rides, manifest, announcement, None)?;
+        }
+        Ok(counts)
     }
 
-    fn write_hyper(&self, table: &Table, manifest: &mut Manifest, server: &mut Option<Server>) -> Result<u64> {
+    fn write_hyper(
+        &self,
+        table: &Table,
+        manifest: &mut Manifest,
+        announcement: &Announcement<'_>,
+        server: &mut Started,
+    ) -> Result<u64> {
         let sources = sources(table, manifest, "parquet");
         let made_of: BTreeMap<String, String> = sources
             .iter()
@@ -117,6 +150,7 @@ impl Workbooks<'_> {
         if let Some(readable) = readable {
             fs::set_permissions(&aside, readable).with_context(doing)?;
         }
+        announcement.make()?;
         for path in [hyper, source] {
             let file = self.put(&path, manifest, version.clone())?;
             file.made_of.clone_from(&made_of);
@@ -124,15 +158,17 @@ impl Workbooks<'_> {
         Ok(2)
     }
 
-    /// Writes the workbooks, over the whole `.hyper` of the rides where there is one, else with the newest days in them.
-    fn write_workbooks(&self, manifest: &mut Manifest, mut server: Option<Server>) -> Result<u64> {
-        let Some(rides) = self.tables.iter().find(|table| table.name == "rides") else {
-            return Ok(0);
-        };
-        let is_over_hyper = self.in_hyper().next().is_some();
-        let ending = if is_over_hyper { "parquet" } else { "csv" };
+    /// Writes the workbooks: over the whole `.hyper` of the rides where there is one, else with the newest days in them.
+    fn write_workbooks(
+        &self,
+        rides: &Table,
+        manifest: &mut Manifest,
+        announcement: &Announcement<'_>,
+        over_hyper: Option<&mut Started>,
+    ) -> Result<u64> {
+        let ending = if over_hyper.is_some() { "parquet" } else { "csv" };
         let mut sources = sources(rides, manifest, ending);
-        if !is_over_hyper {
+        if over_hyper.is_none() {
             let mut rows = 0;
             let fitting = sources.iter().rev().take_while(|source| {
                 rows += source.rows;
@@ -146,7 +182,7 @@ impl Workbooks<'_> {
         if sources.is_empty() || WORKBOOKS.iter().all(|path| manifest.has(path, &version)) {
             return Ok(0);
         }
-        if is_over_hyper {
+        if let Some(server) = over_hyper {
             let [hyper, _] = hyper_paths(rides);
             let aside = self.aside.join("rides.hyper");
             if let Some(there) = self.place.local(&hyper).filter(|_| !aside.exists()) {
@@ -154,7 +190,7 @@ impl Workbooks<'_> {
                     .or_else(|_| fs::copy(&there, &aside).map(drop))
                     .with_context(|| format!("cannot read `{hyper}`"))?;
             }
-            self.started(&mut server)?.write_workbooks(rides, &self.aside)?;
+            self.started(server)?.write_workbooks(rides, &self.aside)?;
         } else {
             let here = |source: &Source<'_>| -> Result<DayFile> {
                 Ok(DayFile {
@@ -166,6 +202,7 @@ impl Workbooks<'_> {
             tableau::write_workbooks(rides, &days, MOST_RIDES, &self.aside)
                 .context("cannot write the workbooks for Tableau")?;
         }
+        announcement.make()?;
         for path in WORKBOOKS {
             self.put(path, manifest, version.clone())?;
         }
@@ -184,12 +221,11 @@ impl Workbooks<'_> {
         Ok(here)
     }
 
-    fn started<'s>(&self, server: &'s mut Option<Server>) -> Result<&'s mut Server> {
+    /// `hyperd`, which is started once, or was in vain.
+    fn started<'s>(&self, server: &'s mut Started) -> Result<&'s mut Server> {
         let hyperd = self.hyperd.context("there is no hyperd")?;
-        Ok(match server {
-            Some(server) => server,
-            None => server.insert(hyperd.start()?),
-        })
+        let started = server.get_or_insert_with(|| hyperd.start()).as_mut();
+        started.map_err(|error| HyperError::from(error.clone()).into())
     }
 
     /// Puts a file that is aside, under the last part of its path, into its place.

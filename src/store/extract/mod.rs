@@ -89,10 +89,7 @@ impl Store {
         let staged = Worker::new(self)?;
         staged
             .connection
-            .execute_batch(
-                "detach database if exists extracting; attach ':memory:' as extracting;
-                 create table extracting.day (business_day date)",
-            )
+            .execute_batch(include_str!("../sql/extract_begin.sql"))
             .doing(|| "cannot make room for an extract".to_owned())?;
         let mut extracting = Extracting {
             store: self.clone(),
@@ -230,7 +227,7 @@ impl Worker {
             let to = quoted(&path.to_string_lossy());
             self.connection
                 .execute_batch(&format!("copy ({rows}) to {to} ({format})"))
-                .doing(|| format!("cannot write `{}`; is the disk full?", path.display()))
+                .doing(|| format!("cannot write the rows of `{}` as `{}`", table.name, path.display()))
         };
         copy(
             "from temp.extracted",

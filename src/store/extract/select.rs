@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::{Columns, ExtractTable, Rows, Worker, local_time::clocks};
-use crate::store::{Doing, Result, table::ColumnType, views::quoted};
+use crate::store::{Doing, Result, daily_table::quote, table::ColumnType, views::quoted};
 
 /// The days of rides that are over and not sealed.
 pub(super) const UNSEALED_DAYS: &str =
@@ -13,9 +13,13 @@ pub(super) const UNSEALED_DAYS: &str =
 /// Columns of daily tables in place of which there are pseudonyms: of what, and what the pseudonym's column is called.
 const PSEUDONYMS: [(&str, &str); 3] = [("rider_id", "rider"), ("ride_id", "ride"), ("bike_serial", "bike")];
 
-/// Where the rows of a sealed day are, and in place of it those of one that is not sealed.
+/// Where the rows of a sealed day are, and in place of it those of one that is not sealed. A ride that is in both, as it went on
+/// after its day was sealed, is that of the sealed day until that is sealed again.
 const IN_BUFFER: [(&str, &str); 2] = [
-    ("historical.ride", "ops.unsealed_ride"),
+    (
+        "historical.ride",
+        "(select * from ops.unsealed_ride anti join ops.reopened_ride using (ride_id))",
+    ),
     (
         "(select * from ops.lake_reading where date = :day::date)",
         "daily.reading",
@@ -124,7 +128,7 @@ pub(super) fn tables(worker: &Worker, columns: &Columns<'_>) -> Result<Vec<Extra
     Ok(tables)
 }
 
-/// The tables that the SELECTs of `jobs/` make, and were made by those that are there no longer.
+/// The tables that the SELECTs of `jobs/` make, or made: those that are there no longer are among them.
 fn daily_tables(worker: &Worker, columns: &Columns<'_>) -> Result<Vec<ExtractTable>> {
     let doing = || "cannot read which daily tables there are".to_owned();
     let mut statement = worker
@@ -148,22 +152,27 @@ fn daily_tables(worker: &Worker, columns: &Columns<'_>) -> Result<Vec<ExtractTab
 }
 
 fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_>) -> ExtractTable {
-    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let has = |name: &str| of_table.iter().any(|(column, _)| column == name);
+    let has = |name: &str| of_table.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
     let is_by_day = has("rider_id") || has("ride_id");
     let (mut shown, mut personal) = (Vec::new(), Vec::new());
     for (column, data_type) in of_table {
-        if let Some((id, pseudonym)) = PSEUDONYMS.iter().find(|(id, _)| id == column)
-            && !has(pseudonym)
+        let pseudonym = |of: &str, called: &str| {
+            format!(
+                "left(sha256(getvariable('extract_key') || ' {of} ' || {}), 20) as {called}",
+                quote(column)
+            )
+        };
+        if let Some((_, of)) = PSEUDONYMS.iter().find(|(id, _)| column.eq_ignore_ascii_case(id))
+            && !has(of)
         {
-            shown.push(format!(
-                "left(sha256(getvariable('extract_key') || ' {pseudonym} ' || {}), 20) as {pseudonym}",
-                quote(id)
-            ));
+            shown.push(pseudonym(of, of));
         }
         let typed = format!("{}::{} as {0}", quote(column), typed(data_type));
-        if columns.personal.contains(&column.as_str()) {
+        if columns.personal.iter().any(|name| column.eq_ignore_ascii_case(name)) {
             personal.push(typed);
+        } else if data_type == "UUID" && !columns.include_personal {
+            // Only rides have such ids, whatever a table calls them.
+            shown.push(pseudonym("ride", &quote(column)));
         } else {
             shown.push(typed);
         }
@@ -189,9 +198,11 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
     }
 }
 
-/// The type that a daily table's column is written as.
+/// The type that a daily table's column is written as. `sum` makes whole numbers of a longer type than files and programs have:
+/// decimals hold them exactly.
 fn typed(data_type: &str) -> &'static str {
     match column_type(data_type) {
+        ColumnType::Number if matches!(data_type, "HUGEINT" | "UBIGINT") => "decimal(38, 0)",
         ColumnType::Integer => "bigint",
         ColumnType::Number => "double",
         ColumnType::Boolean => "boolean",
@@ -204,9 +215,8 @@ fn typed(data_type: &str) -> &'static str {
 
 fn column_type(data_type: &str) -> ColumnType {
     match data_type {
-        "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT" | "USMALLINT" | "UINTEGER"
-        | "UBIGINT" => ColumnType::Integer,
-        "FLOAT" | "DOUBLE" => ColumnType::Number,
+        "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "UTINYINT" | "USMALLINT" | "UINTEGER" => ColumnType::Integer,
+        "FLOAT" | "DOUBLE" | "HUGEINT" | "UBIGINT" => ColumnType::Number,
         decimal if decimal.starts_with("DECIMAL") => ColumnType::Number,
         "BOOLEAN" => ColumnType::Boolean,
         "DATE" => ColumnType::Date,
@@ -221,7 +231,7 @@ fn column_type(data_type: &str) -> ColumnType {
 pub(super) fn as_text(table: &ExtractTable) -> String {
     let is_of_rides = table.rows != Rows::Whole && !table.is_daily_table;
     let value = |(name, column): &(String, ColumnType)| {
-        let name = format!("\"{}\"", name.replace('"', "\"\""));
+        let name = quote(name);
         match column {
             // = + - @, tab and the ends of lines.
             ColumnType::Text | ColumnType::Uuid => {

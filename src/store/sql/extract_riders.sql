@@ -1,37 +1,27 @@
--- Riders as the newest header described them, with what their rides of sealed days add up to. Their age is that at the last of
--- these.
-with totalled as (
+-- Riders as the newest header described them, with what their rides of sealed days add up to. Their age is that at the newest of
+-- their rides, of a sealed day or not.
+with unsealed as (
+    select rider_id, max(started_at) as last_at from ops.unsealed_ride
+    group by rider_id
+),
+
+totalled as (
     select
         rider.*,
         total.* exclude (rider_id),
         coalesce(nullif(rider.gender, ''), 'unknown') as gender_or_unknown,
-        make_timestamp(epoch_us(total.last_ride_at))::date as last_on
+        extracting.age_years(
+            rider.date_of_birth, make_timestamp(epoch_us(greatest(total.last_ride_at, unsealed.last_at)))::date
+        ) as age_years
     from main.rider as rider
     left join historical.rider_total as total using (rider_id)
-),
-
-aged as (
-    select
-        *,
-        (
-            year(last_on) - year(date_of_birth)
-            - (month(last_on) * 100 + day(last_on) < month(date_of_birth) * 100 + day(date_of_birth))::integer
-        )::integer as age_years
-    from totalled
+    left join unsealed using (rider_id)
 )
 
 select
     left(sha256(concat(getvariable('extract_key'), ' rider ', rider_id)), 20) as rider,
     gender_or_unknown as gender,
-    case
-        when age_years is null or age_years < 0 then 'unknown'
-        when age_years < 18 then '< 18'
-        when age_years < 25 then '18–24'
-        when age_years < 35 then '25–34'
-        when age_years < 45 then '35–44'
-        when age_years < 55 then '45–54'
-        else '55+'
-    end as age_band,
+    extracting.age_band(age_years) as age_band,
     town as city,
     postcode_area,
     lower(trim(original_source)) as source,
@@ -48,5 +38,5 @@ select
     cadence_rpm_sum / nullif(rides_with_cadence, 0) as cadence_rpm_mean,
     cadence_rpm_max
     /* personal: , rider_id, name, email_address, address, postcode, date_of_birth, age_years, height_cm, weight_kg */
-from aged
+from totalled
 order by rider

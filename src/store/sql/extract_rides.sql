@@ -21,10 +21,7 @@ described as (
     select
         begun.*,
         rider.* exclude (rider_id, valid_from, valid_to),
-        (
-            year(started_on) - year(date_of_birth)
-            - (month(started_on) * 100 + day(started_on) < month(date_of_birth) * 100 + day(date_of_birth))::integer
-        )::integer as age_years
+        extracting.age_years(date_of_birth, started_on) as age_years
     from begun
     left join riding as rider
         on begun.rider_id = rider.rider_id
@@ -42,15 +39,7 @@ select
     hour(started_local)::integer as hour_of_day,
     isodow(started_local)::integer as weekday,
     coalesce(gender, 'unknown') as gender,
-    case
-        when age_years is null or age_years < 0 then 'unknown'
-        when age_years < 18 then '< 18'
-        when age_years < 25 then '18–24'
-        when age_years < 35 then '25–34'
-        when age_years < 45 then '35–44'
-        when age_years < 55 then '45–54'
-        else '55+'
-    end as age_band,
+    extracting.age_band(age_years) as age_band,
     city,
     postcode_area,
     source,

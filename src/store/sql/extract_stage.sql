@@ -2,15 +2,7 @@
 -- description holding for what was before it too, and bikes. `extracting.day` has the days; the buffer's unsealed rides are
 -- always among them.
 create or replace table extracting.rider as
-with wanted as (
-    select rider_id from historical.ride
-    where business_day in (select business_day from extracting.day)
-    union
-    select rider_id from ops.unsealed_ride
-    where business_day is not null
-),
-
-described as (
+with described as (
     select * exclude (valid_from, valid_to), valid_from as seen_at from historical.rider
     union all by name
     select * from daily.rider
@@ -28,17 +20,9 @@ select
     date_of_birth
     /* personal: , name, email_address, address, postcode, height_cm, weight_kg */
 from described
-where rider_id in (select rider_id from wanted)
+where rider_id in (select distinct rider_id from extracting.wanted_rides())
 window of_rider as (partition by rider_id order by seen_at);
 
 create or replace table extracting.bike as
-with wanted as (
-    select bike_serial from historical.ride
-    where business_day in (select business_day from extracting.day)
-    union
-    select bike_serial from ops.unsealed_ride
-    where business_day is not null
-)
-
 select bike_serial, left(sha256(concat(getvariable('extract_key'), ' bike ', bike_serial)), 20) as bike
-from wanted
+from (select distinct bike_serial from extracting.wanted_rides())
