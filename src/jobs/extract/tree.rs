@@ -320,6 +320,9 @@ impl<'t> Tree<'t> {
     ) -> Result<Counts> {
         // One waits for the disk while the others compute.
         let workers = (thread::available_parallelism().map_or(1, NonZero::get) + 1).min(MAX_WORKERS);
+        if due.len() > workers {
+            extracting.give_each_worker_a_thread()?;
+        }
         let (queue, is_over) = (Mutex::new(due.iter()), AtomicBool::new(false));
         let (known, announcement) = (changing.manifest.clone(), changing.announcement);
         thread::scope(|scope| {

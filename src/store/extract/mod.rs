@@ -137,6 +137,18 @@ impl Extracting {
         lock(&self.staged).days(&table.select.days())
     }
 
+    /// Gives each worker one thread until the extract is over, and whoever else asks the database meanwhile: where there are
+    /// more files than workers, that is a fifth less to do than taking turns at every statement.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub fn give_each_worker_a_thread(&self) -> Result<()> {
+        lock(&self.staged)
+            .connection
+            .execute_batch("set threads = 1")
+            .doing(|| "cannot share out threads for an extract".to_owned())
+    }
+
     /// Somebody who writes files; any number of them may, each in a thread of its own.
     ///
     /// # Errors
@@ -166,12 +178,12 @@ impl Extracting {
 
 impl Drop for Extracting {
     fn drop(&mut self) {
-        // What was cancelled leaves it to the next extract.
-        let done = lock(&self.staged)
-            .connection
-            .execute_batch("detach database if exists extracting");
+        let connection = &mut lock(&self.staged).connection;
+        // Tidying up is not what was cancelled.
+        connection.interruptible.take();
+        let done = connection.execute_batch("reset threads; detach database if exists extracting");
         if let Err(error) = done {
-            tracing::debug!("what was staged for an extract stays in memory: {error}");
+            tracing::warn!("cannot put away what was staged for an extract: {error}");
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::cancel::{Cancel, Why};
 use crate::{domain::rider::BROAD_AGE_BANDS, store::fixture::open};
 
 /// A store with a sealed Sunday in spring, on which London's clocks are changed at one, and riders by their numbers.
@@ -187,4 +188,28 @@ fn whoever_has_the_connection_next_finds_neither_the_key_nor_the_rows() {
         )
         .unwrap();
     assert_eq!(left, 0);
+}
+
+#[test]
+fn the_database_has_its_threads_again_after_an_extract_that_was_cancelled() {
+    let sunday = Sunday::new();
+    let threads = || -> i64 {
+        let connection = sunday.store.connection().unwrap();
+        connection
+            .query_row("select current_setting('threads')", [], |row| row.get(0))
+            .unwrap()
+    };
+    let before = threads();
+    let cancel = Cancel::default();
+    let columns = Columns {
+        timezone: Tz::Europe__London,
+        personal: &[],
+        include_personal: false,
+    };
+    let extracting = sunday.store.cancelled_by(&cancel).begin_extract(columns).unwrap();
+    extracting.give_each_worker_a_thread().unwrap();
+    assert_eq!(threads(), 1);
+    cancel.raise(Why::Shutdown);
+    drop(extracting);
+    assert_eq!(threads(), before);
 }
