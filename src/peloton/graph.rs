@@ -9,6 +9,9 @@ use crate::domain::workout::{
     graph::{Graph, Measured, Metric, resample},
 };
 
+/// No workout takes longer.
+const MOST_SECONDS: i32 = 86_400;
+
 #[derive(Debug, Deserialize)]
 struct ApiGraph {
     duration: Option<f64>,
@@ -43,6 +46,15 @@ struct ApiMetric {
 /// The course of a workout, on steps of `step_seconds`. Where it was is not looked at.
 pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> {
     let answer = ApiGraph::deserialize(answer).map_err(|error| format!("it is no performance graph: {error}"))?;
+    // Steps are made of these: whatever a broken answer says must not fill the memory.
+    let duration = answer.duration.unwrap_or(0.0);
+    if !(0.0..=f64::from(MOST_SECONDS)).contains(&duration) {
+        return Err(format!("its `duration` would be {duration} s, and is between 0 and {MOST_SECONDS}"));
+    }
+    let seconds = &answer.seconds_since_pedaling_start;
+    if let Some(second) = seconds.iter().find(|second| !(0..=MOST_SECONDS).contains(*second)) {
+        return Err(format!("it has a second {second}, and is between 0 and {MOST_SECONDS} long"));
+    }
     // A tread's speed is an alternative of its pace.
     let metrics = || {
         answer
@@ -56,7 +68,7 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
         let Some((kind, scale)) = metric_of(metric) else {
             continue;
         };
-        let values = answer.seconds_since_pedaling_start.iter().zip(&metric.values);
+        let values = seconds.iter().zip(&metric.values);
         measured.push((
             kind,
             values
@@ -83,11 +95,8 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
         };
         figures.set(figure, summary.value.zip(scale).map(|(value, scale)| value * scale));
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast saturates, and workouts take hours at most"
-    )]
-    let duration = answer.duration.unwrap_or(0.0) as i32;
+    #[expect(clippy::cast_possible_truncation, reason = "it is a day at most")]
+    let duration = duration as i32;
     let (samples, coverage) = resample(&measured, duration, step_seconds);
     figures.set(Figure::GraphCoverage, Some(coverage));
     Ok(Graph { samples, figures })

@@ -437,6 +437,23 @@ fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
 }
 
 #[test]
+fn a_course_of_more_than_a_day_is_refused_and_takes_no_memory() {
+    let course = |duration: f64, second: i32| {
+        let answer = serde_json::json!({
+            "duration": duration, "seconds_since_pedaling_start": [1, second],
+            "metrics": [{"slug": "output", "display_unit": "watts", "values": [100, 110]}],
+        });
+        graph::graph(&answer, 5)
+    };
+    assert_eq!(course(86_400.0, 86_400).unwrap().samples.len(), 2);
+    let most = i32::MAX;
+    for (duration, second) in [(f64::from(most), 6), (-1.0, 6), (20.0, most), (20.0, -1)] {
+        let refused = course(duration, second).unwrap_err();
+        assert!(refused.contains("between 0 and 86400"), "{refused}");
+    }
+}
+
+#[test]
 fn a_file_of_another_kind_is_refused_in_words() {
     let refused = |text: &str| read(text.as_bytes(), &unsaid()).unwrap_err().to_string();
     assert!(refused("a,b\n1,2\n").contains("Download Workouts"));
