@@ -14,7 +14,7 @@ use crate::{
     peloton::{
         Unsaid,
         client::{ApiError, Client, Pace},
-        sync::{Account, Fetched, OVERLAP, sync},
+        sync::{Account, Fetched, sync},
         token::Token,
     },
     store::{Store, StoreError, workout::TakenIn},
@@ -132,10 +132,7 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
         known: &known,
     };
     // All that an account ever had is no news for those who take the files.
-    let files_from = progress
-        .as_ref()
-        .map_or(state.unsaid.now, |progress| progress.watermark)
-        - OVERLAP;
+    let files_from = state.news_from();
     let mut client = Client::new(api.url, token, api.pace, store.clock(), api.runtime, api.cancel);
     let synced = sync(&mut client, &state, |fetched| {
         let Fetched { workout, course } = fetched;

@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::{
     config::schedule::TokenFrom,
+    domain::workout::Progress,
     export::Files,
     store::fixture::{NOW, at, number, open, rows},
 };
@@ -360,6 +361,26 @@ fn what_is_uploaded_late_corrected_or_finished_since_comes_in() {
         ),
         1
     );
+}
+
+#[test]
+fn a_start_in_the_future_keeps_nothing_that_comes_later_from_being_seen() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(12);
+    all.insert(0, class("ahead", -500));
+    let peloton = Peloton::new(all);
+    peloton.run(&store, &accounts).unwrap();
+    let read_to = || store.peloton_progress("Ann").unwrap().unwrap();
+    assert_eq!((workouts(&store), read_to().watermark), (12, at(NOW) - chrono::TimeDelta::hours(1)));
+    // As one was stored before by a clock that was wrong.
+    let ahead = Progress {
+        watermark: at(NOW) + chrono::TimeDelta::days(400),
+        ..read_to()
+    };
+    store.set_peloton_progress("Ann", &ahead).unwrap();
+    peloton.change(|state| state.workouts.insert(8, class("late", 24 * 6 + 7)));
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), counts(1, 0, 0, 1));
+    assert_eq!(read_to().watermark, at(NOW) - chrono::TimeDelta::hours(1));
 }
 
 #[test]

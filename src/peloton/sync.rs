@@ -22,7 +22,7 @@ use super::{
 use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sample};
 
 /// Workouts may be uploaded or corrected so long after they began.
-pub const OVERLAP: TimeDelta = TimeDelta::days(7);
+const OVERLAP: TimeDelta = TimeDelta::days(7);
 
 /// Places on boards and records move for so long.
 const YOUNG: TimeDelta = TimeDelta::days(1);
@@ -48,6 +48,20 @@ pub struct Account<'a> {
     pub progress: Option<&'a Progress>,
     /// What is stored of it, by id.
     pub known: &'a HashMap<String, KnownWorkout>,
+}
+
+impl Account<'_> {
+    /// Up to when it was read. One in the future is none: what began since would be missed until then.
+    fn watermark(&self) -> Option<DateTime<Utc>> {
+        let watermark = self.progress.map(|progress| progress.watermark);
+        watermark.filter(|watermark| *watermark <= self.unsaid.now)
+    }
+
+    /// Workouts from here on are news.
+    #[must_use]
+    pub fn news_from(&self) -> DateTime<Utc> {
+        self.watermark().unwrap_or(self.unsaid.now) - OVERLAP
+    }
 }
 
 /// A workout, and its course where that was fetched.
@@ -106,7 +120,8 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         .seen
         .values()
         .copied()
-        .chain(account.progress.map(|progress| progress.watermark))
+        .filter(|start| *start <= account.unsaid.now)
+        .chain(account.watermark())
         .max();
     let newest = newest.map(|newest| reading.oldest_unanswered.map_or(newest, |oldest| oldest.min(newest)));
     Ok(Synced {
@@ -205,7 +220,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         if is_first_sight && !known.is_some_and(|known| known.is_deleted) {
             self.take(id, item, start, known)?;
         }
-        let before = self.account.progress.map(|progress| progress.watermark - OVERLAP);
+        let before = self.account.watermark().map(|watermark| watermark - OVERLAP);
         Ok(known.is_some() && before.is_some_and(|before| start < before))
     }
 
