@@ -371,7 +371,10 @@ fn a_start_in_the_future_keeps_nothing_that_comes_later_from_being_seen() {
     let peloton = Peloton::new(all);
     peloton.run(&store, &accounts).unwrap();
     let read_to = || store.peloton_progress("Ann").unwrap().unwrap();
-    assert_eq!((workouts(&store), read_to().watermark), (12, at(NOW) - chrono::TimeDelta::hours(1)));
+    assert_eq!(
+        (workouts(&store), read_to().watermark),
+        (12, at(NOW) - chrono::TimeDelta::hours(1))
+    );
     // As one was stored before by a clock that was wrong.
     let ahead = Progress {
         watermark: at(NOW) + chrono::TimeDelta::days(400),

@@ -41,6 +41,17 @@ fn a_workout_that_is_not_answered_holds_up_no_other_and_is_asked_for_again() {
 }
 
 #[test]
+fn nothing_is_asked_for_by_what_is_no_id() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(2);
+    all.insert(1, class("../user/u2/workouts", 5));
+    let peloton = Peloton::new(all);
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 2);
+    assert!(peloton.asked().iter().all(|path| !path.contains("..")));
+}
+
+#[test]
 fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(3));

@@ -49,11 +49,15 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
     // Steps are made of these: whatever a broken answer says must not fill the memory.
     let duration = answer.duration.unwrap_or(0.0);
     if !(0.0..=f64::from(MOST_SECONDS)).contains(&duration) {
-        return Err(format!("its `duration` would be {duration} s, and is between 0 and {MOST_SECONDS}"));
+        return Err(format!(
+            "its `duration` would be {duration} s, and is between 0 and {MOST_SECONDS}"
+        ));
     }
     let seconds = &answer.seconds_since_pedaling_start;
     if let Some(second) = seconds.iter().find(|second| !(0..=MOST_SECONDS).contains(*second)) {
-        return Err(format!("it has a second {second}, and is between 0 and {MOST_SECONDS} long"));
+        return Err(format!(
+            "it has a second {second}, and is between 0 and {MOST_SECONDS} long"
+        ));
     }
     // A tread's speed is an alternative of its pace.
     let metrics = || {

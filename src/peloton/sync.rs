@@ -18,6 +18,7 @@ use super::{
     api::{Instructors, workout},
     client::{ApiError, Client},
     graph::graph,
+    peloton_id,
 };
 use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sample};
 
@@ -96,6 +97,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
     let user_id = me
         .get("id")
         .and_then(Value::as_str)
+        .and_then(|id| peloton_id(id).ok())
         .context("Peloton does not say whose the token is")?;
     if account
         .progress
@@ -195,9 +197,13 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
 
     /// Takes one item of the list; true where it is known, and a week older than what was known.
     fn item(&mut self, item: &Value) -> Result<bool> {
-        let Some(id) = item.get("id").and_then(Value::as_str) else {
-            self.reject("an item of the list", "it has no `id`");
-            return Ok(false);
+        let id = item.get("id").and_then(Value::as_str);
+        let id = match id.ok_or("it has no `id`".to_owned()).and_then(peloton_id) {
+            Ok(id) => id,
+            Err(reason) => {
+                self.reject("an item of the list", &reason);
+                return Ok(false);
+            }
         };
         let known = self.account.known.get(id);
         let start = item

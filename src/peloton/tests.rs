@@ -321,6 +321,29 @@ fn the_older_systems_file_names_its_riders_and_its_game_is_not_all_a_game() {
     assert_eq!(reasons(&told), ["line 7: it has no `workout_id`"]);
 }
 
+#[test]
+fn what_cannot_be_an_id_is_none() {
+    let older = |id: &str| {
+        let header = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name";
+        read_text(&format!(
+            "{header}\n{id},2023-05-25 09:31:58,T,Ida Quist,cycling,30,265.2,Bea\n"
+        ))
+    };
+    let api = |id: &str| read_text(&untaught(id, "JUST RIDE"));
+    let long = "a".repeat(65);
+    for id in ["../me", "a?b=c", "=1+1", "a b", long.as_str()] {
+        for told in [older(id), api(id)] {
+            assert!(
+                told.workouts.is_empty() && reasons(&told)[0].contains("is no id"),
+                "{told:?}"
+            );
+        }
+    }
+    for id in ["0a", "e6fbd376-2610_6444", &long[..64]] {
+        assert_eq!((older(id).workouts.len(), api(id).workouts.len()), (1, 1), "{id}");
+    }
+}
+
 /// An item of a list: a workout without a class, as the API tells of it.
 fn untaught(id: &str, instructor: &str) -> String {
     format!(
@@ -334,7 +357,8 @@ fn untaught(id: &str, instructor: &str) -> String {
 
 #[test]
 fn saved_answers_are_read_as_a_list_as_lines_and_alone() {
-    let kinds = ["JUST RIDE", "TIME GOAL", "ENTERTAINMENT", "LANEBREAK"].map(|name| untaught(name, name));
+    let kinds =
+        ["JUST RIDE", "TIME GOAL", "ENTERTAINMENT", "LANEBREAK"].map(|name| untaught(&name.replace(' ', "-"), name));
     let list = format!(r#"{{"data":[{}],"page":0,"show_next":false}}"#, kinds.join(","));
     let expected = [Kind::JustRide, Kind::TimeGoal, Kind::Entertainment, Kind::Lanebreak];
     for text in [list, kinds.join("\n"), format!("[{}]", kinds.join(","))] {
