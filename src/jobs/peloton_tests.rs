@@ -1,7 +1,7 @@
 //! A Peloton of our own, which answers as the real one was recorded to; whose workouts are made up.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::{
+    clock::Clock,
     config::schedule::TokenFrom,
     domain::workout::Progress,
     export::Files,
@@ -42,6 +43,8 @@ struct State {
     workouts: Vec<Value>,
     /// Workouts that are there and not listed.
     hidden: Vec<Value>,
+    /// The courses that are not as all the others are; null where there is none.
+    courses: HashMap<&'static str, Value>,
     /// The only token that is good, where it matters.
     token: Option<String>,
     user_id: String,
@@ -203,8 +206,10 @@ fn page(state: &State, path: &str) -> (u16, Value) {
             200,
             json!({"data": [{"id": "c0ffee", "name": "Ida Quist"}], "page_count": 1}),
         ),
-        ["api", "workout", id, "performance_graph"] => match find(id) {
-            Some(_) => (
+        ["api", "workout", id, "performance_graph"] => match find(id).map(|_| state.courses.get(*id)) {
+            Some(Some(Value::Null)) => (404, json!({})),
+            Some(Some(course)) => (200, course.clone()),
+            Some(None) => (
                 200,
                 json!({"duration": 20, "seconds_since_pedaling_start": [1, 6, 16],
                 "average_summaries": [{"slug": "avg_output", "display_unit": "watts", "value": 120}],
@@ -332,8 +337,8 @@ fn a_first_run_fetches_everything_and_a_second_one_finds_nothing() {
     );
     assert_eq!(
         asked.iter().filter(|path| path.contains("/api/workout/")).count(),
-        1,
-        "only of the youngest: {asked:?}"
+        2,
+        "details and course, only of the youngest: {asked:?}"
     );
 }
 
@@ -384,6 +389,52 @@ fn a_start_in_the_future_keeps_nothing_that_comes_later_from_being_seen() {
     peloton.change(|state| state.workouts.insert(8, class("late", 24 * 6 + 7)));
     assert_eq!(peloton.run(&store, &accounts).unwrap(), counts(1, 0, 0, 1));
     assert_eq!(read_to().watermark, at(NOW) - chrono::TimeDelta::hours(1));
+}
+
+#[test]
+fn a_course_is_fetched_until_nothing_more_of_it_comes_in() {
+    let (folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(3));
+    let course = |watts: [i32; 2]| {
+        json!({"duration": 10, "seconds_since_pedaling_start": [1, 6], "metrics": [
+            {"slug": "output", "display_unit": "watts", "values": watts}]})
+    };
+    // One that is not there yet, one that cannot be read, and one that has none for good.
+    peloton.change(|state| {
+        state.courses = [("w0", Value::Null), ("w1", json!({"metrics": 5})), ("w2", Value::Null)].into();
+    });
+    peloton.run(&store, &accounts).unwrap();
+    let courses = "select title, graph_coverage as coverage, count(second) as steps, max(power_watts) as watts
+        from historical.workout left join historical.workout_sample using (workout_id) group by all order by title";
+    let row = |title: &str, coverage: &str, steps: i32, watts: &str| {
+        format!(r#"{{"title":"30 min {title}","coverage":{coverage},"steps":{steps},"watts":{watts}}}"#)
+    };
+    let none_of = |title, coverage| row(title, coverage, 0, "null");
+    assert_eq!(
+        rows(&store, courses),
+        [none_of("w0", "null"), none_of("w1", "null"), none_of("w2", "0.0")]
+    );
+    // The youngest has one, and then another that comes to the same figures.
+    for watts in [[100, 120], [100, 140]] {
+        peloton.change(|state| state.courses = [("w0", course(watts)), ("w1", course(watts))].into());
+        peloton.run(&store, &accounts).unwrap();
+        assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
+        assert_eq!(
+            rows(&store, courses)[0],
+            row("w0", "null", 2, &format!("{}.0", watts[1]))
+        );
+    }
+    assert_eq!(rows(&store, courses)[1], row("w1", "1.0", 2, "120.0"), "that was final");
+    drop(store);
+    let tomorrow = Clock::Fixed(at(NOW) + chrono::TimeDelta::days(1));
+    let store = Store::open(folder.path(), tomorrow).unwrap();
+    for _ in 0..2 {
+        peloton.asked();
+        peloton.run(&store, &accounts).unwrap();
+        assert_eq!(rows(&store, courses)[0], row("w0", "1.0", 2, "140.0"));
+    }
+    let asked = peloton.asked();
+    assert!(asked.iter().all(|path| !path.contains("/api/workout/")), "{asked:?}");
 }
 
 #[test]

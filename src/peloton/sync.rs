@@ -3,8 +3,9 @@
 //! 1. Who is it? A token of somebody else's must not fill a rider's history.
 //! 2. The list, newest first, until a page has nothing that is unknown and all of it lies a week before the newest workout
 //!    that was known: what was uploaded late or corrected since is seen. A list that changes while it is read is read anew.
-//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course. One that is not
-//!    answered holds up no other; the next run asks for it again.
+//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course. What is fetched
+//!    of one that is younger is not all yet: it is fetched once more. One that is not answered holds up no other; the next
+//!    run asks for it again.
 //! 4. What was known and is not listed any more: whether it is still there. Only if it is not, it was deleted.
 
 use std::collections::HashMap;
@@ -25,7 +26,7 @@ use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sam
 /// Workouts may be uploaded or corrected so long after they began.
 const OVERLAP: TimeDelta = TimeDelta::days(7);
 
-/// Places on boards and records move for so long.
+/// Places on boards and records move for so long, and courses come in.
 const YOUNG: TimeDelta = TimeDelta::days(1);
 
 /// Peloton lists no more at a time.
@@ -232,12 +233,14 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
 
     fn take(&mut self, id: &str, item: &Value, start: DateTime<Utc>, known: Option<&KnownWorkout>) -> Result<()> {
         let is_young = self.account.unsaid.now - start < YOUNG;
-        let has_graph = known.is_some_and(|known| known.has_graph);
+        let has_course = known.is_some_and(|known| known.has_graph);
         let mut whole = item.clone();
-        if known.is_none() || is_young || !has_graph {
+        let mut is_there = false;
+        if is_young || !has_course {
             let path = format!("/api/workout/{id}?joins=ride,ride.instructor");
             match self.ask(&path, id, start)? {
                 Answer::Is(Value::Object(detail)) => {
+                    is_there = true;
                     if let Some(whole) = whole.as_object_mut() {
                         whole.extend(detail.into_iter().filter(|(_, value)| !value.is_null()));
                     }
@@ -259,25 +262,28 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             }
         };
         let mut course = None;
-        if !has_graph {
+        if is_young || !has_course {
             let path = format!("/api/workout/{id}/performance_graph?every_n={STEP_SECONDS}");
-            let answer = self.ask(&path, id, start)?;
-            if !matches!(answer, Answer::NotYet) {
-                // That there is none is known too.
-                workout.figures.set(Figure::GraphCoverage, Some(0.0));
-            }
-            match answer.document().map(|answer| graph(&answer, STEP_SECONDS)) {
-                Some(Ok(graph)) => {
-                    for figure in Figure::ALL {
-                        let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
-                        let value = told.or(workout.figures.get(figure));
-                        workout.figures.set(figure, value);
+            match self.ask(&path, id, start)? {
+                Answer::Is(answer) => match graph(&answer, STEP_SECONDS) {
+                    Ok(graph) => {
+                        for figure in Figure::ALL {
+                            let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
+                            let value = told.or(workout.figures.get(figure));
+                            workout.figures.set(figure, value);
+                        }
+                        course = Some(graph.samples);
                     }
-                    course = Some(graph.samples);
-                }
-                Some(Err(reason)) => self.reject(&format!("the course of workout {id}"), &reason),
-                None => {}
+                    Err(reason) => self.reject(&format!("the course of workout {id}"), &reason),
+                },
+                // That a workout has none is known too.
+                Answer::NotThere if is_there => workout.figures.set(Figure::GraphCoverage, Some(0.0)),
+                Answer::NotThere | Answer::NotYet => {}
             }
+        }
+        if is_young {
+            // More of its course may come in: whoever has a coverage is not asked for theirs again.
+            workout.figures.set(Figure::GraphCoverage, None);
         }
         (self.keep)(Fetched { workout, course })
     }
@@ -377,15 +383,6 @@ enum Answer {
     NotThere,
     /// The next run asks again.
     NotYet,
-}
-
-impl Answer {
-    fn document(self) -> Option<Value> {
-        match self {
-            Answer::Is(document) => Some(document),
-            Answer::NotThere | Answer::NotYet => None,
-        }
-    }
 }
 
 /// What is not there is none.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Doing, Result, Store, lock,
-    query::{self, kept_workouts, workout_riders},
+    query::{self, kept_workouts, samples_of, workout_riders},
     value::{self, listed, parsed},
 };
 use crate::domain::workout::{
@@ -346,23 +346,26 @@ fn take_in(
     let mut shelf: Shelf = kept.into_iter().collect();
     let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
     for became in shelf.merge(told) {
+        let (Became::New(place) | Became::Changed(place) | Became::Unchanged(place)) = became else {
+            taken.deleted += 1;
+            continue;
+        };
+        let is_course_new = write_course(connection, shelf.at(place), courses)?;
         match became {
-            Became::New(place) => {
+            Became::New(_) => {
                 taken.new += 1;
                 new.insert(place);
             }
-            Became::Changed(place) => {
+            Became::Unchanged(_) if !is_course_new => taken.unchanged += 1,
+            _ => {
                 taken.changed += 1;
                 changed.insert(place);
             }
-            Became::Unchanged(_) => taken.unchanged += 1,
-            Became::Deleted => taken.deleted += 1,
         }
     }
     let written: Vec<&StoredWorkout> = new.union(&changed).map(|place| shelf.at(*place)).collect();
     let stale = listed(changed.iter().map(|place| &shelf.at(*place).workout_id));
     write(connection, &written, &stale)?;
-    write_courses(connection, &written, courses)?;
     // One that began on another day than was thought leaves the file of that.
     let left = changed.iter().filter_map(|place| days_before.get(*place).copied());
     Ok(written.into_iter().map(day).chain(left).collect())
@@ -405,37 +408,33 @@ fn write(connection: &Connection, workouts: &[&StoredWorkout], stale: &str) -> R
     appender.flush().doing(doing)
 }
 
-fn write_courses(
+/// Writes the course of a workout where one was told; answers whether that is another than was stored.
+fn write_course(
     connection: &Connection,
-    workouts: &[&StoredWorkout],
+    stored: &StoredWorkout,
     courses: &HashMap<String, Vec<Sample>>,
-) -> Result<()> {
-    let doing = || "cannot write the course of workouts".to_owned();
-    for stored in workouts {
-        let id = stored.workout.peloton_workout_id.as_ref();
-        let Some(samples) = id.and_then(|id| courses.get(id)) else {
-            continue;
-        };
-        let workout_id = stored.workout_id.to_string();
-        connection
-            .execute(
-                "delete from historical.workout_sample where workout_id::varchar = ?",
-                [&workout_id],
-            )
-            .doing(doing)?;
-        let mut appender = connection.appender_to_db("workout_sample", "historical").doing(doing)?;
-        for sample in samples {
-            let head = [Value::Text(workout_id.clone()), Value::Int(sample.second)];
-            let row = head
-                .into_iter()
-                .chain(sample.values.map(|value| optional(value, Value::Double)));
-            appender
-                .append_row(duckdb::appender_params_from_iter(row))
-                .doing(doing)?;
-        }
-        appender.flush().doing(doing)?;
+) -> Result<bool> {
+    let doing = || "cannot write the course of a workout".to_owned();
+    let id = stored.workout.peloton_workout_id.as_ref();
+    let Some(samples) = id.and_then(|id| courses.get(id)) else {
+        return Ok(false);
+    };
+    if *samples == samples_of(connection, stored.workout_id, i32::MIN, None)? {
+        return Ok(false);
     }
-    Ok(())
+    let workout_id = stored.workout_id.to_string();
+    let sql = "delete from historical.workout_sample where workout_id = ?::uuid";
+    connection.execute(sql, [&workout_id]).doing(doing)?;
+    let mut appender = connection.appender_to_db("workout_sample", "historical").doing(doing)?;
+    for sample in samples {
+        let head = [Value::Text(workout_id.clone()), Value::Int(sample.second)];
+        let values = sample.values.map(|value| optional(value, Value::Double));
+        appender
+            .append_row(duckdb::appender_params_from_iter(head.into_iter().chain(values)))
+            .doing(doing)?;
+    }
+    appender.flush().doing(doing)?;
+    Ok(true)
 }
 
 fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {

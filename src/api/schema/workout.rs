@@ -74,7 +74,8 @@ pub struct Workout {
     pub effort_points: Option<f64>,
     /// Functional threshold power before it.
     pub ftp_watts: Option<f64>,
-    /// The share of its course of which there are samples; null where they were not asked for.
+    /// The share of its course of which there are samples; null where they were not asked for, and on its first day, as more
+    /// may come in.
     pub graph_coverage: Option<f64>,
 }
 
