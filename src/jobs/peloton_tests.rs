@@ -43,6 +43,8 @@ struct State {
     workouts: Vec<Value>,
     /// Workouts that are there and not listed.
     hidden: Vec<Value>,
+    /// One that the list counts and has not.
+    left_out: Option<&'static str>,
     /// The courses that are not as all the others are; null where there is none.
     courses: HashMap<&'static str, Value>,
     /// The only token that is good, where it matters.
@@ -193,7 +195,9 @@ fn page(state: &State, path: &str) -> (u16, Value) {
                 .parse()
                 .unwrap();
             let all = &state.workouts;
-            let items: Vec<&Value> = all.iter().skip(number * PAGE).take(PAGE).collect();
+            let is_listed = |workout: &&Value| workout["id"].as_str().is_none_or(|id| Some(id) != state.left_out);
+            let items = all.iter().skip(number * PAGE).take(PAGE).filter(is_listed);
+            let items: Vec<&Value> = items.collect();
             let count = all.len().div_ceil(PAGE);
             let show_next = number + 1 < count;
             (

@@ -64,6 +64,42 @@ fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
 }
 
 #[test]
+fn a_service_that_denies_everything_or_lists_half_deletes_nothing() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(6));
+    peloton.run(&store, &accounts).unwrap();
+    let unlisted = |state: &mut State| {
+        let taken = state.workouts.remove(1);
+        state.hidden.push(taken);
+    };
+    // What is not listed is said not to be there, as is everything else.
+    peloton.change(unlisted);
+    peloton.change(|state| state.broken = vec![("/api/workout/", 404)]);
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 6);
+    // As is one that the list counts and has not.
+    peloton.change(|state| {
+        state.broken = vec![("/api/workout/w1?", 404)];
+        state.left_out = Some("w1");
+        let hidden = state.hidden.pop().unwrap();
+        state.workouts.insert(1, hidden);
+    });
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 6);
+    // One whose id cannot be read may be it.
+    peloton.change(|state| {
+        state.left_out = None;
+        state.workouts[1]["id"] = json!(5);
+    });
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 6);
+    // Nothing of that is so any more.
+    peloton.change(|state| drop(state.workouts.remove(1)));
+    assert_eq!(peloton.run(&store, &accounts).unwrap().counts["workouts_deleted"], 1);
+    assert_eq!(workouts(&store), 5);
+}
+
+#[test]
 fn a_service_that_answers_nothing_is_not_asked_for_every_workout() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(30));

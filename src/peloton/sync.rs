@@ -6,7 +6,8 @@
 //! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course. What is fetched
 //!    of one that is younger is not all yet: it is fetched once more. One that is not answered holds up no other; the next
 //!    run asks for it again.
-//! 4. What was known and is not listed any more: whether it is still there. Only if it is not, it was deleted.
+//! 4. What was known and is not listed any more: whether it is still there. Only if the list was whole, it is not there, and
+//!    one that is listed is, it was deleted: a service that denies everything deletes nothing.
 
 use std::collections::HashMap;
 
@@ -111,6 +112,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         account,
         keep,
         seen: HashMap::new(),
+        is_whole: false,
         instructors: None,
         rejected: Vec::new(),
         unanswered: Vec::new(),
@@ -144,6 +146,8 @@ struct Reading<'r, 'c, K> {
     keep: K,
     /// What was listed, with its start.
     seen: HashMap<String, DateTime<Utc>>,
+    /// Nothing is missing in the list, as far as it was read.
+    is_whole: bool,
     /// Fetched when first one is needed.
     instructors: Option<Instructors>,
     rejected: Vec<Rejected>,
@@ -167,6 +171,8 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
     /// Goes through the pages; false where the list has changed meanwhile.
     fn pages(&mut self, user_id: &str) -> Result<bool> {
         let mut first_total = None;
+        let mut listed = 0;
+        self.is_whole = true;
         for page in 0.. {
             let path = format!(
                 "/api/user/{user_id}/workouts?limit={PAGE}&page={page}&sort_by=-created&joins=ride,ride.instructor"
@@ -180,6 +186,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                 .get("data")
                 .and_then(Value::as_array)
                 .context("Peloton's list of workouts is none")?;
+            listed += items.len();
             let mut is_old = true;
             for item in items {
                 is_old &= self.item(item)?;
@@ -189,7 +196,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                     .get("page_count")
                     .and_then(Value::as_u64)
                     .is_some_and(|count| page + 1 >= count);
-            if items.is_empty() || is_last || is_old {
+            let number = |key: &str| {
+                answer
+                    .get(key)
+                    .and_then(Value::as_u64)
+                    .and_then(|n| usize::try_from(n).ok())
+            };
+            let is_end = items.is_empty() || is_last;
+            self.is_whole &= if is_end {
+                number("total") == Some(listed)
+            } else {
+                number("limit") == Some(items.len())
+            };
+            if is_end || is_old {
                 break;
             }
         }
@@ -202,6 +221,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         let id = match id.ok_or("it has no `id`".to_owned()).and_then(peloton_id) {
             Ok(id) => id,
             Err(reason) => {
+                self.is_whole = false;
                 self.reject("an item of the list", &reason);
                 return Ok(false);
             }
@@ -237,8 +257,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         let mut whole = item.clone();
         let mut is_there = false;
         if is_young || !has_course {
-            let path = format!("/api/workout/{id}?joins=ride,ride.instructor");
-            match self.ask(&path, id, start)? {
+            match self.details(id, start)? {
                 Answer::Is(Value::Object(detail)) => {
                     is_there = true;
                     if let Some(whole) = whole.as_object_mut() {
@@ -351,9 +370,12 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
 
     /// The known workouts of the time that was listed which are there no longer.
     fn gone(&mut self) -> Result<Vec<String>> {
-        let Some(oldest) = self.seen.values().min().copied() else {
+        let newest = self.seen.iter().max_by_key(|(_, start)| **start);
+        let oldest = self.seen.values().min().copied();
+        let Some((oldest, (witness, start))) = oldest.zip(newest).filter(|_| self.is_whole) else {
             return Ok(Vec::new());
         };
+        let (witness, start) = (witness.clone(), *start);
         let is_missing = |(id, known): &(&String, &KnownWorkout)| {
             !known.is_deleted && known.started_at > oldest && !self.seen.contains_key(*id)
         };
@@ -361,12 +383,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         missing.sort();
         let mut gone = Vec::new();
         for id in missing {
-            let start = self.account.known[id].started_at;
-            if let Answer::NotThere = self.ask(&format!("/api/workout/{id}"), id, start)? {
+            if let Answer::NotThere = self.details(id, self.account.known[id].started_at)? {
                 gone.push(id.clone());
             }
         }
+        if !gone.is_empty() && !matches!(self.details(&witness, start)?, Answer::Is(_)) {
+            tracing::warn!("Peloton denies the workouts that it lists: none is taken for deleted");
+            gone.clear();
+        }
         Ok(gone)
+    }
+
+    fn details(&mut self, id: &str, start: DateTime<Utc>) -> Result<Answer> {
+        self.ask(&format!("/api/workout/{id}?joins=ride,ride.instructor"), id, start)
     }
 
     fn reject(&mut self, place: &str, reason: &str) {
