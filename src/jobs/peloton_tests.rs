@@ -139,7 +139,11 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     if let Some(Fault::Uploaded(workout)) = &fault {
         state.workouts.insert(0, workout.clone());
     }
-    let (mut status, body) = if path == "/oauth/token" {
+    let broken = state.broken.iter().find(|(part, _)| path.contains(part));
+    let broken = broken.map(|(_, status)| *status);
+    let (mut status, body) = if let Some(status) = broken {
+        (status, json!({}))
+    } else if path == "/oauth/token" {
         state.token = Some("renewed".to_owned());
         (
             200,
@@ -150,9 +154,6 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     } else {
         page(&state, &path)
     };
-    if let Some((_, other)) = state.broken.iter().find(|(part, _)| path.contains(part)) {
-        status = *other;
-    }
     let mut more = String::new();
     if let Some(Fault::Status(other, retry_after)) = fault {
         status = other;

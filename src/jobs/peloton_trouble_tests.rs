@@ -180,3 +180,42 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
         "{not_renewed:?}"
     );
 }
+
+#[test]
+fn a_token_that_is_good_for_a_minute_yet_is_used_though_it_cannot_be_renewed() {
+    let (folder, store, _) = ann();
+    let peloton = Peloton::new(classes(1));
+    let token = |minutes| {
+        json!({
+            "access_token": jwt(at(NOW) + chrono::TimeDelta::minutes(minutes)), "refresh_token": "first",
+            "client_id": "c", "token_url": format!("{}/oauth/token", peloton.url),
+        })
+    };
+    peloton.change(|state| state.broken = vec![("/oauth/token", 403)]);
+    let accounts = [account("Ann", &token_file(&folder, "ann.json", &token(1)))];
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!((workouts(&store), peloton.asked()[0].as_str()), (1, "/oauth/token"));
+    let accounts = [account("Ben", &token_file(&folder, "ben.json", &token(-1)))];
+    let failed = failed(&peloton, &store, &accounts);
+    assert!(
+        failed.contains("cannot be renewed") && failed.contains("403"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_token_that_could_not_be_kept_is_not_renewed() {
+    use std::os::fd::AsRawFd as _;
+    let (folder, store, _) = ann();
+    let peloton = Peloton::new(classes(1));
+    let token = json!({
+        "access_token": jwt(at(NOW)), "refresh_token": "first", "client_id": "c",
+        "token_url": format!("{}/oauth/token", peloton.url),
+    });
+    // A file in a folder in which nobody makes any, not even whoever may do everything.
+    let file = std::fs::File::open(token_file(&folder, "ann.json", &token)).unwrap();
+    let path = PathBuf::from(format!("/dev/fd/{}", file.as_raw_fd()));
+    let failed = failed(&peloton, &store, &[account("Ann", &path)]);
+    assert!(failed.contains("`/dev/fd` cannot be written"), "{failed}");
+    assert!(peloton.asked().is_empty(), "the refresh token is good for once");
+}

@@ -123,8 +123,13 @@ impl<'a> Client<'a> {
         let Some(expires_at) = self.token.expires_at().filter(|at| *at - now < SOON) else {
             return Ok(());
         };
-        if self.renew()? || expires_at > now {
-            return Ok(());
+        match self.renew() {
+            Ok(false) if expires_at <= now => {}
+            Err(ApiError::Token(why)) if expires_at > now => {
+                tracing::warn!("{why}; it is good for some minutes yet");
+                return Ok(());
+            }
+            renewed => return renewed.map(drop),
         }
         let ended = expires_at.format("%Y-%m-%d %H:%M");
         Err(ApiError::Token(format!(
@@ -199,11 +204,12 @@ impl<'a> Client<'a> {
         let refused = |why: &str, token: &Token| {
             ApiError::Token(format!("the token cannot be renewed: {why}; {}", token.remedy()))
         };
+        let reserved = self.token.reserve().map_err(|why| refused(&why, &self.token))?;
         match self.call("POST", &renewal.url, Some(renewal.body.to_string()))? {
             Ended::Answered(200, body, _) => {
                 let answer: Value =
                     serde_json::from_slice(&body).map_err(|_| refused("its answer broke off", &self.token))?;
-                self.token.renewed(&answer).map_err(ApiError::Token)?;
+                self.token.renewed(&answer, reserved).map_err(ApiError::Token)?;
                 tracing::info!("the token of the account at Peloton was renewed");
                 Ok(true)
             }
