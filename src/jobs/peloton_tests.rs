@@ -470,7 +470,10 @@ fn a_busy_or_broken_service_is_asked_again_as_it_wishes() {
         state.faults = (0..4).map(|_| ("page=1", Fault::Status(502, None))).collect();
     });
     let failed = format!("{:#}", peloton.run(&store, &accounts).unwrap_err());
-    assert!(failed.contains("Ann") && failed.contains("status 502"), "{failed}");
+    assert!(
+        failed.contains("account 1") && failed.contains("status 502"),
+        "{failed}"
+    );
     assert_eq!(workouts(&store), 5);
     assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
     // One that wants a pause of hours is left alone.
@@ -529,24 +532,28 @@ fn a_token_that_has_ended_is_told_in_words_and_holds_up_no_other_account() {
     let anns = token_file(&folder, "ann.json", &json!({"access_token": ended}));
     let good = jwt(at(NOW) + chrono::TimeDelta::hours(3));
     let bens = token_file(&folder, "ben.json", &json!({"access_token": good}));
-    let accounts = [account("Ann", &anns), account("Ben", &bens)];
+    let accounts = [account("Ben", &bens), account("Ann", &anns)];
     let failed = format!("{:#}", peloton.run(&store, &accounts).unwrap_err());
     assert!(
-        failed.contains("Ann") && failed.contains("the token expired on 2026-01-10 09:00 UTC"),
+        failed.contains("account 2") && failed.contains("the token expired on 2026-01-10 09:00 UTC"),
         "{failed}"
     );
     assert!(
         failed.contains("ann.json") && failed.contains("members.onepeloton.com"),
         "{failed}"
     );
-    assert!(!failed.contains(&ended) && !failed.contains("Ben"), "{failed}");
+    assert!(!failed.contains(&ended) && !failed.contains("account 1"), "{failed}");
+    assert!(
+        !failed.contains("Ann"),
+        "runs are mailed to people who need not know who rides: {failed}"
+    );
     assert_eq!(
         rows(&store, "select rider_name from historical.workout"),
         [r#"{"rider_name":"Ben"}"#]
     );
     // Refused although it says that it is good.
     peloton.change(|state| state.token = Some("other".to_owned()));
-    let failed = format!("{:#}", peloton.run(&store, &accounts[1..]).unwrap_err());
+    let failed = format!("{:#}", peloton.run(&store, &accounts[..1]).unwrap_err());
     assert!(
         failed.contains("refuses the token (401)") && failed.contains("ben.json"),
         "{failed}"

@@ -16,7 +16,7 @@ fn a_workout_that_is_not_answered_holds_up_no_other_and_is_asked_for_again() {
     for _ in 0..2 {
         let failed = failed(&peloton, &store, &accounts);
         assert!(
-            failed.contains("Ann") && failed.contains("workout w1: ") && failed.contains("status 500"),
+            failed.contains("account 1") && failed.contains("workout w1: ") && failed.contains("status 500"),
             "{failed}"
         );
         assert!(
