@@ -106,15 +106,11 @@ fn failure_of(store: &Store, read: Result<()>) -> Result<Option<Failure>> {
 /// # Errors
 /// When one cannot be written; it is tried again by the next run.
 pub fn write_files(store: &Store, exporter: &Exporter, runtime: &Handle, cancel: &Cancel) -> Result<u64> {
-    let mut written = 0;
-    for day in store.stale_workout_files()? {
+    store.write_workout_files(|day, workouts| {
         cancel.check()?;
-        let workouts = store.workouts_of_day(day)?;
-        runtime.block_on(exporter.write_workouts(day, &workouts))?;
-        store.workout_file_written(day)?;
-        written += 1;
-    }
-    Ok(written)
+        runtime.block_on(exporter.write_workouts(day, workouts))?;
+        Ok(())
+    })
 }
 
 fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, total: &mut TakenIn) -> Result<()> {

@@ -221,6 +221,8 @@ struct Inner {
     pseudonyms: Pseudonyms,
     /// Held by whoever changes workouts: what is new is told by what is stored.
     workouts: Mutex<()>,
+    /// Held by whoever writes daily files of workouts, before [`Inner::workouts`].
+    workout_files: Mutex<()>,
     /// Whom to tell of rides that end.
     ride_targets: OnceLock<Vec<RideTarget>>,
 }
@@ -265,6 +267,7 @@ impl Store {
             api_keys: Mutex::new(api_keys),
             pseudonyms,
             workouts: Mutex::default(),
+            workout_files: Mutex::default(),
             ride_targets: OnceLock::new(),
         };
         Ok(Store {

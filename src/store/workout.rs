@@ -7,7 +7,7 @@ use duckdb::{Connection, OptionalExt, named_params, params, types::Value};
 use uuid::Uuid;
 
 use super::{
-    Doing, Result, Store, lock,
+    Doing, Result, Store, StoreError, lock,
     query::{self, kept_workouts, samples_of, workout_riders},
     value::{self, listed, parsed},
 };
@@ -167,11 +167,26 @@ impl Store {
         })
     }
 
-    /// The days whose daily file is to be written.
+    /// Has `write` write the daily files that are to be written, with a day's workouts by their start; answers how many. One
+    /// writes at a time, and a file whose workouts change meanwhile stays one that is to be written.
     ///
     /// # Errors
-    /// When the database cannot be read.
-    pub fn stale_workout_files(&self) -> Result<Vec<NaiveDate>> {
+    /// When the database cannot be read or written, or `write` fails; what was not written then is by the next call.
+    pub fn write_workout_files<E: From<StoreError>>(
+        &self,
+        mut write: impl FnMut(NaiveDate, &[StoredWorkout]) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let _turn = lock(&self.inner.workout_files);
+        let days = self.stale_workout_files()?;
+        for day in &days {
+            let workouts = self.workouts_of_day(*day)?;
+            write(*day, &workouts)?;
+            self.workout_file_written(*day, &workouts)?;
+        }
+        Ok(days.len() as u64)
+    }
+
+    fn stale_workout_files(&self) -> Result<Vec<NaiveDate>> {
         let doing = || "cannot read which daily files of workouts are to be written".to_owned();
         let connection = self.connection()?;
         let mut statement = connection
@@ -181,12 +196,13 @@ impl Store {
         days.collect::<duckdb::Result<_>>().doing(doing)
     }
 
-    /// Notes that the daily file of a day was written.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn workout_file_written(&self, day: NaiveDate) -> Result<()> {
+    /// Notes that the daily file of a day was written with these workouts, unless they are others by now.
+    fn workout_file_written(&self, day: NaiveDate, written: &[StoredWorkout]) -> Result<()> {
         let doing = || format!("cannot note that the daily file of workouts of {day} was written");
+        let _turn = lock(&self.inner.workouts);
+        if self.workouts_of_day(day)? != written {
+            return Ok(());
+        }
         self.transaction(doing, |connection| {
             let sql = "update ops.workout_file set is_stale = false where day = ?";
             connection.execute(sql, [value::date(Some(day))]).doing(doing).map(drop)
@@ -560,6 +576,39 @@ mod tests {
         assert!(store.known_workouts("Ann").unwrap()["a1"].is_deleted);
     }
 
+    fn write_files(store: &Store) -> u64 {
+        store.write_workout_files(|_, _| Ok::<_, StoreError>(())).unwrap()
+    }
+
+    #[test]
+    fn a_daily_file_whose_workouts_change_while_it_is_written_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        let of_day = [
+            told(Some("a1"), "2026-01-09T10:00:07Z", "Ann"),
+            told(Some("a2"), "2026-01-09T12:00:07Z", "Ann"),
+        ];
+        let from = Some(at("2026-01-01T00:00:00Z"));
+        store.take_in_workouts(&of_day, &HashMap::new(), from).unwrap();
+        let mut written = Vec::new();
+        let mut write = |store: &Store, meanwhile: &dyn Fn()| {
+            let write = |_, workouts: &[StoredWorkout]| {
+                written.push(workouts.len());
+                meanwhile();
+                Ok::<_, StoreError>(())
+            };
+            store.write_workout_files(write).unwrap()
+        };
+        let delete = || {
+            let deleted = store.known_workouts("Ann").unwrap()["a1"].workout_id;
+            store.delete_workout(deleted, false).unwrap();
+        };
+        assert_eq!(write(&store, &delete), 1);
+        assert_eq!(write(&store, &|| {}), 1);
+        assert_eq!(write(&store, &|| {}), 0);
+        assert_eq!(written, [2, 1]);
+    }
+
     #[test]
     fn a_rider_who_is_forgotten_leaves_nothing_and_others_stay() {
         let folder = tempfile::tempdir().unwrap();
@@ -575,9 +624,7 @@ mod tests {
             .take_in_workouts(&all, &courses, Some(at("2026-01-01T00:00:00Z")))
             .unwrap();
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        for day in store.stale_workout_files().unwrap() {
-            store.workout_file_written(day).unwrap();
-        }
+        write_files(&store);
         store
             .delete_workout(store.known_workouts("Ann").unwrap()["a2"].workout_id, false)
             .unwrap();
@@ -624,7 +671,7 @@ mod tests {
         store
             .take_in_workouts(&guessed("2026-01-09T20:00:00Z"), &HashMap::new(), from)
             .unwrap();
-        store.workout_file_written(day("2026-01-09")).unwrap();
+        write_files(&store);
         let moved = store
             .take_in_workouts(&guessed("2026-01-10T03:00:00Z"), &HashMap::new(), from)
             .unwrap();
