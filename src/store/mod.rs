@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod mail_reader;
 pub mod migrate;
 pub mod outbox;
+mod peloton_account;
 pub mod personal;
 pub mod position;
 pub mod publication;
@@ -39,6 +40,7 @@ mod value;
 mod views;
 pub mod wal;
 pub mod workout;
+mod workout_file;
 
 use std::{
     collections::HashSet,
