@@ -461,6 +461,24 @@ fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
 }
 
 #[test]
+fn the_pace_of_a_run_is_in_seconds_a_kilometre_wherever_it_is_told() {
+    let run = |unit: &str, metric: Option<f64>, summary: Option<f64>| {
+        let answer = serde_json::json!({
+            "duration": 10, "seconds_since_pedaling_start": [1, 6],
+            "average_summaries": [{"slug": "avg_pace", "display_unit": unit, "value": summary}],
+            "metrics": [{"slug": "pace", "display_unit": unit, "average_value": metric, "values": [null, 9.5],
+                "alternatives": [{"slug": "speed", "display_unit": "mph", "average_value": 6.3, "values": [0.0, 6.3]}]}],
+        });
+        let pace = graph::graph(&answer, 5).unwrap().figures.get(Figure::Pace);
+        pace.map(f64::round)
+    };
+    assert_eq!(run("min/km", Some(6.5), Some(6.25)), Some(375.0));
+    assert_eq!(run("min/km", Some(6.5), None), Some(390.0));
+    assert_eq!(run("min/mi", None, Some(9.5)), Some(354.0), "what 9:30 is in an export");
+    assert_eq!(run("min/500m", Some(2.0), Some(2.0)), None, "a rower's is none");
+}
+
+#[test]
 fn a_course_of_more_than_a_day_is_refused_and_takes_no_memory() {
     let course = |duration: f64, second: i32| {
         let answer = serde_json::json!({
