@@ -38,7 +38,8 @@ pub(crate) fn recorded(name: &str) -> Option<PathBuf> {
 /// Says why a test does nothing, past what catches the output of tests that do not fail.
 pub(crate) fn skipped(why: &str) {
     let test = thread::current().name().unwrap_or_default().to_owned();
-    writeln!(io::stderr(), "{test} is skipped: {why}").unwrap();
+    let line = format!("{test} is skipped: {why}\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// The sample, unzipped.
