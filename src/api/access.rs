@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every operation of the document and the least role that may do it.
-pub(super) const OPERATIONS: [(&str, Role); 38] = [
+pub(super) const OPERATIONS: [(&str, Role); 39] = [
     ("list_rides", Analyst),
     ("get_ride", Analyst),
     ("get_ride_summary", Analyst),
@@ -60,6 +60,7 @@ pub(super) const OPERATIONS: [(&str, Role); 38] = [
     ("replay_rejected", Admin),
     ("list_workouts", Analyst),
     ("get_workout", Analyst),
+    ("list_workout_samples", Analyst),
     ("delete_workout", Admin),
 ];
 

@@ -27,7 +27,7 @@ pub use ride::{Reading, Ride, RideDuration};
 pub use rider::{Rider, RiderLimits, RiderLimitsUpdate};
 pub use status::Status;
 pub use summary::{ExpandedRide, RideSummary};
-pub use workout::{Workout, WorkoutKind};
+pub use workout::{Workout, WorkoutKind, WorkoutSample};
 
 /// Declares `$list`, a page of `$item`s.
 macro_rules! list {
@@ -66,6 +66,8 @@ list! {
     ReportList of Report;
     /// A page of workouts, newest first.
     WorkoutList of Workout;
+    /// A page of a workout's course, in order.
+    WorkoutSampleList of WorkoutSample;
     /// The jobs, in the order of the schedule.
     JobList of Job;
     /// A page of runs, newest first.
@@ -73,6 +75,7 @@ list! {
     /// A page of rejected lines, newest first.
     RejectedLineList of RejectedLine;
     /// Rejected lines with their texts.
-    RejectedTextList of RejectedText;    /// A page of erasures, newest first.
+    RejectedTextList of RejectedText;
+    /// A page of erasures, newest first.
     ErasureList of Erasure;
 }

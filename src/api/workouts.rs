@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
-use poem::web::Data;
+use poem::{Request, web::Data};
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Path, Query},
@@ -19,12 +19,22 @@ use super::{
     page::{cut, parse_cursor},
     problem::Refusal,
     rides::Days,
-    schema::{Workout, WorkoutKind, WorkoutList},
+    schema::{Workout, WorkoutKind, WorkoutList, WorkoutSample, WorkoutSampleList},
+    shape::Shaped,
 };
 use crate::{
-    domain::{access::Role, workout::discipline},
-    store::query::{self, WorkoutFilter},
+    domain::{
+        access::Role,
+        workout::{StoredWorkout, discipline},
+    },
+    store::{
+        self, Store,
+        query::{self, WorkoutFilter},
+    },
 };
+
+/// More steps than any workout has.
+const WHOLE_COURSE: u32 = 100_000;
 
 /// The operations on workouts.
 pub(super) struct Workouts {
@@ -126,20 +136,57 @@ impl Workouts {
         /// The workout.
         workout_id: Path<Uuid>,
     ) -> Result<Json<Workout>, Refusal> {
-        let filter = WorkoutFilter {
-            workout_id: Some(workout_id.0),
-            ..WorkoutFilter::default()
-        };
-        let found = self
+        let workout = self
             .context
-            .read(move |store| query::workouts(store, &filter, Some(1)))
-            .await?;
-        let workout = found.into_iter().next().ok_or_else(|| missing(workout_id.0))?;
+            .read(move |store| one(store, workout_id.0))
+            .await?
+            .ok_or_else(|| missing(workout_id.0))?;
         Ok(Json(Workout::seen_by(
             workout,
             caller.role,
             self.context.store.pseudonyms(),
         )))
+    }
+
+    /// List a workout's samples
+    ///
+    /// Its course in steps of 5 s, in order; steps in which nothing was measured are left out. Only what was fetched from
+    /// Peloton itself has any. As CSV or Parquet it is the whole workout unless `limit` says less.
+    #[oai(
+        path = "/workouts/:workout_id/samples",
+        method = "get",
+        operation_id = "list_workout_samples"
+    )]
+    async fn samples(
+        &self,
+        request: &Request,
+        /// The workout.
+        workout_id: Path<Uuid>,
+        /// Most items in the answer; 100 unless it is a file.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u32>>,
+        /// `next` of the page before.
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<WorkoutSampleList>, Refusal> {
+        let workout_id = workout_id.0;
+        let after = cursor.0.as_deref().map_or(Ok(i32::MIN), parse_cursor)?;
+        let shaped = request.extensions().get::<Shaped>();
+        let is_file = shaped.is_some_and(Shaped::is_file);
+        let limit = limit.0.unwrap_or(if is_file { WHOLE_COURSE } else { default_limit() });
+        let mut samples = self
+            .context
+            .read(move |store| {
+                let is_there = one(store, workout_id)?.is_some();
+                let samples = is_there.then(|| query::workout_samples(store, workout_id, after, Some(limit + 1)));
+                samples.transpose()
+            })
+            .await?
+            .ok_or_else(|| missing(workout_id))?;
+        let next = cut(&mut samples, limit).map(|last| last.second.to_string());
+        Ok(Json(WorkoutSampleList {
+            items: samples.into_iter().map(WorkoutSample::from).collect(),
+            next,
+        }))
     }
 
     /// Delete a workout
@@ -164,6 +211,14 @@ impl Workouts {
             Err(missing(workout_id))
         }
     }
+}
+
+fn one(store: &Store, workout_id: Uuid) -> store::Result<Option<StoredWorkout>> {
+    let filter = WorkoutFilter {
+        workout_id: Some(workout_id),
+        ..WorkoutFilter::default()
+    };
+    Ok(query::workouts(store, &filter, Some(1))?.into_iter().next())
 }
 
 fn missing(workout_id: Uuid) -> Refusal {

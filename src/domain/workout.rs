@@ -64,7 +64,7 @@ pub struct KnownWorkout {
     pub workout_id: Uuid,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// Its course was fetched.
+    /// Its course was fetched, and nothing more of it comes in.
     pub has_graph: bool,
     /// It was deleted.
     pub is_deleted: bool,
@@ -297,7 +297,7 @@ impl Figure {
             Figure::Pace => "pace_seconds_per_kilometre_mean",
             Figure::Effort => "effort_points",
             Figure::Ftp => "ftp_watts",
-            // The share of its course of which samples are there.
+            // The share of its course of which samples are there; none as long as more of it may come in.
             Figure::GraphCoverage => "graph_coverage",
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     peloton::{
         Unsaid,
         client::{ApiError, Client, Pace},
-        sync::{Account, Fetched, OVERLAP, sync},
+        sync::{Account, Fetched, sync},
         token::Token,
     },
     store::{Store, StoreError, workout::TakenIn},
@@ -46,7 +46,8 @@ pub fn run(
     api: Api<'_>,
 ) -> Result<JobStatus> {
     let (mut total, mut reasons) = (TakenIn::default(), Vec::new());
-    for account in accounts {
+    // Runs are mailed and logged, and names are not for everybody who reads these.
+    for (number, account) in (1..).zip(accounts) {
         api.cancel.check()?;
         let rider_name = account.rider_name.as_str();
         let failure = match store.peloton_failure(rider_name)? {
@@ -56,7 +57,7 @@ pub fn run(
         store.set_peloton_failure(rider_name, failure.as_ref())?;
         if let Some(failure) = failure {
             reasons.push(format!(
-                "the workouts of {rider_name} were not all fetched: {}",
+                "of account {number} not all workouts were fetched: {}",
                 failure.reason
             ));
         }
@@ -105,15 +106,11 @@ fn failure_of(store: &Store, read: Result<()>) -> Result<Option<Failure>> {
 /// # Errors
 /// When one cannot be written; it is tried again by the next run.
 pub fn write_files(store: &Store, exporter: &Exporter, runtime: &Handle, cancel: &Cancel) -> Result<u64> {
-    let mut written = 0;
-    for day in store.stale_workout_files()? {
+    store.write_workout_files(|day, workouts| {
         cancel.check()?;
-        let workouts = store.workouts_of_day(day)?;
-        runtime.block_on(exporter.write_workouts(day, &workouts))?;
-        store.workout_file_written(day)?;
-        written += 1;
-    }
-    Ok(written)
+        runtime.block_on(exporter.write_workouts(day, workouts))?;
+        Ok(())
+    })
 }
 
 fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, total: &mut TakenIn) -> Result<()> {
@@ -132,22 +129,17 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
         known: &known,
     };
     // All that an account ever had is no news for those who take the files.
-    let files_from = progress
-        .as_ref()
-        .map_or(state.unsaid.now, |progress| progress.watermark)
-        - OVERLAP;
+    let files_from = state.news_from();
     let mut client = Client::new(api.url, token, api.pace, store.clock(), api.runtime, api.cancel);
     let synced = sync(&mut client, &state, |fetched| {
         let Fetched { workout, course } = fetched;
-        let courses = workout.peloton_workout_id.clone().zip(course).into_iter().collect();
+        let id = workout.peloton_workout_id.clone().unwrap_or_default();
+        let courses = course.map(|course| (id.clone(), course)).into_iter().collect();
         let taken = store.take_in_workouts(&[workout], &courses, Some(files_from))?;
         total.new += taken.new;
         total.changed += taken.changed;
         if taken.of_others > 0 {
-            tracing::warn!(
-                "{} workouts of {rider_name} are stored as another rider's and left out",
-                taken.of_others
-            );
+            tracing::warn!("workout {id} at Peloton is stored as another rider's and left out");
         }
         Ok(())
     })?;

@@ -1,7 +1,7 @@
 //! A Peloton of our own, which answers as the real one was recorded to; whose workouts are made up.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -16,7 +16,9 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::{
+    clock::Clock,
     config::schedule::TokenFrom,
+    domain::workout::Progress,
     export::Files,
     store::fixture::{NOW, at, number, open, rows},
 };
@@ -41,6 +43,10 @@ struct State {
     workouts: Vec<Value>,
     /// Workouts that are there and not listed.
     hidden: Vec<Value>,
+    /// One that the list counts and has not.
+    left_out: Option<&'static str>,
+    /// The courses that are not as all the others are; null where there is none.
+    courses: HashMap<&'static str, Value>,
     /// The only token that is good, where it matters.
     token: Option<String>,
     user_id: String,
@@ -133,7 +139,11 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     if let Some(Fault::Uploaded(workout)) = &fault {
         state.workouts.insert(0, workout.clone());
     }
-    let (mut status, body) = if path == "/oauth/token" {
+    let broken = state.broken.iter().find(|(part, _)| path.contains(part));
+    let broken = broken.map(|(_, status)| *status);
+    let (mut status, body) = if let Some(status) = broken {
+        (status, json!({}))
+    } else if path == "/oauth/token" {
         state.token = Some("renewed".to_owned());
         (
             200,
@@ -144,9 +154,6 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     } else {
         page(&state, &path)
     };
-    if let Some((_, other)) = state.broken.iter().find(|(part, _)| path.contains(part)) {
-        status = *other;
-    }
     let mut more = String::new();
     if let Some(Fault::Status(other, retry_after)) = fault {
         status = other;
@@ -189,7 +196,9 @@ fn page(state: &State, path: &str) -> (u16, Value) {
                 .parse()
                 .unwrap();
             let all = &state.workouts;
-            let items: Vec<&Value> = all.iter().skip(number * PAGE).take(PAGE).collect();
+            let is_listed = |workout: &&Value| workout["id"].as_str().is_none_or(|id| Some(id) != state.left_out);
+            let items = all.iter().skip(number * PAGE).take(PAGE).filter(is_listed);
+            let items: Vec<&Value> = items.collect();
             let count = all.len().div_ceil(PAGE);
             let show_next = number + 1 < count;
             (
@@ -202,8 +211,10 @@ fn page(state: &State, path: &str) -> (u16, Value) {
             200,
             json!({"data": [{"id": "c0ffee", "name": "Ida Quist"}], "page_count": 1}),
         ),
-        ["api", "workout", id, "performance_graph"] => match find(id) {
-            Some(_) => (
+        ["api", "workout", id, "performance_graph"] => match find(id).map(|_| state.courses.get(*id)) {
+            Some(Some(Value::Null)) => (404, json!({})),
+            Some(Some(course)) => (200, course.clone()),
+            Some(None) => (
                 200,
                 json!({"duration": 20, "seconds_since_pedaling_start": [1, 6, 16],
                 "average_summaries": [{"slug": "avg_output", "display_unit": "watts", "value": 120}],
@@ -331,8 +342,8 @@ fn a_first_run_fetches_everything_and_a_second_one_finds_nothing() {
     );
     assert_eq!(
         asked.iter().filter(|path| path.contains("/api/workout/")).count(),
-        1,
-        "only of the youngest: {asked:?}"
+        2,
+        "details and course, only of the youngest: {asked:?}"
     );
 }
 
@@ -363,6 +374,75 @@ fn what_is_uploaded_late_corrected_or_finished_since_comes_in() {
 }
 
 #[test]
+fn a_start_in_the_future_keeps_nothing_that_comes_later_from_being_seen() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(12);
+    all.insert(0, class("ahead", -500));
+    let peloton = Peloton::new(all);
+    peloton.run(&store, &accounts).unwrap();
+    let read_to = || store.peloton_progress("Ann").unwrap().unwrap();
+    assert_eq!(
+        (workouts(&store), read_to().watermark),
+        (12, at(NOW) - chrono::TimeDelta::hours(1))
+    );
+    // As one was stored before by a clock that was wrong.
+    let ahead = Progress {
+        watermark: at(NOW) + chrono::TimeDelta::days(400),
+        ..read_to()
+    };
+    store.set_peloton_progress("Ann", &ahead).unwrap();
+    peloton.change(|state| state.workouts.insert(8, class("late", 24 * 6 + 7)));
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), counts(1, 0, 0, 1));
+    assert_eq!(read_to().watermark, at(NOW) - chrono::TimeDelta::hours(1));
+}
+
+#[test]
+fn a_course_is_fetched_until_nothing_more_of_it_comes_in() {
+    let (folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(3));
+    let course = |watts: [i32; 2]| {
+        json!({"duration": 10, "seconds_since_pedaling_start": [1, 6], "metrics": [
+            {"slug": "output", "display_unit": "watts", "values": watts}]})
+    };
+    // One that is not there yet, one that cannot be read, and one that has none for good.
+    peloton.change(|state| {
+        state.courses = [("w0", Value::Null), ("w1", json!({"metrics": 5})), ("w2", Value::Null)].into();
+    });
+    peloton.run(&store, &accounts).unwrap();
+    let courses = "select title, graph_coverage as coverage, count(second) as steps, max(power_watts) as watts
+        from historical.workout left join historical.workout_sample using (workout_id) group by all order by title";
+    let row = |title: &str, coverage: &str, steps: i32, watts: &str| {
+        format!(r#"{{"title":"30 min {title}","coverage":{coverage},"steps":{steps},"watts":{watts}}}"#)
+    };
+    let none_of = |title, coverage| row(title, coverage, 0, "null");
+    assert_eq!(
+        rows(&store, courses),
+        [none_of("w0", "null"), none_of("w1", "null"), none_of("w2", "0.0")]
+    );
+    // The youngest has one, and then another that comes to the same figures.
+    for watts in [[100, 120], [100, 140]] {
+        peloton.change(|state| state.courses = [("w0", course(watts)), ("w1", course(watts))].into());
+        peloton.run(&store, &accounts).unwrap();
+        assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
+        assert_eq!(
+            rows(&store, courses)[0],
+            row("w0", "null", 2, &format!("{}.0", watts[1]))
+        );
+    }
+    assert_eq!(rows(&store, courses)[1], row("w1", "1.0", 2, "120.0"), "that was final");
+    drop(store);
+    let tomorrow = Clock::Fixed(at(NOW) + chrono::TimeDelta::days(1));
+    let store = Store::open(folder.path(), tomorrow).unwrap();
+    for _ in 0..2 {
+        peloton.asked();
+        peloton.run(&store, &accounts).unwrap();
+        assert_eq!(rows(&store, courses)[0], row("w0", "1.0", 2, "140.0"));
+    }
+    let asked = peloton.asked();
+    assert!(asked.iter().all(|path| !path.contains("/api/workout/")), "{asked:?}");
+}
+
+#[test]
 fn a_busy_or_broken_service_is_asked_again_as_it_wishes() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(4));
@@ -390,7 +470,10 @@ fn a_busy_or_broken_service_is_asked_again_as_it_wishes() {
         state.faults = (0..4).map(|_| ("page=1", Fault::Status(502, None))).collect();
     });
     let failed = format!("{:#}", peloton.run(&store, &accounts).unwrap_err());
-    assert!(failed.contains("Ann") && failed.contains("status 502"), "{failed}");
+    assert!(
+        failed.contains("account 1") && failed.contains("status 502"),
+        "{failed}"
+    );
     assert_eq!(workouts(&store), 5);
     assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
     // One that wants a pause of hours is left alone.
@@ -449,24 +532,28 @@ fn a_token_that_has_ended_is_told_in_words_and_holds_up_no_other_account() {
     let anns = token_file(&folder, "ann.json", &json!({"access_token": ended}));
     let good = jwt(at(NOW) + chrono::TimeDelta::hours(3));
     let bens = token_file(&folder, "ben.json", &json!({"access_token": good}));
-    let accounts = [account("Ann", &anns), account("Ben", &bens)];
+    let accounts = [account("Ben", &bens), account("Ann", &anns)];
     let failed = format!("{:#}", peloton.run(&store, &accounts).unwrap_err());
     assert!(
-        failed.contains("Ann") && failed.contains("the token expired on 2026-01-10 09:00 UTC"),
+        failed.contains("account 2") && failed.contains("the token expired on 2026-01-10 09:00 UTC"),
         "{failed}"
     );
     assert!(
         failed.contains("ann.json") && failed.contains("members.onepeloton.com"),
         "{failed}"
     );
-    assert!(!failed.contains(&ended) && !failed.contains("Ben"), "{failed}");
+    assert!(!failed.contains(&ended) && !failed.contains("account 1"), "{failed}");
+    assert!(
+        !failed.contains("Ann"),
+        "runs are mailed to people who need not know who rides: {failed}"
+    );
     assert_eq!(
         rows(&store, "select rider_name from historical.workout"),
         [r#"{"rider_name":"Ben"}"#]
     );
     // Refused although it says that it is good.
     peloton.change(|state| state.token = Some("other".to_owned()));
-    let failed = format!("{:#}", peloton.run(&store, &accounts[1..]).unwrap_err());
+    let failed = format!("{:#}", peloton.run(&store, &accounts[..1]).unwrap_err());
     assert!(
         failed.contains("refuses the token (401)") && failed.contains("ben.json"),
         "{failed}"

@@ -16,7 +16,7 @@ fn a_workout_that_is_not_answered_holds_up_no_other_and_is_asked_for_again() {
     for _ in 0..2 {
         let failed = failed(&peloton, &store, &accounts);
         assert!(
-            failed.contains("Ann") && failed.contains("workout w1: ") && failed.contains("status 500"),
+            failed.contains("account 1") && failed.contains("workout w1: ") && failed.contains("status 500"),
             "{failed}"
         );
         assert!(
@@ -41,6 +41,17 @@ fn a_workout_that_is_not_answered_holds_up_no_other_and_is_asked_for_again() {
 }
 
 #[test]
+fn nothing_is_asked_for_by_what_is_no_id() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(2);
+    all.insert(1, class("../user/u2/workouts", 5));
+    let peloton = Peloton::new(all);
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 2);
+    assert!(peloton.asked().iter().all(|path| !path.contains("..")));
+}
+
+#[test]
 fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(3));
@@ -50,6 +61,42 @@ fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
     assert!(!failed.contains("expired"), "{failed}");
     assert_eq!(workouts(&store), 2);
     assert!(!store.peloton_failure("Ann").unwrap().unwrap().needs_a_person);
+}
+
+#[test]
+fn a_service_that_denies_everything_or_lists_half_deletes_nothing() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(6));
+    peloton.run(&store, &accounts).unwrap();
+    let unlisted = |state: &mut State| {
+        let taken = state.workouts.remove(1);
+        state.hidden.push(taken);
+    };
+    // What is not listed is said not to be there, as is everything else.
+    peloton.change(unlisted);
+    peloton.change(|state| state.broken = vec![("/api/workout/", 404)]);
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 6);
+    // As is one that the list counts and has not.
+    peloton.change(|state| {
+        state.broken = vec![("/api/workout/w1?", 404)];
+        state.left_out = Some("w1");
+        let hidden = state.hidden.pop().unwrap();
+        state.workouts.insert(1, hidden);
+    });
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 6);
+    // One whose id cannot be read may be it.
+    peloton.change(|state| {
+        state.left_out = None;
+        state.workouts[1]["id"] = json!(5);
+    });
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(workouts(&store), 6);
+    // Nothing of that is so any more.
+    peloton.change(|state| drop(state.workouts.remove(1)));
+    assert_eq!(peloton.run(&store, &accounts).unwrap().counts["workouts_deleted"], 1);
+    assert_eq!(workouts(&store), 5);
 }
 
 #[test]
@@ -132,4 +179,43 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
         not_renewed.needs_a_person && not_renewed.words.contains("cannot be renewed"),
         "{not_renewed:?}"
     );
+}
+
+#[test]
+fn a_token_that_is_good_for_a_minute_yet_is_used_though_it_cannot_be_renewed() {
+    let (folder, store, _) = ann();
+    let peloton = Peloton::new(classes(1));
+    let token = |minutes| {
+        json!({
+            "access_token": jwt(at(NOW) + chrono::TimeDelta::minutes(minutes)), "refresh_token": "first",
+            "client_id": "c", "token_url": format!("{}/oauth/token", peloton.url),
+        })
+    };
+    peloton.change(|state| state.broken = vec![("/oauth/token", 403)]);
+    let accounts = [account("Ann", &token_file(&folder, "ann.json", &token(1)))];
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!((workouts(&store), peloton.asked()[0].as_str()), (1, "/oauth/token"));
+    let accounts = [account("Ben", &token_file(&folder, "ben.json", &token(-1)))];
+    let failed = failed(&peloton, &store, &accounts);
+    assert!(
+        failed.contains("cannot be renewed") && failed.contains("403"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_token_that_could_not_be_kept_is_not_renewed() {
+    use std::os::fd::AsRawFd as _;
+    let (folder, store, _) = ann();
+    let peloton = Peloton::new(classes(1));
+    let token = json!({
+        "access_token": jwt(at(NOW)), "refresh_token": "first", "client_id": "c",
+        "token_url": format!("{}/oauth/token", peloton.url),
+    });
+    // A file in a folder in which nobody makes any, not even whoever may do everything.
+    let file = std::fs::File::open(token_file(&folder, "ann.json", &token)).unwrap();
+    let path = PathBuf::from(format!("/dev/fd/{}", file.as_raw_fd()));
+    let failed = failed(&peloton, &store, &[account("Ann", &path)]);
+    assert!(failed.contains("`/dev/fd` cannot be written"), "{failed}");
+    assert!(peloton.asked().is_empty(), "the refresh token is good for once");
 }

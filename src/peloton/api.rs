@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NO_RIDER, Told, UnknownFile, Unsaid, time};
+use super::{NO_RIDER, Told, UnknownFile, Unsaid, peloton_id, time};
 use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, plausible};
 
 /// A workout of a list, or by itself.
@@ -115,6 +115,7 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         return Err("it is a performance graph, which does not say of which workout".to_owned());
     }
     let item = ApiWorkout::deserialize(item).map_err(|error| format!("it is no workout: {}", plain(&error)))?;
+    peloton_id(&item.id)?;
     if let Some(status) = item.status.as_deref().filter(|status| *status != "COMPLETE") {
         return Err(format!("it is {status}, not COMPLETE"));
     }

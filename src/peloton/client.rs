@@ -28,6 +28,9 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A question is put so often, at most.
 const MOST_TRIES: u32 = 4;
 
+/// A hundred workouts are some hundred kilobytes, and the course of one less than that.
+const MOST_BYTES: usize = 32 << 20;
+
 /// Whoever is to wait longer than this comes back at a firing after that.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
@@ -120,8 +123,13 @@ impl<'a> Client<'a> {
         let Some(expires_at) = self.token.expires_at().filter(|at| *at - now < SOON) else {
             return Ok(());
         };
-        if self.renew()? || expires_at > now {
-            return Ok(());
+        match self.renew() {
+            Ok(false) if expires_at <= now => {}
+            Err(ApiError::Token(why)) if expires_at > now => {
+                tracing::warn!("{why}; it is good for some minutes yet");
+                return Ok(());
+            }
+            renewed => return renewed.map(drop),
         }
         let ended = expires_at.format("%Y-%m-%d %H:%M");
         Err(ApiError::Token(format!(
@@ -196,11 +204,12 @@ impl<'a> Client<'a> {
         let refused = |why: &str, token: &Token| {
             ApiError::Token(format!("the token cannot be renewed: {why}; {}", token.remedy()))
         };
+        let reserved = self.token.reserve().map_err(|why| refused(&why, &self.token))?;
         match self.call("POST", &renewal.url, Some(renewal.body.to_string()))? {
             Ended::Answered(200, body, _) => {
                 let answer: Value =
                     serde_json::from_slice(&body).map_err(|_| refused("its answer broke off", &self.token))?;
-                self.token.renewed(&answer).map_err(ApiError::Token)?;
+                self.token.renewed(&answer, reserved).map_err(ApiError::Token)?;
                 tracing::info!("the token of the account at Peloton was renewed");
                 Ok(true)
             }
@@ -235,9 +244,8 @@ impl<'a> Client<'a> {
             let status = answer.status().as_u16();
             let wait = answer.headers().get("retry-after");
             let wait = wait.and_then(|text| retry_after(text, self.clock.now()));
-            let body = ByteStream::new(answer.into_body()).collect().await;
-            let body = body.map_err(|_| "its answer broke off".to_owned())?.into_bytes();
-            Ok(Ended::Answered(status, body.into(), wait))
+            let body = whole(ByteStream::new(answer.into_body())).await?;
+            Ok(Ended::Answered(status, body, wait))
         };
         let limited = self
             .runtime
@@ -262,6 +270,18 @@ impl<'a> Client<'a> {
     }
 }
 
+/// The whole of an answer, which must not fill the memory.
+async fn whole(mut stream: ByteStream) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(piece) = stream.next().await {
+        body.extend_from_slice(&piece.map_err(|_| "its answer broke off".to_owned())?);
+        if body.len() > MOST_BYTES {
+            return Err(format!("its answer is of more than {} MiB", MOST_BYTES >> 20));
+        }
+    }
+    Ok(body)
+}
+
 /// How long a `Retry-After` asks to wait: seconds, or until a date.
 fn retry_after(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     let text = text.trim();
@@ -284,6 +304,16 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_is_taken_whole_or_not_at_all() {
+        let answered = |length: usize| whole(ByteStream::from(vec![b' '; length]));
+        assert_eq!(answered(MOST_BYTES).await.unwrap().len(), MOST_BYTES);
+        assert_eq!(
+            answered(MOST_BYTES + 1).await.unwrap_err(),
+            "its answer is of more than 32 MiB"
+        );
+    }
 
     #[test]
     fn a_pause_is_asked_for_in_seconds_or_until_a_date() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
 
-use super::{METRES_PER_MILE, NO_RIDER, Told, UnknownFile, Unsaid, time};
+use super::{METRES_PER_MILE, NO_RIDER, Told, UnknownFile, Unsaid, peloton_id, time};
 use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, plausible};
 
 /// A text in quotes goes on over so many lines at most; else a quote is missing.
@@ -317,7 +317,7 @@ fn of_older_system(row: &Row<'_>, unsaid: &Unsaid<'_>) -> Result<Workout, String
         .filter(|output| is_pedalled || *output > 0.0);
     Ok(Workout {
         rider_name: row.text("rider_name").or(unsaid.rider_name).ok_or(NO_RIDER)?.to_owned(),
-        peloton_workout_id: Some(row.required("workout_id")?.to_owned()),
+        peloton_workout_id: Some(peloton_id(row.required("workout_id")?)?.to_owned()),
         source: Source::OlderSystem,
         start: time::to_the_second(at.and_utc(), unsaid.timezone.unwrap_or(unsaid.fallback)),
         discipline,

@@ -9,6 +9,9 @@ use crate::domain::workout::{
     graph::{Graph, Measured, Metric, resample},
 };
 
+/// No workout takes longer.
+const MOST_SECONDS: i32 = 86_400;
+
 #[derive(Debug, Deserialize)]
 struct ApiGraph {
     duration: Option<f64>,
@@ -43,6 +46,19 @@ struct ApiMetric {
 /// The course of a workout, on steps of `step_seconds`. Where it was is not looked at.
 pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> {
     let answer = ApiGraph::deserialize(answer).map_err(|error| format!("it is no performance graph: {error}"))?;
+    // Steps are made of these: whatever a broken answer says must not fill the memory.
+    let duration = answer.duration.unwrap_or(0.0);
+    if !(0.0..=f64::from(MOST_SECONDS)).contains(&duration) {
+        return Err(format!(
+            "its `duration` would be {duration} s, and is between 0 and {MOST_SECONDS}"
+        ));
+    }
+    let seconds = &answer.seconds_since_pedaling_start;
+    if let Some(second) = seconds.iter().find(|second| !(0..=MOST_SECONDS).contains(*second)) {
+        return Err(format!(
+            "it has a second {second}, and is between 0 and {MOST_SECONDS} long"
+        ));
+    }
     // A tread's speed is an alternative of its pace.
     let metrics = || {
         answer
@@ -53,10 +69,14 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
     let mut measured: Vec<(Metric, Measured)> = Vec::new();
     let mut figures = Figures::default();
     for metric in metrics() {
+        if metric.slug.as_deref() == Some("pace") {
+            let scale = metric.display_unit.as_deref().and_then(pace);
+            figures.set(Figure::Pace, scaled(metric.average_value, scale));
+        }
         let Some((kind, scale)) = metric_of(metric) else {
             continue;
         };
-        let values = answer.seconds_since_pedaling_start.iter().zip(&metric.values);
+        let values = seconds.iter().zip(&metric.values);
         measured.push((
             kind,
             values
@@ -77,20 +97,22 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
             Some("avg_cadence") => (Figure::Cadence, Some(1.0)),
             Some("avg_resistance") => (Figure::Resistance, Some(1.0)),
             Some("avg_speed") => (Figure::Speed, speed(unit)),
+            Some("avg_pace") => (Figure::Pace, pace(unit)),
             Some("distance") => (Figure::Distance, distance(unit)),
             Some("calories") => (Figure::Energy, Some(1.0)),
             _ => continue,
         };
-        figures.set(figure, summary.value.zip(scale).map(|(value, scale)| value * scale));
+        figures.set(figure, scaled(summary.value, scale).or(figures.get(figure)));
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a cast saturates, and workouts take hours at most"
-    )]
-    let duration = answer.duration.unwrap_or(0.0) as i32;
+    #[expect(clippy::cast_possible_truncation, reason = "it is a day at most")]
+    let duration = duration as i32;
     let (samples, coverage) = resample(&measured, duration, step_seconds);
     figures.set(Figure::GraphCoverage, Some(coverage));
     Ok(Graph { samples, figures })
+}
+
+fn scaled(value: Option<f64>, scale: Option<f64>) -> Option<f64> {
+    value.zip(scale).map(|(value, scale)| value * scale)
 }
 
 fn metric_of(metric: &ApiMetric) -> Option<(Metric, f64)> {
@@ -112,6 +134,15 @@ fn speed(unit: &str) -> Option<f64> {
     match unit {
         "mph" => Some(METRES_PER_MILE / 3600.0),
         "kph" | "km/h" => Some(1000.0 / 3600.0),
+        _ => None,
+    }
+}
+
+/// Seconds a kilometre of a unit of pace, which has tenths and hundredths of a minute.
+fn pace(unit: &str) -> Option<f64> {
+    match unit {
+        "min/mi" => Some(60.0 * 1000.0 / METRES_PER_MILE),
+        "min/km" => Some(60.0),
         _ => None,
     }
 }

@@ -76,6 +76,20 @@ pub fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFile> {
 /// What files without a name in them lack.
 const NO_RIDER: &str = "whose it is is not said; name the rider with --rider";
 
+/// No id at Peloton is longer; its own have 32 characters.
+const LONGEST_ID: usize = 64;
+
+/// An id at Peloton. It goes into addresses, files and tables, and so is what an id can be.
+fn peloton_id(text: &str) -> Result<&str, String> {
+    let is_of_ids = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !(1..=LONGEST_ID).contains(&text.len()) || !text.chars().all(is_of_ids) {
+        return Err(format!(
+            "`{text}` is no id: 1 to {LONGEST_ID} letters, digits, `-` or `_`"
+        ));
+    }
+    Ok(text)
+}
+
 const METRES_PER_MILE: f64 = 1609.344;
 
 #[cfg(test)]

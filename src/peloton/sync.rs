@@ -3,9 +3,11 @@
 //! 1. Who is it? A token of somebody else's must not fill a rider's history.
 //! 2. The list, newest first, until a page has nothing that is unknown and all of it lies a week before the newest workout
 //!    that was known: what was uploaded late or corrected since is seen. A list that changes while it is read is read anew.
-//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course. One that is not
-//!    answered holds up no other; the next run asks for it again.
-//! 4. What was known and is not listed any more: whether it is still there. Only if it is not, it was deleted.
+//! 3. Of a workout that is unknown, younger than a day, or without its course: its details, and its course. What is fetched
+//!    of one that is younger is not all yet: it is fetched once more. One that is not answered holds up no other; the next
+//!    run asks for it again.
+//! 4. What was known and is not listed any more: whether it is still there. Only if the list was whole, it is not there, and
+//!    one that is listed is, it was deleted: a service that denies everything deletes nothing.
 
 use std::collections::HashMap;
 
@@ -18,13 +20,14 @@ use super::{
     api::{Instructors, workout},
     client::{ApiError, Client},
     graph::graph,
+    peloton_id,
 };
 use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sample};
 
 /// Workouts may be uploaded or corrected so long after they began.
-pub const OVERLAP: TimeDelta = TimeDelta::days(7);
+const OVERLAP: TimeDelta = TimeDelta::days(7);
 
-/// Places on boards and records move for so long.
+/// Places on boards and records move for so long, and courses come in.
 const YOUNG: TimeDelta = TimeDelta::days(1);
 
 /// Peloton lists no more at a time.
@@ -48,6 +51,20 @@ pub struct Account<'a> {
     pub progress: Option<&'a Progress>,
     /// What is stored of it, by id.
     pub known: &'a HashMap<String, KnownWorkout>,
+}
+
+impl Account<'_> {
+    /// Up to when it was read. One in the future is none: what began since would be missed until then.
+    fn watermark(&self) -> Option<DateTime<Utc>> {
+        let watermark = self.progress.map(|progress| progress.watermark);
+        watermark.filter(|watermark| *watermark <= self.unsaid.now)
+    }
+
+    /// Workouts from here on are news.
+    #[must_use]
+    pub fn news_from(&self) -> DateTime<Utc> {
+        self.watermark().unwrap_or(self.unsaid.now) - OVERLAP
+    }
 }
 
 /// A workout, and its course where that was fetched.
@@ -82,6 +99,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
     let user_id = me
         .get("id")
         .and_then(Value::as_str)
+        .and_then(|id| peloton_id(id).ok())
         .context("Peloton does not say whose the token is")?;
     if account
         .progress
@@ -94,6 +112,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         account,
         keep,
         seen: HashMap::new(),
+        is_whole: false,
         instructors: None,
         rejected: Vec::new(),
         unanswered: Vec::new(),
@@ -106,7 +125,8 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         .seen
         .values()
         .copied()
-        .chain(account.progress.map(|progress| progress.watermark))
+        .filter(|start| *start <= account.unsaid.now)
+        .chain(account.watermark())
         .max();
     let newest = newest.map(|newest| reading.oldest_unanswered.map_or(newest, |oldest| oldest.min(newest)));
     Ok(Synced {
@@ -126,6 +146,8 @@ struct Reading<'r, 'c, K> {
     keep: K,
     /// What was listed, with its start.
     seen: HashMap<String, DateTime<Utc>>,
+    /// Nothing is missing in the list, as far as it was read.
+    is_whole: bool,
     /// Fetched when first one is needed.
     instructors: Option<Instructors>,
     rejected: Vec<Rejected>,
@@ -149,6 +171,8 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
     /// Goes through the pages; false where the list has changed meanwhile.
     fn pages(&mut self, user_id: &str) -> Result<bool> {
         let mut first_total = None;
+        let mut listed = 0;
+        self.is_whole = true;
         for page in 0.. {
             let path = format!(
                 "/api/user/{user_id}/workouts?limit={PAGE}&page={page}&sort_by=-created&joins=ride,ride.instructor"
@@ -162,6 +186,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                 .get("data")
                 .and_then(Value::as_array)
                 .context("Peloton's list of workouts is none")?;
+            listed += items.len();
             let mut is_old = true;
             for item in items {
                 is_old &= self.item(item)?;
@@ -171,7 +196,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                     .get("page_count")
                     .and_then(Value::as_u64)
                     .is_some_and(|count| page + 1 >= count);
-            if items.is_empty() || is_last || is_old {
+            let number = |key: &str| {
+                answer
+                    .get(key)
+                    .and_then(Value::as_u64)
+                    .and_then(|n| usize::try_from(n).ok())
+            };
+            let is_end = items.is_empty() || is_last;
+            self.is_whole &= if is_end {
+                number("total") == Some(listed)
+            } else {
+                number("limit") == Some(items.len())
+            };
+            if is_end || is_old {
                 break;
             }
         }
@@ -180,9 +217,14 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
 
     /// Takes one item of the list; true where it is known, and a week older than what was known.
     fn item(&mut self, item: &Value) -> Result<bool> {
-        let Some(id) = item.get("id").and_then(Value::as_str) else {
-            self.reject("an item of the list", "it has no `id`");
-            return Ok(false);
+        let id = item.get("id").and_then(Value::as_str);
+        let id = match id.ok_or("it has no `id`".to_owned()).and_then(peloton_id) {
+            Ok(id) => id,
+            Err(reason) => {
+                self.is_whole = false;
+                self.reject("an item of the list", &reason);
+                return Ok(false);
+            }
         };
         let known = self.account.known.get(id);
         let start = item
@@ -205,18 +247,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         if is_first_sight && !known.is_some_and(|known| known.is_deleted) {
             self.take(id, item, start, known)?;
         }
-        let before = self.account.progress.map(|progress| progress.watermark - OVERLAP);
+        let before = self.account.watermark().map(|watermark| watermark - OVERLAP);
         Ok(known.is_some() && before.is_some_and(|before| start < before))
     }
 
     fn take(&mut self, id: &str, item: &Value, start: DateTime<Utc>, known: Option<&KnownWorkout>) -> Result<()> {
         let is_young = self.account.unsaid.now - start < YOUNG;
-        let has_graph = known.is_some_and(|known| known.has_graph);
+        let has_course = known.is_some_and(|known| known.has_graph);
         let mut whole = item.clone();
-        if known.is_none() || is_young || !has_graph {
-            let path = format!("/api/workout/{id}?joins=ride,ride.instructor");
-            match self.ask(&path, id, start)? {
+        let mut is_there = false;
+        if is_young || !has_course {
+            match self.details(id, start)? {
                 Answer::Is(Value::Object(detail)) => {
+                    is_there = true;
                     if let Some(whole) = whole.as_object_mut() {
                         whole.extend(detail.into_iter().filter(|(_, value)| !value.is_null()));
                     }
@@ -238,25 +281,28 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             }
         };
         let mut course = None;
-        if !has_graph {
+        if is_young || !has_course {
             let path = format!("/api/workout/{id}/performance_graph?every_n={STEP_SECONDS}");
-            let answer = self.ask(&path, id, start)?;
-            if !matches!(answer, Answer::NotYet) {
-                // That there is none is known too.
-                workout.figures.set(Figure::GraphCoverage, Some(0.0));
-            }
-            match answer.document().map(|answer| graph(&answer, STEP_SECONDS)) {
-                Some(Ok(graph)) => {
-                    for figure in Figure::ALL {
-                        let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
-                        let value = told.or(workout.figures.get(figure));
-                        workout.figures.set(figure, value);
+            match self.ask(&path, id, start)? {
+                Answer::Is(answer) => match graph(&answer, STEP_SECONDS) {
+                    Ok(graph) => {
+                        for figure in Figure::ALL {
+                            let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
+                            let value = told.or(workout.figures.get(figure));
+                            workout.figures.set(figure, value);
+                        }
+                        course = Some(graph.samples);
                     }
-                    course = Some(graph.samples);
-                }
-                Some(Err(reason)) => self.reject(&format!("the course of workout {id}"), &reason),
-                None => {}
+                    Err(reason) => self.reject(&format!("the course of workout {id}"), &reason),
+                },
+                // That a workout has none is known too.
+                Answer::NotThere if is_there => workout.figures.set(Figure::GraphCoverage, Some(0.0)),
+                Answer::NotThere | Answer::NotYet => {}
             }
+        }
+        if is_young {
+            // More of its course may come in: whoever has a coverage is not asked for theirs again.
+            workout.figures.set(Figure::GraphCoverage, None);
         }
         (self.keep)(Fetched { workout, course })
     }
@@ -324,9 +370,12 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
 
     /// The known workouts of the time that was listed which are there no longer.
     fn gone(&mut self) -> Result<Vec<String>> {
-        let Some(oldest) = self.seen.values().min().copied() else {
+        let newest = self.seen.iter().max_by_key(|(_, start)| **start);
+        let oldest = self.seen.values().min().copied();
+        let Some((oldest, (witness, start))) = oldest.zip(newest).filter(|_| self.is_whole) else {
             return Ok(Vec::new());
         };
+        let (witness, start) = (witness.clone(), *start);
         let is_missing = |(id, known): &(&String, &KnownWorkout)| {
             !known.is_deleted && known.started_at > oldest && !self.seen.contains_key(*id)
         };
@@ -334,12 +383,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         missing.sort();
         let mut gone = Vec::new();
         for id in missing {
-            let start = self.account.known[id].started_at;
-            if let Answer::NotThere = self.ask(&format!("/api/workout/{id}"), id, start)? {
+            if let Answer::NotThere = self.details(id, self.account.known[id].started_at)? {
                 gone.push(id.clone());
             }
         }
+        if !gone.is_empty() && !matches!(self.details(&witness, start)?, Answer::Is(_)) {
+            tracing::warn!("Peloton denies the workouts that it lists: none is taken for deleted");
+            gone.clear();
+        }
         Ok(gone)
+    }
+
+    fn details(&mut self, id: &str, start: DateTime<Utc>) -> Result<Answer> {
+        self.ask(&format!("/api/workout/{id}?joins=ride,ride.instructor"), id, start)
     }
 
     fn reject(&mut self, place: &str, reason: &str) {
@@ -356,15 +412,6 @@ enum Answer {
     NotThere,
     /// The next run asks again.
     NotYet,
-}
-
-impl Answer {
-    fn document(self) -> Option<Value> {
-        match self {
-            Answer::Is(document) => Some(document),
-            Answer::NotThere | Answer::NotYet => None,
-        }
-    }
 }
 
 /// What is not there is none.

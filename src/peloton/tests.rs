@@ -321,6 +321,29 @@ fn the_older_systems_file_names_its_riders_and_its_game_is_not_all_a_game() {
     assert_eq!(reasons(&told), ["line 7: it has no `workout_id`"]);
 }
 
+#[test]
+fn what_cannot_be_an_id_is_none() {
+    let older = |id: &str| {
+        let header = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name";
+        read_text(&format!(
+            "{header}\n{id},2023-05-25 09:31:58,T,Ida Quist,cycling,30,265.2,Bea\n"
+        ))
+    };
+    let api = |id: &str| read_text(&untaught(id, "JUST RIDE"));
+    let long = "a".repeat(65);
+    for id in ["../me", "a?b=c", "=1+1", "a b", long.as_str()] {
+        for told in [older(id), api(id)] {
+            assert!(
+                told.workouts.is_empty() && reasons(&told)[0].contains("is no id"),
+                "{told:?}"
+            );
+        }
+    }
+    for id in ["0a", "e6fbd376-2610_6444", &long[..64]] {
+        assert_eq!((older(id).workouts.len(), api(id).workouts.len()), (1, 1), "{id}");
+    }
+}
+
 /// An item of a list: a workout without a class, as the API tells of it.
 fn untaught(id: &str, instructor: &str) -> String {
     format!(
@@ -334,7 +357,8 @@ fn untaught(id: &str, instructor: &str) -> String {
 
 #[test]
 fn saved_answers_are_read_as_a_list_as_lines_and_alone() {
-    let kinds = ["JUST RIDE", "TIME GOAL", "ENTERTAINMENT", "LANEBREAK"].map(|name| untaught(name, name));
+    let kinds =
+        ["JUST RIDE", "TIME GOAL", "ENTERTAINMENT", "LANEBREAK"].map(|name| untaught(&name.replace(' ', "-"), name));
     let list = format!(r#"{{"data":[{}],"page":0,"show_next":false}}"#, kinds.join(","));
     let expected = [Kind::JustRide, Kind::TimeGoal, Kind::Entertainment, Kind::Lanebreak];
     for text in [list, kinds.join("\n"), format!("[{}]", kinds.join(","))] {
@@ -434,6 +458,41 @@ fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
     );
     assert_eq!(figure(Figure::TotalOutput), None, "the workout itself has it in joules");
     assert!((figure(Figure::Distance).unwrap() - 160.934).abs() < 0.001);
+}
+
+#[test]
+fn the_pace_of_a_run_is_in_seconds_a_kilometre_wherever_it_is_told() {
+    let run = |unit: &str, metric: Option<f64>, summary: Option<f64>| {
+        let answer = serde_json::json!({
+            "duration": 10, "seconds_since_pedaling_start": [1, 6],
+            "average_summaries": [{"slug": "avg_pace", "display_unit": unit, "value": summary}],
+            "metrics": [{"slug": "pace", "display_unit": unit, "average_value": metric, "values": [null, 9.5],
+                "alternatives": [{"slug": "speed", "display_unit": "mph", "average_value": 6.3, "values": [0.0, 6.3]}]}],
+        });
+        let pace = graph::graph(&answer, 5).unwrap().figures.get(Figure::Pace);
+        pace.map(f64::round)
+    };
+    assert_eq!(run("min/km", Some(6.5), Some(6.25)), Some(375.0));
+    assert_eq!(run("min/km", Some(6.5), None), Some(390.0));
+    assert_eq!(run("min/mi", None, Some(9.5)), Some(354.0), "what 9:30 is in an export");
+    assert_eq!(run("min/500m", Some(2.0), Some(2.0)), None, "a rower's is none");
+}
+
+#[test]
+fn a_course_of_more_than_a_day_is_refused_and_takes_no_memory() {
+    let course = |duration: f64, second: i32| {
+        let answer = serde_json::json!({
+            "duration": duration, "seconds_since_pedaling_start": [1, second],
+            "metrics": [{"slug": "output", "display_unit": "watts", "values": [100, 110]}],
+        });
+        graph::graph(&answer, 5)
+    };
+    assert_eq!(course(86_400.0, 86_400).unwrap().samples.len(), 2);
+    let most = i32::MAX;
+    for (duration, second) in [(f64::from(most), 6), (-1.0, 6), (20.0, most), (20.0, -1)] {
+        let refused = course(duration, second).unwrap_err();
+        assert!(refused.contains("between 0 and 86400"), "{refused}");
+    }
 }
 
 #[test]

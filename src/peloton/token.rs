@@ -1,15 +1,12 @@
 //! The bearer token of an account: given by its owner, never made from a password. One from a file may be renewed, with the
 //! refresh token beside it.
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::Write, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
+use tempfile::NamedTempFile;
 
 use crate::{
     config::schedule::{PelotonAccount, TokenFrom},
@@ -93,8 +90,21 @@ impl Token {
         })
     }
 
-    /// Takes over what renewing it was answered with, in the file too: the old refresh token may be good no longer.
-    pub(super) fn renewed(&mut self, answer: &Value) -> Result<(), String> {
+    /// A place for what renewing it is answered with. It is made before: by then the old refresh token is good no longer.
+    pub(super) fn reserve(&self) -> Result<Option<NamedTempFile>, String> {
+        let TokenFrom::File(path) = &self.from else {
+            return Ok(None);
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let reserved = tempfile::Builder::new().prefix(".").tempfile_in(folder);
+        reserved
+            .map(Some)
+            .map_err(|error| format!("`{}` cannot be written: {error}", folder.display()))
+    }
+
+    /// Takes over what renewing it was answered with, in the file too.
+    pub(super) fn renewed(&mut self, answer: &Value, reserved: Option<NamedTempFile>) -> Result<(), String> {
         let access = answer.get("access_token").and_then(Value::as_str);
         self.access = access
             .ok_or("renewing the token was answered without an `access_token`")?
@@ -104,10 +114,10 @@ impl Token {
                 self.rest.insert(key.to_owned(), value.clone());
             }
         }
-        let TokenFrom::File(path) = &self.from else {
+        let (TokenFrom::File(path), Some(reserved)) = (&self.from, reserved) else {
             return Ok(());
         };
-        write_file(path, &self.rest).map_err(|error| {
+        write_file(reserved, path, &self.rest).map_err(|error| {
             format!(
                 "the token was renewed and cannot be written to `{}`: {error}",
                 path.display()
@@ -185,14 +195,9 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
 }
 
 /// Aside and renamed, for its owner alone: a token that was half written would be lost.
-fn write_file(path: &PathBuf, content: &Map<String, Value>) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
-    file.write_all(&serde_json::to_vec_pretty(content)?)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+fn write_file(mut aside: NamedTempFile, path: &Path, content: &Map<String, Value>) -> std::io::Result<()> {
+    aside.write_all(&serde_json::to_vec_pretty(content)?)?;
+    aside.as_file().sync_all()?;
+    aside.persist(path)?;
     Ok(())
 }

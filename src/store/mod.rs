@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod mail_reader;
 pub mod migrate;
 pub mod outbox;
+mod peloton_account;
 pub mod personal;
 pub mod position;
 pub mod publication;
@@ -39,6 +40,7 @@ mod value;
 mod views;
 pub mod wal;
 pub mod workout;
+mod workout_file;
 
 use std::{
     collections::HashSet,
@@ -221,6 +223,8 @@ struct Inner {
     pseudonyms: Pseudonyms,
     /// Held by whoever changes workouts: what is new is told by what is stored.
     workouts: Mutex<()>,
+    /// Held by whoever writes daily files of workouts, before [`Inner::workouts`].
+    workout_files: Mutex<()>,
     /// Whom to tell of rides that end.
     ride_targets: OnceLock<Vec<RideTarget>>,
 }
@@ -265,6 +269,7 @@ impl Store {
             api_keys: Mutex::new(api_keys),
             pseudonyms,
             workouts: Mutex::default(),
+            workout_files: Mutex::default(),
             ride_targets: OnceLock::new(),
         };
         Ok(Store {

@@ -32,8 +32,8 @@ pub use recent::{Activity, RecentFilter, RecentRide, recent_activity, recent_rid
 pub use ride::{RideFilter, RideOrder, known_ride, readings, ride_by_id, ride_durations, rides};
 pub use rider::{RiderOrder, rider, riders};
 pub use row::{ReadingRow, RideRow};
-pub use workout::{WorkoutFilter, workouts};
-pub(super) use workout::{kept_workouts, workout_riders};
+pub use workout::{WorkoutFilter, workout_samples, workouts};
+pub(super) use workout::{kept_workouts, samples_of, workout_riders};
 
 /// Where a page begins: behind the row whose sorted figure and id these are.
 pub type After<Id> = Option<(f64, Id)>;

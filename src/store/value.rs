@@ -26,7 +26,7 @@ fn days_since_1970(date: NaiveDate) -> i32 {
     i32::try_from((date - NaiveDate::default()).num_days()).unwrap_or(i32::MAX)
 }
 
-fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
+pub(super) fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
     value.map_or(Value::Null, of)
 }
 

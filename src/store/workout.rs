@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use duckdb::{Connection, OptionalExt, named_params, params, types::Value};
+use duckdb::{Connection, named_params, params, types::Value};
 use uuid::Uuid;
 
 use super::{
     Doing, Result, Store, lock,
-    query::{self, kept_workouts, workout_riders},
-    value::{self, listed, parsed},
+    query::{self, kept_workouts, samples_of, workout_riders},
+    value::{self, listed, optional},
+    workout_file::spoil_files,
 };
 use crate::domain::workout::{
-    Failure, Figure, KnownWorkout, Progress, StoredWorkout, Workout,
+    Figure, KnownWorkout, StoredWorkout, Workout,
     graph::Sample,
     merge::{Became, Kept, Shelf},
 };
@@ -167,32 +168,6 @@ impl Store {
         })
     }
 
-    /// The days whose daily file is to be written.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn stale_workout_files(&self) -> Result<Vec<NaiveDate>> {
-        let doing = || "cannot read which daily files of workouts are to be written".to_owned();
-        let connection = self.connection()?;
-        let mut statement = connection
-            .prepare("select day::varchar from ops.workout_file where is_stale order by day")
-            .doing(doing)?;
-        let days = statement.query_map([], |row| parsed(row, 0)).doing(doing)?;
-        days.collect::<duckdb::Result<_>>().doing(doing)
-    }
-
-    /// Notes that the daily file of a day was written.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn workout_file_written(&self, day: NaiveDate) -> Result<()> {
-        let doing = || format!("cannot note that the daily file of workouts of {day} was written");
-        self.transaction(doing, |connection| {
-            let sql = "update ops.workout_file set is_stale = false where day = ?";
-            connection.execute(sql, [value::date(Some(day))]).doing(doing).map(drop)
-        })
-    }
-
     /// Everybody of whom there are workouts, or were.
     ///
     /// # Errors
@@ -200,121 +175,6 @@ impl Store {
     pub fn workout_riders(&self) -> Result<Vec<String>> {
         workout_riders(&*self.connection()?)
     }
-
-    /// How far the account of a rider was read; none where it never was.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn peloton_progress(&self, rider_name: &str) -> Result<Option<Progress>> {
-        self.connection()?
-            .query_row(
-                "select peloton_user_id, epoch_us(watermark) from ops.peloton_account where lower(rider_name) = lower(?)",
-                [rider_name],
-                |row| {
-                    Ok(Progress {
-                        peloton_user_id: row.get(0)?,
-                        watermark: query::instant(row, 1)?,
-                    })
-                },
-            )
-            .optional()
-            .doing(|| "cannot read how far a Peloton account was read".to_owned())
-    }
-
-    /// Notes how far the account of a rider was read.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn set_peloton_progress(&self, rider_name: &str, progress: &Progress) -> Result<()> {
-        let doing = || "cannot note how far a Peloton account was read".to_owned();
-        self.transaction(doing, |connection| {
-            connection
-                .execute(
-                    "delete from ops.peloton_account where lower(rider_name) = lower(?)",
-                    [rider_name],
-                )
-                .doing(doing)?;
-            connection
-                .execute(
-                    "insert into ops.peloton_account values (?, ?, ?)",
-                    params![
-                        rider_name,
-                        progress.peloton_user_id,
-                        value::timestamp(progress.watermark)
-                    ],
-                )
-                .doing(doing)
-                .map(drop)
-        })
-    }
-
-    /// Why the account of a rider was not read when it was tried last; none where it was.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn peloton_failure(&self, rider_name: &str) -> Result<Option<Failure>> {
-        self.connection()?
-            .query_row(
-                "select epoch_us(failed_at), reason, needs_a_person, epoch_us(not_before) from ops.peloton_failure
-                 where lower(rider_name) = lower(?)",
-                [rider_name],
-                |row| {
-                    Ok(Failure {
-                        failed_at: query::instant(row, 0)?,
-                        reason: row.get(1)?,
-                        needs_a_person: row.get(2)?,
-                        not_before: query::maybe_instant(row, 3)?,
-                    })
-                },
-            )
-            .optional()
-            .doing(|| "cannot read why a Peloton account was not read".to_owned())
-    }
-
-    /// Notes why the account of a rider was not read, or that it was.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn set_peloton_failure(&self, rider_name: &str, failure: Option<&Failure>) -> Result<()> {
-        let doing = || "cannot note why a Peloton account was not read".to_owned();
-        if self.peloton_failure(rider_name)?.as_ref() == failure {
-            return Ok(());
-        }
-        self.transaction(doing, |connection| {
-            let sql = "delete from ops.peloton_failure where lower(rider_name) = lower(?)";
-            connection.execute(sql, [rider_name]).doing(doing)?;
-            let Some(failure) = failure else { return Ok(()) };
-            let row = params![
-                rider_name,
-                value::timestamp(failure.failed_at),
-                failure.reason,
-                failure.needs_a_person,
-                optional(failure.not_before, value::timestamp),
-            ];
-            let sql = "insert into ops.peloton_failure values (?, ?, ?, ?, ?)";
-            connection.execute(sql, row).doing(doing).map(drop)
-        })
-    }
-}
-
-/// Has the daily files of days written anew that are there, and made from an instant on.
-fn spoil_files(connection: &Connection, days: &BTreeSet<NaiveDate>, files_from: Option<DateTime<Utc>>) -> Result<()> {
-    let doing = || "cannot note which daily files of workouts are to be written".to_owned();
-    for day in days {
-        let day_value = value::date(Some(*day));
-        let found = connection
-            .execute(
-                "update ops.workout_file set is_stale = true where day = ?",
-                [&day_value],
-            )
-            .doing(doing)?;
-        if found == 0 && files_from.is_some_and(|from| *day >= from.date_naive()) {
-            connection
-                .execute("insert into ops.workout_file values (?, true)", [&day_value])
-                .doing(doing)?;
-        }
-    }
-    Ok(())
 }
 
 /// How a rider's name is spelt in what is stored, whatever its case.
@@ -346,23 +206,26 @@ fn take_in(
     let mut shelf: Shelf = kept.into_iter().collect();
     let (mut new, mut changed) = (BTreeSet::new(), BTreeSet::new());
     for became in shelf.merge(told) {
+        let (Became::New(place) | Became::Changed(place) | Became::Unchanged(place)) = became else {
+            taken.deleted += 1;
+            continue;
+        };
+        let is_course_new = write_course(connection, shelf.at(place), courses)?;
         match became {
-            Became::New(place) => {
+            Became::New(_) => {
                 taken.new += 1;
                 new.insert(place);
             }
-            Became::Changed(place) => {
+            Became::Unchanged(_) if !is_course_new => taken.unchanged += 1,
+            _ => {
                 taken.changed += 1;
                 changed.insert(place);
             }
-            Became::Unchanged(_) => taken.unchanged += 1,
-            Became::Deleted => taken.deleted += 1,
         }
     }
     let written: Vec<&StoredWorkout> = new.union(&changed).map(|place| shelf.at(*place)).collect();
     let stale = listed(changed.iter().map(|place| &shelf.at(*place).workout_id));
     write(connection, &written, &stale)?;
-    write_courses(connection, &written, courses)?;
     // One that began on another day than was thought leaves the file of that.
     let left = changed.iter().filter_map(|place| days_before.get(*place).copied());
     Ok(written.into_iter().map(day).chain(left).collect())
@@ -405,41 +268,33 @@ fn write(connection: &Connection, workouts: &[&StoredWorkout], stale: &str) -> R
     appender.flush().doing(doing)
 }
 
-fn write_courses(
+/// Writes the course of a workout where one was told; answers whether that is another than was stored.
+fn write_course(
     connection: &Connection,
-    workouts: &[&StoredWorkout],
+    stored: &StoredWorkout,
     courses: &HashMap<String, Vec<Sample>>,
-) -> Result<()> {
-    let doing = || "cannot write the course of workouts".to_owned();
-    for stored in workouts {
-        let id = stored.workout.peloton_workout_id.as_ref();
-        let Some(samples) = id.and_then(|id| courses.get(id)) else {
-            continue;
-        };
-        let workout_id = stored.workout_id.to_string();
-        connection
-            .execute(
-                "delete from historical.workout_sample where workout_id::varchar = ?",
-                [&workout_id],
-            )
-            .doing(doing)?;
-        let mut appender = connection.appender_to_db("workout_sample", "historical").doing(doing)?;
-        for sample in samples {
-            let head = [Value::Text(workout_id.clone()), Value::Int(sample.second)];
-            let row = head
-                .into_iter()
-                .chain(sample.values.map(|value| optional(value, Value::Double)));
-            appender
-                .append_row(duckdb::appender_params_from_iter(row))
-                .doing(doing)?;
-        }
-        appender.flush().doing(doing)?;
+) -> Result<bool> {
+    let doing = || "cannot write the course of a workout".to_owned();
+    let id = stored.workout.peloton_workout_id.as_ref();
+    let Some(samples) = id.and_then(|id| courses.get(id)) else {
+        return Ok(false);
+    };
+    if *samples == samples_of(connection, stored.workout_id, i32::MIN, None)? {
+        return Ok(false);
     }
-    Ok(())
-}
-
-fn optional<T>(value: Option<T>, of: impl FnOnce(T) -> Value) -> Value {
-    value.map_or(Value::Null, of)
+    let workout_id = stored.workout_id.to_string();
+    let sql = "delete from historical.workout_sample where workout_id = ?::uuid";
+    connection.execute(sql, [&workout_id]).doing(doing)?;
+    let mut appender = connection.appender_to_db("workout_sample", "historical").doing(doing)?;
+    for sample in samples {
+        let head = [Value::Text(workout_id.clone()), Value::Int(sample.second)];
+        let values = sample.values.map(|value| optional(value, Value::Double));
+        appender
+            .append_row(duckdb::appender_params_from_iter(head.into_iter().chain(values)))
+            .doing(doing)?;
+    }
+    appender.flush().doing(doing)?;
+    Ok(true)
 }
 
 /// A row of `historical.workout`.
@@ -473,185 +328,5 @@ fn row_of(stored: &StoredWorkout) -> Vec<Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        domain::workout::{Figures, Kind, Precision, Source, Start},
-        store::fixture::{NOW, at, number, open},
-    };
-
-    fn told(id: Option<&str>, start: &str, rider_name: &str) -> Workout {
-        Workout {
-            rider_name: rider_name.to_owned(),
-            peloton_workout_id: id.map(str::to_owned),
-            source: if id.is_some() { Source::Api } else { Source::Export },
-            start: Start {
-                at: at(start),
-                local: at(start).naive_utc(),
-                precision: Precision::Second,
-            },
-            discipline: "cycling".to_owned(),
-            kind: Kind::TimeGoal,
-            class_type: Some("Climb".to_owned()),
-            title: Some("30 min O'Hills".to_owned()),
-            instructor: Some("Ida Quist".to_owned()),
-            class_seconds: Some(1800),
-            ridden_seconds: Some(1700),
-            is_live: Some(true),
-            class_aired_at: Some(at(NOW)),
-            is_personal_record: Some(false),
-            leaderboard: Some((9, 80)),
-            figures: Figures::default().with(Figure::TotalOutput, Some(250.4)),
-        }
-    }
-
-    fn taken(new: u64, changed: u64, unchanged: u64, deleted: u64) -> (u64, u64, u64, u64) {
-        (new, changed, unchanged, deleted)
-    }
-
-    fn take_in(store: &Store, told: &[Workout], courses: &HashMap<String, Vec<Sample>>) -> (u64, u64, u64, u64) {
-        let TakenIn {
-            new,
-            changed,
-            unchanged,
-            deleted,
-            of_others: _,
-        } = store.take_in_workouts(told, courses, None).unwrap();
-        (new, changed, unchanged, deleted)
-    }
-
-    #[test]
-    fn a_workout_is_read_back_as_it_was_told_and_stays_deleted() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        let workout = told(Some("a1"), "2026-01-09T10:00:07Z", "Ann");
-        let sample = |second| Sample {
-            second,
-            values: [Some(100.0), None, None, None, Some(120.0), None, None],
-        };
-        let courses = HashMap::from([("a1".to_owned(), vec![sample(0), sample(5)])]);
-        let none = HashMap::new();
-        assert_eq!(
-            take_in(&store, std::slice::from_ref(&workout), &courses),
-            taken(1, 0, 0, 0)
-        );
-        let stored = store.workouts_of_day(at("2026-01-09T00:00:00Z").date_naive()).unwrap();
-        assert_eq!(
-            stored.iter().map(|stored| &stored.workout).collect::<Vec<_>>(),
-            [&workout]
-        );
-        assert_eq!(
-            number(
-                &store,
-                "select count(*) from historical.workout_sample where power_watts = 100"
-            ),
-            2
-        );
-        assert_eq!(
-            take_in(&store, std::slice::from_ref(&workout), &none),
-            taken(0, 0, 1, 0)
-        );
-        assert!(store.delete_workout(stored[0].workout_id, true).unwrap());
-        assert!(!store.delete_workout(stored[0].workout_id, true).unwrap(), "it is gone");
-        for again in [workout, told(None, "2026-01-09T10:00:00Z", "Ann")] {
-            assert_eq!(take_in(&store, &[again], &none), taken(0, 0, 0, 1));
-        }
-        assert_eq!(number(&store, "select count(*) from historical.workout"), 0);
-        assert_eq!(number(&store, "select count(*) from historical.workout_sample"), 0);
-        assert!(store.known_workouts("Ann").unwrap()["a1"].is_deleted);
-    }
-
-    #[test]
-    fn a_rider_who_is_forgotten_leaves_nothing_and_others_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        let told = |id: &str, rider_name: &str| told(Some(id), &format!("2026-01-0{}T10:00:07Z", &id[1..]), rider_name);
-        let sample = Sample {
-            second: 0,
-            values: [Some(100.0), None, None, None, None, None, None],
-        };
-        let courses = HashMap::from(["a1", "a2", "b1"].map(|id| (id.to_owned(), vec![sample])));
-        let all = [told("a1", "Ann"), told("a2", "Ann"), told("b1", "Bea")];
-        store
-            .take_in_workouts(&all, &courses, Some(at("2026-01-01T00:00:00Z")))
-            .unwrap();
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        for day in store.stale_workout_files().unwrap() {
-            store.workout_file_written(day).unwrap();
-        }
-        store
-            .delete_workout(store.known_workouts("Ann").unwrap()["a2"].workout_id, false)
-            .unwrap();
-        assert_eq!(store.forget_workouts_of("ANN").unwrap(), 1);
-        assert_eq!(store.workout_riders().unwrap(), ["Bea"]);
-        assert_eq!(number(&store, "select count(*) from historical.workout_sample"), 1);
-        assert_eq!(
-            store.stale_workout_files().unwrap(),
-            [day("2026-01-01"), day("2026-01-02")]
-        );
-        assert_eq!(store.forget_workouts_of("Ann").unwrap(), 0);
-    }
-
-    #[test]
-    fn a_workout_of_peloton_is_one_riders_even_when_it_is_deleted() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        let none = HashMap::new();
-        let of = |rider_name| told(Some("a1"), "2026-01-09T10:00:07Z", rider_name);
-        let all_of = |rider_name| [of(rider_name), told(None, "2026-01-08T10:00:00Z", rider_name)];
-        let taken_in = |told: &[Workout]| store.take_in_workouts(told, &none, None).unwrap();
-        taken_in(&[of("Ann")]);
-        let again = taken_in(&all_of("Bea"));
-        assert_eq!((again.new, again.of_others), (1, 1));
-        store
-            .delete_workout(store.known_workouts("Ann").unwrap()["a1"].workout_id, false)
-            .unwrap();
-        assert_eq!(taken_in(&[of("Bea")]).of_others, 1);
-        assert_eq!(taken_in(&[of("ann")]).deleted, 1, "for herself it is what was deleted");
-    }
-
-    #[test]
-    fn a_workout_that_began_on_another_day_than_was_thought_leaves_the_file_of_that_day() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        let from = Some(at("2026-01-01T00:00:00Z"));
-        let guessed = |start: &str| {
-            let mut workout = told(None, start, "Ann");
-            workout.start.local = "2026-01-09T20:00:00".parse().unwrap();
-            workout.start.precision = Precision::WallClock;
-            [workout]
-        };
-        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        store
-            .take_in_workouts(&guessed("2026-01-09T20:00:00Z"), &HashMap::new(), from)
-            .unwrap();
-        store.workout_file_written(day("2026-01-09")).unwrap();
-        let moved = store
-            .take_in_workouts(&guessed("2026-01-10T03:00:00Z"), &HashMap::new(), from)
-            .unwrap();
-        assert_eq!(moved.changed, 1);
-        assert_eq!(
-            store.stale_workout_files().unwrap(),
-            [day("2026-01-09"), day("2026-01-10")]
-        );
-    }
-
-    #[test]
-    fn a_rider_is_one_however_their_name_is_spelt_and_others_are_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder);
-        let none = HashMap::new();
-        let start = "2026-01-09T10:00:07Z";
-        assert_eq!(take_in(&store, &[told(None, start, "Ann")], &none), taken(1, 0, 0, 0));
-        assert_eq!(take_in(&store, &[told(None, start, " ann ")], &none), taken(0, 0, 1, 0));
-        assert_eq!(take_in(&store, &[told(None, start, "Bea")], &none), taken(1, 0, 0, 0));
-        let read_to = |text| Progress {
-            peloton_user_id: "u1".to_owned(),
-            watermark: at(text),
-        };
-        store.set_peloton_progress("Ann", &read_to(NOW)).unwrap();
-        store.set_peloton_progress("ann", &read_to(start)).unwrap();
-        assert_eq!(store.peloton_progress("ANN").unwrap(), Some(read_to(start)));
-        assert_eq!(store.peloton_progress("Bea").unwrap(), None);
-    }
-}
+#[path = "workout_tests.rs"]
+mod tests;

@@ -1,7 +1,5 @@
 //! Real captured lines, where this checkout has them beside it.
 
-use std::path::PathBuf;
-
 use deloton::{
     clock::Clock,
     domain::{
@@ -12,17 +10,7 @@ use deloton::{
     store::{Store, heart_rates::HeartRates},
 };
 
-/// A capture's path; none, said aloud, where the checkout stands alone.
-fn capture(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data")
-        .join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: `{name}` is not beside this checkout");
-    None
-}
+use crate::program::recorded;
 
 struct Taken {
     _folder: tempfile::TempDir,
@@ -31,7 +19,7 @@ struct Taken {
 }
 
 fn take(name: &str) -> Option<Taken> {
-    let path = capture(name)?;
+    let path = recorded(name)?;
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), Clock::Fixed("2026-01-01T00:00:00Z".parse().unwrap())).unwrap();
     let summary = ingest_file(&store, Rules::default(), chrono_tz::UTC, &path, |_, _| {}).unwrap();

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     crash::{Line, stream},
     group::{Cluster, come_and_go, stop, wait_for_lines},
-    program::{Sandbox, rows},
+    program::{Sandbox, rows, skipped},
 };
 
 /// What a client of so old a broker has to be told.
@@ -23,7 +23,7 @@ fn broker() -> Option<(String, String)> {
     let said = |name| std::env::var(name).ok();
     let found = said("DELOTON_TEST_KAFKA").zip(said("DELOTON_TEST_KAFKA_TOPIC_COMMAND"));
     if found.is_none() {
-        println!("skipped: no Kafka was started; `make test-peers` starts one");
+        skipped("no Kafka was started; `make test-peers` starts one");
     }
     found
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     mail::decode_base64,
-    program::{DAYS, Said, Sandbox},
+    program::{DAYS, Said, Sandbox, skipped},
 };
 
 /// Where the server is that `variable` names; nothing where it was not started.
@@ -17,7 +17,9 @@ fn server(variable: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "what `make test-peers` says")]
     let url = std::env::var(variable).ok();
     if url.is_none() {
-        println!("skipped: no SES server was started ({variable} is not set); `make test-peers` starts one");
+        skipped(&format!(
+            "no SES server was started ({variable} is not set); `make test-peers` starts one"
+        ));
     }
     url
 }

@@ -10,7 +10,7 @@ use aws_sdk_s3::{
 use tokio::runtime::Runtime;
 
 use crate::{
-    program::{DAYS, Said, Sandbox, files_below},
+    program::{DAYS, Said, Sandbox, files_below, skipped},
     publish::{client_of, unzipped},
 };
 
@@ -19,7 +19,9 @@ fn server(variable: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "what `make test-peers` says")]
     let url = std::env::var(variable).ok();
     if url.is_none() {
-        println!("skipped: no S3 server was started ({variable} is not set); `make test-peers` starts one");
+        skipped(&format!(
+            "no S3 server was started ({variable} is not set); `make test-peers` starts one"
+        ));
     }
     url
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{ErrorKind, Read as _},
+    io::{self, ErrorKind, Read as _, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -23,6 +23,23 @@ pub(crate) const DAYS: [&str; 2] = ["2026-05-05", "2026-05-06"];
 /// The sample that the repository carries.
 pub(crate) fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample/rides.jsonl.gz")
+}
+
+/// A recorded file's path, where this checkout has such files beside it. Where not, that is said.
+pub(crate) fn recorded(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if !path.exists() {
+        skipped(&format!("`{name}` is not beside this checkout, in ../shared/data"));
+        return None;
+    }
+    Some(path)
+}
+
+/// Says why a test does nothing, past what catches the output of tests that do not fail.
+pub(crate) fn skipped(why: &str) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let line = format!("{test} is skipped: {why}\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// The sample, unzipped.

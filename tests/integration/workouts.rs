@@ -1,9 +1,9 @@
 //! Peloton workouts from files, as people take them in. What is in the files is made up, but for the real ones that may be
 //! beside this checkout.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::program::{DAYS, Sandbox};
+use crate::program::{DAYS, Sandbox, recorded};
 
 const EXPORT: &str = "Workout Timestamp,Live/On-Demand,Instructor Name,Length (minutes),Fitness Discipline,Type,Title,Class \
     Timestamp,Total Output,Avg. Watts,Avg. Resistance,Avg. Cadence (RPM),Avg. Speed (kph),Distance (km),Calories \
@@ -121,16 +121,6 @@ fn a_running_server_takes_files_in_for_a_command_in_another_folder() {
     server.kill();
 }
 
-/// A real file's path; none, said aloud, where the checkout stands alone.
-fn real(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("skipped: `{name}` is not beside this checkout");
-    None
-}
-
 #[test]
 fn every_row_of_the_real_files_is_accounted_for() {
     let files = [
@@ -144,7 +134,7 @@ fn every_row_of_the_real_files_is_accounted_for() {
     // After the newest of them.
     let sandbox = Sandbox::new().at("2026-06-01T12:00:00Z");
     for (name, new, changed) in files {
-        let Some(path) = real(name) else { return };
+        let Some(path) = recorded(name) else { return };
         let path = path.display().to_string();
         let rider = &name[..12];
         let import = || sandbox.succeed(&["import", "peloton", &path, "--rider", rider]);

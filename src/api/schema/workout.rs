@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use crate::domain::{
     access::{Pseudonyms, Role},
-    workout::{Figure, Kind, StoredWorkout},
+    workout::{
+        Figure, Kind, StoredWorkout,
+        graph::{Metric, Sample},
+    },
 };
 
 /// A workout at Peloton. What nobody told of it is null.
@@ -74,7 +77,8 @@ pub struct Workout {
     pub effort_points: Option<f64>,
     /// Functional threshold power before it.
     pub ftp_watts: Option<f64>,
-    /// The share of its course of which there are samples; null where they were not asked for.
+    /// The share of its course of which there are samples; null where they were not asked for, and on its first day, as more
+    /// may come in.
     pub graph_coverage: Option<f64>,
 }
 
@@ -117,6 +121,43 @@ impl Workout {
             ftp_watts: figure(Figure::Ftp),
             graph_coverage: figure(Figure::GraphCoverage),
             rider_name: Some(workout.rider_name).filter(|_| role >= Role::Admin),
+        }
+    }
+}
+
+/// One step of a workout's course. What was not measured in it is null.
+#[derive(Debug, Clone, PartialEq, Object)]
+pub struct WorkoutSample {
+    /// The seconds since the workout's beginning at which the step begins; each is 5 s long.
+    pub second: i32,
+    /// Mean.
+    pub power_watts: Option<f64>,
+    /// Mean.
+    pub cadence_rpm: Option<f64>,
+    /// Mean; a percentage, not a bike's units as in readings.
+    pub resistance_percent: Option<f64>,
+    /// Mean.
+    pub speed_metres_per_second: Option<f64>,
+    /// Mean.
+    pub heart_rate_bpm: Option<f64>,
+    /// Mean, of a tread.
+    pub incline_percent: Option<f64>,
+    /// Mean, of a rower.
+    pub stroke_rate_spm: Option<f64>,
+}
+
+impl From<Sample> for WorkoutSample {
+    fn from(sample: Sample) -> Self {
+        let value = |metric: Metric| sample.values[metric as usize];
+        WorkoutSample {
+            second: sample.second,
+            power_watts: value(Metric::Power),
+            cadence_rpm: value(Metric::Cadence),
+            resistance_percent: value(Metric::Resistance),
+            speed_metres_per_second: value(Metric::Speed),
+            heart_rate_bpm: value(Metric::HeartRate),
+            incline_percent: value(Metric::Incline),
+            stroke_rate_spm: value(Metric::StrokeRate),
         }
     }
 }

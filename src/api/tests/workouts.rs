@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::*;
 use crate::{
-    domain::access::Role,
+    domain::{access::Role, workout::graph::Sample},
     peloton::{Unsaid, read},
 };
 
@@ -100,6 +100,49 @@ async fn one_workout_is_as_the_list_has_it_until_it_is_deleted() {
     }
     take_in(&context, "Ann");
     assert_eq!(titles(&client, "").await.len(), 7, "it stays deleted");
+}
+
+#[tokio::test]
+async fn a_workouts_course_is_listed_in_steps_page_by_page_or_as_a_file() {
+    let (client, context, _folder) = server();
+    take_in(&context, "Ann");
+    let list = ok(&client, "/api/v1/workouts?limit=2").await;
+    let id = |number: usize| list["items"][number]["workout_id"].as_str().unwrap().to_owned();
+    let mut workouts = context.store.workouts_of_day("2026-05-04".parse().unwrap()).unwrap();
+    let mut workout = workouts.pop().unwrap().workout;
+    workout.peloton_workout_id = Some("a1".to_owned());
+    let course = [0, 5, 15].map(|second| Sample {
+        second,
+        values: [Some(100.5), None, Some(40.0), None, Some(120.0), None, None],
+    });
+    let courses = HashMap::from([("a1".to_owned(), course.to_vec())]);
+    context.store.take_in_workouts(&[workout], &courses, None).unwrap();
+    let path = format!("/api/v1/workouts/{}/samples", id(0));
+    let page = ok(&client, &format!("{path}?limit=2")).await;
+    assert_eq!(
+        page["items"][1],
+        serde_json::json!({"second": 5, "power_watts": 100.5, "cadence_rpm": null, "resistance_percent": 40.0,
+            "speed_metres_per_second": null, "heart_rate_bpm": 120.0, "incline_percent": null, "stroke_rate_spm": null})
+    );
+    let cursor = page["next"].as_str().unwrap();
+    let rest = ok(&client, &format!("{path}?limit=2&cursor={cursor}")).await;
+    assert_eq!(
+        (&rest["items"][0]["second"], &rest["next"]),
+        (&15.into(), &serde_json::Value::Null)
+    );
+    let file = client.get(&path).header("accept", "text/csv").send().await;
+    let file = file.into_body().into_string().await.unwrap();
+    assert_eq!(file.lines().nth(3), Some("15,100.5,,40.0,,120.0,,"), "{file}");
+    let none = ok(&client, &format!("/api/v1/workouts/{}/samples", id(1))).await;
+    assert!(
+        none["items"].as_array().unwrap().is_empty(),
+        "only an export told of it"
+    );
+    let missing = client
+        .get(format!("/api/v1/workouts/{}/samples", Uuid::nil()))
+        .send()
+        .await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -305,7 +305,12 @@ fn take_over(stored: &mut Workout, told: &Workout) {
     choose(&mut stored.peloton_workout_id, &told.peloton_workout_id, knows_better);
     choose(&mut stored.class_type, &told.class_type, knows_better);
     choose(&mut stored.title, &told.title, knows_better);
-    choose(&mut stored.instructor, &told.instructor, knows_better);
+    let is_better_name = match (is_name(&stored.instructor), is_name(&told.instructor)) {
+        (true, false) => false,
+        (false, true) => true,
+        _ => knows_better,
+    };
+    choose(&mut stored.instructor, &told.instructor, is_better_name);
     choose(&mut stored.class_seconds, &told.class_seconds, knows_better);
     choose(&mut stored.ridden_seconds, &told.ridden_seconds, knows_better);
     choose(&mut stored.is_live, &told.is_live, knows_better);
@@ -322,6 +327,12 @@ fn take_over(stored: &mut Workout, told: &Workout) {
         }
     }
     stored.source = stored.source.max(told.source);
+}
+
+/// Whether an instructor is known by a name. Where nobody told it, an id stands there: 32 hexadecimal digits.
+fn is_name(instructor: &Option<String>) -> bool {
+    let is_id = |text: &String| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    instructor.as_ref().is_some_and(|text| !is_id(text))
 }
 
 fn choose<T: Clone>(stored: &mut Option<T>, told: &Option<T>, knows_better: bool) {

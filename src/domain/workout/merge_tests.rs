@@ -343,6 +343,25 @@ fn miles_and_kilometres_of_one_workout_are_no_change() {
 }
 
 #[test]
+fn an_instructors_name_is_worth_more_than_an_id_whoever_tells_it() {
+    let start = "2025-01-14T23:05:41Z";
+    let taught = |workout: Workout, by: &str| Workout {
+        instructor: Some(by.to_owned()),
+        ..workout
+    };
+    let id = taught(api("a1", start, 250.4), "1697e6f580494740a5a1ca62b8b3f47c");
+    let named = taught(export("2025-01-14T23:05:00Z", 250.0), "Ida Quist");
+    for order in [[&id, &named], [&named, &id]] {
+        let mut shelf = Shelf::default();
+        for told in order {
+            shelf.merge(vec![told.clone()]);
+        }
+        assert_eq!(shelf.at(0).workout.instructor.as_deref(), Some("Ida Quist"));
+        assert_eq!(shelf.merge(vec![id.clone()]), [Became::Unchanged(0)]);
+    }
+}
+
+#[test]
 fn what_was_deleted_stays_deleted_by_its_id_and_without() {
     let workout = api("a1", "2025-01-14T23:05:41Z", 250.4);
     let stored = StoredWorkout {

@@ -1,12 +1,16 @@
 //! Peloton workouts.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use duckdb::{Connection, Row, ToSql};
+use duckdb::{Connection, Row, ToSql, named_params};
 use uuid::Uuid;
 
 use super::{condition::Conditions, instant, maybe_instant, unreadable, uuid};
 use crate::{
-    domain::workout::{Figure, Figures, Kind, Precision, Source, Start, StoredWorkout, Workout, merge::Kept},
+    domain::workout::{
+        Figure, Figures, Kind, Precision, Source, Start, StoredWorkout, Workout,
+        graph::{Metric, Sample},
+        merge::Kept,
+    },
     store::{Doing, Result, Store},
 };
 
@@ -134,6 +138,36 @@ pub(in crate::store) fn workout_riders(connection: &Connection) -> Result<Vec<St
     let mut statement = connection.prepare(sql).doing(doing)?;
     let names = statement.query_map([], |row| row.get(0)).doing(doing)?;
     names.collect::<duckdb::Result<_>>().doing(doing)
+}
+
+/// The steps of a workout's course behind second `after`, in order; all of them without a `limit`.
+pub fn workout_samples(store: &Store, workout_id: Uuid, after: i32, limit: Option<u32>) -> Result<Vec<Sample>> {
+    samples_of(&*store.connection()?, workout_id, after, limit)
+}
+
+/// The same, within a transaction.
+pub(in crate::store) fn samples_of(
+    connection: &Connection,
+    workout_id: Uuid,
+    after: i32,
+    limit: Option<u32>,
+) -> Result<Vec<Sample>> {
+    let doing = || format!("cannot read the course of the workout {workout_id}");
+    let mut statement = connection
+        .prepare(include_str!("../sql/workout_samples.sql"))
+        .doing(doing)?;
+    let params = named_params! { "workout_id": workout_id.to_string(), "after": after, "limit": limit };
+    let samples = statement
+        .query_map(params, |row| {
+            let mut values = [None; Metric::ALL.len()];
+            for (column, value) in (1..).zip(&mut values) {
+                *value = row.get(column)?;
+            }
+            let second = row.get(0)?;
+            Ok(Sample { second, values })
+        })
+        .doing(doing)?;
+    samples.collect::<duckdb::Result<_>>().doing(doing)
 }
 
 fn read_all(connection: &Connection, conditions: &Conditions, limit: Option<u32>) -> Result<Vec<Kept>> {
