@@ -1,6 +1,6 @@
 //! Writes the extracts that analysts open: what is new or has changed since they were written last.
 //!
-//! 1. Say in the manifest what is about to change, so that what else it says holds ([`announcement`]).
+//! 1. Say in the manifest what is about to change, so that what else it says holds: see `announcement`.
 //! 2. Delete what there is to be no longer, and personal files that nobody asks for any more.
 //! 3. Write the tables, several at a time, each aside and then into its place.
 //! 4. Write workbooks over the rides, and Tableau's own format where there is a `hyperd`.
