@@ -1,6 +1,6 @@
 //! Writes the extracts that analysts open: what is new or has changed since they were written last.
 //!
-//! 1. Say in the manifest what is about to change, so that what else it says holds ([`announcement`]).
+//! 1. Say in the manifest what is about to change, so that what else it says holds: see `announcement`.
 //! 2. Delete what there is to be no longer, and personal files that nobody asks for any more.
 //! 3. Write the tables, several at a time, each aside and then into its place.
 //! 4. Write workbooks over the rides, and Tableau's own format where there is a `hyperd`.
@@ -8,6 +8,7 @@
 
 mod announcement;
 mod describe;
+mod found;
 mod tree;
 mod workbooks;
 
@@ -76,7 +77,7 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
     let mut counts = Counts::default();
     let without = Tree::new(store, order, order.place, false);
     if !order.include_personal {
-        let deleted = tree::clear(store, &personal, order.runtime)?;
+        let deleted = found::clear(store, &personal, order.runtime)?;
         if deleted > 0 {
             tracing::info!(
                 "the {deleted} files with personal columns in `{}` are deleted",
@@ -108,11 +109,7 @@ pub fn run(store: &Store, order: Order<'_>, progress: Progress<'_>) -> Result<Jo
 /// # Errors
 /// When it cannot be read.
 pub fn is_extracted(store: &Store, place: &Place, runtime: &Handle) -> Result<bool> {
-    let is_any = |place: &Place| {
-        let manifest = runtime.block_on(tree::read(place))?;
-        let is_ours = manifest.owner.is_empty() || manifest.owner == tree::owner(store);
-        anyhow::Ok(is_ours && !manifest.files.is_empty())
-    };
+    let is_any = |place: &Place| found::is_any(store, place, runtime);
     Ok(is_any(place)? || is_any(&place.private_folder(PERSONAL))?)
 }
 

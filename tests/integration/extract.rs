@@ -684,10 +684,10 @@ fn hyperd() -> Option<String> {
     if found.is_none() {
         // Straight to the terminal: of a test that goes well nothing is shown otherwise.
         let reason = format!(
-            "skipped: there is no hyperd below `{}`; `make test-tableau` fetches it",
+            "skipped: there is no hyperd below `{}`; `make test-tableau` fetches it\n",
             python.display()
         );
-        writeln!(io::stderr(), "{reason}").unwrap();
+        io::stderr().write_all(reason.as_bytes()).unwrap();
     }
     found.map(|program| program.display().to_string())
 }

@@ -183,7 +183,7 @@ fn a_hyperd_that_does_not_start_is_told_of_and_all_else_is_written() {
     fs::remove_dir_all(extracts(&sandbox)).unwrap();
     let hyperd = sandbox.write("hyperd", "#!/bin/sh\necho no room for me\nexit 3\n");
     fs::set_permissions(&hyperd, fs::Permissions::from_mode(0o755)).unwrap();
-    let said = sandbox.fail(&["extract", "--hyperd", &hyperd]);
+    let said = sandbox.fail(&["extract", "--hyperd", "hyperd"]);
     for words in [
         "hyperd run` was tried",
         "exit status: 3",

@@ -110,6 +110,8 @@ impl Process {
         };
         let (listener, log) = prepare().map_err(|error| format!("no socket in `{at}`: {error}"))?;
         let other = log.try_clone().map_err(|error| error.to_string())?;
+        // It runs in that folder.
+        let program = std::path::absolute(program).map_err(|error| error.to_string())?;
         let mut child = Command::new(program)
             .arg("run")
             .arg(format!("--listen-connection={}", socket(&format!(".s.PGSQL.{PORT}"))))

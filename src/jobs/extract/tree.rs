@@ -15,16 +15,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
-use tokio::runtime::Handle;
 
-use super::{Counts, Order, Progress, Which, announcement::Announcement, describe::described, workbooks::Workbooks};
+use super::{
+    Counts, Order, Progress, Which, announcement::Announcement, describe::described, found, workbooks::Workbooks,
+};
 use crate::{
     config::schedule::Kind,
     domain::artifact::{sha256_hex, sha256_hex_of},
     extract::{
         dictionary::{Dictionary, README, SCHEMA, VIEWS},
         glossary,
-        manifest::{File, MANIFEST, Manifest},
+        manifest::{File, Manifest},
         place::Place,
         table::Table,
     },
@@ -74,55 +75,6 @@ struct Changing<'c> {
 /// What became of a piece: nothing, or files by their paths; or why its rows cannot be written.
 type Done = Result<Option<[(String, File); 2]>, StoreError>;
 
-/// What is in a folder of extracts.
-pub(super) async fn read(place: &Place) -> Result<Manifest> {
-    match place.read(MANIFEST).await? {
-        Some(bytes) => serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "`{MANIFEST}` in `{}` is damaged; delete that folder, it is all written again",
-                place.name()
-            )
-        }),
-        None => Ok(Manifest::default()),
-    }
-}
-
-/// Deletes every file of a folder of extracts; answers how many.
-pub(super) fn clear(store: &Store, place: &Place, runtime: &Handle) -> Result<u64> {
-    let manifest = runtime.block_on(read(place))?;
-    if manifest.files.is_empty() {
-        return Ok(0);
-    }
-    refuse_others(&manifest, store, place)?;
-    place.begin()?;
-    let paths = manifest.files.keys().cloned().collect();
-    Announcement::new(place, runtime, &manifest, &paths).make()?;
-    for path in &paths {
-        runtime.block_on(place.delete(path))?;
-    }
-    runtime.block_on(place.delete(MANIFEST))?;
-    place.end();
-    Ok(paths.len() as u64)
-}
-
-/// What the extracts of a store are told by from those of another one.
-pub(super) fn owner(store: &Store) -> String {
-    let key = store.pseudonyms().key_of("owner of extracts");
-    sha256_hex([key.as_bytes()])[..16].to_owned()
-}
-
-/// Files of another store would be deleted, and be written anew by that one in turn.
-fn refuse_others(manifest: &Manifest, store: &Store, place: &Place) -> Result<()> {
-    if !manifest.owner.is_empty() && manifest.owner != owner(store) {
-        bail!(
-            "the extracts in `{}` are those of another database; name another place with --to or --extracts, or delete these \
-             first if nobody writes them any more",
-            place.name()
-        );
-    }
-    Ok(())
-}
-
 impl<'t> Tree<'t> {
     pub(super) fn new(store: &'t Store, order: Order<'t>, place: &'t Place, is_personal: bool) -> Self {
         Tree {
@@ -136,7 +88,7 @@ impl<'t> Tree<'t> {
     /// Writes what is to be written.
     pub(super) fn write(&self, progress: Progress<'_>) -> Result<Counts> {
         let runtime = self.order.runtime;
-        let mut manifest = runtime.block_on(self.known())?;
+        let mut manifest = found::of_store(self.store, self.place, runtime)?;
         let sealed = self.store.sealed_versions()?;
         if let Which::Day(day) = self.order.which
             && !sealed.contains_key(&day)
@@ -200,29 +152,9 @@ impl<'t> Tree<'t> {
             in_doubt.clear();
             Ok(())
         });
-        announcement.replace(&manifest.doubting(&in_doubt))?;
+        let replaced = announcement.replace(&manifest.doubting(&in_doubt));
         self.place.end();
-        written.map(|()| counts)
-    }
-
-    /// What is there: without files that are gone, or are not what was written.
-    async fn known(&self) -> Result<Manifest> {
-        let mut manifest = read(self.place).await?;
-        if manifest.files.is_empty() && self.place.read(README).await?.is_some() {
-            bail!(
-                "there is a `{README}` in `{}` that no extract wrote; name an empty place with --to or --extracts",
-                self.place.name()
-            );
-        }
-        refuse_others(&manifest, self.store, self.place)?;
-        manifest.owner = owner(self.store);
-        let sizes = self.place.sizes(manifest.files.keys()).await?;
-        for (path, file) in &mut manifest.files {
-            if sizes.get(path) != Some(&file.size_bytes) {
-                file.version.clear();
-            }
-        }
-        Ok(manifest)
+        written.and(replaced).map(|()| counts)
     }
 
     /// All files that there are to be.

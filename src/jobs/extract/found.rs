@@ -1,0 +1,90 @@
+//! The extracts that are in a folder already, and whose they are.
+
+use anyhow::{Context, Result, bail};
+use tokio::runtime::Handle;
+
+use super::announcement::Announcement;
+use crate::{
+    domain::artifact::sha256_hex,
+    extract::{
+        dictionary::README,
+        manifest::{MANIFEST, Manifest},
+        place::Place,
+    },
+    store::Store,
+};
+
+/// Whether there are extracts of the store at `place`.
+pub(super) fn is_any(store: &Store, place: &Place, runtime: &Handle) -> Result<bool> {
+    let manifest = read(place, runtime)?;
+    let is_ours = manifest.owner.is_empty() || manifest.owner == owner(store);
+    Ok(is_ours && !manifest.files.is_empty())
+}
+
+/// Those of the store, to be gone on with: without files that are gone, or are not what was written.
+pub(super) fn of_store(store: &Store, place: &Place, runtime: &Handle) -> Result<Manifest> {
+    let mut manifest = read(place, runtime)?;
+    if manifest.files.is_empty() && runtime.block_on(place.read(README))?.is_some() {
+        bail!(
+            "there is a `{README}` in `{}` that no extract wrote; name an empty place with --to or --extracts",
+            place.name()
+        );
+    }
+    refuse_others(&manifest, store, place)?;
+    manifest.owner = owner(store);
+    let sizes = runtime.block_on(place.sizes(manifest.files.keys()))?;
+    for (path, file) in &mut manifest.files {
+        if sizes.get(path) != Some(&file.size_bytes) {
+            file.version.clear();
+        }
+    }
+    Ok(manifest)
+}
+
+/// Deletes every file of a folder of extracts; answers how many.
+pub(super) fn clear(store: &Store, place: &Place, runtime: &Handle) -> Result<u64> {
+    let manifest = read(place, runtime)?;
+    if manifest.files.is_empty() {
+        return Ok(0);
+    }
+    refuse_others(&manifest, store, place)?;
+    place.begin()?;
+    let paths = manifest.files.keys().cloned().collect();
+    Announcement::new(place, runtime, &manifest, &paths).make()?;
+    for path in &paths {
+        runtime.block_on(place.delete(path))?;
+    }
+    runtime.block_on(place.delete(MANIFEST))?;
+    place.end();
+    Ok(paths.len() as u64)
+}
+
+fn read(place: &Place, runtime: &Handle) -> Result<Manifest> {
+    match runtime.block_on(place.read(MANIFEST))? {
+        Some(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+            format!(
+                "`{MANIFEST}` in `{}` is damaged; delete that folder, it is all written again",
+                place.name()
+            )
+        }),
+        None => Ok(Manifest::default()),
+    }
+}
+
+/// Files of another store would be deleted, and be written anew by that one in turn.
+fn refuse_others(manifest: &Manifest, store: &Store, place: &Place) -> Result<()> {
+    if !manifest.owner.is_empty() && manifest.owner != owner(store) {
+        bail!(
+            "the extracts in `{}` are those of another database; name another place with --to or --extracts, or delete these \
+             first if nobody writes them any more",
+            place.name()
+        );
+    }
+    Ok(())
+}
+
+/// What the extracts of a store are told by from those of another one.
+fn owner(store: &Store) -> String {
+    let key = store.pseudonyms().key_of("owner of extracts");
+    sha256_hex([key.as_bytes()])[..16].to_owned()
+}
