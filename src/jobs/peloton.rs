@@ -117,6 +117,7 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
     let rider_name = account.rider_name.as_str();
     let token = Token::read(account).map_err(ApiError::Token)?;
     let known = store.known_workouts(rider_name)?;
+    let of_others = store.workouts_of_others(rider_name)?;
     let progress = store.peloton_progress(rider_name)?;
     let state = Account {
         unsaid: Unsaid {
@@ -127,22 +128,25 @@ fn read(store: &Store, account: &PelotonAccount, fallback: Tz, api: Api<'_>, tot
         },
         progress: progress.as_ref(),
         known: &known,
+        of_others: &of_others,
     };
     // All that an account ever had is no news for those who take the files.
     let files_from = state.news_from();
     let mut client = Client::new(api.url, token, api.pace, store.clock(), api.runtime, api.cancel);
     let synced = sync(&mut client, &state, |fetched| {
         let Fetched { workout, course } = fetched;
-        let id = workout.peloton_workout_id.clone().unwrap_or_default();
-        let courses = course.map(|course| (id.clone(), course)).into_iter().collect();
+        let courses = workout.peloton_workout_id.clone().zip(course).into_iter().collect();
         let taken = store.take_in_workouts(&[workout], &courses, Some(files_from))?;
         total.new += taken.new;
         total.changed += taken.changed;
-        if taken.of_others > 0 {
-            tracing::warn!("workout {id} at Peloton is stored as another rider's and left out");
-        }
         Ok(())
     })?;
+    if synced.of_others > 0 {
+        tracing::warn!(
+            "{} workouts at Peloton are stored as another rider's and left out",
+            synced.of_others
+        );
+    }
     for rejected in &synced.rejected {
         tracing::warn!("{} at Peloton was left out: {}", rejected.place, rejected.reason);
     }

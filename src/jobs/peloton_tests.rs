@@ -608,6 +608,32 @@ fn a_token_of_somebody_else_fills_nobodys_history() {
 }
 
 #[test]
+fn what_is_stored_as_another_riders_stays_theirs_and_is_not_asked_for() {
+    let (folder, store, anns) = ann();
+    let peloton = Peloton::new(classes(12));
+    peloton.run(&store, &anns).unwrap();
+    let bens = [account(
+        "Ben",
+        &token_file(&folder, "ben.json", &json!({"access_token": "ben"})),
+    )];
+    peloton.asked();
+    peloton.change(|state| state.workouts.insert(0, class("his", 0)));
+    assert_eq!(peloton.run(&store, &bens).unwrap(), counts(1, 0, 0, 1));
+    let of_riders =
+        "select rider_name as rider, count(*) as workouts from historical.workout group by all order by all";
+    assert_eq!(
+        rows(&store, of_riders),
+        [r#"{"rider":"Ann","workouts":12}"#, r#"{"rider":"Ben","workouts":1}"#]
+    );
+    let asked = peloton.asked();
+    let of_workouts = asked.iter().filter(|path| path.contains("/api/workout/"));
+    assert!(
+        of_workouts.clone().count() == 2 && of_workouts.clone().all(|path| path.contains("/his")),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn it_is_asked_no_more_often_than_agreed() {
     let (folder, store, [ann]) = ann();
     let ben = account("Ben", &token_file(&folder, "ben.json", &json!({"access_token": "ben"})));
@@ -617,8 +643,8 @@ fn it_is_asked_no_more_often_than_agreed() {
     let requests = std::mem::take(&mut peloton.state.lock().unwrap().requests);
     assert_eq!(
         requests.len(),
-        10,
-        "of each: whose, a page, the details, the instructors, the course"
+        7,
+        "of each whose and a page, and of what is one's the details, the instructors, the course"
     );
     for pair in requests.windows(2) {
         let apart = pair[1].0 - pair[0].0;

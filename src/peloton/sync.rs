@@ -9,7 +9,7 @@
 //! 4. What was known and is not listed any more: whether it is still there. Only if the list was whole, it is not there, and
 //!    one that is listed is, it was deleted: a service that denies everything deletes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -51,6 +51,8 @@ pub struct Account<'a> {
     pub progress: Option<&'a Progress>,
     /// What is stored of it, by id.
     pub known: &'a HashMap<String, KnownWorkout>,
+    /// The ids of what is stored as another rider's, which stays theirs.
+    pub of_others: &'a HashSet<String>,
 }
 
 impl Account<'_> {
@@ -83,6 +85,8 @@ pub struct Synced {
     pub progress: Option<Progress>,
     /// Known workouts that are there no longer.
     pub gone: Vec<String>,
+    /// How many of those that were listed are another rider's here.
+    pub of_others: usize,
     /// Workouts that could not be understood.
     pub rejected: Vec<Rejected>,
     /// Workouts that were not answered, or not all of them. The account is read up to the oldest of these.
@@ -135,6 +139,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
             watermark,
         }),
         gone,
+        of_others: reading.seen.keys().filter(|id| account.of_others.contains(*id)).count(),
         rejected: reading.rejected,
         unanswered: reading.unanswered,
     })
@@ -244,11 +249,12 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             return Ok(false);
         };
         let is_first_sight = self.seen.insert(id.to_owned(), start).is_none();
-        if is_first_sight && !known.is_some_and(|known| known.is_deleted) {
+        let is_of_another = self.account.of_others.contains(id);
+        if is_first_sight && !is_of_another && !known.is_some_and(|known| known.is_deleted) {
             self.take(id, item, start, known)?;
         }
         let before = self.account.watermark().map(|watermark| watermark - OVERLAP);
-        Ok(known.is_some() && before.is_some_and(|before| start < before))
+        Ok((known.is_some() || is_of_another) && before.is_some_and(|before| start < before))
     }
 
     fn take(&mut self, id: &str, item: &Value, start: DateTime<Utc>, known: Option<&KnownWorkout>) -> Result<()> {

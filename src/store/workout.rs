@@ -88,6 +88,28 @@ impl Store {
         Ok(known.collect())
     }
 
+    /// The ids at Peloton of all workouts that are stored, or were, as another rider's.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn workouts_of_others(&self, rider_name: &str) -> Result<HashSet<String>> {
+        let doing = || "cannot read whose workouts are stored".to_owned();
+        let connection = self.connection()?;
+        let mut statement = connection
+            .prepare(
+                "select peloton_workout_id from historical.workout where lower(rider_name) <> lower(?1)
+                 union select peloton_workout_id from ops.deleted_workout where lower(rider_name) <> lower(?1)",
+            )
+            .doing(doing)?;
+        let found = statement
+            .query_map([rider_name], |row| row.get::<_, Option<String>>(0))
+            .doing(doing)?;
+        found
+            .filter_map(duckdb::Result::transpose)
+            .collect::<duckdb::Result<_>>()
+            .doing(doing)
+    }
+
     /// The workouts that began on a day, UTC, by their start.
     ///
     /// # Errors
