@@ -58,7 +58,6 @@ fn an_extract_that_is_killed_leaves_whole_files_and_the_next_one_brings_it_to_it
     let sandbox = made();
     let folder = extracts(&sandbox);
     let whole = files(&folder);
-    fs::remove_dir_all(&folder).unwrap();
     let points: [(&str, PathBuf); 6] = [
         ("before anything", folder.join("_aside")),
         ("once it is announced", folder.join("manifest.json")),
@@ -68,6 +67,8 @@ fn an_extract_that_is_killed_leaves_whole_files_and_the_next_one_brings_it_to_it
         ("among personal files", folder.join("personal/tableau/riders.csv")),
     ];
     for (point, file) in points {
+        // What an earlier one left is not to be taken for that of this one.
+        fs::remove_dir_all(&folder).unwrap();
         let mut extract = sandbox.start(&["extract", "--all", "--include-personal"]);
         let patience = Instant::now();
         while !file.exists() {
