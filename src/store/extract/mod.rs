@@ -198,7 +198,10 @@ impl Worker {
         let connection = store.connection()?;
         let key = quoted(&store.pseudonyms().key_of("extracts"));
         connection
-            .execute_batch(&format!("set variable extract_key = {key}"))
+            // 108 bits in 18 bytes.
+            .execute_batch(&format!(
+                "set variable extract_key = left(to_base64(from_hex({key})), 18)"
+            ))
             .doing(|| "cannot begin to extract".to_owned())?;
         Ok(Worker { connection })
     }
@@ -244,7 +247,8 @@ impl Worker {
         copy(
             "from temp.extracted",
             parquet,
-            "format parquet, compression zstd, compression_level 1",
+            // Ids and instants do not repeat: no dictionary of them is begun that a file would not have.
+            "format parquet, compression zstd, compression_level 1, dictionary_size_limit 4096",
         )?;
         copy(&select::as_text(table), csv, "format csv, header")?;
         self.connection

@@ -156,12 +156,7 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
     let is_by_day = has("rider_id") || has("ride_id");
     let (mut shown, mut personal) = (Vec::new(), Vec::new());
     for (column, data_type) in of_table {
-        let pseudonym = |of: &str, called: &str| {
-            format!(
-                "left(sha256(getvariable('extract_key') || ' {of} ' || {}), 20) as {called}",
-                quote(column)
-            )
-        };
+        let pseudonym = |of: &str, called: &str| format!("extracting.pseudonym('{of}', {}) as {called}", quote(column));
         if let Some((_, of)) = PSEUDONYMS.iter().find(|(id, _)| column.eq_ignore_ascii_case(id))
             && !has(of)
         {

@@ -1,7 +1,7 @@
 -- The minutes of a business day's rides, from 0, in the order of the rides. Means of power, cadence and resistance are over
 -- the seconds that have the value, heart rates over those with contact.
 with begun as (
-    select ride_id, started_at, left(sha256(concat(getvariable('extract_key'), ' ride ', ride_id)), 20) as ride
+    select ride_id, started_at, extracting.pseudonym('ride', ride_id) as ride
     from historical.ride
     where business_day = :day::date
 ),

@@ -19,7 +19,7 @@ totalled as (
 )
 
 select
-    left(sha256(concat(getvariable('extract_key'), ' rider ', rider_id)), 20) as rider,
+    extracting.pseudonym('rider', rider_id) as rider,
     gender_or_unknown as gender,
     extracting.age_band(age_years) as age_band,
     town as city,

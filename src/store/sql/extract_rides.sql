@@ -29,9 +29,9 @@ described as (
 )
 
 select
-    left(sha256(concat(getvariable('extract_key'), ' ride ', ride_id)), 20) as ride,
+    extracting.pseudonym('ride', ride_id) as ride,
     rider,
-    coalesce(bike.bike, left(sha256(concat(getvariable('extract_key'), ' bike ', described.bike_serial)), 20)) as bike,
+    coalesce(bike.bike, extracting.pseudonym('bike', described.bike_serial)) as bike,
     business_day,
     started_at,
     ended_at,

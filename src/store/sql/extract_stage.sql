@@ -10,7 +10,7 @@ with described as (
 
 select
     rider_id,
-    left(sha256(concat(getvariable('extract_key'), ' rider ', rider_id)), 20) as rider,
+    extracting.pseudonym('rider', rider_id) as rider,
     if(lag(seen_at) over of_rider is null, '-infinity', seen_at) as valid_from,
     coalesce(lead(seen_at) over of_rider, 'infinity') as valid_to,
     coalesce(nullif(gender, ''), 'unknown') as gender,
@@ -24,5 +24,5 @@ where rider_id in (select distinct rider_id from extracting.wanted_rides())
 window of_rider as (partition by rider_id order by seen_at);
 
 create or replace table extracting.bike as
-select bike_serial, left(sha256(concat(getvariable('extract_key'), ' bike ', bike_serial)), 20) as bike
+select bike_serial, extracting.pseudonym('bike', bike_serial) as bike
 from (select distinct bike_serial from extracting.wanted_rides())

@@ -1,7 +1,7 @@
 -- Workouts at Peloton in the order they began. Their riders are names, and are told apart by these however they are spelt.
 select
-    left(sha256(concat(getvariable('extract_key'), ' workout ', workout_id)), 20) as workout,
-    left(sha256(concat(getvariable('extract_key'), ' name ', lower(rider_name))), 20) as workout_rider,
+    extracting.pseudonym('workout', workout_id) as workout,
+    extracting.pseudonym('name', lower(rider_name)) as workout_rider,
     source as workout_source,
     started_at,
     started_local,
