@@ -302,7 +302,11 @@ impl Place {
         } else {
             fs::create_dir_all(folder)?;
         }
-        File::open(from)?.sync_all()?;
+        let file = File::open(from)?;
+        file.sync_all()?;
+        // Gigabytes that nobody reads again soon are not to push the database out of the memory of the machine.
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();
         fs::rename(from, to)
     }
 
