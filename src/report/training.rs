@@ -63,6 +63,9 @@ const ACROSS: u32 = 12;
 const LARGE: u32 = 8;
 const SMALL: u32 = 4;
 
+/// A chart in a card across the page, in CSS pixels.
+const WIDEST: (u32, u32) = (1070, 280);
+
 /// A ride on which work was measured.
 struct Ridden<'w> {
     workout: &'w Workout,
@@ -209,7 +212,12 @@ impl Training {
         card(
             LARGE,
             ("Workouts per month", subtitle),
-            Some(chart_of(&months, &drawn, "workouts-per-month", "Workouts per month")?),
+            Some(chart_of(
+                &months,
+                &drawn,
+                "workouts-per-month",
+                ("Workouts per month", WIDE),
+            )?),
             (
                 "workouts-per-month",
                 vec![
@@ -346,7 +354,7 @@ impl Training {
                 title,
                 "Mean kilojoules of a month's rides of one class length, the most ridden ones",
             ),
-            Some(chart_of(&months, &drawn, "output-per-month", title)?),
+            Some(chart_of(&months, &drawn, "output-per-month", (title, WIDEST))?),
             (
                 "output-per-month",
                 vec![
@@ -468,11 +476,8 @@ impl Training {
                 length_cell(minutes),
                 Cell::number(Some(ride.kilojoules), |value| format::count(value.round())),
                 Cell::number(power, |value| format::count(value.round())),
-                Cell::text(
-                    &format!("{} {}", format::date_medium(day), day.year()),
-                    &day.to_string(),
-                ),
-                Cell::text(title, title),
+                Cell::text("", &day.to_string()),
+                Cell::text(&format!("{title}, {} {}", format::date_medium(day), day.year()), title),
             ]
         });
         Card {
@@ -487,7 +492,7 @@ impl Training {
                     number("Class", "class_minutes"),
                     number("Output, kJ", "output_kilojoules"),
                     number("Mean power, W", "power_watts_mean"),
-                    text("Day", "day"),
+                    text("", "day"),
                     text("Ride", "title"),
                 ],
                 rows: rows.collect(),
@@ -516,9 +521,9 @@ fn card(
     })
 }
 
-fn chart_of(months: &[NaiveDate], drawn: &[Line], id: &str, title: &str) -> Result<[String; 2]> {
+fn chart_of(months: &[NaiveDate], drawn: &[Line], id: &str, (title, size): (&str, (u32, u32))) -> Result<[String; 2]> {
     Ok([
-        lines(months, drawn, id, WIDE, title)?,
+        lines(months, drawn, id, size, title)?,
         lines(months, drawn, &format!("{id}-phone"), PHONE, title)?,
     ])
 }
