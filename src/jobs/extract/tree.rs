@@ -105,11 +105,8 @@ impl<'t> Tree<'t> {
         })?;
         // Of a table that nothing makes any more the database keeps what was made.
         let with_sql = sql_files::names(self.order.jobs_dir)?;
-        let tables: Vec<&ExtractTable> = extracting
-            .tables()
-            .iter()
-            .filter(|table| !table.is_daily_table || with_sql.contains(&table.name))
-            .collect();
+        let mut tables = extracting.tables().to_vec();
+        tables.retain(|table| !table.is_daily_table || with_sql.contains(&table.name));
         let described: Vec<Table> = tables
             .iter()
             .map(|table| described(table, self.order.jobs_dir))
@@ -149,6 +146,8 @@ impl<'t> Tree<'t> {
                 in_doubt: &mut in_doubt,
             };
             counts.add(self.write_pieces(&extracting, &due, &aside, changing, progress)?);
+            // Whoever waits for the database does not wait for the workbooks.
+            drop(extracting);
             let books = workbooks.write(&mut manifest, &announcement)?;
             counts.add(books);
             counts.written += self.write_dictionary(&described, &mut manifest, &announcement)?;
@@ -164,13 +163,13 @@ impl<'t> Tree<'t> {
     fn pieces<'p>(
         &self,
         extracting: &Extracting,
-        tables: &[&'p ExtractTable],
+        tables: &'p [ExtractTable],
         described: &[Table],
         sealed: &BTreeMap<NaiveDate, String>,
     ) -> Result<Vec<Piece<'p>>> {
         let mut pieces = Vec::new();
         let key = sha256_hex([self.store.pseudonyms().key_of("extracts").as_bytes()]);
-        for (&table, words) in tables.iter().zip(described) {
+        for (table, words) in tables.iter().zip(described) {
             let layout = format!(
                 "{FORMAT} {key} {} {:?}",
                 self.order.schedule.day.timezone, table.columns
@@ -255,9 +254,10 @@ impl<'t> Tree<'t> {
     ) -> Result<Counts> {
         // One waits for the disk while the others compute.
         let workers = (thread::available_parallelism().map_or(1, NonZero::get) + 1).min(MAX_WORKERS);
-        if due.len() > workers {
-            extracting.give_each_worker_a_thread()?;
-        }
+        let days = due.iter().filter(|piece| piece.table.rows == Rows::ByDay).count();
+        let _threads = (days > workers)
+            .then(|| extracting.give_each_worker_a_thread())
+            .transpose()?;
         let (queue, is_over) = (Mutex::new(due.iter()), AtomicBool::new(false));
         let (known, announcement) = (changing.manifest.clone(), changing.announcement);
         thread::scope(|scope| {

@@ -137,16 +137,17 @@ impl Extracting {
         lock(&self.staged).days(&table.select.days())
     }
 
-    /// Gives each worker one thread until the extract is over, and whoever else asks the database meanwhile: where there are
+    /// Gives each worker one thread until the answer is dropped, and whoever else asks the database meanwhile: where there are
     /// more files than workers, that is a fifth less to do than taking turns at every statement.
     ///
     /// # Errors
     /// When the database does not take it.
-    pub fn give_each_worker_a_thread(&self) -> Result<()> {
+    pub fn give_each_worker_a_thread(&self) -> Result<SharedOut<'_>> {
         lock(&self.staged)
             .connection
             .execute_batch("set threads = 1")
-            .doing(|| "cannot share out threads for an extract".to_owned())
+            .doing(|| "cannot share out threads for an extract".to_owned())?;
+        Ok(SharedOut { extracting: self })
     }
 
     /// Somebody who writes files; any number of them may, each in a thread of its own.
@@ -178,13 +179,18 @@ impl Extracting {
 
 impl Drop for Extracting {
     fn drop(&mut self) {
-        let connection = &mut lock(&self.staged).connection;
-        // Tidying up is not what was cancelled.
-        connection.interruptible.take();
-        let done = connection.execute_batch("reset threads; detach database if exists extracting");
-        if let Err(error) = done {
-            tracing::warn!("cannot put away what was staged for an extract: {error}");
-        }
+        lock(&self.staged).tidy_up("detach database if exists extracting");
+    }
+}
+
+/// Each thread of the database is a worker's; all are everybody's again once this is dropped.
+pub struct SharedOut<'e> {
+    extracting: &'e Extracting,
+}
+
+impl Drop for SharedOut<'_> {
+    fn drop(&mut self) {
+        lock(&self.extracting.staged).tidy_up("reset threads");
     }
 }
 
@@ -204,6 +210,14 @@ impl Worker {
             ))
             .doing(|| "cannot begin to extract".to_owned())?;
         Ok(Worker { connection })
+    }
+
+    /// Does what is done in any case: it is not what was cancelled.
+    fn tidy_up(&mut self, sql: &str) {
+        self.connection.interruptible.take();
+        if let Err(error) = self.connection.execute_batch(sql) {
+            tracing::warn!("after an extract, `{sql}` failed: {error}");
+        }
     }
 
     fn run(&self, sql: &str, table: &str) -> Result<()> {
@@ -259,10 +273,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Whoever has the connection next has nothing to do with these; where that fails they are replaced by the next use.
-        let forgotten = "drop table if exists temp.extracted; reset variable extract_key";
-        if let Err(error) = self.connection.execute_batch(forgotten) {
-            tracing::debug!("what was extracted stays in memory: {error}");
-        }
+        // Whoever has the connection next has nothing to do with these.
+        self.tidy_up("drop table if exists temp.extracted; reset variable extract_key");
     }
 }

@@ -43,6 +43,19 @@ impl Sunday {
         ));
     }
 
+    /// What an extract has left where others come upon it.
+    fn left_behind(&self) -> i64 {
+        let connection = self.store.connection().unwrap();
+        connection
+            .query_row(
+                "select (select count(*) from duckdb_variables()) + (select count(*) from duckdb_tables() where temporary)
+                    + (select count(*) from duckdb_databases() where database_name = 'extracting')",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap()
+    }
+
     /// A column of the day's rides, in the order in which they are written.
     fn values(&self, column: &str) -> Vec<String> {
         self.values_of("rides", column)
@@ -176,22 +189,11 @@ fn whoever_has_the_connection_next_finds_neither_the_key_nor_the_rows() {
     let sunday = Sunday::new();
     sunday.ride("null", &format!("{DAY} 08:00:00Z"));
     sunday.values("ride");
-    let left: i64 = sunday
-        .store
-        .connection()
-        .unwrap()
-        .query_row(
-            "select (select count(*) from duckdb_variables()) + (select count(*) from duckdb_tables() where temporary)
-                + (select count(*) from duckdb_databases() where database_name = 'extracting')",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(left, 0);
+    assert_eq!(sunday.left_behind(), 0);
 }
 
 #[test]
-fn the_database_has_its_threads_again_after_an_extract_that_was_cancelled() {
+fn an_extract_that_was_cancelled_leaves_nothing_and_gives_the_threads_back() {
     let sunday = Sunday::new();
     let threads = || -> i64 {
         let connection = sunday.store.connection().unwrap();
@@ -207,9 +209,15 @@ fn the_database_has_its_threads_again_after_an_extract_that_was_cancelled() {
         include_personal: false,
     };
     let extracting = sunday.store.cancelled_by(&cancel).begin_extract(columns).unwrap();
-    extracting.give_each_worker_a_thread().unwrap();
+    let shared_out = extracting.give_each_worker_a_thread().unwrap();
+    let worker = extracting.worker().unwrap();
+    extracting
+        .gather(&worker, &extracting.tables()[0], Some(DAY.parse().unwrap()))
+        .unwrap();
     assert_eq!(threads(), 1);
     cancel.raise(Why::Shutdown);
+    drop((worker, shared_out));
     drop(extracting);
     assert_eq!(threads(), before);
+    assert_eq!(sunday.left_behind(), 0);
 }
