@@ -1,4 +1,4 @@
-//! Extracts on a bad day: cut short wherever it may be, without room to write, with a `hyperd` that is broken, and with others who
+//! Extracts on a bad day: cut short wherever they may be, without room to write, with a `hyperd` that is broken, and with others who
 //! write to the same place.
 
 use std::{

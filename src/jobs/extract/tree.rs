@@ -123,6 +123,7 @@ impl<'t> Tree<'t> {
             tables: &described,
             hyperd: self.order.hyperd,
             runtime,
+            cancel: self.order.cancel,
             aside: aside.join("tableau"),
         };
         let books = workbooks.paths();
