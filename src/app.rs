@@ -11,7 +11,10 @@ mod workouts;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -98,6 +101,8 @@ pub struct App {
     pub schedule_file: Option<Arc<ScheduleFile>>,
     /// Something may be to be brought to its end that was erased.
     has_erasures: Arc<AtomicBool>,
+    /// Raised when the program is about to end, for extracts that no job writes.
+    stopping: Cancel,
     services: Arc<Services>,
     pings: Arc<Pings>,
 }
@@ -162,6 +167,7 @@ impl App {
             stream,
             schedule_file,
             has_erasures: Arc::new(AtomicBool::new(true)),
+            stopping: Cancel::default(),
             services,
             pings,
         })
@@ -436,7 +442,7 @@ struct Services {
     publishing: Mutex<()>,
     /// Held while extracts are written: of two at once neither would know what the other has written.
     extracting: Mutex<()>,
-    /// Something was deleted that is in the extracts.
+    /// Something was deleted or corrected that is in the extracts as it was.
     is_extract_due: AtomicBool,
     notifier: Notifier,
     /// For mail to addresses that cannot exist.
@@ -620,13 +626,14 @@ impl Services {
                     runtime: &self.runtime,
                     cancel: &run.cancel,
                 };
-                let status = jobs::peloton::run(store, &self.exporter, accounts, schedule.day.timezone, api)?;
-                if !status.nothing_to_do
-                    && let Err(error) = self.extract_again(schedule)
-                {
+                let status = jobs::peloton::run(store, &self.exporter, accounts, schedule.day.timezone, api);
+                // Of an account that was read, workouts may have changed although another one was not.
+                let may_have_changed = status.as_ref().map_or(true, |status| !status.nothing_to_do);
+                if may_have_changed && let Err(error) = self.extract_again(schedule, &run.cancel) {
                     tracing::warn!("the extracts have the workouts as they were: {error:#}; the next extract goes on");
+                    self.is_extract_due.store(true, Ordering::Relaxed);
                 }
-                Ok(status)
+                status
             }
             Kind::Prune {
                 keep_days,

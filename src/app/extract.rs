@@ -1,7 +1,7 @@
 //! Extracts for analysts: by the job, by hand, and again when something was erased.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::Ordering,
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +14,10 @@ use crate::{
         schedule::{Kind, Schedule},
         settings::{Location, Settings},
     },
-    domain::{cancel::Cancel, run::JobStatus},
+    domain::{
+        cancel::{Cancel, Why},
+        run::JobStatus,
+    },
     extract::{
         hyper::{HyperError, Hyperd},
         place::Place,
@@ -55,15 +58,20 @@ impl App {
     /// When the place is not fit for them, or something cannot be read or written; what was written until then stays.
     pub fn extract(&self, extract: &Extract, progress: Progress<'_>) -> anyhow::Result<JobStatus> {
         self.services
-            .extract(&self.schedule(), extract, &Cancel::default(), progress)
+            .extract(&self.schedule(), extract, &self.stopping, progress)
     }
 
     /// Takes what was deleted out of the extracts, if there are any.
     ///
     /// # Errors
-    /// When they cannot be read or written; the next extract does it then.
+    /// When they cannot be read or written, or [that is to end](Self::stop_extracting); the next extract does it then.
     pub fn extract_again(&self) -> anyhow::Result<()> {
-        self.services.extract_again(&self.schedule())
+        self.services.extract_again(&self.schedule(), &self.stopping)
+    }
+
+    /// Ends extracts that no job writes, and begins no other: the program is about to end.
+    pub fn stop_extracting(&self) {
+        self.stopping.raise(Why::Shutdown);
     }
 
     /// [`extract_again`](Self::extract_again), by whoever [keeps extracting](Self::keep_extracting_again).
@@ -71,11 +79,11 @@ impl App {
         self.services.is_extract_due.store(true, Ordering::Relaxed);
     }
 
-    /// Takes out of the extracts what [was deleted](Self::extract_again_soon), until told to stop.
-    pub fn keep_extracting_again(&self, stop: &AtomicBool) {
+    /// Takes out of the extracts what [was deleted](Self::extract_again_soon), until [told to stop](Self::stop_extracting).
+    pub fn keep_extracting_again(&self) {
         let is_due = &self.services.is_extract_due;
         let mut look_at = Instant::now();
-        while !stop.load(Ordering::Relaxed) {
+        while !self.stopping.is_raised() {
             thread::sleep(LOOK_EVERY);
             if Instant::now() < look_at || !is_due.swap(false, Ordering::Relaxed) {
                 continue;
@@ -85,6 +93,9 @@ impl App {
                 is_due.store(true, Ordering::Relaxed);
                 look_at = Instant::now() + PAUSE;
             }
+        }
+        if is_due.load(Ordering::Relaxed) {
+            tracing::warn!("what was deleted is in the extracts until the next one; `deloton extract` writes it");
         }
     }
 }
@@ -124,7 +135,7 @@ impl Services {
     }
 
     /// Writes again what has changed in the extracts, if there are any.
-    pub(super) fn extract_again(&self, schedule: &Schedule) -> anyhow::Result<()> {
+    pub(super) fn extract_again(&self, schedule: &Schedule, cancel: &Cancel) -> anyhow::Result<()> {
         let place = self.place_of(&self.settings.extracts());
         if jobs::extract::is_extracted(&self.store, &place, &self.runtime)? {
             let changed = Extract {
@@ -132,7 +143,7 @@ impl Services {
                 to: None,
                 include_personal: false,
             };
-            match self.extract(schedule, &changed, &Cancel::default(), &mut |_, _, _| Ok(())) {
+            match self.extract(schedule, &changed, cancel, &mut |_, _, _| Ok(())) {
                 // What was deleted is in nothing that is left.
                 Err(error) if error.is::<LeftOut>() => tracing::warn!("{error:#}"),
                 extracted => drop(extracted?),

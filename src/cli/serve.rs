@@ -297,8 +297,8 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
     let ticker = ticker.await?;
     let (erasing, stopped) = (app.clone(), Arc::clone(&stop));
     let erasing = thread::spawn(move || erasing.keep_ending_erasures(&stopped));
-    let (extracting, stopped) = (app.clone(), Arc::clone(&stop));
-    let extracting = thread::spawn(move || extracting.keep_extracting_again(&stopped));
+    let extracting = app.clone();
+    let extracting = thread::spawn(move || extracting.keep_extracting_again());
     let putting_back = app.clone();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = put_site_back(&putting_back) {
@@ -311,6 +311,7 @@ async fn run(args: &ServeArgs, app: &App, door: Door) -> anyhow::Result<()> {
     };
     tracing::info!("stopping");
     stop.store(true, Ordering::Relaxed);
+    app.stop_extracting();
     // The answer does not matter: the other side may be gone already.
     end.send(()).ok();
     let left = ticker.stop(GRACE).await?;

@@ -140,6 +140,36 @@ pub enum StoreError {
     Inconsistent(String),
 }
 
+/// How DuckDB begins to say that a statement or the values that it meets are at fault. What else it says is of the database, its
+/// memory or its disk.
+const FAULTS_OF_STATEMENTS: [&str; 13] = [
+    "Binder Error: ",
+    "Catalog Error: ",
+    "Constraint Error: ",
+    "Conversion Error: ",
+    "Decimal Error: ",
+    "Divide by Zero Error: ",
+    "Invalid Input Error: ",
+    "Invalid type Error: ",
+    "Mismatch Type Error: ",
+    "Not implemented Error: ",
+    "Out of Range Error: ",
+    "Parser Error: ",
+    "Syntax Error: ",
+];
+
+impl StoreError {
+    /// Whether it is of one statement or its values: others may go well while this one fails again.
+    #[must_use]
+    pub fn is_of_statement(&self) -> bool {
+        let StoreError::Query { source, .. } = self else {
+            return false;
+        };
+        let said = source.to_string();
+        FAULTS_OF_STATEMENTS.iter().any(|fault| said.starts_with(fault))
+    }
+}
+
 /// What DuckDB said. The crate adds "Error code 1" as the cause of all its errors: that tells nobody anything.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -603,6 +633,28 @@ mod tests {
         let text = told(failed.doing(|| "cannot count".to_owned()).unwrap_err());
         assert!(text.starts_with("cannot count: Catalog Error: "), "{text}");
         assert!(text.contains("nowhere") && !text.contains("Error code"), "{text}");
+    }
+
+    #[test]
+    fn what_memory_lacks_is_no_fault_of_a_statement() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Clock::System).unwrap();
+        let connection = store.connection().unwrap();
+        let failure = |sql: &str| {
+            let failed = connection.execute_batch(sql);
+            failed.doing(|| "cannot try".to_owned()).unwrap_err()
+        };
+        for sql in [
+            "select",
+            "select 1 from nowhere",
+            "select 'x'::integer",
+            "select 200::utinyint::tinyint",
+        ] {
+            assert!(failure(sql).is_of_statement(), "{}", told(failure(sql)));
+        }
+        connection.execute_batch("set memory_limit = '1MB'").unwrap();
+        let error = failure("create temp table many as select random()::varchar as x from range(10_000_000)");
+        assert!(!error.is_of_statement(), "{}", told(error));
     }
 
     #[test]

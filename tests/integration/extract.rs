@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{self, Cursor, Read as _, Write as _},
+    io::{Cursor, Read as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -53,7 +53,7 @@ fn asked(sandbox: &Sandbox, sql: &str) -> Vec<String> {
 }
 
 /// When each file was written.
-fn stamps(sandbox: &Sandbox) -> BTreeMap<String, SystemTime> {
+pub(crate) fn stamps(sandbox: &Sandbox) -> BTreeMap<String, SystemTime> {
     let folder = extracts(sandbox);
     let stamp = |path: &str| fs::metadata(folder.join(path)).unwrap().modified().unwrap();
     files_below(&folder)
@@ -641,6 +641,26 @@ fn a_workout_that_is_deleted_through_the_api_leaves_the_extracts_soon() {
 }
 
 #[test]
+fn workouts_leave_the_extracts_by_the_job_although_an_account_of_it_cannot_be_read() {
+    let sandbox = Sandbox::with_sample();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample/workouts.csv");
+    sandbox.succeed(&["import", "peloton", &sample.display().to_string(), "--rider", "Ann"]);
+    sandbox.succeed(&["extract"]);
+    let workouts = || text(&sandbox, "tableau/workouts.csv").lines().count();
+    let before = workouts();
+    let id = sandbox.rows("select workout_id::varchar as id from historical.workout limit 1");
+    let id = id[0].split('"').nth(3).unwrap().parse().unwrap();
+    assert!(sandbox.store().delete_workout(id, true).unwrap());
+    let job = "\n[[job]]\nname = \"peloton\"\nkind = \"peloton\"\ncron = \"40 * * * *\"\ntimeout = \"2h\"\nretries = 0\n\
+        catch_up = \"last\"\noverlap = \"skip\"\n\
+        params = { accounts = [{ rider = \"Ann\", token_file = \"missing.json\" }] }\n";
+    let cron = sandbox.write("cron.toml", fs::read_to_string("cron.toml").unwrap() + job);
+    let said = sandbox.fail(&["run", "peloton", "--cron", &cron]);
+    assert!(said.contains("of account 1 not all workouts"), "{said}");
+    assert_eq!(workouts(), before - 1);
+}
+
+#[test]
 fn what_the_readme_asks_duckdb_is_answered_from_the_script() {
     let sandbox = made();
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
@@ -670,66 +690,6 @@ fn what_the_readme_asks_duckdb_is_answered_from_the_script() {
                 group by all order by all"
         )
     );
-}
-
-/// Tableau's program, where `make test-tableau` has fetched it.
-fn hyperd() -> Option<String> {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tableau/lib");
-    let pythons = fs::read_dir(&python).into_iter().flatten();
-    let programs = pythons.map(|python| {
-        let packages = python.unwrap().path().join("site-packages");
-        packages.join("tableauhyperapi/bin/hyper/hyperd")
-    });
-    let found = programs.into_iter().find(|program| program.exists());
-    if found.is_none() {
-        // Straight to the terminal: of a test that goes well nothing is shown otherwise.
-        let reason = format!(
-            "skipped: there is no hyperd below `{}`; `make test-tableau` fetches it\n",
-            python.display()
-        );
-        io::stderr().write_all(reason.as_bytes()).unwrap();
-    }
-    found.map(|program| program.display().to_string())
-}
-
-#[test]
-fn with_a_hyperd_every_table_is_a_hyper_file_and_without_one_a_line_says_what_to_install() {
-    let Some(hyperd) = hyperd() else { return };
-    let sandbox = made();
-    // Longer than the whole numbers of that format.
-    with_mine(
-        &sandbox,
-        "select sum(9223372036854775807) as added from ride where business_day = :day",
-    );
-    sandbox.succeed(&["run", "mine", "--day", DAYS[0]]);
-    let hyper = || -> Vec<String> {
-        let files = files_below(&extracts(&sandbox)).into_iter().map(|(path, _)| path);
-        files
-            .filter(|path| path.ends_with(".hyper") || path.ends_with(".tdsx"))
-            .collect()
-    };
-    sandbox.succeed(&["extract", "--hyperd", &hyperd]);
-    let written = hyper();
-    for table in ["rides", "leaderboard", "riders", "daily_totals", "mine"] {
-        for ending in ["hyper", "tdsx"] {
-            assert!(
-                written.contains(&format!("tableau/{table}.{ending}")),
-                "{table}: {written:?}"
-            );
-        }
-    }
-    let before = stamps(&sandbox);
-    let said = sandbox.succeed(&["extract", "--hyperd", &hyperd]);
-    assert!(said.starts_with("nothing is new"), "{said}");
-    sandbox.succeed(&["extract", "--day", DAYS[0], "--hyperd", &hyperd]);
-    let after = stamps(&sandbox);
-    assert_eq!(
-        after["tableau/rides.hyper"], before["tableau/rides.hyper"],
-        "the same rows once more"
-    );
-    let said = sandbox.succeed(&["extract"]);
-    assert!(said.contains("pip install tableauhyperapi"), "{said}");
-    assert_eq!(hyper(), [""; 0], "of what nobody keeps up to date nothing is left");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Extracts on a bad day: cut short wherever it may be, without room to write, with a `hyperd` that is broken, and with others who
+//! Extracts on a bad day: cut short wherever they may be, without room to write, with a `hyperd` that is broken, and with others who
 //! write to the same place.
 
 use std::{
@@ -6,6 +6,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
@@ -175,6 +176,41 @@ fn a_table_that_cannot_be_written_is_named_and_holds_up_neither_the_others_nor_a
     let sandbox = sandbox.at(LATER);
     sandbox.succeed(&["erase", "--ride", &ride, "--cron", &cron]);
     assert_eq!(rides(&sandbox, DAYS[1]), before - 1);
+}
+
+#[test]
+fn a_file_that_there_is_no_room_for_ends_the_extract_and_takes_nothing_away() {
+    let sandbox = Sandbox::with_sample();
+    let cron = with_mine(
+        &sandbox,
+        "select repeat('x', 4_000_000) as large from ride where business_day = :day limit 1",
+    );
+    sandbox.succeed(&["run", "mine", "--day", DAYS[0], "--cron", &cron]);
+    sandbox.succeed(&["extract"]);
+    let before = files(&extracts(&sandbox));
+    assert!(before.contains_key("tableau/mine.csv"));
+    // As a quota does it, which the system words in another way than a disk that is full.
+    let extract = sandbox.command(&["extract", "--all"]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "sh"])
+        .arg(extract.get_program())
+        .args(extract.get_args())
+        .current_dir(extract.get_current_dir().unwrap());
+    for (name, _) in extract.get_envs() {
+        limited.env_remove(name);
+    }
+    let said = limited.output().unwrap();
+    let error = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        error.contains("the rows of `mine`") && error.contains("File too large"),
+        "{error}"
+    );
+    let after = files(&extracts(&sandbox));
+    assert_as_the_manifest_says(&after, "without room");
+    for (path, bytes) in before.iter().filter(|(path, _)| *path != "manifest.json") {
+        assert!(after.get(path) == Some(bytes), "{path}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod crash;
 mod erase;
 mod examples;
 mod extract;
+mod extract_hyper;
 mod extract_trouble;
 mod gate;
 mod golden;

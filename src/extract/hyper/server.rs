@@ -58,6 +58,12 @@ impl Hyperd {
 }
 
 impl Server {
+    /// Whether it speaks to nobody any more: it has died, and nothing can be written by it.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.client.is_closed()
+    }
+
     /// Runs a statement. `doing` says what it does, for the error.
     pub(super) fn run(&mut self, doing: &str, statement: &str) -> Result<(), HyperError> {
         self.client
@@ -216,6 +222,32 @@ mod tests {
         // What the system does for a process that was killed.
         process.callback.shutdown(std::net::Shutdown::Both).unwrap();
         assert!(process.child.wait().unwrap().success());
+    }
+
+    #[test]
+    #[ignore = "needs hyperd, which `make test-tableau` fetches"]
+    fn of_a_hyperd_that_dies_the_first_statement_that_it_did_not_end_is_told() {
+        let Server {
+            client,
+            _process: process,
+        } = hyperd().start().unwrap();
+        let number = process.child.id().to_string();
+        let path = process.folder.path().join("any.hyper");
+        let mut server = Server {
+            client,
+            _process: process,
+        };
+        server
+            .run("create", &format!("create database \"{}\"", path.display()))
+            .unwrap();
+        assert!(!server.is_gone());
+        let error = server.with(&path, |server| {
+            Command::new("kill").args(["-KILL", &number]).status().unwrap();
+            server.run("ask for one", "select 1")
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("hyperd refused to ask for one: "), "{error}");
+        assert!(server.is_gone());
     }
 
     #[test]

@@ -47,8 +47,9 @@ fn day_file(folder: &Path, number: u32, rides: u32, seconds: u32) -> DayFile {
     DayFile { day, path }
 }
 
-/// All rows of a `.hyper` file, in order.
-fn rows(server: &mut Server, path: &Path) -> Vec<Vec<Option<String>>> {
+/// All rows of the `rides.hyper` of a folder, in order.
+fn rows(server: &mut Server, folder: &Path) -> Vec<Vec<Option<String>>> {
+    let path = folder.join("rides.hyper");
     let path = path.display();
     server
         .run("attach", &format!("attach database \"{path}\" as read"))
@@ -90,18 +91,14 @@ fn rows_arrive_with_their_types_and_instants_in_utc() {
     let folder = TempDir::new().unwrap();
     let days = [day_file(folder.path(), 1, 2, 60)];
     let mut server = hyperd().start().unwrap();
-    let paths = server.write_days(&table(), &days, &[], folder.path()).unwrap();
+    server.write_days(&table(), &days, &[], folder.path()).unwrap();
     let some = |values: [&str; 5]| values.map(|value| Some(value.to_owned())).to_vec();
     let mut first = some(["2026-07-01-1", "2026-07-01", "2026-07-01 17:00:00", "t", "60"]);
     first.push(None);
     let mut second = some(["2026-07-01-2", "2026-07-01", "2026-07-01 17:00:00", "f", "60"]);
     second.push(Some("0.5".to_owned()));
-    assert_eq!(rows(&mut server, &paths[0]), [first, second]);
-    let names: Vec<_> = paths
-        .iter()
-        .map(|path| path.file_name().unwrap().to_string_lossy())
-        .collect();
-    assert_eq!(names, ["rides.hyper", "rides.tdsx"]);
+    assert_eq!(rows(&mut server, folder.path()), [first, second]);
+    assert!(folder.path().join("rides.tdsx").exists());
 }
 
 /// Both ways to the same days: on from the file of `folder`, and into a folder with nothing in it.
@@ -109,8 +106,8 @@ fn written_on_and_anew(folder: &Path, days: &[DayFile], changed: &[NaiveDate]) -
     let mut server = hyperd().start().unwrap();
     let anew = TempDir::new().unwrap();
     [(folder, changed), (anew.path(), &[])].map(|(folder, changed)| {
-        let path = server.write_days(&table(), days, changed, folder).unwrap().remove(0);
-        rows(&mut server, &path)
+        server.write_days(&table(), days, changed, folder).unwrap();
+        rows(&mut server, folder)
     })
 }
 
@@ -176,8 +173,8 @@ fn a_file_with_other_columns_is_made_anew() {
     let days = [day_file(folder.path(), 1, 2, 60)];
     server.write_days(&table, &days, &[], folder.path()).unwrap();
     table.columns.remove(3);
-    let path = server.write_days(&table, &days, &[], folder.path()).unwrap().remove(0);
-    let widths: Vec<usize> = rows(&mut server, &path).iter().map(Vec::len).collect();
+    server.write_days(&table, &days, &[], folder.path()).unwrap();
+    let widths: Vec<usize> = rows(&mut server, folder.path()).iter().map(Vec::len).collect();
     assert_eq!(widths, [5, 5]);
 }
 
@@ -188,11 +185,8 @@ fn a_whole_table_is_replaced() {
     let mut server = hyperd().start().unwrap();
     for rides in [3, 2] {
         let file = day_file(folder.path(), 1, rides, 60);
-        let path = server
-            .write_whole(&table(), &file.path, folder.path())
-            .unwrap()
-            .remove(0);
-        assert_eq!(rows(&mut server, &path).len(), rides as usize);
+        server.write_whole(&table(), &file.path, folder.path()).unwrap();
+        assert_eq!(rows(&mut server, folder.path()).len(), rides as usize);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
 };
 
@@ -28,7 +28,7 @@ impl Server {
     /// Writes `<table>.hyper` and `<table>.tdsx` into `folder` from the Parquet files of its days, both put into their places when
     /// they are whole. Days that have come are added to the file that is there. It is written anew where a day of it is in
     /// `changed`, has another number of rows than its file, or has no file any more: what is deleted from a `.hyper`
-    /// stays readable within. Gives their paths.
+    /// stays readable within.
     ///
     /// # Errors
     /// hyperd refuses; the folder cannot be written to.
@@ -38,7 +38,7 @@ impl Server {
         days: &[DayFile],
         changed: &[NaiveDate],
         folder: &Path,
-    ) -> Result<Vec<PathBuf>, HyperError> {
+    ) -> Result<(), HyperError> {
         let path = folder.join(format!("{}.hyper", tableau::stem(table)));
         self.write(table, &path, |server, aside| {
             if path.exists() {
@@ -66,11 +66,11 @@ impl Server {
     }
 
     /// Writes `<table>.hyper` and `<table>.tdsx` into `folder` from one Parquet file with all rows, both put into their places when
-    /// they are whole. Gives their paths.
+    /// they are whole.
     ///
     /// # Errors
     /// hyperd refuses; the folder cannot be written to.
-    pub fn write_whole(&mut self, table: &Table, parquet: &Path, folder: &Path) -> Result<Vec<PathBuf>, HyperError> {
+    pub fn write_whole(&mut self, table: &Table, parquet: &Path, folder: &Path) -> Result<(), HyperError> {
         let path = folder.join(format!("{}.hyper", tableau::stem(table)));
         self.write(table, &path, |server, aside| {
             server.create(table, aside)?;
@@ -78,14 +78,14 @@ impl Server {
         })
     }
 
-    /// Writes the workbooks over `rides.hyper` of `folder`, with all of its rides. Gives their paths; none where it has no ride.
+    /// Writes the workbooks over `rides.hyper` of `folder`, with all of its rides; nothing where it has none.
     ///
     /// # Errors
     /// There is no such file; hyperd refuses; the folder cannot be written to.
-    pub fn write_workbooks(&mut self, rides: &Table, folder: &Path) -> Result<Vec<PathBuf>, HyperError> {
+    pub fn write_workbooks(&mut self, rides: &Table, folder: &Path) -> Result<(), HyperError> {
         let path = folder.join(format!("{}.hyper", tableau::stem(rides)));
         let Some(contents) = self.with(&path, |server| server.contents(rides))? else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         tableau::write_workbooks_over(rides, &contents, &path, folder)
             .map_err(io_error(&format!("write the workbooks over `{}`", path.display())))
@@ -97,7 +97,7 @@ impl Server {
         table: &Table,
         path: &Path,
         make: impl FnOnce(&mut Server, &Path) -> Result<(), HyperError>,
-    ) -> Result<Vec<PathBuf>, HyperError> {
+    ) -> Result<(), HyperError> {
         let folder = path.parent().unwrap_or(path);
         let aside = tempfile::Builder::new()
             .prefix(".hyper")
@@ -109,9 +109,8 @@ impl Server {
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&made, path))
             .map_err(io_error(&format!("write `{}`", path.display())))?;
-        let source = tableau::write_source(table, path, folder)
-            .map_err(io_error(&format!("write the data source of `{}`", path.display())))?;
-        Ok(vec![path.to_owned(), source])
+        tableau::write_source(table, path, folder)
+            .map_err(io_error(&format!("write the data source of `{}`", path.display())))
     }
 
     /// How many rows the file has of each day; none where there is no file, or one with other columns.
@@ -170,7 +169,7 @@ impl Server {
     }
 
     /// Does something with the file open.
-    fn with<T>(
+    pub(super) fn with<T>(
         &mut self,
         path: &Path,
         work: impl FnOnce(&mut Server) -> Result<T, HyperError>,
@@ -180,11 +179,13 @@ impl Server {
             &format!("attach database {} as \"{DATABASE}\"", quoted_path(path)),
         )?;
         let done = work(self);
-        self.run(
+        let closed = self.run(
             &format!("close `{}`", path.display()),
             &format!("detach database \"{DATABASE}\""),
-        )?;
-        done
+        );
+        // Where both failed, the first says why.
+        let done = done?;
+        closed.map(|()| done)
     }
 
     fn count(&mut self, parquet: &Path) -> Result<u64, HyperError> {

@@ -39,10 +39,6 @@ use super::table::Table;
 const VERSION: &str = "18.1";
 const USER_NAMESPACE: &str = "http://www.tableausoftware.com/xml/user";
 
-/// How many rides a workbook holds at most: the newest days that fit. They are packed anew with each day, and of millions in a CSV
-/// Tableau takes minutes to open.
-pub const MOST_RIDES: u64 = 250_000;
-
 /// A file with the rows of one business day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayFile {
@@ -52,19 +48,18 @@ pub struct DayFile {
     pub path: PathBuf,
 }
 
-/// Writes `deloton-leaderboards.twbx` and `deloton-rides.twbx` into `folder`, each with the newest of `days` that have at most
-/// `most` rides together, and at least one day. The files of `days` are the CSV of the table `rides`, with a line of
-/// headings, in the order of its columns. A workbook is put into its place when it is whole. Gives their paths; none
-/// where there is no day.
+/// Writes `deloton-leaderboards.twbx` and `deloton-rides.twbx` into `folder`, each with the rides of `days`, which are in order;
+/// nothing where there is no day. `is_all` says whether there are no earlier ones. The files of `days` are the CSV of the
+/// table `rides`, with a line of headings, in the order of its columns. A workbook is put into its place when it is whole.
 ///
 /// # Errors
 /// A file that cannot be read or written, or is not the CSV of `rides`.
-pub fn write_workbooks(rides: &Table, days: &[DayFile], most: u64, folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let Some(newest) = package::newest(rides, days, most)? else {
-        return Ok(Vec::new());
+pub fn write_workbooks(rides: &Table, days: &[DayFile], is_all: bool, folder: &Path) -> io::Result<()> {
+    let Some(contents) = package::contents(rides, days, is_all)? else {
+        return Ok(());
     };
-    let workbooks = workbooks(rides, Rows::Csv, &newest.contents);
-    let mut rows = Packed::csv(&workbooks[0].source.file(), newest.files)?;
+    let workbooks = workbooks(rides, Rows::Csv, &contents);
+    let mut rows = Packed::csv(&workbooks[0].source.file(), days)?;
     write_all(&workbooks, &mut rows, folder)
 }
 
@@ -72,33 +67,26 @@ pub fn write_workbooks(rides: &Table, days: &[DayFile], most: u64, folder: &Path
 ///
 /// # Errors
 /// The file cannot be read, or the folder cannot be written to.
-pub(super) fn write_workbooks_over(
-    rides: &Table,
-    contents: &Contents,
-    hyper: &Path,
-    folder: &Path,
-) -> io::Result<Vec<PathBuf>> {
+pub(super) fn write_workbooks_over(rides: &Table, contents: &Contents, hyper: &Path, folder: &Path) -> io::Result<()> {
     let workbooks = workbooks(rides, Rows::Hyper, contents);
     let mut rows = Packed::AsIs(hyper.to_owned(), workbooks[0].source.file());
     write_all(&workbooks, &mut rows, folder)
 }
 
 /// Writes `<table>.tdsx` into `folder`, a data source over the table's `.hyper` file: its fields with captions, folders and units.
-/// Gives its path.
 ///
 /// # Errors
 /// The file cannot be read, or the folder cannot be written to.
-pub(super) fn write_source(table: &Table, hyper: &Path, folder: &Path) -> io::Result<PathBuf> {
+pub(super) fn write_source(table: &Table, hyper: &Path, folder: &Path) -> io::Result<()> {
     let source = DataSource::new(table, Rows::Hyper, Vec::new());
     let mut rows = Packed::AsIs(hyper.to_owned(), source.file());
     package::write(stem(table), "tds", &source.document().document()?, &mut rows, folder)
 }
 
-fn write_all(workbooks: &[Workbook], rows: &mut Packed, folder: &Path) -> io::Result<Vec<PathBuf>> {
+fn write_all(workbooks: &[Workbook], rows: &mut Packed, folder: &Path) -> io::Result<()> {
     workbooks
         .iter()
-        .map(|workbook| package::write(workbook.name, "twb", &workbook.document()?, rows, folder))
-        .collect()
+        .try_for_each(|workbook| package::write(workbook.name, "twb", &workbook.document()?, rows, folder))
 }
 
 fn workbooks(rides: &Table, rows: Rows, contents: &Contents) -> [Workbook; 2] {

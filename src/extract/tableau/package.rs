@@ -35,41 +35,25 @@ impl Contents {
     }
 }
 
-/// The days that a workbook holds, in order, and what is in them.
-pub(super) struct Newest<'a> {
-    pub(super) files: &'a [DayFile],
-    pub(super) contents: Contents,
-}
-
-/// The newest days that have at most `most` rows together; at least one, unless there is none. `days` are in order.
+/// What is in the files of `days`, which are in order; none where there are none.
 ///
 /// # Errors
 /// A file that cannot be read, or whose headings are not the table's columns.
-pub(super) fn newest<'a>(table: &Table, days: &'a [DayFile], most: u64) -> io::Result<Option<Newest<'a>>> {
-    let mut found: Option<Newest<'a>> = None;
-    for (index, file) in days.iter().enumerate().rev() {
-        let mut ranges = found
-            .as_ref()
-            .map(|found| found.contents.ranges.clone())
-            .unwrap_or_default();
-        let rows = survey(table, &file.path, &mut ranges)?;
-        let (before, last) = found
-            .as_ref()
-            .map_or((0, file.day), |found| (found.contents.rides, found.contents.days.1));
-        if found.is_some() && before + rows > most {
-            break;
-        }
-        found = Some(Newest {
-            files: &days[index..],
-            contents: Contents {
-                rides: before + rows,
-                days: (file.day, last),
-                is_all: index == 0,
-                ranges,
-            },
-        });
+pub(super) fn contents(table: &Table, days: &[DayFile], is_all: bool) -> io::Result<Option<Contents>> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else {
+        return Ok(None);
+    };
+    let mut ranges = BTreeMap::new();
+    let mut rides = 0;
+    for file in days {
+        rides += survey(table, &file.path, &mut ranges)?;
     }
-    Ok(found)
+    Ok(Some(Contents {
+        rides,
+        days: (first.day, last.day),
+        is_all,
+        ranges,
+    }))
 }
 
 /// How many rows the CSV has; widens `ranges` by the numbers in it.
@@ -159,17 +143,11 @@ fn within(name: &str) -> String {
 }
 
 /// Writes the package `<name>.<ending>x` into `folder`: the document `<name>.<ending>` and the rows. It is put into its place when
-/// it is whole. Gives its path.
+/// it is whole.
 ///
 /// # Errors
 /// The rows cannot be read, or the folder cannot be written to.
-pub(super) fn write(
-    name: &str,
-    ending: &str,
-    document: &[u8],
-    rows: &mut Packed,
-    folder: &Path,
-) -> io::Result<PathBuf> {
+pub(super) fn write(name: &str, ending: &str, document: &[u8], rows: &mut Packed, folder: &Path) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     // What any new file has: the umask decides.
     builder.prefix(".").permissions(fs::Permissions::from_mode(0o666));
@@ -183,9 +161,8 @@ pub(super) fn write(
     rows.add_to(&mut writer)?;
     writer.finish()?.flush()?;
     file.as_file().sync_all()?;
-    let path = folder.join(format!("{name}.{ending}x"));
-    file.persist(&path)?;
-    Ok(path)
+    file.persist(folder.join(format!("{name}.{ending}x")))?;
+    Ok(())
 }
 
 /// The same bytes at every writing: no time of day. Higher levels take three times as long for two hundredths of the size.

@@ -110,17 +110,14 @@ fn opened(path: &Path) -> Package {
     }
 }
 
+const WORKBOOKS: [&str; 2] = ["deloton-leaderboards.twbx", "deloton-rides.twbx"];
+
 /// The two workbooks over 30 rides of one day and 20 of the next.
 fn both() -> [Package; 2] {
     let folder = TempDir::new().unwrap();
     let days = [day_file(folder.path(), 1, 30), day_file(folder.path(), 2, 20)];
-    let paths = write_workbooks(&rides_table(), &days, MOST_RIDES, folder.path()).unwrap();
-    let names: Vec<_> = paths
-        .iter()
-        .map(|path| path.file_name().unwrap().to_string_lossy())
-        .collect();
-    assert_eq!(names, ["deloton-leaderboards.twbx", "deloton-rides.twbx"]);
-    [opened(&paths[0]), opened(&paths[1])]
+    write_workbooks(&rides_table(), &days, true, folder.path()).unwrap();
+    WORKBOOKS.map(|name| opened(&folder.path().join(name)))
 }
 
 fn elements<'a>(of: Node<'a, 'a>, name: &'static str) -> impl Iterator<Item = Node<'a, 'a>> {
@@ -375,24 +372,21 @@ fn the_columns_of_the_csv_are_told_in_its_order_and_with_their_types() {
 }
 
 #[test]
-fn the_newest_days_that_fit_are_packed_and_the_first_page_says_which() {
+fn the_days_that_are_packed_stand_on_the_first_page_and_whether_there_are_earlier_ones() {
     let folder = TempDir::new().unwrap();
-    let days = [1, 2, 3].map(|number| day_file(folder.path(), number, 10));
-    let packed = |most| {
-        let paths = write_workbooks(&rides_table(), &days, most, folder.path()).unwrap();
-        let package = opened(&paths[0]);
+    let days = [2, 3].map(|number| day_file(folder.path(), number, 10));
+    let packed = |is_all| {
+        write_workbooks(&rides_table(), &days, is_all, folder.path()).unwrap();
+        let package = opened(&folder.path().join(WORKBOOKS[0]));
         let csv = String::from_utf8(package.rows["Data/rides.csv"].clone()).unwrap();
         (csv.lines().count() - 1, package.document)
     };
-    let (rides, document) = packed(25);
+    let (rides, document) = packed(false);
     assert_eq!(rides, 20);
     assert!(document.contains("20 rides, Monday 2 March 2026 to Tuesday 3 March 2026. These are the newest days;"));
     assert!(document.contains("<min>#2026-03-02#</min>"));
-    let (rides, document) = packed(5);
-    assert_eq!(rides, 10, "at least the last day");
-    assert!(document.contains("Tuesday 3 March 2026"));
-    let (rides, document) = packed(30);
-    assert_eq!(rides, 30);
+    let (rides, document) = packed(true);
+    assert_eq!(rides, 20);
     assert!(!document.contains("newest days"));
 }
 
@@ -419,10 +413,10 @@ fn the_same_rides_give_the_same_file() {
     let bytes = || {
         let folder = TempDir::new().unwrap();
         let days = [day_file(folder.path(), 1, 3)];
-        let paths = write_workbooks(&rides_table(), &days, MOST_RIDES, folder.path()).unwrap();
+        write_workbooks(&rides_table(), &days, true, folder.path()).unwrap();
         let left = folder.path().read_dir().unwrap().count();
         assert_eq!(left, 3, "nothing is left beside the day's file and the workbooks");
-        paths.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
+        WORKBOOKS.map(|name| fs::read(folder.path().join(name)).unwrap())
     };
     assert_eq!(bytes(), bytes());
 }
@@ -432,13 +426,8 @@ fn a_file_with_other_columns_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("date=2026-03-01.csv");
     fs::write(&path, "ride,name\nx,y\n").unwrap();
-    let error = write_workbooks(&rides_table(), &[DayFile { day: day(1), path }], 10, folder.path()).unwrap_err();
+    let error = write_workbooks(&rides_table(), &[DayFile { day: day(1), path }], true, folder.path()).unwrap_err();
     assert!(error.to_string().contains("date=2026-03-01.csv"), "{error}");
-    assert!(
-        write_workbooks(&rides_table(), &[], 10, folder.path())
-            .unwrap()
-            .is_empty()
-    );
 }
 
 #[test]

@@ -120,6 +120,7 @@ impl<'t> Tree<'t> {
             tables: &described,
             hyperd: self.order.hyperd,
             runtime,
+            cancel: self.order.cancel,
             aside: aside.join("tableau"),
         };
         let books = workbooks.paths();
@@ -431,12 +432,14 @@ fn others(manifest: &Manifest, wanted: &BTreeSet<String>) -> Vec<String> {
     manifest.files.keys().filter(|path| !is_ours(path)).cloned().collect()
 }
 
-/// The error, if it is one of a table's own rows, with which others have nothing to do.
+/// The error, if it is one of a table's own rows, with which others have nothing to do. What may befall any of them leaves files as
+/// they were.
 fn of_table(error: anyhow::Error) -> Result<StoreError> {
-    match error.downcast() {
-        Ok(error @ StoreError::Query { .. }) => Ok(error),
-        Ok(error) => Err(error.into()),
-        Err(error) => Err(error),
+    let error: StoreError = error.downcast()?;
+    if error.is_of_statement() {
+        Ok(error)
+    } else {
+        Err(error.into())
     }
 }
 

@@ -13,18 +13,24 @@ use tokio::runtime::Handle;
 
 use super::{Counts, announcement::Announcement};
 use crate::{
-    domain::artifact::{sha256_hex, sha256_hex_of},
+    domain::{
+        artifact::{sha256_hex, sha256_hex_of},
+        cancel::Cancel,
+    },
     extract::{
         hyper::{HyperError, Hyperd, NotStarted, Server},
         manifest::{File, Manifest},
         place::Place,
         table::{Spread, Table},
-        tableau::{self, DayFile, MOST_RIDES},
+        tableau::{self, DayFile},
     },
 };
 
 /// Counted up where workbooks are made otherwise of the same files.
 const FORMAT: u32 = 1;
+/// How many rides a workbook holds at most: the newest days that fit. They are packed anew with each day, and of millions in a CSV
+/// Tableau takes minutes to open.
+const MOST_RIDES: u64 = 250_000;
 const WORKBOOKS: [&str; 2] = ["tableau/deloton-leaderboards.twbx", "tableau/deloton-rides.twbx"];
 
 /// What Tableau opens, of one folder of extracts.
@@ -35,6 +41,8 @@ pub(super) struct Workbooks<'w> {
     /// Writes Tableau's own format.
     pub(super) hyperd: Option<&'w Hyperd>,
     pub(super) runtime: &'w Handle,
+    /// Whether it is still wanted.
+    pub(super) cancel: &'w Cancel,
     /// A folder for what is not in its place yet.
     pub(super) aside: PathBuf,
 }
@@ -70,18 +78,21 @@ impl Workbooks<'_> {
         fs::create_dir_all(&self.aside).with_context(|| format!("cannot make `{}`", self.aside.display()))?;
         let (mut server, mut counts) = (None, Counts::default());
         for table in self.in_hyper() {
+            self.cancel.check()?;
+            // It was left out: a file without rows would be taken for all that there are.
+            if table.spread == Spread::Whole && sources(table, manifest, "parquet").is_empty() {
+                counts.deleted += self.delete_hyper(table, manifest, announcement)?;
+                continue;
+            }
             match self.write_hyper(table, manifest, announcement, &mut server) {
                 Ok(written) => counts.written += written,
                 Err(error) => {
                     counts.leave_out(&hyper_paths(table)[0], error)?;
-                    for path in hyper_paths(table) {
-                        announcement.make()?;
-                        self.runtime.block_on(self.place.delete(&path))?;
-                        manifest.files.remove(&path);
-                    }
+                    counts.deleted += self.delete_hyper(table, manifest, announcement)?;
                 }
             }
         }
+        self.cancel.check()?;
         let Some(rides) = self.tables.iter().find(|table| table.name == "rides") else {
             return Ok(counts);
         };
@@ -97,6 +108,17 @@ impl Workbooks<'_> {
             counts.written += self.write_workbooks(rides, manifest, announcement, None)?;
         }
         Ok(counts)
+    }
+
+    /// Deletes what there is of a table in Tableau's own format; answers how many files that was.
+    fn delete_hyper(&self, table: &Table, manifest: &mut Manifest, announcement: &Announcement<'_>) -> Result<u64> {
+        let mut deleted = 0;
+        for path in hyper_paths(table) {
+            announcement.make()?;
+            self.runtime.block_on(self.place.delete(&path))?;
+            deleted += u64::from(manifest.files.remove(&path).is_some());
+        }
+        Ok(deleted)
     }
 
     fn write_hyper(
@@ -139,7 +161,7 @@ impl Workbooks<'_> {
         let readable = readable.with_context(doing)?.map(|file| file.permissions());
         let server = self.started(server)?;
         match (table.spread, files.as_slice()) {
-            (Spread::Whole, [(_, parquet)]) => drop(server.write_whole(table, parquet, &self.aside)?),
+            (Spread::Whole, [(_, parquet)]) => server.write_whole(table, parquet, &self.aside)?,
             _ => {
                 let day = |(day, path): (Option<NaiveDate>, PathBuf)| Some(DayFile { day: day?, path });
                 let days: Vec<DayFile> = files.into_iter().filter_map(day).collect();
@@ -167,18 +189,14 @@ impl Workbooks<'_> {
         over_hyper: Option<&mut Started>,
     ) -> Result<u64> {
         let ending = if over_hyper.is_some() { "parquet" } else { "csv" };
-        let mut sources = sources(rides, manifest, ending);
-        if over_hyper.is_none() {
-            let mut rows = 0;
-            let fitting = sources.iter().rev().take_while(|source| {
-                rows += source.rows;
-                rows <= MOST_RIDES
-            });
-            // The one before those that fit is not taken in: by it the workbook knows that it does not have all.
-            let newest = fitting.count().max(1) + 1;
-            sources.drain(..sources.len().saturating_sub(newest));
-        }
-        let version = version(ending, rides, &sources);
+        let all = sources(rides, manifest, ending);
+        let sources = if over_hyper.is_some() {
+            &all
+        } else {
+            newest(&all, MOST_RIDES)
+        };
+        let is_all = sources.len() == all.len();
+        let version = version(&format!("{ending} {is_all}"), rides, sources);
         if sources.is_empty() || WORKBOOKS.iter().all(|path| manifest.has(path, &version)) {
             return Ok(0);
         }
@@ -199,7 +217,7 @@ impl Workbooks<'_> {
                 })
             };
             let days: Vec<DayFile> = sources.iter().map(here).collect::<Result<_>>()?;
-            tableau::write_workbooks(rides, &days, MOST_RIDES, &self.aside)
+            tableau::write_workbooks(rides, &days, is_all, &self.aside)
                 .context("cannot write the workbooks for Tableau")?;
         }
         announcement.make()?;
@@ -221,9 +239,12 @@ impl Workbooks<'_> {
         Ok(here)
     }
 
-    /// `hyperd`, which is started once, or was in vain.
+    /// `hyperd`, which is started once, or was in vain; once more where it has died.
     fn started<'s>(&self, server: &'s mut Started) -> Result<&'s mut Server> {
         let hyperd = self.hyperd.context("there is no hyperd")?;
+        if matches!(server, Some(Ok(started)) if started.is_gone()) {
+            *server = None;
+        }
         let started = server.get_or_insert_with(|| hyperd.start()).as_mut();
         started.map_err(|error| HyperError::from(error.clone()).into())
     }
@@ -258,6 +279,16 @@ fn version(of: &str, table: &Table, sources: &[Source<'_>]) -> String {
     sha256_hex([format!("{FORMAT} {of} {table:?} {files:?}").as_bytes()])
 }
 
+/// The newest of `sources` that have at most `most` rows together; at least one, unless there is none.
+fn newest<'a, 's>(sources: &'a [Source<'s>], most: u64) -> &'a [Source<'s>] {
+    let mut rows = 0;
+    let fitting = sources.iter().rev().take_while(|source| {
+        rows += source.rows;
+        rows <= most
+    });
+    &sources[sources.len().saturating_sub(fitting.count().max(1))..]
+}
+
 /// The table's files, in the order of their days.
 fn sources<'m>(table: &Table, manifest: &'m Manifest, ending: &str) -> Vec<Source<'m>> {
     let stem = table.stem(None);
@@ -277,4 +308,23 @@ fn sources<'m>(table: &Table, manifest: &'m Manifest, ending: &str) -> Vec<Sourc
         })
     };
     manifest.files.iter().filter_map(source).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workbook_has_the_newest_days_that_fit_and_at_least_the_last() {
+        let (path, sha256) = (String::new(), String::new());
+        let sources = [10, 10, 20].map(|rows| Source {
+            day: None,
+            path: &path,
+            sha256: &sha256,
+            rows,
+        });
+        let fitting = |most| newest(&sources, most).len();
+        assert_eq!([5, 20, 29, 30, 40].map(fitting), [1, 1, 1, 2, 3]);
+        assert!(newest(&[], 5).is_empty());
+    }
 }
