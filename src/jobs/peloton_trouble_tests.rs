@@ -176,30 +176,67 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
     failed(&peloton, &store, std::slice::from_ref(&ben));
     let not_renewed = stands(&ben);
     assert!(
-        not_renewed.needs_a_person && not_renewed.words.contains("cannot be renewed"),
+        !not_renewed.needs_a_person && not_renewed.words.contains("Connection refused"),
         "{not_renewed:?}"
     );
+    assert!(!not_renewed.words.contains("sign in"), "{not_renewed:?}");
+}
+
+/// A token that ends so many minutes from the present, and can be renewed.
+fn renewable(peloton: &Peloton, minutes: i64) -> Value {
+    json!({
+        "access_token": jwt(at(NOW) + chrono::TimeDelta::minutes(minutes)), "refresh_token": "first", "client_id": "c",
+        "token_url": format!("{}/oauth/token", peloton.url),
+    })
 }
 
 #[test]
 fn a_token_that_is_good_for_a_minute_yet_is_used_though_it_cannot_be_renewed() {
     let (folder, store, _) = ann();
     let peloton = Peloton::new(classes(1));
-    let token = |minutes| {
-        json!({
-            "access_token": jwt(at(NOW) + chrono::TimeDelta::minutes(minutes)), "refresh_token": "first",
-            "client_id": "c", "token_url": format!("{}/oauth/token", peloton.url),
-        })
-    };
-    peloton.change(|state| state.broken = vec![("/oauth/token", 403)]);
-    let accounts = [account("Ann", &token_file(&folder, "ann.json", &token(1)))];
-    peloton.run(&store, &accounts).unwrap();
-    assert_eq!((workouts(&store), peloton.asked()[0].as_str()), (1, "/oauth/token"));
-    let accounts = [account("Ben", &token_file(&folder, "ben.json", &token(-1)))];
-    let failed = failed(&peloton, &store, &accounts);
+    for status in [403, 503] {
+        peloton.change(|state| state.broken = vec![("/oauth/token", status)]);
+        let good = account("Ann", &token_file(&folder, "ann.json", &renewable(&peloton, 1)));
+        peloton.run(&store, &[good]).unwrap();
+        let asked = peloton.asked();
+        assert_eq!((workouts(&store), asked[0].as_str()), (1, "/oauth/token"));
+        assert!(asked.contains(&"/api/me".to_owned()), "{asked:?}");
+        let ended = account("Ben", &token_file(&folder, "ben.json", &renewable(&peloton, -1)));
+        let failed = failed(&peloton, &store, &[ended]);
+        assert!(failed.contains(&format!("status {status}")), "{failed}");
+        assert!(!peloton.asked().contains(&"/api/me".to_owned()));
+        let needs_a_person = store.peloton_failure("Ben").unwrap().unwrap().needs_a_person;
+        assert_eq!(needs_a_person, status == 403, "{failed}");
+        assert_eq!(failed.contains("cannot be renewed"), status == 403, "{failed}");
+    }
+}
+
+#[test]
+fn renewing_a_token_is_tried_again_and_waits_as_it_is_wished() {
+    let (folder, store, _) = ann();
+    let peloton = Peloton::new(classes(1));
+    peloton.change(|state| state.faults = [("/oauth/token", Fault::Status(429, Some(3600)))].into());
+    let accounts = [account(
+        "Ann",
+        &token_file(&folder, "ann.json", &renewable(&peloton, -1)),
+    )];
+    let first = failed(&peloton, &store, &accounts);
     assert!(
-        failed.contains("cannot be renewed") && failed.contains("403"),
-        "{failed}"
+        first.contains("not to be asked before 2026-01-10 13:00:00 UTC"),
+        "{first}"
+    );
+    assert_eq!(peloton.asked(), ["/oauth/token"]);
+    assert_eq!(failed(&peloton, &store, &accounts), first);
+    assert!(peloton.asked().is_empty(), "the pause has not ended");
+    store.set_peloton_failure("Ann", None).unwrap();
+    peloton.change(|state| {
+        let token = "/oauth/token";
+        state.faults = [(token, Fault::Status(502, None)), (token, Fault::Cut)].into();
+    });
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(
+        (workouts(&store), &peloton.asked()[..3]),
+        (1, &["/oauth/token"; 3].map(str::to_owned)[..])
     );
 }
 
@@ -208,10 +245,7 @@ fn a_token_that_could_not_be_kept_is_not_renewed() {
     use std::os::fd::AsRawFd as _;
     let (folder, store, _) = ann();
     let peloton = Peloton::new(classes(1));
-    let token = json!({
-        "access_token": jwt(at(NOW)), "refresh_token": "first", "client_id": "c",
-        "token_url": format!("{}/oauth/token", peloton.url),
-    });
+    let token = renewable(&peloton, 0);
     // A file in a folder in which nobody makes any, not even whoever may do everything.
     let file = std::fs::File::open(token_file(&folder, "ann.json", &token)).unwrap();
     let path = PathBuf::from(format!("/dev/fd/{}", file.as_raw_fd()));
