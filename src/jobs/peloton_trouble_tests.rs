@@ -136,6 +136,30 @@ fn a_service_that_wants_a_pause_is_not_asked_before_it_ends() {
 }
 
 #[test]
+fn what_is_mailed_says_nothing_of_who_the_account_or_the_file_is_of() {
+    let (folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(1));
+    peloton.change(|state| state.user_id = "5f3eanns".to_owned());
+    for status in [403, 404, 500] {
+        peloton.change(|state| state.broken = vec![("/workouts?", status)]);
+        let failed = failed(&peloton, &store, &accounts);
+        assert!(failed.contains("the list of workouts"), "{failed}");
+        assert!(!failed.contains("5f3eanns"), "{failed}");
+    }
+    for (content, said) in [(json!({}), "has no `access_token`"), (json!("word"), "no JSON object")] {
+        token_file(&folder, "ann.json", &content);
+        let failed = failed(&peloton, &store, &accounts);
+        assert!(failed.contains(said) && !failed.contains("ann.json"), "{failed}");
+    }
+    std::fs::remove_file(folder.path().join("ann.json")).unwrap();
+    let failed = failed(&peloton, &store, &accounts);
+    assert!(
+        failed.contains("cannot read the token file") && !failed.contains("ann.json"),
+        "{failed}"
+    );
+}
+
+#[test]
 fn whoever_looks_is_told_why_an_account_was_not_read() {
     let (folder, store, accounts) = ann();
     let stands = |account: &PelotonAccount| {
@@ -150,6 +174,11 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
     assert!(
         refused.words.contains("tried on 2026-01-10 12:00 UTC") && refused.words.contains("refuses the token (401)"),
         "{refused:?}"
+    );
+    let place = folder.path().join("ann.json").display().to_string();
+    assert!(
+        refused.words.contains(&place),
+        "it says where the new one goes: {refused:?}"
     );
     peloton.change(|state| state.token = None);
     peloton.run(&store, &accounts).unwrap();
@@ -250,6 +279,9 @@ fn a_token_that_could_not_be_kept_is_not_renewed() {
     let file = std::fs::File::open(token_file(&folder, "ann.json", &token)).unwrap();
     let path = PathBuf::from(format!("/dev/fd/{}", file.as_raw_fd()));
     let failed = failed(&peloton, &store, &[account("Ann", &path)]);
-    assert!(failed.contains("`/dev/fd` cannot be written"), "{failed}");
+    assert!(
+        failed.contains("folder of the token file cannot be written") && !failed.contains("/dev/fd"),
+        "{failed}"
+    );
     assert!(peloton.asked().is_empty(), "the refresh token is good for once");
 }

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use super::token::Token;
+use super::token::{REMEDY, Token};
 use crate::{
     clock::Clock,
     domain::cancel::{Cancel, Cancelled},
@@ -62,8 +62,8 @@ impl Default for Pace {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// There is no such thing.
-    #[error("Peloton has no `{0}`")]
-    NotFound(String),
+    #[error("Peloton does not have {0}")]
+    NotFound(&'static str),
     /// This was not answered, and something else may be.
     #[error("{0}")]
     Unanswered(String),
@@ -140,30 +140,24 @@ impl<'a> Client<'a> {
             renewed => return renewed.map(drop),
         }
         let ended = expires_at.format("%Y-%m-%d %H:%M");
-        Err(ApiError::Token(format!(
-            "the token expired on {ended} UTC; {}",
-            self.token.remedy()
-        )))
+        Err(ApiError::Token(format!("the token expired on {ended} UTC; {REMEDY}")))
     }
 
-    /// The answer to `GET path`, a JSON document.
-    pub(super) fn get(&mut self, path: &str) -> Result<Value, ApiError> {
+    /// The answer to `GET path`, a JSON document. Errors say what was `wanted`, for the path may say of whom.
+    pub(super) fn get(&mut self, path: &str, wanted: &'static str) -> Result<Value, ApiError> {
         let url = format!("{}{path}", self.base);
-        let mut answer = self.answer(&url, None, path)?;
+        let mut answer = self.answer(&url, None, wanted)?;
         if matches!(answer, Answer::Status(401)) && self.renew()? {
-            answer = self.answer(&url, None, path)?;
+            answer = self.answer(&url, None, wanted)?;
         }
         match answer {
             Answer::Is(answer) => Ok(answer),
-            Answer::Status(404) => Err(ApiError::NotFound(path.to_owned())),
-            Answer::Status(401) => {
-                let remedy = self.token.remedy();
-                Err(ApiError::Token(format!(
-                    "Peloton refuses the token (401), it has expired; {remedy}"
-                )))
-            }
+            Answer::Status(404) => Err(ApiError::NotFound(wanted)),
+            Answer::Status(401) => Err(ApiError::Token(format!(
+                "Peloton refuses the token (401), it has expired; {REMEDY}"
+            ))),
             Answer::Status(status) => Err(ApiError::Unanswered(format!(
-                "Peloton answered `{path}` with status {status}"
+                "Peloton answered with status {status} when it was asked for {wanted}"
             ))),
         }
     }
@@ -173,17 +167,17 @@ impl<'a> Client<'a> {
         let Some(renewal) = self.token.renewal() else {
             return Ok(false);
         };
-        let refused = |why: &str, token: &Token| {
-            ApiError::Token(format!("the token cannot be renewed: {why}; {}", token.remedy()))
-        };
-        let reserved = self.token.reserve().map_err(|why| refused(&why, &self.token))?;
+        let refused = |why: String| ApiError::Token(format!("the token cannot be renewed: {why}; {REMEDY}"));
+        let reserved = self.token.reserve().map_err(refused)?;
         match self.answer(&renewal.url, Some(&renewal.body.to_string()), "a new token")? {
             Answer::Is(answer) => {
-                self.token.renewed(&answer, reserved).map_err(ApiError::Token)?;
+                self.token
+                    .renewed(&answer, reserved)
+                    .map_err(|why| ApiError::Token(format!("{why}; {REMEDY}")))?;
                 tracing::info!("the token of the account at Peloton was renewed");
                 Ok(true)
             }
-            Answer::Status(status) => Err(refused(&format!("it was answered with status {status}"), &self.token)),
+            Answer::Status(status) => Err(refused(format!("it was answered with status {status}"))),
         }
     }
 
@@ -207,7 +201,7 @@ impl<'a> Client<'a> {
             if tries == MOST_TRIES || pause > LONGEST_WAIT {
                 let Some(pause) = asked_to_wait else {
                     return Err(ApiError::Unanswered(format!(
-                        "Peloton could not be asked for `{wanted}`: {why}; the next run goes on"
+                        "Peloton could not be asked for {wanted}: {why}; the next run goes on"
                     )));
                 };
                 let pause = TimeDelta::from_std(pause).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);

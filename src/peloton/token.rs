@@ -16,6 +16,10 @@ use crate::{
 /// Where tokens are renewed, unless the file says otherwise.
 const TOKEN_URL: &str = "https://auth.onepeloton.com/oauth/token";
 
+/// What is to be done about one that is good no longer. Runs are mailed, and where a token is may say whose it is: cron.toml
+/// and `standing` name that.
+pub(super) const REMEDY: &str = "sign in at members.onepeloton.com and put a new token where cron.toml says";
+
 /// The token of an account. It shows itself to nobody: it has no `Debug`.
 pub struct Token {
     access: String,
@@ -37,16 +41,14 @@ impl Token {
     /// When there is none, or it cannot be one, in words for whoever is to bring a new one.
     pub fn read(account: &PelotonAccount) -> Result<Self, String> {
         let (access, rest) = match &account.token {
-            TokenFrom::Variable(name) => {
+            TokenFrom::Variable(_) => {
                 let access = account.token.from_environment();
-                let missing = || format!("there is no token: give it in the environment as {name}");
-                (access.ok_or_else(missing)?, Map::new())
+                (access.ok_or("there is no token in the environment")?, Map::new())
             }
             TokenFrom::File(path) => {
                 let rest = read_file(path)?;
                 let access = rest.get("access_token").and_then(Value::as_str);
-                let missing = || format!("`{}` has no `access_token`", path.display());
-                (access.ok_or_else(missing)?.to_owned(), rest)
+                (access.ok_or("the token file has no `access_token`")?.to_owned(), rest)
             }
         };
         let access = access.trim().trim_start_matches("Bearer ").to_owned();
@@ -100,7 +102,7 @@ impl Token {
         let reserved = tempfile::Builder::new().prefix(".").tempfile_in(folder);
         reserved
             .map(Some)
-            .map_err(|error| format!("`{}` cannot be written: {error}", folder.display()))
+            .map_err(|error| format!("the folder of the token file cannot be written: {}", error.kind()))
     }
 
     /// Takes over what renewing it was answered with, in the file too.
@@ -118,9 +120,10 @@ impl Token {
             return Ok(());
         };
         write_file(reserved, path, &self.rest).map_err(|error| {
+            // The error itself may name the folder.
             format!(
-                "the token was renewed and cannot be written to `{}`: {error}",
-                path.display()
+                "the token was renewed and cannot be written to its file: {}",
+                error.kind()
             )
         })
     }
@@ -136,21 +139,12 @@ impl Token {
         } else if self.is_renewable() {
             (format!("the token is good until {at}, and renewed by itself"), false)
         } else if expires_at <= now {
-            (format!("the token expired on {at}: {}", self.remedy()), true)
+            (format!("the token expired on {at}: {REMEDY}"), true)
         } else if expires_at - now < TimeDelta::days(1) {
-            (format!("the token expires on {at}: {}", self.remedy()), true)
+            (format!("the token expires on {at}: {REMEDY}"), true)
         } else {
             (format!("the token is good until {at}"), false)
         }
-    }
-
-    /// What is to be done when it is good no longer.
-    pub(super) fn remedy(&self) -> String {
-        let place = match &self.from {
-            TokenFrom::Variable(name) => format!("in the environment as {name}"),
-            TokenFrom::File(path) => format!("in `{}`", path.display()),
-        };
-        format!("sign in at members.onepeloton.com and put a new token {place}")
     }
 }
 
@@ -175,6 +169,12 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
         words = format!("{words}; not read when it was tried on {tried_at}: {}", failure.reason);
         needs_a_person |= failure.needs_a_person;
     }
+    if needs_a_person {
+        words += &match &account.token {
+            TokenFrom::Variable(name) => format!("; its place is in the environment as {name}"),
+            TokenFrom::File(path) => format!("; its place is `{}`", path.display()),
+        };
+    }
     TokenStanding {
         rider_name: account.rider_name.clone(),
         words,
@@ -183,14 +183,10 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
 }
 
 fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("cannot read the token file `{}`: {error}", path.display()))?;
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read the token file: {error}"))?;
     // What the parser says may have a piece of the token in it.
     serde_json::from_str(&text).map_err(|_| {
-        format!(
-            "the token file `{}` is no JSON object like {{\"access_token\": \"…\", \"refresh_token\": \"…\", \"client_id\": \"…\"}}",
-            path.display()
-        )
+        "the token file is no JSON object like {\"access_token\": \"…\", \"refresh_token\": \"…\", \"client_id\": \"…\"}".to_owned()
     })
 }
 
