@@ -51,12 +51,10 @@ impl Token {
                 (access.ok_or("the token file has no `access_token`")?.to_owned(), rest)
             }
         };
-        let access = access.trim().trim_start_matches("Bearer ").to_owned();
-        if access.is_empty() || !access.chars().all(|c| c.is_ascii_graphic()) {
-            return Err("the token is none: it is one word of letters, digits and dots".to_owned());
-        }
+        let access = one_word(access.trim().trim_start_matches("Bearer "))
+            .ok_or("the token is none: it is one word of letters, digits and dots")?;
         Ok(Token {
-            access,
+            access: access.to_owned(),
             from: account.token.clone(),
             rest,
         })
@@ -107,13 +105,13 @@ impl Token {
 
     /// Takes over what renewing it was answered with, in the file too.
     pub(super) fn renewed(&mut self, answer: &Value, reserved: Option<NamedTempFile>) -> Result<(), String> {
-        let access = answer.get("access_token").and_then(Value::as_str);
-        self.access = access
-            .ok_or("renewing the token was answered without an `access_token`")?
-            .to_owned();
+        let told = |key: &str| answer.get(key).and_then(Value::as_str).and_then(one_word);
+        let access =
+            told("access_token").ok_or("renewing the token was answered with none, or with what can be none")?;
+        access.clone_into(&mut self.access);
         for key in ["access_token", "refresh_token"] {
-            if let Some(value) = answer.get(key).filter(|value| value.is_string()) {
-                self.rest.insert(key.to_owned(), value.clone());
+            if let Some(word) = told(key) {
+                self.rest.insert(key.to_owned(), word.into());
             }
         }
         let (TokenFrom::File(path), Some(reserved)) = (&self.from, reserved) else {
@@ -182,6 +180,11 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
     }
 }
 
+/// What can be a token: it goes into a header.
+fn one_word(text: &str) -> Option<&str> {
+    (!text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())).then_some(text)
+}
+
 fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read the token file: {error}"))?;
     // What the parser says may have a piece of the token in it.
@@ -196,4 +199,45 @@ fn write_file(mut aside: NamedTempFile, path: &Path, content: &Map<String, Value
     aside.as_file().sync_all()?;
     aside.persist(path)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewed_token_that_can_be_none_takes_the_place_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token.json");
+        let kept = || serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap();
+        let old = json!({"access_token": "old", "refresh_token": "first", "client_id": "c"});
+        fs::write(&path, old.to_string()).unwrap();
+        let account = PelotonAccount {
+            rider_name: "Ann".to_owned(),
+            token: TokenFrom::File(path.clone()),
+        };
+        let mut token = Token::read(&account).unwrap();
+        for access in [
+            json!("new\ntoken"),
+            json!("new token"),
+            json!("n\u{e9}w"),
+            json!(""),
+            json!(5),
+            Value::Null,
+        ] {
+            let reserved = token.reserve().unwrap();
+            let answer = json!({"access_token": access, "refresh_token": "next"});
+            assert!(token.renewed(&answer, reserved).is_err(), "{answer}");
+            assert_eq!((token.secret(), kept()), ("old", old.clone()), "{answer}");
+        }
+        let reserved = token.reserve().unwrap();
+        let answer = json!({"access_token": "new", "refresh_token": ""});
+        token.renewed(&answer, reserved).unwrap();
+        assert_eq!(token.secret(), "new");
+        assert_eq!(
+            kept(),
+            json!({"access_token": "new", "refresh_token": "first", "client_id": "c"}),
+            "nothing is renewed with an empty one"
+        );
+    }
 }
