@@ -52,6 +52,41 @@ fn nothing_is_asked_for_by_what_is_no_id() {
 }
 
 #[test]
+fn what_cannot_be_understood_is_told_once_though_the_list_is_read_anew() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(7);
+    all[1]["id"] = json!("no id");
+    all[2]["start_time"] = Value::Null;
+    all[2]["created_at"] = Value::Null;
+    let peloton = Peloton::new(all);
+    peloton.change(|state| state.faults = [("page=1", Fault::Uploaded(class("w-1", 0)))].into());
+    let (runtime, cancel) = (Runtime::new().unwrap(), Cancel::default());
+    let pace = Pace {
+        between: Duration::ZERO,
+        again: Duration::ZERO,
+    };
+    let token = Token::read(&accounts[0]).unwrap();
+    let mut client = Client::new(&peloton.url, token, pace, store.clock(), runtime.handle(), &cancel);
+    let state = Account {
+        unsaid: Unsaid {
+            rider_name: Some("Ann"),
+            timezone: None,
+            fallback: Tz::UTC,
+            now: at(NOW),
+        },
+        progress: None,
+        known: &HashMap::new(),
+        of_others: &std::collections::HashSet::new(),
+    };
+    let synced = sync(&mut client, &state, |_| Ok(())).unwrap();
+    let places: Vec<&str> = synced.rejected.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["an item of the list", "workout w2"]);
+    let asked = peloton.asked();
+    let beginnings = asked.iter().filter(|path| path.contains("/workouts?limit=100&page=0"));
+    assert_eq!(beginnings.count(), 2, "{asked:?}");
+}
+
+#[test]
 fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(3));

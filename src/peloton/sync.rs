@@ -405,11 +405,15 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         self.ask(&path, "the details of a workout", id, start)
     }
 
+    /// Notes what cannot be understood, once: a list that is read anew has it again.
     fn reject(&mut self, place: &str, reason: &str) {
-        self.rejected.push(Rejected {
+        let rejected = Rejected {
             place: place.to_owned(),
             reason: reason.to_owned(),
-        });
+        };
+        if !self.rejected.contains(&rejected) {
+            self.rejected.push(rejected);
+        }
     }
 }
 
