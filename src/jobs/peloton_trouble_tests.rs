@@ -52,6 +52,41 @@ fn nothing_is_asked_for_by_what_is_no_id() {
 }
 
 #[test]
+fn what_cannot_be_understood_is_told_once_though_the_list_is_read_anew() {
+    let (_folder, store, accounts) = ann();
+    let mut all = classes(7);
+    all[1]["id"] = json!("no id");
+    all[2]["start_time"] = Value::Null;
+    all[2]["created_at"] = Value::Null;
+    let peloton = Peloton::new(all);
+    peloton.change(|state| state.faults = [("page=1", Fault::Uploaded(class("w-1", 0)))].into());
+    let (runtime, cancel) = (Runtime::new().unwrap(), Cancel::default());
+    let pace = Pace {
+        between: Duration::ZERO,
+        again: Duration::ZERO,
+    };
+    let token = Token::read(&accounts[0]).unwrap();
+    let mut client = Client::new(&peloton.url, token, pace, store.clock(), runtime.handle(), &cancel);
+    let state = Account {
+        unsaid: Unsaid {
+            rider_name: Some("Ann"),
+            timezone: None,
+            fallback: Tz::UTC,
+            now: at(NOW),
+        },
+        progress: None,
+        known: &HashMap::new(),
+        of_others: &std::collections::HashSet::new(),
+    };
+    let synced = sync(&mut client, &state, |_| Ok(())).unwrap();
+    let places: Vec<&str> = synced.rejected.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["an item of the list", "workout w2"]);
+    let asked = peloton.asked();
+    let beginnings = asked.iter().filter(|path| path.contains("/workouts?limit=100&page=0"));
+    assert_eq!(beginnings.count(), 2, "{asked:?}");
+}
+
+#[test]
 fn a_workout_that_is_forbidden_does_not_mean_that_the_token_is_bad() {
     let (_folder, store, accounts) = ann();
     let peloton = Peloton::new(classes(3));
@@ -136,6 +171,30 @@ fn a_service_that_wants_a_pause_is_not_asked_before_it_ends() {
 }
 
 #[test]
+fn what_is_mailed_says_nothing_of_who_the_account_or_the_file_is_of() {
+    let (folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(1));
+    peloton.change(|state| state.user_id = "5f3eanns".to_owned());
+    for status in [403, 404, 500] {
+        peloton.change(|state| state.broken = vec![("/workouts?", status)]);
+        let failed = failed(&peloton, &store, &accounts);
+        assert!(failed.contains("the list of workouts"), "{failed}");
+        assert!(!failed.contains("5f3eanns"), "{failed}");
+    }
+    for (content, said) in [(json!({}), "has no `access_token`"), (json!("word"), "no JSON object")] {
+        token_file(&folder, "ann.json", &content);
+        let failed = failed(&peloton, &store, &accounts);
+        assert!(failed.contains(said) && !failed.contains("ann.json"), "{failed}");
+    }
+    std::fs::remove_file(folder.path().join("ann.json")).unwrap();
+    let failed = failed(&peloton, &store, &accounts);
+    assert!(
+        failed.contains("cannot read the token file") && !failed.contains("ann.json"),
+        "{failed}"
+    );
+}
+
+#[test]
 fn whoever_looks_is_told_why_an_account_was_not_read() {
     let (folder, store, accounts) = ann();
     let stands = |account: &PelotonAccount| {
@@ -150,6 +209,11 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
     assert!(
         refused.words.contains("tried on 2026-01-10 12:00 UTC") && refused.words.contains("refuses the token (401)"),
         "{refused:?}"
+    );
+    let place = folder.path().join("ann.json").display().to_string();
+    assert!(
+        refused.words.contains(&place),
+        "it says where the new one goes: {refused:?}"
     );
     peloton.change(|state| state.token = None);
     peloton.run(&store, &accounts).unwrap();
@@ -176,30 +240,67 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
     failed(&peloton, &store, std::slice::from_ref(&ben));
     let not_renewed = stands(&ben);
     assert!(
-        not_renewed.needs_a_person && not_renewed.words.contains("cannot be renewed"),
+        !not_renewed.needs_a_person && not_renewed.words.contains("Connection refused"),
         "{not_renewed:?}"
     );
+    assert!(!not_renewed.words.contains("sign in"), "{not_renewed:?}");
+}
+
+/// A token that ends so many minutes from the present, and can be renewed.
+fn renewable(peloton: &Peloton, minutes: i64) -> Value {
+    json!({
+        "access_token": jwt(at(NOW) + chrono::TimeDelta::minutes(minutes)), "refresh_token": "first", "client_id": "c",
+        "token_url": format!("{}/oauth/token", peloton.url),
+    })
 }
 
 #[test]
 fn a_token_that_is_good_for_a_minute_yet_is_used_though_it_cannot_be_renewed() {
     let (folder, store, _) = ann();
     let peloton = Peloton::new(classes(1));
-    let token = |minutes| {
-        json!({
-            "access_token": jwt(at(NOW) + chrono::TimeDelta::minutes(minutes)), "refresh_token": "first",
-            "client_id": "c", "token_url": format!("{}/oauth/token", peloton.url),
-        })
-    };
-    peloton.change(|state| state.broken = vec![("/oauth/token", 403)]);
-    let accounts = [account("Ann", &token_file(&folder, "ann.json", &token(1)))];
-    peloton.run(&store, &accounts).unwrap();
-    assert_eq!((workouts(&store), peloton.asked()[0].as_str()), (1, "/oauth/token"));
-    let accounts = [account("Ben", &token_file(&folder, "ben.json", &token(-1)))];
-    let failed = failed(&peloton, &store, &accounts);
+    for status in [403, 503] {
+        peloton.change(|state| state.broken = vec![("/oauth/token", status)]);
+        let good = account("Ann", &token_file(&folder, "ann.json", &renewable(&peloton, 1)));
+        peloton.run(&store, &[good]).unwrap();
+        let asked = peloton.asked();
+        assert_eq!((workouts(&store), asked[0].as_str()), (1, "/oauth/token"));
+        assert!(asked.contains(&"/api/me".to_owned()), "{asked:?}");
+        let ended = account("Ben", &token_file(&folder, "ben.json", &renewable(&peloton, -1)));
+        let failed = failed(&peloton, &store, &[ended]);
+        assert!(failed.contains(&format!("status {status}")), "{failed}");
+        assert!(!peloton.asked().contains(&"/api/me".to_owned()));
+        let needs_a_person = store.peloton_failure("Ben").unwrap().unwrap().needs_a_person;
+        assert_eq!(needs_a_person, status == 403, "{failed}");
+        assert_eq!(failed.contains("cannot be renewed"), status == 403, "{failed}");
+    }
+}
+
+#[test]
+fn renewing_a_token_is_tried_again_and_waits_as_it_is_wished() {
+    let (folder, store, _) = ann();
+    let peloton = Peloton::new(classes(1));
+    peloton.change(|state| state.faults = [("/oauth/token", Fault::Status(429, Some(3600)))].into());
+    let accounts = [account(
+        "Ann",
+        &token_file(&folder, "ann.json", &renewable(&peloton, -1)),
+    )];
+    let first = failed(&peloton, &store, &accounts);
     assert!(
-        failed.contains("cannot be renewed") && failed.contains("403"),
-        "{failed}"
+        first.contains("not to be asked before 2026-01-10 13:00:00 UTC"),
+        "{first}"
+    );
+    assert_eq!(peloton.asked(), ["/oauth/token"]);
+    assert_eq!(failed(&peloton, &store, &accounts), first);
+    assert!(peloton.asked().is_empty(), "the pause has not ended");
+    store.set_peloton_failure("Ann", None).unwrap();
+    peloton.change(|state| {
+        let token = "/oauth/token";
+        state.faults = [(token, Fault::Status(502, None)), (token, Fault::Cut)].into();
+    });
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(
+        (workouts(&store), &peloton.asked()[..3]),
+        (1, &["/oauth/token"; 3].map(str::to_owned)[..])
     );
 }
 
@@ -208,14 +309,14 @@ fn a_token_that_could_not_be_kept_is_not_renewed() {
     use std::os::fd::AsRawFd as _;
     let (folder, store, _) = ann();
     let peloton = Peloton::new(classes(1));
-    let token = json!({
-        "access_token": jwt(at(NOW)), "refresh_token": "first", "client_id": "c",
-        "token_url": format!("{}/oauth/token", peloton.url),
-    });
+    let token = renewable(&peloton, 0);
     // A file in a folder in which nobody makes any, not even whoever may do everything.
     let file = std::fs::File::open(token_file(&folder, "ann.json", &token)).unwrap();
     let path = PathBuf::from(format!("/dev/fd/{}", file.as_raw_fd()));
     let failed = failed(&peloton, &store, &[account("Ann", &path)]);
-    assert!(failed.contains("`/dev/fd` cannot be written"), "{failed}");
+    assert!(
+        failed.contains("folder of the token file cannot be written") && !failed.contains("/dev/fd"),
+        "{failed}"
+    );
     assert!(peloton.asked().is_empty(), "the refresh token is good for once");
 }

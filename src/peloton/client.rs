@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use super::token::Token;
+use super::token::{REMEDY, Token};
 use crate::{
     clock::Clock,
     domain::cancel::{Cancel, Cancelled},
@@ -62,8 +62,8 @@ impl Default for Pace {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// There is no such thing.
-    #[error("Peloton has no `{0}`")]
-    NotFound(String),
+    #[error("Peloton does not have {0}")]
+    NotFound(&'static str),
     /// This was not answered, and something else may be.
     #[error("{0}")]
     Unanswered(String),
@@ -101,6 +101,13 @@ enum Ended {
     Broke(String),
 }
 
+/// What a question came to that was answered.
+enum Answer {
+    Is(Value),
+    /// Another status than 200, and none that passes.
+    Status(u16),
+}
+
 impl<'a> Client<'a> {
     /// Asks the API at `base`.
     #[must_use]
@@ -125,75 +132,34 @@ impl<'a> Client<'a> {
         };
         match self.renew() {
             Ok(false) if expires_at <= now => {}
-            Err(ApiError::Token(why)) if expires_at > now => {
-                tracing::warn!("{why}; it is good for some minutes yet");
+            Err(ApiError::Cancelled(cancelled)) => return Err(cancelled.into()),
+            Err(error) if expires_at > now => {
+                tracing::warn!("{error}; the token is good for some minutes yet");
                 return Ok(());
             }
             renewed => return renewed.map(drop),
         }
         let ended = expires_at.format("%Y-%m-%d %H:%M");
-        Err(ApiError::Token(format!(
-            "the token expired on {ended} UTC; {}",
-            self.token.remedy()
-        )))
+        Err(ApiError::Token(format!("the token expired on {ended} UTC; {REMEDY}")))
     }
 
-    /// The answer to `GET path`, a JSON document.
-    pub(super) fn get(&mut self, path: &str) -> Result<Value, ApiError> {
-        let mut is_renewed = false;
-        let mut wait = self.pace.again;
-        let mut why = String::new();
-        for tries in 1..=MOST_TRIES {
-            let url = format!("{}{path}", self.base);
-            let asked_to_wait = match self.call("GET", &url, None)? {
-                Ended::Answered(200, body, _) => match serde_json::from_slice(&body) {
-                    Ok(answer) => return Ok(answer),
-                    Err(_) => {
-                        "its answer broke off, or is no JSON".clone_into(&mut why);
-                        None
-                    }
-                },
-                Ended::Answered(404, ..) => return Err(ApiError::NotFound(path.to_owned())),
-                Ended::Answered(401, ..) => {
-                    if !is_renewed && self.renew()? {
-                        is_renewed = true;
-                        continue;
-                    }
-                    let remedy = self.token.remedy();
-                    return Err(ApiError::Token(format!(
-                        "Peloton refuses the token (401), it has expired; {remedy}"
-                    )));
-                }
-                Ended::Answered(status @ (408 | 429 | 500..=599), _, wait) => {
-                    why = format!("it answered with status {status}");
-                    wait
-                }
-                Ended::Answered(status, ..) => {
-                    return Err(ApiError::Unanswered(format!(
-                        "Peloton answered `{path}` with status {status}"
-                    )));
-                }
-                Ended::Broke(reason) => {
-                    why = reason;
-                    None
-                }
-            };
-            let pause = asked_to_wait.unwrap_or(wait);
-            if tries == MOST_TRIES || pause > LONGEST_WAIT {
-                if let Some(pause) = asked_to_wait {
-                    let pause = TimeDelta::from_std(pause).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                    let not_before = self.clock.now() + pause;
-                    return Err(ApiError::TooSoon { not_before, why });
-                }
-                break;
-            }
-            tracing::info!("Peloton is asked again in {} s: {why}", pause.as_secs());
-            self.sleep(pause)?;
-            wait *= 2;
+    /// The answer to `GET path`, a JSON document. Errors say what was `wanted`, for the path may say of whom.
+    pub(super) fn get(&mut self, path: &str, wanted: &'static str) -> Result<Value, ApiError> {
+        let url = format!("{}{path}", self.base);
+        let mut answer = self.answer(&url, None, wanted)?;
+        if matches!(answer, Answer::Status(401)) && self.renew()? {
+            answer = self.answer(&url, None, wanted)?;
         }
-        Err(ApiError::Unanswered(format!(
-            "Peloton could not be asked for `{path}`: {why}; the next run goes on"
-        )))
+        match answer {
+            Answer::Is(answer) => Ok(answer),
+            Answer::Status(404) => Err(ApiError::NotFound(wanted)),
+            Answer::Status(401) => Err(ApiError::Token(format!(
+                "Peloton refuses the token (401), it has expired; {REMEDY}"
+            ))),
+            Answer::Status(status) => Err(ApiError::Unanswered(format!(
+                "Peloton answered with status {status} when it was asked for {wanted}"
+            ))),
+        }
     }
 
     /// Gets a new token for the old one; false where that cannot be.
@@ -201,24 +167,56 @@ impl<'a> Client<'a> {
         let Some(renewal) = self.token.renewal() else {
             return Ok(false);
         };
-        let refused = |why: &str, token: &Token| {
-            ApiError::Token(format!("the token cannot be renewed: {why}; {}", token.remedy()))
-        };
-        let reserved = self.token.reserve().map_err(|why| refused(&why, &self.token))?;
-        match self.call("POST", &renewal.url, Some(renewal.body.to_string()))? {
-            Ended::Answered(200, body, _) => {
-                let answer: Value =
-                    serde_json::from_slice(&body).map_err(|_| refused("its answer broke off", &self.token))?;
-                self.token.renewed(&answer, reserved).map_err(ApiError::Token)?;
+        let refused = |why: String| ApiError::Token(format!("the token cannot be renewed: {why}; {REMEDY}"));
+        let reserved = self.token.reserve().map_err(refused)?;
+        match self.answer(&renewal.url, Some(&renewal.body.to_string()), "a new token")? {
+            Answer::Is(answer) => {
+                self.token
+                    .renewed(&answer, reserved)
+                    .map_err(|why| ApiError::Token(format!("{why}; {REMEDY}")))?;
                 tracing::info!("the token of the account at Peloton was renewed");
                 Ok(true)
             }
-            Ended::Answered(status, ..) => Err(refused(&format!("it was answered with status {status}"), &self.token)),
-            Ended::Broke(why) => Err(refused(&why, &self.token)),
+            Answer::Status(status) => Err(refused(format!("it was answered with status {status}"))),
         }
     }
 
-    fn call(&mut self, method: &str, url: &str, body: Option<String>) -> Result<Ended, ApiError> {
+    /// Asks, and asks again after what passes: a line that broke, a service that is busy or broken.
+    fn answer(&mut self, url: &str, body: Option<&str>, wanted: &str) -> Result<Answer, ApiError> {
+        let mut wait = self.pace.again;
+        let mut tries = 1;
+        loop {
+            let (why, asked_to_wait) = match self.call(url, body)? {
+                Ended::Answered(200, body, _) => match serde_json::from_slice(&body) {
+                    Ok(answer) => return Ok(Answer::Is(answer)),
+                    Err(_) => ("its answer broke off, or is no JSON".to_owned(), None),
+                },
+                Ended::Answered(status @ (408 | 429 | 500..=599), _, asked_to_wait) => {
+                    (format!("it answered with status {status}"), asked_to_wait)
+                }
+                Ended::Answered(status, ..) => return Ok(Answer::Status(status)),
+                Ended::Broke(why) => (why, None),
+            };
+            let pause = asked_to_wait.unwrap_or(wait);
+            if tries == MOST_TRIES || pause > LONGEST_WAIT {
+                let Some(pause) = asked_to_wait else {
+                    return Err(ApiError::Unanswered(format!(
+                        "Peloton could not be asked for {wanted}: {why}; the next run goes on"
+                    )));
+                };
+                let pause = TimeDelta::from_std(pause).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                let not_before = self.clock.now() + pause;
+                return Err(ApiError::TooSoon { not_before, why });
+            }
+            tracing::info!("Peloton is asked again in {} s: {why}", pause.as_secs());
+            self.sleep(pause)?;
+            wait *= 2;
+            tries += 1;
+        }
+    }
+
+    /// One call: of what has a body a `POST`, which needs no token.
+    fn call(&mut self, url: &str, body: Option<&str>) -> Result<Ended, ApiError> {
         self.sleep(self.pace.between.saturating_sub(self.asked_at.elapsed()))?;
         self.asked_at = Instant::now();
         let is_question = body.is_none();
@@ -228,7 +226,9 @@ impl<'a> Client<'a> {
             ))
         };
         let mut request = HttpRequest::new(body.unwrap_or_default().into());
-        request.set_method(method).map_err(bad)?;
+        request
+            .set_method(if is_question { "GET" } else { "POST" })
+            .map_err(bad)?;
         request.set_uri(url).map_err(bad)?;
         let headers = request.headers_mut();
         headers.insert("accept", "application/json");

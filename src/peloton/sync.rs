@@ -99,7 +99,7 @@ pub struct Synced {
 /// When Peloton cannot be asked, the token is somebody else's, or `keep` fails. What was kept stays, and the next run goes on.
 pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fetched) -> Result<()>) -> Result<Synced> {
     client.check_token(account.unsaid.now)?;
-    let me = client.get("/api/me")?;
+    let me = client.get("/api/me", "the account")?;
     let user_id = me
         .get("id")
         .and_then(Value::as_str)
@@ -182,7 +182,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             let path = format!(
                 "/api/user/{user_id}/workouts?limit={PAGE}&page={page}&sort_by=-created&joins=ride,ride.instructor"
             );
-            let answer = self.client.get(&path)?;
+            let answer = self.client.get(&path, "the list of workouts")?;
             let total = answer.get("total").and_then(Value::as_u64);
             if *first_total.get_or_insert(total) != total {
                 return Ok(false);
@@ -289,7 +289,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         let mut course = None;
         if is_young || !has_course {
             let path = format!("/api/workout/{id}/performance_graph?every_n={STEP_SECONDS}");
-            match self.ask(&path, id, start)? {
+            match self.ask(&path, "the course of a workout", id, start)? {
                 Answer::Is(answer) => match graph(&answer, STEP_SECONDS) {
                     Ok(graph) => {
                         for figure in Figure::ALL {
@@ -314,8 +314,8 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
     }
 
     /// Asks for something of a workout, which the run can go on without.
-    fn ask(&mut self, path: &str, id: &str, start: DateTime<Utc>) -> Result<Answer> {
-        match self.client.get(path) {
+    fn ask(&mut self, path: &str, wanted: &'static str, id: &str, start: DateTime<Utc>) -> Result<Answer> {
+        match self.client.get(path, wanted) {
             Ok(answer) => {
                 self.unanswered_in_a_row = 0;
                 Ok(Answer::Is(answer))
@@ -348,7 +348,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         let mut names = Instructors::new();
         for page in 0.. {
             let path = format!("/api/instructor?limit={PAGE}&page={page}");
-            let Some(answer) = there(self.client.get(&path))? else {
+            let Some(answer) = there(self.client.get(&path, "the names of instructors"))? else {
                 break;
             };
             let items = answer
@@ -401,14 +401,19 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
     }
 
     fn details(&mut self, id: &str, start: DateTime<Utc>) -> Result<Answer> {
-        self.ask(&format!("/api/workout/{id}?joins=ride,ride.instructor"), id, start)
+        let path = format!("/api/workout/{id}?joins=ride,ride.instructor");
+        self.ask(&path, "the details of a workout", id, start)
     }
 
+    /// Notes what cannot be understood, once: a list that is read anew has it again.
     fn reject(&mut self, place: &str, reason: &str) {
-        self.rejected.push(Rejected {
+        let rejected = Rejected {
             place: place.to_owned(),
             reason: reason.to_owned(),
-        });
+        };
+        if !self.rejected.contains(&rejected) {
+            self.rejected.push(rejected);
+        }
     }
 }
 

@@ -16,6 +16,10 @@ use crate::{
 /// Where tokens are renewed, unless the file says otherwise.
 const TOKEN_URL: &str = "https://auth.onepeloton.com/oauth/token";
 
+/// What is to be done about one that is good no longer. Runs are mailed, and where a token is may say whose it is: cron.toml
+/// and `standing` name that.
+pub(super) const REMEDY: &str = "sign in at members.onepeloton.com and put a new token where cron.toml says";
+
 /// The token of an account. It shows itself to nobody: it has no `Debug`.
 pub struct Token {
     access: String,
@@ -37,24 +41,20 @@ impl Token {
     /// When there is none, or it cannot be one, in words for whoever is to bring a new one.
     pub fn read(account: &PelotonAccount) -> Result<Self, String> {
         let (access, rest) = match &account.token {
-            TokenFrom::Variable(name) => {
+            TokenFrom::Variable(_) => {
                 let access = account.token.from_environment();
-                let missing = || format!("there is no token: give it in the environment as {name}");
-                (access.ok_or_else(missing)?, Map::new())
+                (access.ok_or("there is no token in the environment")?, Map::new())
             }
             TokenFrom::File(path) => {
                 let rest = read_file(path)?;
                 let access = rest.get("access_token").and_then(Value::as_str);
-                let missing = || format!("`{}` has no `access_token`", path.display());
-                (access.ok_or_else(missing)?.to_owned(), rest)
+                (access.ok_or("the token file has no `access_token`")?.to_owned(), rest)
             }
         };
-        let access = access.trim().trim_start_matches("Bearer ").to_owned();
-        if access.is_empty() || !access.chars().all(|c| c.is_ascii_graphic()) {
-            return Err("the token is none: it is one word of letters, digits and dots".to_owned());
-        }
+        let access = one_word(access.trim().trim_start_matches("Bearer "))
+            .ok_or("the token is none: it is one word of letters, digits and dots")?;
         Ok(Token {
-            access,
+            access: access.to_owned(),
             from: account.token.clone(),
             rest,
         })
@@ -100,27 +100,28 @@ impl Token {
         let reserved = tempfile::Builder::new().prefix(".").tempfile_in(folder);
         reserved
             .map(Some)
-            .map_err(|error| format!("`{}` cannot be written: {error}", folder.display()))
+            .map_err(|error| format!("the folder of the token file cannot be written: {}", error.kind()))
     }
 
     /// Takes over what renewing it was answered with, in the file too.
     pub(super) fn renewed(&mut self, answer: &Value, reserved: Option<NamedTempFile>) -> Result<(), String> {
-        let access = answer.get("access_token").and_then(Value::as_str);
-        self.access = access
-            .ok_or("renewing the token was answered without an `access_token`")?
-            .to_owned();
+        let told = |key: &str| answer.get(key).and_then(Value::as_str).and_then(one_word);
+        let access =
+            told("access_token").ok_or("renewing the token was answered with none, or with what can be none")?;
+        access.clone_into(&mut self.access);
         for key in ["access_token", "refresh_token"] {
-            if let Some(value) = answer.get(key).filter(|value| value.is_string()) {
-                self.rest.insert(key.to_owned(), value.clone());
+            if let Some(word) = told(key) {
+                self.rest.insert(key.to_owned(), word.into());
             }
         }
         let (TokenFrom::File(path), Some(reserved)) = (&self.from, reserved) else {
             return Ok(());
         };
         write_file(reserved, path, &self.rest).map_err(|error| {
+            // The error itself may name the folder.
             format!(
-                "the token was renewed and cannot be written to `{}`: {error}",
-                path.display()
+                "the token was renewed and cannot be written to its file: {}",
+                error.kind()
             )
         })
     }
@@ -136,21 +137,12 @@ impl Token {
         } else if self.is_renewable() {
             (format!("the token is good until {at}, and renewed by itself"), false)
         } else if expires_at <= now {
-            (format!("the token expired on {at}: {}", self.remedy()), true)
+            (format!("the token expired on {at}: {REMEDY}"), true)
         } else if expires_at - now < TimeDelta::days(1) {
-            (format!("the token expires on {at}: {}", self.remedy()), true)
+            (format!("the token expires on {at}: {REMEDY}"), true)
         } else {
             (format!("the token is good until {at}"), false)
         }
-    }
-
-    /// What is to be done when it is good no longer.
-    pub(super) fn remedy(&self) -> String {
-        let place = match &self.from {
-            TokenFrom::Variable(name) => format!("in the environment as {name}"),
-            TokenFrom::File(path) => format!("in `{}`", path.display()),
-        };
-        format!("sign in at members.onepeloton.com and put a new token {place}")
     }
 }
 
@@ -175,6 +167,12 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
         words = format!("{words}; not read when it was tried on {tried_at}: {}", failure.reason);
         needs_a_person |= failure.needs_a_person;
     }
+    if needs_a_person {
+        words += &match &account.token {
+            TokenFrom::Variable(name) => format!("; its place is in the environment as {name}"),
+            TokenFrom::File(path) => format!("; its place is `{}`", path.display()),
+        };
+    }
     TokenStanding {
         rider_name: account.rider_name.clone(),
         words,
@@ -182,15 +180,16 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
     }
 }
 
+/// What can be a token: it goes into a header.
+fn one_word(text: &str) -> Option<&str> {
+    (!text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())).then_some(text)
+}
+
 fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("cannot read the token file `{}`: {error}", path.display()))?;
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read the token file: {error}"))?;
     // What the parser says may have a piece of the token in it.
     serde_json::from_str(&text).map_err(|_| {
-        format!(
-            "the token file `{}` is no JSON object like {{\"access_token\": \"…\", \"refresh_token\": \"…\", \"client_id\": \"…\"}}",
-            path.display()
-        )
+        "the token file is no JSON object like {\"access_token\": \"…\", \"refresh_token\": \"…\", \"client_id\": \"…\"}".to_owned()
     })
 }
 
@@ -200,4 +199,45 @@ fn write_file(mut aside: NamedTempFile, path: &Path, content: &Map<String, Value
     aside.as_file().sync_all()?;
     aside.persist(path)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewed_token_that_can_be_none_takes_the_place_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token.json");
+        let kept = || serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap();
+        let old = json!({"access_token": "old", "refresh_token": "first", "client_id": "c"});
+        fs::write(&path, old.to_string()).unwrap();
+        let account = PelotonAccount {
+            rider_name: "Ann".to_owned(),
+            token: TokenFrom::File(path.clone()),
+        };
+        let mut token = Token::read(&account).unwrap();
+        for access in [
+            json!("new\ntoken"),
+            json!("new token"),
+            json!("n\u{e9}w"),
+            json!(""),
+            json!(5),
+            Value::Null,
+        ] {
+            let reserved = token.reserve().unwrap();
+            let answer = json!({"access_token": access, "refresh_token": "next"});
+            assert!(token.renewed(&answer, reserved).is_err(), "{answer}");
+            assert_eq!((token.secret(), kept()), ("old", old.clone()), "{answer}");
+        }
+        let reserved = token.reserve().unwrap();
+        let answer = json!({"access_token": "new", "refresh_token": ""});
+        token.renewed(&answer, reserved).unwrap();
+        assert_eq!(token.secret(), "new");
+        assert_eq!(
+            kept(),
+            json!({"access_token": "new", "refresh_token": "first", "client_id": "c"}),
+            "nothing is renewed with an empty one"
+        );
+    }
 }

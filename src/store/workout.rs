@@ -93,21 +93,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn workouts_of_others(&self, rider_name: &str) -> Result<HashSet<String>> {
-        let doing = || "cannot read whose workouts are stored".to_owned();
         let connection = self.connection()?;
-        let mut statement = connection
-            .prepare(
-                "select peloton_workout_id from historical.workout where lower(rider_name) <> lower(?1)
-                 union select peloton_workout_id from ops.deleted_workout where lower(rider_name) <> lower(?1)",
-            )
-            .doing(doing)?;
-        let found = statement
-            .query_map([rider_name], |row| row.get::<_, Option<String>>(0))
-            .doing(doing)?;
-        found
-            .filter_map(duckdb::Result::transpose)
-            .collect::<duckdb::Result<_>>()
-            .doing(doing)
+        ids_of_others(&connection, &spelling(&connection, rider_name.trim())?, None)
     }
 
     /// The workouts that began on a day, UTC, by their start.
@@ -214,7 +201,11 @@ fn take_in(
     courses: &HashMap<String, Vec<Sample>>,
     taken: &mut TakenIn,
 ) -> Result<BTreeSet<NaiveDate>> {
-    let of_others = ids_of_others(connection, rider_name, &told)?;
+    let ids: Vec<&str> = told
+        .iter()
+        .filter_map(|workout| workout.peloton_workout_id.as_deref())
+        .collect();
+    let of_others = ids_of_others(connection, rider_name, Some(&ids))?;
     let is_of_others = |workout: &Workout| {
         let id = workout.peloton_workout_id.as_ref();
         id.is_some_and(|id| of_others.contains(id))
@@ -253,18 +244,14 @@ fn take_in(
     Ok(written.into_iter().map(day).chain(left).collect())
 }
 
-/// Which of the ids at Peloton of these workouts are stored, or were, as another rider's.
-fn ids_of_others(connection: &Connection, rider_name: &str, told: &[Workout]) -> Result<HashSet<String>> {
+/// The ids at Peloton that are stored, or were, as another's than the rider of this spelling; only some, where these are `told`.
+fn ids_of_others(connection: &Connection, rider_name: &str, told: Option<&[&str]>) -> Result<HashSet<String>> {
     let doing = || "cannot read whose workouts are stored".to_owned();
-    let ids: Vec<&str> = told
-        .iter()
-        .filter_map(|workout| workout.peloton_workout_id.as_deref())
-        .collect();
     let mut statement = connection
         .prepare(include_str!("sql/workout_ids_of_others.sql"))
         .doing(doing)?;
     let found = statement
-        .query_map(params![rider_name, ids.join("\0")], |row| row.get(0))
+        .query_map(params![rider_name, told.map(|ids| ids.join("\0"))], |row| row.get(0))
         .doing(doing)?;
     found.collect::<duckdb::Result<_>>().doing(doing)
 }

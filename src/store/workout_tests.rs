@@ -171,6 +171,27 @@ fn a_workout_of_peloton_is_one_riders_even_when_it_is_deleted() {
 }
 
 #[test]
+fn whose_a_workout_is_is_told_alike_before_it_is_fetched_and_when_it_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    // Small, the last letter of his name is another than within it.
+    let (stored, spelt, another) = ("ΑΛΕΞΗΣ", " Αλεξης ", "Bea");
+    let of = |id, rider_name| told(Some(id), "2026-01-09T10:00:07Z", rider_name);
+    let taken_in = |told: &[Workout]| store.take_in_workouts(told, &HashMap::new(), None).unwrap();
+    taken_in(&[of("a1", stored), told(None, "2026-01-08T10:00:07Z", stored)]);
+    taken_in(&[of("b1", another), of("b2", another)]);
+    store
+        .delete_workout(store.known_workouts(another).unwrap()["b2"].workout_id, false)
+        .unwrap();
+    for (rider_name, others) in [(stored, &["b1", "b2"][..]), (spelt, &["b1", "b2"]), (another, &["a1"])] {
+        let others: HashSet<String> = others.iter().map(ToString::to_string).collect();
+        assert_eq!(store.workouts_of_others(rider_name).unwrap(), others, "{rider_name}");
+        let all = ["a1", "b1", "b2"].map(|id| of(id, rider_name));
+        assert_eq!(taken_in(&all).of_others, others.len() as u64, "{rider_name}");
+    }
+}
+
+#[test]
 fn a_workout_that_began_on_another_day_than_was_thought_leaves_the_file_of_that_day() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
