@@ -189,7 +189,8 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read the token file: {error}"))?;
     // What the parser says may have a piece of the token in it.
     serde_json::from_str(&text).map_err(|_| {
-        "the token file is no JSON object like {\"access_token\": \"…\", \"refresh_token\": \"…\", \"client_id\": \"…\"}".to_owned()
+        r#"the token file is no JSON object like {"access_token": "…", "refresh_token": "…", "client_id": "…"}"#
+            .to_owned()
     })
 }
 

@@ -244,7 +244,7 @@ fn take_in(
     Ok(written.into_iter().map(day).chain(left).collect())
 }
 
-/// The ids at Peloton that are stored, or were, as another's than the rider of this spelling; only some, where these are `told`.
+/// The ids at Peloton that are stored, or were, as another's than the rider of this spelling; of those that are `told`, if any.
 fn ids_of_others(connection: &Connection, rider_name: &str, told: Option<&[&str]>) -> Result<HashSet<String>> {
     let doing = || "cannot read whose workouts are stored".to_owned();
     let mut statement = connection
