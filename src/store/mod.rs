@@ -655,6 +655,13 @@ mod tests {
         connection.execute_batch("set memory_limit = '1MB'").unwrap();
         let error = failure("create temp table many as select random()::varchar as x from range(10_000_000)");
         assert!(!error.is_of_statement(), "{}", told(error));
+        let asked = connection.query_row(
+            "select count(distinct random()::varchar) from range(10_000_000)",
+            [],
+            |row| row.get::<_, i64>(0),
+        );
+        let error = asked.doing(|| "cannot count".to_owned()).unwrap_err();
+        assert!(!error.is_of_statement(), "{}", told(error));
     }
 
     #[test]
