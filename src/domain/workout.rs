@@ -326,9 +326,10 @@ impl Figures {
         self.0[figure as usize]
     }
 
-    /// Sets one of them; what is no number is none.
+    /// Sets one of them; what is no number is none, nor is the heart rate of 0 of a sensor that nobody touches.
     pub fn set(&mut self, figure: Figure, value: Option<f64>) {
-        self.0[figure as usize] = value.filter(|value| value.is_finite());
+        self.0[figure as usize] =
+            value.filter(|value| value.is_finite() && (figure != Figure::HeartRate || *value != 0.0));
     }
 
     /// The same with one of them set.

@@ -70,6 +70,19 @@ fn an_export_is_read_with_its_units_and_quoted_titles() {
 }
 
 #[test]
+fn a_heart_rate_that_nobody_had_is_none() {
+    let told = read_text(&format!(
+        "{EXPORT}2025-01-14 18:05 (EST),Live,Ida Quist,30,Cycling,Music,30 min Hills,2025-01-14 18:00 (EST),250,139,45%,81,\
+         18.00,9.00,300,0,,\n"
+    ));
+    let heart_rates = told
+        .workouts
+        .iter()
+        .map(|workout| workout.figures.get(Figure::HeartRate));
+    assert_eq!(heart_rates.collect::<Vec<_>>(), [None]);
+}
+
+#[test]
 fn kilometres_and_older_spellings_of_the_header_mean_the_same() {
     let metric = EXPORT
         .replace("(mph)", "(kph)")

@@ -370,7 +370,8 @@ fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_war
     let sandbox = Sandbox::with_sample();
     let cron = with_mine(
         &sandbox,
-        "select ride_id as best, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike\n\
+        "select ride_id as best, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike,\n\
+         [ride_id] as several\n\
          from ride left join rider using (rider_id) where business_day = :day",
     );
     for job in ["mine", "extract"] {
@@ -428,12 +429,13 @@ fn a_table_that_is_taken_out_of_jobs_leaves_the_extracts() {
 }
 
 #[test]
-fn whole_numbers_of_any_length_are_exact() {
+fn whole_numbers_of_any_length_are_exact_and_what_is_no_number_is_empty() {
     let sandbox = Sandbox::with_sample();
     let cron = with_mine(
         &sandbox,
         "select max(18446744073709551615::ubigint) as unsigned, sum(9223372036854775807) as added,\n\
-         max(-12345678901234567890123456789012345678::hugeint) as long\nfrom ride where business_day = :day",
+         max(-12345678901234567890123456789012345678::hugeint) as long,\n\
+         'nan'::double as none, any_value(-'inf'::float) as least\nfrom ride where business_day = :day",
     );
     for job in ["mine", "extract"] {
         sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
@@ -449,7 +451,7 @@ fn whole_numbers_of_any_length_are_exact() {
         .unwrap();
     let expected = expected.replace("{sum}", &(rides * i128::from(i64::MAX)).to_string());
     let csv = text(&sandbox, "tableau/mine.csv");
-    assert_eq!(csv.lines().nth(1), Some(&*format!("{},{expected}", DAYS[0])));
+    assert_eq!(csv.lines().nth(1), Some(&*format!("{},{expected},,", DAYS[0])));
     let parquet = asked(
         &sandbox,
         "select concat_ws(',', business_day, unsigned, added, long) as row from 'tableau/mine.parquet'",
@@ -711,10 +713,14 @@ fn extracts_are_refused_a_place_that_everybody_reads() {
 #[test]
 fn what_somebody_else_wrote_is_not_written_over() {
     let sandbox = Sandbox::with_sample();
-    let readme = sandbox.write("project/README.md", "mine");
-    let said = sandbox.fail(&["extract", "--to", "project"]);
-    assert!(said.contains("that no extract wrote"), "{said}");
-    assert_eq!(fs::read_to_string(readme).unwrap(), "mine");
+    for path in ["project/README.md", "work/tableau/riders.csv"] {
+        let of_others = sandbox.write(path, "mine");
+        let (place, name) = path.split_once('/').unwrap();
+        let said = sandbox.fail(&["extract", "--to", place]);
+        assert!(said.contains(&format!("there is a `{name}` in ")), "{said}");
+        assert_eq!(fs::read_to_string(of_others).unwrap(), "mine");
+        assert_eq!(fs::read_dir(sandbox.path(place)).unwrap().count(), 1, "{path} alone");
+    }
 }
 
 #[test]

@@ -32,6 +32,9 @@ pub(super) fn described(table: &ExtractTable, jobs_dir: Option<&Path>) -> Table 
         if adds_rides_up && let Some(meaning) = glossary::of_sums(name) {
             column.meaning = meaning.to_owned();
         }
+        if table.name == "workouts" && name == "started_local" {
+            "When the workout began, by its rider's clock".clone_into(&mut column.meaning);
+        }
         if column.meaning.is_empty() {
             column.meaning = format!("As `{sql}` makes it.");
         }

@@ -1,5 +1,7 @@
 //! The extracts that are in a folder already, and whose they are.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, bail};
 use tokio::runtime::Handle;
 
@@ -7,7 +9,6 @@ use super::announcement::Announcement;
 use crate::{
     domain::artifact::sha256_hex,
     extract::{
-        dictionary::README,
         manifest::{MANIFEST, Manifest},
         place::Place,
     },
@@ -24,12 +25,6 @@ pub(super) fn is_any(store: &Store, place: &Place, runtime: &Handle) -> Result<b
 /// Those of the store, to be gone on with: without files that are gone, or are not what was written.
 pub(super) fn of_store(store: &Store, place: &Place, runtime: &Handle) -> Result<Manifest> {
     let mut manifest = read(place, runtime)?;
-    if manifest.files.is_empty() && runtime.block_on(place.read(README))?.is_some() {
-        bail!(
-            "there is a `{README}` in `{}` that no extract wrote; name an empty place with --to or --extracts",
-            place.name()
-        );
-    }
     refuse_others(&manifest, store, place)?;
     manifest.owner = owner(store);
     let sizes = runtime.block_on(place.sizes(manifest.files.keys()))?;
@@ -39,6 +34,30 @@ pub(super) fn of_store(store: &Store, place: &Place, runtime: &Handle) -> Result
         }
     }
     Ok(manifest)
+}
+
+/// What no extract wrote is not written over.
+pub(super) fn refuse_strangers(
+    manifest: &Manifest,
+    paths: &BTreeSet<String>,
+    place: &Place,
+    runtime: &Handle,
+) -> Result<()> {
+    let new: Vec<&String> = paths
+        .iter()
+        .filter(|path| !manifest.files.contains_key(*path))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let there = runtime.block_on(place.sizes(new.iter().copied()))?;
+    if let Some(path) = new.into_iter().find(|path| there.contains_key(*path)) {
+        bail!(
+            "there is a `{path}` in `{}` that no extract wrote; name an empty place with --to or --extracts",
+            place.name()
+        );
+    }
+    Ok(())
 }
 
 /// Deletes every file of a folder of extracts; answers how many.

@@ -138,6 +138,7 @@ impl<'t> Tree<'t> {
         let words = [README, SCHEMA, VIEWS].map(str::to_owned);
         let mut in_doubt: BTreeSet<String> = due.iter().flat_map(Piece::paths).chain(books).chain(words).collect();
         in_doubt.extend(others.iter().cloned());
+        found::refuse_strangers(&manifest, &in_doubt, self.place, runtime).inspect_err(|_| self.place.end())?;
         let announcement = Announcement::new(self.place, runtime, &manifest, &in_doubt);
         let written = self.delete(&others, &announcement, &mut manifest).and_then(|deleted| {
             counts.deleted += deleted;

@@ -162,8 +162,15 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
         {
             shown.push(pseudonym(of, of));
         }
-        let typed = format!("{}::{} as {0}", quote(column), typed(data_type));
+        let typed = match typed(data_type) {
+            // What is no number is not known.
+            "double" => format!("if(isfinite({0}::double), {0}::double, null) as {0}", quote(column)),
+            of_type => format!("{}::{of_type} as {0}", quote(column)),
+        };
         if columns.personal.iter().any(|name| column.eq_ignore_ascii_case(name)) {
+            personal.push(typed);
+        } else if data_type != "UUID" && data_type.contains("UUID") {
+            // A list of rides has no pseudonym.
             personal.push(typed);
         } else if data_type == "UUID" && !columns.include_personal {
             // Only rides have such ids, whatever a table calls them.
