@@ -1,5 +1,7 @@
 //! `deloton extract`: the tables that analysts open, as files.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -59,15 +61,16 @@ pub fn extract(args: &ExtractArgs, app: &App, out: &mut dyn Output) -> anyhow::R
         // Whoever asked through a server and has gone away wants no further file.
         out.flush()
     })?;
-    let place = extract.to.unwrap_or_else(|| app.settings.extracts());
+    let place = extract.to.clone().unwrap_or_else(|| app.settings.extracts());
     let count = |name: &str| status.counts.get(name).copied().unwrap_or(0);
+    let late_days = app.store.late_days()?;
     if status.nothing_to_do {
         let unchanged = counted(count("files_unchanged"), "file");
         writeln!(
             out,
             "nothing is new since the last extract: {unchanged} in `{place}` as they were"
         )?;
-        return Ok(());
+        return say_late(&late_days, out);
     }
     writeln!(
         out,
@@ -79,6 +82,18 @@ pub fn extract(args: &ExtractArgs, app: &App, out: &mut dyn Output) -> anyhow::R
     )?;
     if let Some(reason) = app.without_hyper() {
         writeln!(out, "{reason}")?;
+    }
+    say_late(&late_days, out)
+}
+
+/// Which sealed days have rides that no extract has yet.
+fn say_late(days: &BTreeSet<NaiveDate>, out: &mut dyn Output) -> anyhow::Result<()> {
+    for day in days {
+        writeln!(
+            out,
+            "{day} has rides that came after it was sealed, and they are in no extract until it is sealed again: a server \
+             does so, or `deloton run extract --day {day}`"
+        )?;
     }
     Ok(())
 }

@@ -566,7 +566,10 @@ impl FromStr for Location {
                     prefix: prefix.trim_matches('/').to_owned(),
                 })
             }
-            None if text.contains("://") => Err("expected a folder, or `s3://bucket/prefix`".to_owned()),
+            // `s3:/bucket` is meant for a bucket, and nobody wants a folder called that.
+            None if text.is_empty() || text.contains("://") || text.starts_with("s3:") => {
+                Err("expected a folder, or `s3://bucket/prefix`".to_owned())
+            }
             None => Ok(Location::Directory(Path::new(text).to_owned())),
         }
     }

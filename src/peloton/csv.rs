@@ -23,11 +23,7 @@ pub(super) fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFil
         } else if columns.has("workout_id") && columns.has("class_title") && columns.has("date") {
             of_older_system
         } else {
-            return Err(UnknownFile(
-            "its first line is neither that of Peloton's “Download Workouts” (`Workout Timestamp,…`) nor that of the \
-                 older system (`workout_id,date,…`), and it is no JSON"
-                .to_owned(),
-        ));
+            return Err(unknown(&header));
         };
     let mut told = Told::default();
     for (line, record) in lines {
@@ -94,6 +90,18 @@ impl Iterator for Lines<'_> {
         self.at = first + length;
         Some((first + 1, fields))
     }
+}
+
+/// What is wrong with a first line that is of neither kind.
+fn unknown(header: &[String]) -> UnknownFile {
+    let semicolons = match header {
+        [line] if line.contains(';') => "; its columns are separated by `;`: save it with commas",
+        _ => "",
+    };
+    UnknownFile(format!(
+        "its first line is neither that of Peloton's “Download Workouts” (`Workout Timestamp,…`) nor that of the older \
+         system (`workout_id,date,…`), and it is no JSON{semicolons}"
+    ))
 }
 
 fn split(record: &[u8]) -> Result<Vec<String>, String> {

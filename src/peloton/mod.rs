@@ -68,6 +68,9 @@ pub fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFile> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Err(UnknownFile("it is empty".to_owned())),
+        Some(_) if [b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| bytes.starts_with(*mark)) => {
+            Err(UnknownFile("it is UTF-16; save it as UTF-8".to_owned()))
+        }
         Some(b'{' | b'[') => api::read(bytes, unsaid),
         Some(_) => csv::read(bytes, unsaid),
     }

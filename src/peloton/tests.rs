@@ -514,6 +514,10 @@ fn a_file_of_another_kind_is_refused_in_words() {
     assert!(refused("a,b\n1,2\n").contains("Download Workouts"));
     assert!(refused(r#"{"data": [{"id": "a","#).contains("breaks off"));
     assert_eq!(refused(" \n"), "it is empty");
+    assert!(refused("Workout Timestamp;Title\n").contains("separated by `;`"));
+    let utf_16: Vec<u8> = "\u{feff}Workout".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = read(&utf_16, &unsaid()).unwrap_err();
+    assert_eq!(error.to_string(), "it is UTF-16; save it as UTF-8");
     let nameless = Unsaid {
         rider_name: None,
         ..unsaid()

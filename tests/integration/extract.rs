@@ -124,6 +124,40 @@ fn a_second_extract_says_that_nothing_is_new_and_touches_no_file() {
 }
 
 #[test]
+fn rides_that_came_late_are_told_of_until_their_day_is_sealed_again() {
+    let lines = sample_lines();
+    let headers: Vec<_> = (1..lines.len()).filter(|at| lines[*at].contains("user_id")).collect();
+    let (early, late) = lines.split_at(headers[headers.len() / 4]);
+    let sandbox = Sandbox::new();
+    sandbox.succeed(&[
+        "consume",
+        "--from-file",
+        &sandbox.write("early.jsonl", early.join("\n")),
+    ]);
+    let said = [
+        sandbox.succeed(&["run", "extract", "--day", DAYS[0]]),
+        sandbox.succeed(&["extract"]),
+    ];
+    assert!(said.iter().all(|said| !said.contains("came after")), "{said:?}");
+    sandbox.succeed(&["consume", "--from-file", &sandbox.write("late.jsonl", late.join("\n"))]);
+    let told = format!("{} has rides that came after it was sealed", DAYS[0]);
+    for arguments in [&["extract"][..], &["extract", "--all"]] {
+        let said = sandbox.succeed(arguments);
+        assert!(said.contains(&told), "{said}");
+    }
+    let count = || {
+        text(&sandbox, &format!("tableau/rides/date={}.csv", DAYS[0]))
+            .lines()
+            .count()
+    };
+    let before = count();
+    sandbox.succeed(&["run", "extract", "--day", DAYS[0]]);
+    assert!(count() > before, "{} lines, and {before} before", count());
+    let said = sandbox.succeed(&["extract"]);
+    assert!(!said.contains("came after"), "{said}");
+}
+
+#[test]
 fn a_day_that_is_made_again_is_written_again_and_the_other_one_is_not() {
     let sandbox = made();
     let before = stamps(&sandbox);
@@ -707,6 +741,13 @@ fn extracts_are_refused_a_place_that_everybody_reads() {
     ] {
         let said = sandbox.fail(&["extract", "--to", place]);
         assert!(said.contains("must not be below the published site"), "{said}");
+    }
+    for place in ["", "s3:/bucket", "s3://", "https://bucket"] {
+        let said = sandbox.fail(&["extract", "--to", place]);
+        assert!(
+            said.contains("expected") && said.contains("`s3://bucket/prefix`"),
+            "{place}: {said}"
+        );
     }
 }
 
