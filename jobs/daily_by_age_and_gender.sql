@@ -18,7 +18,10 @@ with aged as (
             else 0
         end as age
     from ride
-    left join rider on ride.rider_id = rider.rider_id
+    left join rider_description as rider
+        on ride.rider_id = rider.rider_id
+        and ride.started_at >= rider.valid_from
+        and ride.started_at < rider.valid_to
     where ride.business_day = :day
 ),
 

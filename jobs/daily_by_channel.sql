@@ -10,7 +10,10 @@ with reached as (
         ride.duration_seconds,
         ride.energy_kilojoules
     from ride
-    left join rider on ride.rider_id = rider.rider_id
+    left join rider_description as rider
+        on ride.rider_id = rider.rider_id
+        and ride.started_at >= rider.valid_from
+        and ride.started_at < rider.valid_to
     where ride.business_day = :day
 )
 

@@ -12,7 +12,10 @@ with gendered as (
         ride.power_watts_mean,
         ride.heart_rate_bpm_mean
     from ride
-    left join rider on ride.rider_id = rider.rider_id
+    left join rider_description as rider
+        on ride.rider_id = rider.rider_id
+        and ride.started_at >= rider.valid_from
+        and ride.started_at < rider.valid_to
     where ride.business_day = :day
 )
 

@@ -18,6 +18,10 @@ const RIDERS: &str = "create or replace view rider as select * from (values
     (5, 'other', date '1962-01-01', 'Wilkinsonshire', 'E', 'direct'), (6, 'female', date '2008-01-02', 'Wilkinsonshire', 'E', null),
     (7, 'unknown', null, null, null, null)) as t(rider_id, gender, date_of_birth, town, postcode_area, original_source)";
 
+/// They are as they always were.
+const DESCRIPTIONS: &str = "create or replace view rider_description as
+    select *, timestamptz '-infinity' as valid_from, timestamptz 'infinity' as valid_to from rider";
+
 /// Of each ride a second at its mean heart rate, one without contact, and one at its highest.
 const READINGS: &str = "create or replace view reading as
     select ride_id, business_day, 1 as second, cast(heart_rate_bpm_mean as integer) as heart_rate_bpm, false as is_dropout,
@@ -62,7 +66,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Clock::Fixed("2026-01-05T06:00:00Z".parse().unwrap())).unwrap();
         let fixture = Fixture { store, _folder: folder };
-        for view in [RIDERS, RIDES, READINGS] {
+        for view in [RIDERS, DESCRIPTIONS, RIDES, READINGS] {
             fixture.store.connection().unwrap().execute_batch(view).unwrap();
         }
         fixture
@@ -301,6 +305,33 @@ fn nobody_is_left_out_for_a_missing_gender_or_town() {
         fixture.query("select city, rides, riders from historical.daily_by_city"),
         ["Bethan|4|3", "Wilkinsonshire|3|3", "unknown|2|1"]
     );
+}
+
+#[test]
+fn a_ride_counts_where_its_rider_lived_then_however_late_its_day_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), Clock::Fixed("2026-01-05T06:00:00Z".parse().unwrap())).unwrap();
+    let moved = "insert into historical.rider by name select * from (values
+            (7, timestamptz '2026-01-01 09:00:00Z', timestamptz '2026-01-02 09:00:00Z', 'Bethan', 'LS', date '1962-01-01'),
+            (7, timestamptz '2026-01-02 09:00:00Z', null, 'Wilkinsonshire', 'E', date '1992-01-01')
+        ) as t(rider_id, valid_from, valid_to, town, postcode_area, date_of_birth);
+        insert into historical.ride by name select uuid() as ride_id, started_at::date as business_day, 'SN1' as bike_serial,
+            7 as rider_id, started_at, started_at as ended_at, 'marker' as end_reason, false as is_partial,
+            60 as duration_seconds, 60 as reading_count, 1.0 as energy_kilojoules, 0 as dropout_seconds, 0 as flagged_readings,
+            0 as alert_count
+        from (values (timestamptz '2026-01-01 08:59:59Z'), (timestamptz '2026-01-02 08:59:59Z'),
+            (timestamptz '2026-01-03 09:00:00Z')) as t(started_at)";
+    store.connection().unwrap().execute_batch(moved).unwrap();
+    let fixture = Fixture { store, _folder: folder };
+    let of_days = |table: &str, column: &str| {
+        for day in ["2026-01-01", "2026-01-02", "2026-01-03"] {
+            fixture.run(table, day);
+        }
+        fixture.query(&format!("select {column} from historical.{table}"))
+    };
+    assert_eq!(of_days("daily_by_city", "city"), ["Bethan", "Bethan", "Wilkinsonshire"]);
+    assert_eq!(of_days("daily_by_postcode_area", "postcode_area"), ["E", "LS", "LS"]);
+    assert_eq!(of_days("daily_by_age_band", "age_band"), ["25–34", "55–64", "55–64"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The views that the API, the dashboard and `jobs/*.sql` read: `ride`, `reading`, `rider`. Each is the buffer of
-//! unsealed days and the history of sealed ones.
+//! The views that the API, the dashboard and `jobs/*.sql` read: `ride`, `reading`, `rider`, `rider_description`. Each is the
+//! buffer of unsealed days and the history of sealed ones.
 
 use std::path::Path;
 
@@ -46,7 +46,10 @@ pub(super) fn create(connection: &Connection, data_dir: &Path) -> Result<()> {
         .doing(doing)?;
     let views = include_str!("sql/views.sql")
         .replace("select * from lake_files", &lake)
-        .replace("'-infinity'", &quoted(&newest_start));
+        .replace(
+            "started_at <= timestamptz '-infinity'",
+            &format!("started_at <= timestamptz {}", quoted(&newest_start)),
+        );
     let made = connection.execute_batch(&views).doing(doing);
     if made.is_err() {
         // The failed transaction would keep every later one from beginning; what failed is said by `made`.

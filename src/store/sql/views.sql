@@ -99,6 +99,22 @@ from historical.rider
 anti join newer using (rider_id)
 where valid_to is null;
 
+-- One row per rider and description of them: as headers described them, one after the other. Each holds for rides that begin
+-- from `valid_from` on and before `valid_to`, the first one for what was before it too.
+create or replace view main.rider_description as
+with described as (
+    select * exclude (valid_from, valid_to), valid_from as seen_at from historical.rider
+    union all by name
+    select * from daily.rider
+)
+
+select
+    * exclude (seen_at),
+    if(lag(seen_at) over of_rider is null, timestamptz '-infinity', seen_at) as valid_from,
+    coalesce(lead(seen_at) over of_rider, timestamptz 'infinity') as valid_to
+from described
+window of_rider as (partition by rider_id order by seen_at);
+
 -- Riders of whom the buffer has a ride of history again: `historical.rider_total` does not hold for them.
 create or replace view ops.reopened_rider as
 select distinct rider_id
