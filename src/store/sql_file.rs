@@ -12,18 +12,22 @@ pub struct SqlFileError {
     pub reason: String,
 }
 
-/// Tables of `historical` that are not made of a SELECT and must not be overwritten by one.
-const TAKEN_NAMES: [&str; 7] = [
+/// Tables of `historical`, and of the extracts, that are not made of a SELECT and must not be overwritten by one.
+const TAKEN_NAMES: [&str; 11] = [
     "alert",
     "reading",
+    "readings_per_minute",
     "ride",
     "rider",
     "rider_total",
+    "riders",
+    "rides",
     "workout",
     "workout_sample",
+    "workouts",
 ];
 
-/// One SELECT over the views `ride`, `reading` and `rider`, for the day `:day`.
+/// One SELECT over the views `ride`, `reading`, `rider` and `rider_description`, for the day `:day`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlFile {
     name: String,
@@ -292,6 +296,8 @@ mod tests {
             "rider",
             "reading",
             "alert",
+            "rides",
+            "riders",
         ] {
             assert!(SqlFile::new(name, "x.sql", "select :day").is_err(), "{name}");
         }
