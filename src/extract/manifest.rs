@@ -1,6 +1,9 @@
 //! What is in a folder of extracts, and of what it was made: so that only what has changed is written again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Component, Path},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +58,16 @@ impl Manifest {
             };
         }
         doubting
+    }
+
+    /// A path that leads out of the folder: no extract wrote that.
+    #[must_use]
+    pub fn path_elsewhere(&self) -> Option<&str> {
+        let is_below = |path: &str| {
+            let parts = Path::new(path).components();
+            !path.is_empty() && parts.into_iter().all(|part| matches!(part, Component::Normal(_)))
+        };
+        self.files.keys().map(String::as_str).find(|path| !is_below(path))
     }
 
     /// As it is written.

@@ -79,15 +79,21 @@ pub(super) fn clear(store: &Store, place: &Place, runtime: &Handle) -> Result<u6
 }
 
 fn read(place: &Place, runtime: &Handle) -> Result<Manifest> {
-    match runtime.block_on(place.read(MANIFEST))? {
-        Some(bytes) => serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "`{MANIFEST}` in `{}` is damaged; delete that folder, it is all written again",
-                place.name()
-            )
-        }),
-        None => Ok(Manifest::default()),
+    let Some(bytes) = runtime.block_on(place.read(MANIFEST))? else {
+        return Ok(Manifest::default());
+    };
+    let damaged = || {
+        format!(
+            "`{MANIFEST}` in `{}` is damaged; delete that folder, it is all written again",
+            place.name()
+        )
+    };
+    let manifest: Manifest = serde_json::from_slice(&bytes).with_context(damaged)?;
+    // What it names is deleted when it is to be there no longer.
+    if let Some(path) = manifest.path_elsewhere() {
+        bail!("{}: it names `{path}`, which is not in there", damaged());
     }
+    Ok(manifest)
 }
 
 /// Files of another store would be deleted, and be written anew by that one in turn.
