@@ -175,6 +175,13 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
         } else if data_type == "UUID" && !columns.include_personal {
             // Only rides have such ids, whatever a table calls them.
             shown.push(pseudonym("ride", &quote(column)));
+        } else if data_type == "VARCHAR" && !columns.include_personal {
+            // Or as texts of 36 characters.
+            let id = format!("if(length({0}) = 36, try_cast({0} as uuid), null)", quote(column));
+            shown.push(format!(
+                "if({id} is null, {0}, extracting.pseudonym('ride', {id})) as {0}",
+                quote(column)
+            ));
         } else {
             shown.push(typed);
         }
