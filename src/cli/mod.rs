@@ -38,7 +38,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -269,8 +269,9 @@ fn mails(app: &App) -> anyhow::Result<plan::Mails> {
 pub fn main() -> ExitCode {
     // A .env file that is not there is no mistake; one that cannot be read is said when a setting is missing.
     dotenvy::dotenv().ok();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches();
+    let (cli, flags) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, settings_in(&matches)))) {
+        Ok(parsed) => parsed,
         Err(told) => {
             told.print().ok();
             // The help that was asked for is no mistake.
@@ -286,7 +287,7 @@ pub fn main() -> ExitCode {
         Command::Serve(_) | Command::Store(StoreCommand::Consume(consume::ConsumeArgs { from_file: None }))
     );
     logging::start(cli.settings.log_format, cli.settings.log.as_deref(), is_long_running);
-    match run_command(cli) {
+    match run_command(cli, &flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -296,7 +297,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run_command(cli: Cli) -> anyhow::Result<()> {
+/// The settings that the command line has, `--hyperd`, without those that tell where the data is and how to log.
+fn settings_in(matches: &ArgMatches) -> Vec<String> {
+    let mut innermost = matches;
+    while let Some((_, of_command)) = innermost.subcommand() {
+        innermost = of_command;
+    }
+    let settings = Settings::augment_args(clap::Command::new("settings"));
+    settings
+        .get_arguments()
+        .filter(|setting| !["data_dir", "log", "log_format"].contains(&setting.get_id().as_str()))
+        .filter(|setting| innermost.value_source(setting.get_id().as_str()) == Some(ValueSource::CommandLine))
+        .filter_map(|setting| Some(format!("--{}", setting.get_long()?)))
+        .collect()
+}
+
+fn run_command(cli: Cli, flags: &[String]) -> anyhow::Result<()> {
     let Cli { settings, command } = cli;
     let mut out = Terminal::default();
     match command {
@@ -306,13 +322,26 @@ fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Restore(args) => restore::restore(&args, &settings, &mut out),
         Command::Report(args) => report::report(&args, &settings, &mut out),
         Command::Openapi => Ok(out.write_all(api::openapi_document().as_bytes())?),
-        Command::Store(command) => store_command(&command, settings, &mut out),
+        Command::Store(command) => store_command(&command, settings, flags, &mut out),
     }
 }
 
-/// Has a running server do it, or does it here.
-fn store_command(command: &StoreCommand, mut settings: Settings, out: &mut dyn Output) -> anyhow::Result<()> {
+/// Has a running server do it, or does it here. `flags` are the settings on the command line.
+fn store_command(
+    command: &StoreCommand,
+    mut settings: Settings,
+    flags: &[String],
+    out: &mut dyn Output,
+) -> anyhow::Result<()> {
     if let Some(server) = remote::Server::find(&settings.data_dir)? {
+        if !flags.is_empty() {
+            bail!(
+                "the server at {} does this, with the settings that it was started with: leave out {}, or stop it, or start it \
+                 with them",
+                server.address,
+                flags.join(", ")
+            );
+        }
         let (command, _spooled) = command.clone().seen_from_elsewhere()?;
         return server.execute(&command, out);
     }

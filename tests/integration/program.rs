@@ -134,7 +134,7 @@ impl Sandbox {
             .args(arguments)
             .stdin(Stdio::null());
         if let Some(now) = self.now {
-            command.args(["--now", now]);
+            command.env("DELOTON_NOW", now);
         }
         command
     }
@@ -145,8 +145,9 @@ impl Sandbox {
 
     /// Runs what may write to the buckets of the service at `url`.
     pub(crate) fn run_with_buckets(&self, url: &str, arguments: &[&str]) -> Said {
-        let mut command = self.command(&[arguments, &["--aws-endpoint-url", url]].concat());
+        let mut command = self.command(arguments);
         command
+            .env("DELOTON_AWS_ENDPOINT_URL", url)
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_EC2_METADATA_DISABLED", "true");
