@@ -118,8 +118,9 @@ impl Services {
         match &hyperd {
             // Who names one does not want the files to go that it made.
             Err(HyperError::NotThere(program)) => bail!(HyperError::NotThere(program.clone())),
-            Err(error) => tracing::info!("{error}"),
-            Ok(_) => {}
+            // Into a bucket there are no such files with it either.
+            Err(error) if matches!(to, Location::Directory(_)) => tracing::info!("{error}"),
+            _ => {}
         }
         let order = Order {
             place: &place,

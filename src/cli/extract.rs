@@ -80,19 +80,22 @@ pub fn extract(args: &ExtractArgs, app: &App, out: &mut dyn Output) -> anyhow::R
         count("files_unchanged"),
         count("files_deleted"),
     )?;
-    if let Some(reason) = app.without_hyper() {
+    // Into a bucket there are no such files with it either.
+    if matches!(place, Location::Directory(_))
+        && let Some(reason) = app.without_hyper()
+    {
         writeln!(out, "{reason}")?;
     }
     say_late(&late_days, out)
 }
 
-/// Which sealed days have rides that no extract has yet.
+/// Which sealed days have changed since: the extracts have them as they were sealed.
 fn say_late(days: &BTreeSet<NaiveDate>, out: &mut dyn Output) -> anyhow::Result<()> {
     for day in days {
         writeln!(
             out,
-            "{day} has rides that came after it was sealed, and they are in no extract until it is sealed again: a server \
-             does so, or `deloton run extract --day {day}`"
+            "{day} has changed since it was sealed, as by rides that came late, and what has is in no extract until it is sealed \
+             again: a server does so, or `deloton run extract --day {day}`"
         )?;
     }
     Ok(())

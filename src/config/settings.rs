@@ -17,6 +17,9 @@ use crate::clock::Clock;
 /// The sender of mails that never leave this machine.
 const MAIL_FROM: &str = "Deloton <reports@deloton.example>";
 
+/// Shells replace it; in a variable or a file nobody does, and to the database it would be another folder than to all else.
+const NO_HOME: &str = "`~` stands for no folder here; write the path in full, or `./~` for one that is called so";
+
 /// The variable of [`Settings::webhook_secret`].
 const WEBHOOK_SECRET: &str = "DELOTON_WEBHOOK_SECRET";
 
@@ -570,6 +573,7 @@ impl FromStr for Location {
             None if text.is_empty() || text.contains("://") || text.starts_with("s3:") => {
                 Err("expected a folder, or `s3://bucket/prefix`".to_owned())
             }
+            None if text.starts_with('~') => Err(NO_HOME.to_owned()),
             None => Ok(Location::Directory(Path::new(text).to_owned())),
         }
     }

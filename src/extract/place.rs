@@ -339,7 +339,7 @@ impl Place {
         let (name, refusal) = (self.name(), Refusal::of(&error));
         let words = match refusal {
             Refusal::MissingBucket => {
-                format!("the bucket of `{name}` does not exist; create it, or correct `--extracts`")
+                format!("the bucket of `{name}` does not exist; create it, or name another with --to or --extracts")
             }
             Refusal::WrongRegion => {
                 format!("the bucket of `{name}` is in another region; set AWS_REGION to the bucket's")

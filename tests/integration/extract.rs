@@ -140,9 +140,12 @@ fn rides_that_came_late_are_told_of_until_their_day_is_sealed_again() {
         sandbox.succeed(&["run", "extract", "--day", DAYS[0]]),
         sandbox.succeed(&["extract"]),
     ];
-    assert!(said.iter().all(|said| !said.contains("came after")), "{said:?}");
+    assert!(
+        said.iter().all(|said| !said.contains("since it was sealed")),
+        "{said:?}"
+    );
     sandbox.succeed(&["consume", "--from-file", &sandbox.write("late.jsonl", late.join("\n"))]);
-    let told = format!("{} has rides that came after it was sealed", DAYS[0]);
+    let told = format!("{} has changed since it was sealed", DAYS[0]);
     for arguments in [&["extract"][..], &["extract", "--all"]] {
         let said = sandbox.succeed(arguments);
         assert!(said.contains(&told), "{said}");
@@ -156,7 +159,7 @@ fn rides_that_came_late_are_told_of_until_their_day_is_sealed_again() {
     sandbox.succeed(&["run", "extract", "--day", DAYS[0]]);
     assert!(count() > before, "{} lines, and {before} before", count());
     let said = sandbox.succeed(&["extract"]);
-    assert!(!said.contains("came after"), "{said}");
+    assert!(!said.contains("since it was sealed"), "{said}");
 }
 
 #[test]
@@ -299,6 +302,8 @@ fn extracts_are_refused_a_place_that_everybody_reads() {
         let said = sandbox.fail(&["extract", "--to", place]);
         assert!(said.contains("must not be below the published site"), "{said}");
     }
+    let said = sandbox.fail(&["extract", "--to", "~/extracts"]);
+    assert!(said.contains("write the path in full"), "{said}");
     for place in ["", "s3:/bucket", "s3://", "https://bucket"] {
         let said = sandbox.fail(&["extract", "--to", place]);
         assert!(

@@ -172,7 +172,7 @@ fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_war
     let sandbox = Sandbox::with_sample();
     let cron = with_mine(
         &sandbox,
-        "select ride_id as best, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike,\n\
+        "select ride_id as best, upper(ride_id::varchar) as said, 'md5 ' || md5('a') as note, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike,\n\
          [ride_id] as several\n\
          from ride left join rider using (rider_id) where business_day = :day",
     );
@@ -180,10 +180,14 @@ fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_war
         sandbox.succeed(&["run", job, "--day", DAYS[0], "--cron", &cron]);
     }
     let csv = text(&sandbox, &format!("tableau/mine/date={}.csv", DAYS[0]));
-    assert_eq!(csv.lines().next(), Some("business_day,best,rider,serial_of_bike"));
+    assert_eq!(
+        csv.lines().next(),
+        Some("business_day,best,said,note,rider,serial_of_bike")
+    );
     let lost = asked(
         &sandbox,
-        "select count(*) as lost from 'tableau/mine/*.parquet' where best not in (select ride from 'tableau/rides/*.parquet')",
+        "select count(*) as lost from 'tableau/mine/*.parquet'
+         where best not in (select ride from 'tableau/rides/*.parquet') or said <> best or note not like 'md5 %'",
     );
     assert_eq!(lost, [r#"{"lost":0}"#]);
     let said = sandbox.succeed(&["check", "--cron", &cron]);

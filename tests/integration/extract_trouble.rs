@@ -251,6 +251,40 @@ fn extracts_of_another_database_are_not_written_over() {
 }
 
 #[test]
+fn a_manifest_that_names_files_elsewhere_is_damaged_and_nothing_is_deleted() {
+    let sandbox = made();
+    let manifest = text(&sandbox, "manifest.json");
+    for path in [
+        sandbox.write("absolute", "mine"),
+        "../mine".to_owned(),
+        "tableau/../../mine".to_owned(),
+    ] {
+        sandbox.write("data/mine", "mine");
+        let with_it = manifest.replacen("\"files\": {", &format!("\"files\": {{ \"{path}\": {{}},"), 1);
+        sandbox.write("data/extracts/manifest.json", with_it);
+        let said = sandbox.fail(&["extract"]);
+        assert!(said.contains("is damaged") && said.contains(&path), "{said}");
+        assert!(sandbox.path("data/mine").exists() && sandbox.path("absolute").exists());
+    }
+    sandbox.write("data/extracts/manifest.json", manifest);
+    sandbox.succeed(&["extract"]);
+}
+
+#[test]
+fn a_setting_that_a_running_server_would_not_go_by_is_refused() {
+    let sandbox = made();
+    let (server, _) = sandbox.serve(&["--source", "none"]);
+    let said = sandbox.fail(&["extract", "--hyperd", "hyperd", "--log", "info"]);
+    assert!(
+        said.contains("with the settings that it was started with") && said.contains("leave out --hyperd,"),
+        "{said}"
+    );
+    let data_dir = sandbox.data().display().to_string();
+    sandbox.succeed(&["extract", "--data-dir", &data_dir]);
+    drop(server);
+}
+
+#[test]
 fn a_bucket_that_is_out_of_reach_is_said_to_be_so() {
     let sandbox = made();
     let nobody = format!("http://{}", crate::program::free_address());

@@ -94,7 +94,8 @@ impl<'t> Tree<'t> {
             && !sealed.contains_key(&day)
         {
             bail!(
-                "{day} is not sealed, so there is nothing of it that would last; `deloton run extract --day {day}` seals it first"
+                "{day} is not sealed, so there is nothing of it that would last; once it is over, `deloton run extract --day {day}` \
+                 seals it first"
             );
         }
         let personal: Vec<&str> = glossary::personal_names().collect();
