@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use self::plausible::plausible;
+pub use self::plausible::{MOST_SECONDS, plausible};
 
 /// A workout as one source tells of it. What that source does not say is none.
 #[derive(Debug, Clone, PartialEq)]

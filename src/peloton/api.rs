@@ -144,6 +144,11 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         .and_then(|ride| ride.duration)
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| seconds as i32);
+    // An end before the start says nothing; one that is out of every bound is refused below.
+    let ridden_seconds = item
+        .end_time
+        .map(|end| i32::try_from(end.saturating_sub(start)).unwrap_or(i32::MAX))
+        .filter(|seconds| *seconds >= 0);
     let output = item.total_work.map(|joules| joules / 1000.0);
     // Where nothing is pedalled, none is not 0.
     let output = output.filter(|output| *output != 0.0 || item.has_pedaling_metrics == Some(true));
@@ -157,10 +162,7 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         title: ride.and_then(|ride| ride.title.clone()).or(item.title),
         instructor: taught_by,
         class_seconds,
-        ridden_seconds: item
-            .end_time
-            .and_then(|end| i32::try_from(end - start).ok())
-            .filter(|seconds| *seconds >= 0),
+        ridden_seconds,
         is_live: None,
         class_aired_at: ride.and_then(|ride| DateTime::from_timestamp(ride.original_air_time?, 0)),
         is_personal_record: item.is_total_work_personal_record,

@@ -182,8 +182,8 @@ impl Row<'_> {
         match self.text(column) {
             None | Some("None") => Ok(None),
             Some(text) => {
-                let minutes = text.parse().ok().filter(|minutes| (0..=6000).contains(minutes));
-                let seconds = minutes.map(|minutes: i32| minutes * 60);
+                let minutes = text.parse().ok().filter(|minutes: &i32| *minutes >= 0);
+                let seconds = minutes.and_then(|minutes| minutes.checked_mul(60));
                 seconds
                     .map(Some)
                     .ok_or_else(|| format!("its `{column}` are no minutes: `{text}`"))
