@@ -297,6 +297,9 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                             let value = told.or(workout.figures.get(figure));
                             workout.figures.set(figure, value);
                         }
+                        for reason in graph.left_out() {
+                            self.reject(&format!("a part of the course of workout {id}"), &reason);
+                        }
                         course = Some(graph.samples);
                     }
                     Err(reason) => self.reject(&format!("the course of workout {id}"), &reason),

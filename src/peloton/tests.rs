@@ -245,6 +245,59 @@ fn what_cannot_have_been_is_rejected_with_its_bounds() {
 }
 
 #[test]
+fn a_length_that_nobody_rides_and_an_end_in_the_future_are_rejected_whoever_tells_of_them() {
+    let api = |start: i64, end: i64| {
+        let sound = untaught("a1", "JUST RIDE");
+        let told = read_text(
+            &sound
+                .replace("1735725600", &start.to_string())
+                .replace("1735726501", &end.to_string()),
+        );
+        reasons(&told).join("")
+    };
+    let start = 1_708_094_952;
+    assert_eq!(api(start, start + 86_400), "");
+    assert_eq!(api(start, start - 1), "", "its end is not known");
+    let bounds = "and is between 0 and 86400";
+    for (end, seconds) in [
+        (start + 86_401, 86_401),
+        (1_709_999_999, 1_905_047),
+        (i64::MAX, i32::MAX),
+    ] {
+        assert_eq!(
+            api(start, end),
+            format!("the document: its `ridden_seconds` would be {seconds}, {bounds}")
+        );
+    }
+    let now = unsaid().now.timestamp();
+    let a_day = 86_400;
+    assert_eq!(api(now, now + a_day), "", "clocks may be a day ahead");
+    assert_eq!(
+        api(now + 3600, now + 3601 + a_day - 3600),
+        "the document: it cannot have ended on 2026-01-11: that is in the future"
+    );
+    let long = untaught("a1", "JUST RIDE").replace("\"duration\":901", "\"duration\":1e12");
+    assert!(reasons(&read_text(&long))[0].contains("`class_seconds` would be 2147483647"));
+    let export = |minutes: &str| {
+        let row = format!("2025-01-14 18:05 (UTC),Live,Ida Quist,{minutes},Yoga,,20 min Flow,,,,,,,,80,,,\n");
+        reasons(&read_text(&format!("{EXPORT}{row}"))).join("")
+    };
+    let older = |minutes: &str| {
+        let header = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name";
+        let row = format!("aa01,2023-05-25 09:31:58,T,Ida Quist,cycling,{minutes},265.2,Bea\n");
+        reasons(&read_text(&format!("{header}\n{row}"))).join("")
+    };
+    for of_minutes in [export as fn(&str) -> String, older] {
+        assert_eq!(of_minutes("1440"), "");
+        assert_eq!(
+            of_minutes("1441"),
+            format!("line 2: its `class_seconds` would be 86460, {bounds}")
+        );
+        assert!(of_minutes("99999999999").contains("are no minutes"));
+    }
+}
+
+#[test]
 fn a_column_that_is_there_twice_is_refused_by_its_name() {
     let twice = EXPORT.replace("Avg. Watts", "Total Output");
     let error = read(twice.as_bytes(), &unsaid()).unwrap_err().to_string();
@@ -471,6 +524,52 @@ fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
     );
     assert_eq!(figure(Figure::TotalOutput), None, "the workout itself has it in joules");
     assert!((figure(Figure::Distance).unwrap() - 160.934).abs() < 0.001);
+}
+
+#[test]
+fn what_no_body_and_no_bike_does_is_in_no_sample_and_is_counted() {
+    let impossible = [
+        ("output", "watts", 2501.0, "power_watts"),
+        ("cadence", "rpm", -1.0, "cadence_rpm"),
+        ("resistance", "%", 101.0, "resistance_percent"),
+        ("speed", "kph", 145.0, "speed_metres_per_second"),
+        ("heart_rate", "bpm", 100_000.0, "heart_rate_bpm"),
+        ("heart_rate", "bpm", -5.0, "heart_rate_bpm"),
+        ("incline", "%", 51.0, "incline_percent"),
+        ("stroke_rate", "spm", 101.0, "stroke_rate_spm"),
+    ];
+    for (slug, unit, value, name) in impossible {
+        let graph = course_of(slug, unit, [20.0, value, 30.0]);
+        let seconds: Vec<_> = graph.samples.iter().map(|sample| sample.second).collect();
+        assert_eq!(seconds, [0, 15], "{slug}");
+        let left_out: Vec<_> = graph.left_out().collect();
+        assert!(
+            left_out.len() == 1 && left_out[0].contains(name) && left_out[0].ends_with(": 1"),
+            "{left_out:?}"
+        );
+    }
+}
+
+#[test]
+fn a_level_of_resistance_is_no_percentage() {
+    let resistance = |unit: &str| {
+        let graph = course_of("resistance", unit, [20.0, 25.0, 30.0]);
+        (graph.samples.len(), graph.figures.get(Figure::Resistance))
+    };
+    assert_eq!(resistance("%"), (3, Some(25.0)));
+    for unit in ["level", ""] {
+        assert_eq!(resistance(unit), (0, None), "{unit}");
+    }
+}
+
+/// A course of twenty seconds with three values of one metric, and its mean.
+fn course_of(slug: &str, unit: &str, values: [f64; 3]) -> crate::domain::workout::graph::Graph {
+    let answer = serde_json::json!({
+        "duration": 20, "seconds_since_pedaling_start": [1, 6, 16],
+        "average_summaries": [{"slug": format!("avg_{slug}"), "display_unit": unit, "value": 25.0}],
+        "metrics": [{"slug": slug, "display_unit": unit, "values": values}],
+    });
+    graph::graph(&answer, 5).unwrap()
 }
 
 #[test]

@@ -28,6 +28,13 @@ pub enum TokenFrom {
     File(PathBuf),
 }
 
+impl PelotonAccount {
+    /// Whether both are of one rider, or have one token.
+    pub(super) fn is_that_of(&self, other: &PelotonAccount) -> bool {
+        self.rider_name.to_lowercase() == other.rider_name.to_lowercase() || self.token == other.token
+    }
+}
+
 impl TokenFrom {
     /// The token that is in the environment; none where it is not, or is in a file.
     #[must_use]
@@ -50,13 +57,17 @@ pub(super) fn accounts(value: &DeValue<'_>) -> Result<Vec<PelotonAccount>, Strin
     let mut accounts: Vec<PelotonAccount> = Vec::new();
     for item in items.iter() {
         let account = account(item.get_ref().as_table().ok_or(SHAPE)?)?;
+        let (rider_name, token) = (&account.rider_name, &account.token);
         if accounts
             .iter()
-            .any(|other| other.rider_name.to_lowercase() == account.rider_name.to_lowercase())
+            .any(|other| other.rider_name.to_lowercase() == rider_name.to_lowercase())
         {
+            return Err(format!("`{rider_name}` is there twice: a rider has one account"));
+        }
+        if let Some(other) = accounts.iter().find(|other| other.token == *token) {
             return Err(format!(
-                "`{}` is there twice: a rider has one account",
-                account.rider_name
+                "`{rider_name}` has the token of `{}`: each account has its own",
+                other.rider_name
             ));
         }
         accounts.push(account);

@@ -58,6 +58,19 @@ pub struct Graph {
     pub samples: Vec<Sample>,
     /// What the whole comes to, and how much of it was measured.
     pub figures: Figures,
+    /// Of which metric how many values cannot have been: they are in no sample.
+    pub impossible: Vec<(Metric, usize)>,
+}
+
+impl Graph {
+    /// What is left out of the samples because it cannot have been, in words.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        self.impossible.iter().map(|(metric, count)| {
+            let (name, bounds) = (metric.name(), metric.bounds());
+            let (low, high) = (bounds.start(), bounds.end());
+            format!("values of `{name}` that are not between {low} and {high}: {count}")
+        })
+    }
 }
 
 /// What was measured of one metric: by second since the beginning, counted from 1, and value.
