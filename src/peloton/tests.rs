@@ -471,7 +471,7 @@ fn an_answer_may_lack_nearly_everything() {
     assert_eq!(reasons[0], "line 3: it is IN_PROGRESS, not COMPLETE");
     assert_eq!(
         reasons[1],
-        "line 4: it is a performance graph, which does not say of which workout"
+        "line 4: it is a performance graph without a `workout_id`, which says of which workout it is"
     );
     assert!(reasons[2].starts_with("line 5: it is no JSON"), "{reasons:?}");
     assert!(
@@ -524,6 +524,51 @@ fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
     );
     assert_eq!(figure(Figure::TotalOutput), None, "the workout itself has it in joules");
     assert!((figure(Figure::Distance).unwrap() - 160.934).abs() < 0.001);
+}
+
+#[test]
+fn a_saved_course_is_told_of_its_workout_and_of_no_other() {
+    let course = |id: &str| {
+        format!(
+            r#"{{"workout_id":"{id}","duration":20,"seconds_since_pedaling_start":[1,16],"metrics":[
+            {{"slug":"output","display_unit":"watts","values":[100,99999]}}],"average_summaries":[
+            {{"slug":"avg_output","display_unit":"watts","value":100}}]}}"#
+        )
+        .replace('\n', "")
+    };
+    let told_with = |text: &str, stored: &HashMap<String, Workout>| {
+        let mut told = read_text(text);
+        let samples = told.join_courses(stored);
+        (told, samples)
+    };
+    let sound = untaught("a1", "JUST RIDE");
+    let (told, samples) = told_with(&format!("{sound}\n{}\n{}", course("a1"), course("a2")), &HashMap::new());
+    assert_eq!((told.workouts.len(), samples["a1"].len(), samples.len()), (2, 1, 1));
+    assert_eq!(
+        figures(&told.workouts[1]),
+        [("total_output_kilojoules", 90.001), ("power_watts_mean", 100.0)],
+        "without a coverage: a finer one may come in"
+    );
+    assert_eq!(
+        told.remarks,
+        ["line 2: left out are values of `power_watts` that are not between 0 and 2500: 1"]
+    );
+    assert!(
+        reasons(&told)[0].starts_with("line 3: it is the course of the workout `a2`, of which nothing is stored"),
+        "{told:?}"
+    );
+    let mut workout = told.workouts.into_iter().next().unwrap();
+    let stored = HashMap::from([("a1".to_owned(), workout.clone())]);
+    let (told, samples) = told_with(&course("a1"), &stored);
+    assert_eq!((told.workouts.len(), samples.len()), (1, 1));
+    workout.figures.set(Figure::GraphCoverage, Some(0.9));
+    let stored = HashMap::from([("a1".to_owned(), workout)]);
+    let (told, samples) = told_with(&course("a1"), &stored);
+    assert_eq!(
+        (told.workouts.len(), samples.len()),
+        (1, 0),
+        "that was fetched as a whole"
+    );
 }
 
 #[test]

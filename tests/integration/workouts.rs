@@ -147,6 +147,23 @@ fn every_row_of_the_real_files_is_accounted_for() {
         let unchanged = format!("{rows} rows: 0 new, 0 changed, {rows} unchanged, 0 rejected\n");
         assert!(again.ends_with(&unchanged), "{name}: {again}");
     }
+    // The course of one of them, and of none of another rider's.
+    let Some(course) = recorded("peloton_api_performance_graph_sample_60s.json") else {
+        return;
+    };
+    let course = course.display().to_string();
+    let refused = sandbox.fail(&["import", "peloton", &course, "--rider", "peloton_expo"]);
+    assert!(refused.contains("nothing of"), "{refused}");
+    for became in ["1 changed, 0 unchanged", "0 changed, 1 unchanged"] {
+        let said = sandbox.succeed(&["import", "peloton", &course, "--rider", "peloton_api_"]);
+        assert!(
+            said.ends_with(&format!("1 row: 0 new, {became}, 0 rejected\n")),
+            "{said}"
+        );
+    }
+    let steps =
+        "select count(*) as steps, max(second) as last, max(heart_rate_bpm) as bpm from historical.workout_sample";
+    assert_eq!(sandbox.rows(steps), [r#"{"steps":21,"last":1195,"bpm":179.0}"#]);
     let known =
         "select kind, count(*) as workouts from historical.workout where source = 'api' group by kind order by kind";
     assert_eq!(

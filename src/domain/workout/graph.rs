@@ -1,6 +1,6 @@
 //! What was measured during a workout, second by second, on even steps.
 
-use super::Figures;
+use super::{Figure, Figures};
 
 /// Something that is measured all through a workout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,14 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Puts what the whole comes to in place of what was known of it, where that can be.
+    pub fn tell(&self, figures: &mut Figures) {
+        for figure in Figure::ALL {
+            let told = self.figures.get(figure).filter(|value| figure.is_plausible(*value));
+            figures.set(figure, told.or(figures.get(figure)));
+        }
+    }
+
     /// What is left out of the samples because it cannot have been, in words.
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         self.impossible.iter().map(|(metric, count)| {
