@@ -231,6 +231,12 @@ impl Kind {
     }
 }
 
+/// What riders' names are compared by: neither case nor how many blanks are between words matters.
+#[must_use]
+pub fn name_key(name: &str) -> String {
+    name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// One name for a discipline, however it is spelt: the export's `Bike Bootcamp` is the API's `bike_bootcamp`, and what the
 /// API calls `caesar` is rowing to everybody else.
 #[must_use]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
 use super::value::{string, suggestion, variable};
+use crate::domain::workout::name_key;
 
 /// Where Peloton's API is.
 pub const PELOTON_URL: &str = "https://api.onepeloton.com";
@@ -31,7 +32,7 @@ pub enum TokenFrom {
 impl PelotonAccount {
     /// Whether both are of one rider, or have one token.
     pub(super) fn is_that_of(&self, other: &PelotonAccount) -> bool {
-        self.rider_name.to_lowercase() == other.rider_name.to_lowercase() || self.token == other.token
+        name_key(&self.rider_name) == name_key(&other.rider_name) || self.token == other.token
     }
 }
 
@@ -60,7 +61,7 @@ pub(super) fn accounts(value: &DeValue<'_>) -> Result<Vec<PelotonAccount>, Strin
         let (rider_name, token) = (&account.rider_name, &account.token);
         if accounts
             .iter()
-            .any(|other| other.rider_name.to_lowercase() == rider_name.to_lowercase())
+            .any(|other| name_key(&other.rider_name) == name_key(rider_name))
         {
             return Err(format!("`{rider_name}` is there twice: a rider has one account"));
         }
