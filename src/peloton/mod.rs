@@ -3,6 +3,7 @@
 
 mod api;
 pub mod client;
+mod columns;
 mod csv;
 mod graph;
 pub mod sync;

@@ -312,6 +312,29 @@ fn a_column_that_is_there_twice_is_refused_by_its_name() {
 }
 
 #[test]
+fn a_column_that_is_named_otherwise_is_not_missed_in_silence() {
+    let remarks = |header: &str| read_text(header).remarks;
+    let older = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name\n";
+    for known in [EXPORT, older, &EXPORT.replace("Total Output", " total output (kJ)")] {
+        assert_eq!(remarks(known), [""; 0], "{known}");
+    }
+    let otherwise = EXPORT
+        .replace("Total Output", "Output kJ")
+        .replace(",Title", ",Workout Title");
+    assert_eq!(
+        remarks(&otherwise),
+        [
+            "columns that are not known, and left out: `Workout Title`, `Output kJ`; columns that are not there: `title`, \
+             `total output`"
+        ]
+    );
+    assert_eq!(
+        remarks(&older.replace(",rider_name", "")),
+        ["columns that are not there: `rider_name`"]
+    );
+}
+
+#[test]
 fn lines_may_end_as_they_do_on_old_machines() {
     let row = "2025-01-14 18:05 (UTC),Live,Ida Quist,20,Yoga,,20 min Flow,,,,,,,,80,,,\n";
     for end in ["\r", "\r\n", "\n"] {
