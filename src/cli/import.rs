@@ -27,7 +27,7 @@ pub struct ImportArgs {
 #[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 pub enum Action {
     /// Take in Peloton workouts: the CSV that the members' site offers under “Download Workouts”, that of the older system
-    /// (`workout_id,date,…`), or saved answers of the API. Doing it again changes nothing.
+    /// (`workout_id,date,…`), or saved answers of the API, performance graphs too. Doing it again changes nothing.
     Peloton(PelotonArgs),
     /// Delete workouts, from the daily files too; they stay deleted whatever is taken in later. Or all that is known of a
     /// rider's, and that there were any.

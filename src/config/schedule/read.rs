@@ -518,7 +518,7 @@ impl Reader<'_> {
                     self.note(
                         &draft.name_at,
                         format!(
-                            "the account of `{rider_name}` is read by `{by}` already, and Peloton has locked accounts that were \
+                            "the account of `{rider_name}`, or one with its token, is read by `{by}` already, and Peloton has locked accounts that were \
                              read more often than once an hour: take it out of one of them"
                         ),
                     );

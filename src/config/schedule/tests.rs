@@ -402,7 +402,9 @@ fn an_account_at_peloton_is_read_by_one_job_alone() {
         let line = first.lines().count() + 2;
         assert!(
             refused.contains(&format!("cron.toml:{line}:"))
-                && refused.contains(&format!("the account of `{rider}` is read by `peloton` already")),
+                && refused.contains(&format!(
+                    "the account of `{rider}`, or one with its token, is read by `peloton` already"
+                )),
             "{refused}"
         );
         second(rider, token, false).unwrap();
