@@ -41,6 +41,7 @@ use crate::{
         message::{Envelope, is_reserved},
         run::JobStatus,
         window::{Period, Window},
+        workout::name_key,
     },
     export::{Exporter, Files, Topic, Webhook, ping::Pings},
     ingest::{replay::replay, sessionize::Rules, writer::Compose},
@@ -675,21 +676,17 @@ impl Services {
 
     /// The workouts of those who want them on the site; none where nobody does.
     fn training(&self) -> anyhow::Result<Option<Training>> {
-        let names = self
-            .settings
-            .training_riders
-            .iter()
-            .map(|name| name.trim().to_lowercase());
+        let names = self.settings.training_riders.iter().map(|name| name_key(name));
         let wanted: BTreeSet<String> = names.filter(|name| !name.is_empty()).collect();
         if wanted.is_empty() {
             return Ok(None);
         }
         let mut shown = self.store.workout_riders()?;
-        shown.retain(|name| wanted.contains(&name.to_lowercase()));
+        shown.retain(|name| wanted.contains(&name_key(name)));
         if shown.len() < wanted.len() {
             tracing::warn!(
-                "{} of the names in DELOTON_TRAINING_RIDERS or --training-rider have no workout here: are they spelt as in \
-                 `deloton import peloton --rider` and cron.toml?",
+                "{} of the names in DELOTON_TRAINING_RIDERS (separated by `;`) or --training-rider have no workout here: are \
+                 they spelt as in `deloton import peloton --rider` and cron.toml?",
                 wanted.len() - shown.len()
             );
         }

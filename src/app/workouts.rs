@@ -64,7 +64,11 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashMap, fs, path::Path};
+    use std::{
+        collections::{HashMap, HashSet},
+        fs,
+        path::Path,
+    };
 
     use clap::Parser;
 
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn a_workout_that_is_deleted_leaves_its_daily_file_at_once() {
         let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-        let app = open(&folder, &runtime, "Zenobia,Bea");
+        let app = open(&folder, &runtime, "Zenobia;Bea");
         let file = folder.path().join("exports/2026/05/daily_upload2026_05_04.csv");
         let lines = || fs::read_to_string(&file).unwrap().lines().count();
         let stored = app.store.workouts_of_day("2026-05-04".parse().unwrap()).unwrap();
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn a_rider_who_is_forgotten_is_nowhere_on_the_site_nor_in_its_older_editions() {
         let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-        let app = open(&folder, &runtime, "Zenobia,Bea");
+        let app = open(&folder, &runtime, "Zenobia;Bea");
         app.publish_whatever_it_deletes().unwrap();
         let stored = app.store.workouts_of_day("2026-05-04".parse().unwrap()).unwrap();
         let hers = stored.iter().find(|stored| stored.workout.rider_name == "Zenobia");
@@ -157,8 +161,30 @@ mod tests {
     #[test]
     fn names_that_are_empty_make_no_page_of_training() {
         let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
-        let app = open(&folder, &runtime, ", ");
+        let app = open(&folder, &runtime, "; ");
         app.publish_whatever_it_deletes().unwrap();
         assert!(folder.path().join("site/index.html").exists() && !folder.path().join("site/training").exists());
+    }
+
+    #[test]
+    fn a_name_with_a_comma_is_one_name_however_many_blanks_are_in_it() {
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let app = open(&folder, &runtime, "zenobia ; o'hara,  Bea");
+        let unsaid = Unsaid {
+            rider_name: Some("O'Hara, Bea"),
+            timezone: None,
+            fallback: chrono_tz::UTC,
+            now: "2026-07-10T12:00:00Z".parse().unwrap(),
+        };
+        let told = read(SAMPLE, &unsaid).unwrap().workouts;
+        app.store.take_in_workouts(&told, &HashMap::new(), None).unwrap();
+        app.publish_whatever_it_deletes().unwrap();
+        let disciplines = fs::read_to_string(folder.path().join("site/training/disciplines.csv")).unwrap();
+        let riders: HashSet<&str> = disciplines
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').next())
+            .collect();
+        assert_eq!(riders, HashSet::from(["Zenobia", "\"O'Hara"]), "and not Bea");
     }
 }

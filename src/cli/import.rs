@@ -27,7 +27,7 @@ pub struct ImportArgs {
 #[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 pub enum Action {
     /// Take in Peloton workouts: the CSV that the members' site offers under “Download Workouts”, that of the older system
-    /// (`workout_id,date,…`), or saved answers of the API. Doing it again changes nothing.
+    /// (`workout_id,date,…`), or saved answers of the API, performance graphs too. Doing it again changes nothing.
     Peloton(PelotonArgs),
     /// Delete workouts, from the daily files too; they stay deleted whatever is taken in later. Or all that is known of a
     /// rider's, and that there were any.
@@ -90,14 +90,19 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
             let bytes = std::fs::read(path).with_context(|| format!("cannot read `{name}`"))?;
             peloton::read(&bytes, &unsaid).with_context(|| format!("cannot take in `{name}`"))
         };
-        let told = match read() {
+        let mut told = match read() {
             Ok(told) => told,
             Err(error) => {
                 failed.push(format!("{error:#}"));
                 continue;
             }
         };
-        let taken = app.store.take_in_workouts(&told.workouts, &HashMap::new(), None)?;
+        let stored = match &args.rider {
+            Some(rider) if !told.courses.is_empty() => app.store.workouts_by_peloton_id(rider)?,
+            _ => HashMap::new(),
+        };
+        let courses = told.join_courses(&stored);
+        let taken = app.store.take_in_workouts(&told.workouts, &courses, None)?;
         let rows = told.workouts.len() + told.rejected.len();
         writeln!(
             out,
@@ -105,6 +110,9 @@ fn take_in(args: &PelotonArgs, app: &App, out: &mut dyn Write) -> anyhow::Result
             counted(rows as u64, "row"),
             words(&taken, told.rejected.len())
         )?;
+        for remark in &told.remarks {
+            writeln!(out, "  {}", shortened(&printable(remark.as_bytes()), 400))?;
+        }
         if taken.of_others > 0 {
             writeln!(
                 out,

@@ -262,14 +262,25 @@ fn failed_instant(standing: &Standing<'_>, job: &JobOverview) -> Option<String> 
         || "it does not fire again".to_owned(),
         |at| format!("it fires again at {}", standing.local(at)),
     );
-    Some(format!(
-        "`{}` {how} at {}: {next}, `deloton run {}` tries now",
-        job.name,
-        last.window
-            .instant()
-            .map_or_else(|| last.window.to_string(), |at| standing.local(at)),
-        job.name
-    ))
+    let accounts = if job.kind == "peloton" { standing.peloton } else { &[] };
+    let mut paused = Vec::new();
+    for account in accounts {
+        if let Some(until) = account.paused_until {
+            let (rider, until) = (&account.rider_name, standing.local(until));
+            paused.push(format!(
+                "{rider}'s account is not read before {until}, as Peloton wishes"
+            ));
+        }
+    }
+    let run = run_command(&job.name, last.window);
+    let now = match paused.len() {
+        0 => format!("{next}, `{run}` tries now"),
+        some if some < accounts.len() => format!("{}; {next}, `{run}` tries the others now", paused.join(", ")),
+        _ => format!("{}; {next}", paused.join(", ")),
+    };
+    let at = last.window.instant();
+    let at = at.map_or_else(|| last.window.to_string(), |at| standing.local(at));
+    Some(format!("`{}` {how} at {at}: {now}", job.name))
 }
 
 /// What is not done although its deadline has passed, a line for each job.

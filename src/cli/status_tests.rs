@@ -282,6 +282,7 @@ fn a_token_that_needs_a_person_is_on_top_with_what_to_do() {
         rider_name: rider_name.to_owned(),
         words: words.to_owned(),
         needs_a_person,
+        paused_until: None,
     };
     let peloton = [
         account(
@@ -311,4 +312,46 @@ fn a_token_that_needs_a_person_is_on_top_with_what_to_do() {
         "{text}"
     );
     assert!(!top.contains("Ben") && rest.contains("good until 2026-07-12"), "{text}");
+}
+
+#[test]
+fn a_pause_that_peloton_wishes_for_is_not_to_be_tried_away() {
+    let account = |rider_name: &str, paused_until: Option<&str>| TokenStanding {
+        rider_name: rider_name.to_owned(),
+        words: "the token is good until 2026-07-12 08:00 UTC".to_owned(),
+        needs_a_person: false,
+        paused_until: paused_until.map(at),
+    };
+    let failed = JobOverview {
+        every: None,
+        kind: "peloton",
+        ..job("peloton", Some(("2026-07-10T11:40:00Z", Outcome::Failed)))
+    };
+    let headline = |peloton: &[TokenStanding]| {
+        let standing = Standing {
+            status: &Status::default(),
+            jobs: std::slice::from_ref(&failed),
+            plan: &Plan::default(),
+            late: &[],
+            schedule: None,
+            peloton,
+            stream: None,
+            now: at("2026-07-10T12:00:00Z"),
+            day: DayRule::default(),
+        };
+        super::warnings(&standing).join("\n")
+    };
+    let (ann, ben) = (account("Ann", Some("2026-07-10T14:00:00Z")), account("Ben", None));
+    let paused = "Ann's account is not read before 2026-07-10 15:00:00 BST, as Peloton wishes";
+    let alone = headline(std::slice::from_ref(&ann));
+    assert!(
+        alone.contains(paused) && !alone.contains("now"),
+        "no command helps before: {alone}"
+    );
+    let both = headline(&[ann, ben.clone()]);
+    assert!(
+        both.contains(paused) && both.contains("`deloton run peloton` tries the others now"),
+        "{both}"
+    );
+    assert!(headline(&[ben]).ends_with("`deloton run peloton` tries now"));
 }

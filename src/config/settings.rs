@@ -174,13 +174,13 @@ pub struct Settings {
     #[arg(long, global = true, env = "DELOTON_SITE_URL", value_name = "URL", value_parser = web_address)]
     pub site_url: Option<String>,
 
-    /// Rider whose Peloton workouts are on the site's page of training, by name, because they want them to be; repeatable.
-    /// Without any there is no such page.
+    /// Rider whose Peloton workouts are on the site's page of training, by name, because they want them to be; repeatable,
+    /// several in the variable separated by `;`. Without any there is no such page.
     #[arg(
         long = "training-rider",
         global = true,
         env = "DELOTON_TRAINING_RIDERS",
-        value_delimiter = ',',
+        value_delimiter = ';',
         value_name = "NAME"
     )]
     pub training_riders: Vec<String>,

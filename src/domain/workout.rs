@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use self::plausible::plausible;
+pub use self::plausible::{MOST_SECONDS, plausible};
 
 /// A workout as one source tells of it. What that source does not say is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -229,6 +229,12 @@ impl Kind {
             Kind::Lanebreak
         }
     }
+}
+
+/// What riders' names are compared by: neither case nor how many blanks are between words matters.
+#[must_use]
+pub fn name_key(name: &str) -> String {
+    name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// One name for a discipline, however it is spelt: the export's `Bike Bootcamp` is the API's `bike_bootcamp`, and what the

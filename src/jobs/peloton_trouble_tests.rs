@@ -58,8 +58,15 @@ fn what_cannot_be_understood_is_told_once_though_the_list_is_read_anew() {
     all[1]["id"] = json!("no id");
     all[2]["start_time"] = Value::Null;
     all[2]["created_at"] = Value::Null;
+    all[3]["end_time"] = json!(at(NOW).timestamp());
     let peloton = Peloton::new(all);
-    peloton.change(|state| state.faults = [("page=1", Fault::Uploaded(class("w-1", 0)))].into());
+    let impossible = json!({"duration": 10, "seconds_since_pedaling_start": [1, 6], "metrics": [
+        {"slug": "heart_rate", "display_unit": "bpm", "values": [100_000, -5]},
+    ]});
+    peloton.change(|state| {
+        state.faults = [("page=1", Fault::Uploaded(class("w-1", 0)))].into();
+        state.courses = [("w0", impossible)].into();
+    });
     let (runtime, cancel) = (Runtime::new().unwrap(), Cancel::default());
     let pace = Pace {
         between: Duration::ZERO,
@@ -80,7 +87,21 @@ fn what_cannot_be_understood_is_told_once_though_the_list_is_read_anew() {
     };
     let synced = sync(&mut client, &state, |_| Ok(())).unwrap();
     let places: Vec<&str> = synced.rejected.iter().map(|one| one.place.as_str()).collect();
-    assert_eq!(places, ["an item of the list", "workout w2"]);
+    assert_eq!(
+        places,
+        [
+            "a part of the course of workout w0",
+            "an item of the list",
+            "workout w2",
+            "workout w3",
+        ]
+    );
+    assert_eq!(
+        synced.rejected[0].reason,
+        "values of `heart_rate_bpm` that are not between 0 and 250: 2"
+    );
+    let too_long = &synced.rejected[3].reason;
+    assert!(too_long.contains("`ridden_seconds` would be 262800"), "{too_long}");
     let asked = peloton.asked();
     let beginnings = asked.iter().filter(|path| path.contains("/workouts?limit=100&page=0"));
     assert_eq!(beginnings.count(), 2, "{asked:?}");

@@ -6,8 +6,8 @@ use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NO_RIDER, Told, UnknownFile, Unsaid, peloton_id, time};
-use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, plausible};
+use super::{Course, NO_RIDER, Told, UnknownFile, Unsaid, graph::graph, peloton_id, sync::STEP_SECONDS, time};
+use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, graph::Graph, plausible};
 
 /// A workout of a list, or by itself.
 #[derive(Debug, Deserialize)]
@@ -96,24 +96,39 @@ pub(super) fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFil
     Ok(told)
 }
 
-/// Takes in what one document holds: a workout, or a list of them.
+/// Takes in what one document holds: a workout, the course of one, or a list of them.
 fn take(told: &mut Told, place: &str, document: &Value, unsaid: &Unsaid<'_>) {
     let Some(list) = document.get("data").unwrap_or(document).as_array() else {
-        return told.take(place.to_owned(), workout(document, unsaid, &Instructors::new()));
+        return take_item(told, place.to_owned(), document, unsaid);
     };
     for (number, item) in (1..).zip(list) {
-        told.take(
-            format!("{place}, item {number}"),
-            workout(item, unsaid, &Instructors::new()),
-        );
+        take_item(told, format!("{place}, item {number}"), item, unsaid);
     }
+}
+
+fn take_item(told: &mut Told, place: String, item: &Value, unsaid: &Unsaid<'_>) {
+    if item.get("seconds_since_pedaling_start").is_none() {
+        return told.take(place, workout(item, unsaid, &Instructors::new()));
+    }
+    match course(item) {
+        Ok((peloton_workout_id, graph)) => told.courses.push(Course {
+            place,
+            peloton_workout_id,
+            graph,
+        }),
+        Err(reason) => told.take(place, Err(reason)),
+    }
+}
+
+/// A performance graph that was saved, and the id of its workout.
+fn course(item: &Value) -> Result<(String, Graph), String> {
+    let id = item.get("workout_id").and_then(Value::as_str);
+    let id = id.ok_or("it is a performance graph without a `workout_id`, which says of which workout it is")?;
+    Ok((peloton_id(id)?.to_owned(), graph(item, STEP_SECONDS)?))
 }
 
 /// The workout that an answer holds.
 pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructors) -> Result<Workout, String> {
-    if item.get("seconds_since_pedaling_start").is_some() {
-        return Err("it is a performance graph, which does not say of which workout".to_owned());
-    }
     let item = ApiWorkout::deserialize(item).map_err(|error| format!("it is no workout: {}", plain(&error)))?;
     peloton_id(&item.id)?;
     if let Some(status) = item.status.as_deref().filter(|status| *status != "COMPLETE") {
@@ -144,6 +159,11 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         .and_then(|ride| ride.duration)
         .filter(|seconds| *seconds > 0.0)
         .map(|seconds| seconds as i32);
+    // An end before the start says nothing; one that is out of every bound is refused below.
+    let ridden_seconds = item
+        .end_time
+        .map(|end| i32::try_from(end.saturating_sub(start)).unwrap_or(i32::MAX))
+        .filter(|seconds| *seconds >= 0);
     let output = item.total_work.map(|joules| joules / 1000.0);
     // Where nothing is pedalled, none is not 0.
     let output = output.filter(|output| *output != 0.0 || item.has_pedaling_metrics == Some(true));
@@ -157,10 +177,7 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         title: ride.and_then(|ride| ride.title.clone()).or(item.title),
         instructor: taught_by,
         class_seconds,
-        ridden_seconds: item
-            .end_time
-            .and_then(|end| i32::try_from(end - start).ok())
-            .filter(|seconds| *seconds >= 0),
+        ridden_seconds,
         is_live: None,
         class_aired_at: ride.and_then(|ride| DateTime::from_timestamp(ride.original_air_time?, 0)),
         is_personal_record: item.is_total_work_personal_record,

@@ -1,31 +1,38 @@
 //! The two kinds of CSV: Peloton's own export, and the eight columns of the older system. Columns are found by their names,
 //! in any order; each line is read by itself, so that one that is broken breaks no other.
 
-use std::collections::HashMap;
-
 use chrono::NaiveDateTime;
 
-use super::{METRES_PER_MILE, NO_RIDER, Told, UnknownFile, Unsaid, peloton_id, time};
+use super::{
+    METRES_PER_MILE, NO_RIDER, Told, UnknownFile, Unsaid,
+    columns::{Columns, EXPORT, OLDER_SYSTEM},
+    peloton_id, time,
+};
 use crate::domain::workout::{Figure, Figures, Kind, Source, Workout, discipline, plausible};
 
 /// A text in quotes goes on over so many lines at most; else a quote is missing.
 const MOST_LINES: usize = 8;
 
+/// Makes a workout of a row.
+type ReadRow = fn(&Row<'_>, &Unsaid<'_>) -> Result<Workout, String>;
+
 pub(super) fn read(bytes: &[u8], unsaid: &Unsaid<'_>) -> Result<Told, UnknownFile> {
     let mut lines = Lines::new(bytes);
     let header = lines.next().and_then(|(_, record)| record.ok()).unwrap_or_default();
     let columns = Columns::of(&header)?;
-    let row: fn(&Row<'_>, &Unsaid<'_>) -> Result<Workout, String> =
-        if columns.has("workout timestamp") && columns.has("fitness discipline") {
-            // No row says it: one word for all of them.
-            unsaid.rider_name.ok_or(UnknownFile(NO_RIDER.to_owned()))?;
-            of_export
-        } else if columns.has("workout_id") && columns.has("class_title") && columns.has("date") {
-            of_older_system
-        } else {
-            return Err(unknown(&header));
-        };
-    let mut told = Told::default();
+    let (row, expected): (ReadRow, &[&str]) = if columns.has("workout timestamp") && columns.has("fitness discipline") {
+        // No row says it: one word for all of them.
+        unsaid.rider_name.ok_or(UnknownFile(NO_RIDER.to_owned()))?;
+        (of_export, &EXPORT)
+    } else if columns.has("workout_id") && columns.has("class_title") && columns.has("date") {
+        (of_older_system, &OLDER_SYSTEM)
+    } else {
+        return Err(unknown(&header));
+    };
+    let mut told = Told {
+        remarks: columns.surprises(&header, expected).into_iter().collect(),
+        ..Told::default()
+    };
     for (line, record) in lines {
         let workout = record.and_then(|fields| {
             if fields.len() != header.len() {
@@ -115,31 +122,6 @@ fn split(record: &[u8]) -> Result<Vec<String>, String> {
     Ok(fields.iter().flatten().map(str::to_owned).collect())
 }
 
-/// Where which column is, by its name in small letters without its unit, and its unit.
-struct Columns(HashMap<String, (usize, String)>);
-
-impl Columns {
-    fn of(header: &[String]) -> Result<Self, UnknownFile> {
-        let mut columns = HashMap::new();
-        for (place, text) in header.iter().enumerate() {
-            let text = text.to_lowercase();
-            let (name, unit) = text.split_once('(').unwrap_or((&text, ""));
-            let name = name.trim();
-            let unit = unit.trim_end_matches(')').trim().to_owned();
-            if columns.insert(name.to_owned(), (place, unit)).is_some() && !name.is_empty() {
-                return Err(UnknownFile(format!(
-                    "its first line has the column `{name}` twice; take one of them out"
-                )));
-            }
-        }
-        Ok(Columns(columns))
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
-    }
-}
-
 struct Row<'r> {
     columns: &'r Columns,
     fields: &'r [String],
@@ -148,9 +130,9 @@ struct Row<'r> {
 impl Row<'_> {
     /// What is in a column; none where it is empty or not there.
     fn text(&self, column: &str) -> Option<&str> {
-        let (place, _) = self.columns.0.get(column)?;
+        let place = self.columns.place(column)?;
         self.fields
-            .get(*place)
+            .get(place)
             .map(String::as_str)
             .filter(|text| !text.is_empty())
     }
@@ -161,10 +143,6 @@ impl Row<'_> {
 
     fn required(&self, column: &str) -> Result<&str, String> {
         self.text(column).ok_or_else(|| format!("it has no `{column}`"))
-    }
-
-    fn unit(&self, column: &str) -> &str {
-        self.columns.0.get(column).map_or("", |(_, unit)| unit)
     }
 
     /// A number that is not negative; a `%` behind it is left out.
@@ -182,8 +160,8 @@ impl Row<'_> {
         match self.text(column) {
             None | Some("None") => Ok(None),
             Some(text) => {
-                let minutes = text.parse().ok().filter(|minutes| (0..=6000).contains(minutes));
-                let seconds = minutes.map(|minutes: i32| minutes * 60);
+                let minutes = text.parse().ok().filter(|minutes: &i32| *minutes >= 0);
+                let seconds = minutes.and_then(|minutes| minutes.checked_mul(60));
                 seconds
                     .map(Some)
                     .ok_or_else(|| format!("its `{column}` are no minutes: `{text}`"))
@@ -193,7 +171,7 @@ impl Row<'_> {
 
     /// How many metres the unit of a column has.
     fn metres(&self, column: &str, units: [(&str, f64); 4]) -> Result<f64, String> {
-        let unit = self.unit(column);
+        let unit = self.columns.unit(column);
         let known = units.iter().find(|(name, _)| *name == unit);
         known
             .map(|(_, metres)| *metres)

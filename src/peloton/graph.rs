@@ -5,12 +5,9 @@ use serde_json::Value;
 
 use super::METRES_PER_MILE;
 use crate::domain::workout::{
-    Figure, Figures,
+    Figure, Figures, MOST_SECONDS,
     graph::{Graph, Measured, Metric, resample},
 };
-
-/// No workout takes longer.
-const MOST_SECONDS: i32 = 86_400;
 
 #[derive(Debug, Deserialize)]
 struct ApiGraph {
@@ -67,6 +64,7 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
             .flat_map(|metric| std::iter::once(metric).chain(&metric.alternatives))
     };
     let mut measured: Vec<(Metric, Measured)> = Vec::new();
+    let mut impossible = Vec::new();
     let mut figures = Figures::default();
     for metric in metrics() {
         if metric.slug.as_deref() == Some("pace") {
@@ -77,12 +75,13 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
             continue;
         };
         let values = seconds.iter().zip(&metric.values);
-        measured.push((
-            kind,
-            values
-                .filter_map(|(second, value)| Some((*second, (*value)? * scale)))
-                .collect(),
-        ));
+        let (possible, other): (Measured, Measured) = values
+            .filter_map(|(second, value)| Some((*second, (*value)? * scale)))
+            .partition(|(_, value)| kind.bounds().contains(value));
+        measured.push((kind, possible));
+        if !other.is_empty() {
+            impossible.push((kind, other.len()));
+        }
         let mean = match kind {
             Metric::HeartRate => Figure::HeartRate,
             Metric::Incline => Figure::Incline,
@@ -95,7 +94,7 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
         let (figure, scale) = match summary.slug.as_deref() {
             Some("avg_output") => (Figure::Power, Some(1.0)),
             Some("avg_cadence") => (Figure::Cadence, Some(1.0)),
-            Some("avg_resistance") => (Figure::Resistance, Some(1.0)),
+            Some("avg_resistance") => (Figure::Resistance, percent(unit)),
             Some("avg_speed") => (Figure::Speed, speed(unit)),
             Some("avg_pace") => (Figure::Pace, pace(unit)),
             Some("distance") => (Figure::Distance, distance(unit)),
@@ -108,7 +107,11 @@ pub(super) fn graph(answer: &Value, step_seconds: i32) -> Result<Graph, String> 
     let duration = duration as i32;
     let (samples, coverage) = resample(&measured, duration, step_seconds);
     figures.set(Figure::GraphCoverage, Some(coverage));
-    Ok(Graph { samples, figures })
+    Ok(Graph {
+        samples,
+        figures,
+        impossible,
+    })
 }
 
 fn scaled(value: Option<f64>, scale: Option<f64>) -> Option<f64> {
@@ -120,13 +123,18 @@ fn metric_of(metric: &ApiMetric) -> Option<(Metric, f64)> {
     Some(match metric.slug.as_deref()? {
         "output" => (Metric::Power, 1.0),
         "cadence" => (Metric::Cadence, 1.0),
-        "resistance" => (Metric::Resistance, 1.0),
+        "resistance" => (Metric::Resistance, percent(unit)?),
         "speed" => (Metric::Speed, speed(unit)?),
         "heart_rate" => (Metric::HeartRate, 1.0),
         "incline" => (Metric::Incline, 1.0),
         "stroke_rate" => (Metric::StrokeRate, 1.0),
         _ => return None,
     })
+}
+
+/// Percent of a unit of resistance; a level is none.
+fn percent(unit: &str) -> Option<f64> {
+    (unit == "%").then_some(1.0)
 }
 
 /// Metres a second of a unit of speed.

@@ -3,16 +3,22 @@
 
 mod api;
 pub mod client;
+mod columns;
 mod csv;
 mod graph;
 pub mod sync;
 mod time;
 pub mod token;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use crate::domain::workout::Workout;
+use crate::domain::workout::{
+    Figure, Workout,
+    graph::{Graph, Sample},
+};
 
 /// What a file does not say of itself.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +38,22 @@ pub struct Unsaid<'a> {
 pub struct Told {
     /// The workouts, in the file's order.
     pub workouts: Vec<Workout>,
+    /// Courses that stand beside their workouts, or in a file of their own.
+    pub courses: Vec<Course>,
     /// What could not be taken in.
     pub rejected: Vec<Rejected>,
+    /// What else is to be known of the file, a line each.
+    pub remarks: Vec<String>,
+}
+
+/// The course of a workout.
+#[derive(Debug)]
+pub struct Course {
+    /// Where it is, for people.
+    place: String,
+    /// Whose course it is, by the id at Peloton.
+    peloton_workout_id: String,
+    graph: Graph,
 }
 
 /// A row that could not be taken in.
@@ -51,6 +71,40 @@ pub struct Rejected {
 pub struct UnknownFile(String);
 
 impl Told {
+    /// Makes each course one more thing that is told of its workout, which is in the file or `stored`, by ids at Peloton.
+    /// Answers the samples by these. A course that was fetched as a whole stays as it is: a saved one may be coarser.
+    pub fn join_courses(&mut self, stored: &HashMap<String, Workout>) -> HashMap<String, Vec<Sample>> {
+        let mut samples = HashMap::new();
+        for course in std::mem::take(&mut self.courses) {
+            let id = course.peloton_workout_id;
+            let in_file = self
+                .workouts
+                .iter()
+                .find(|workout| workout.peloton_workout_id.as_ref() == Some(&id));
+            let Some(mut workout) = in_file.or(stored.get(&id)).cloned() else {
+                let reason = format!(
+                    "it is the course of the workout `{id}`, of which nothing is stored under this rider's name: take in the \
+                     workout first"
+                );
+                self.take(course.place, Err(reason));
+                continue;
+            };
+            let is_fetched = |workout: &Workout| workout.figures.get(Figure::GraphCoverage).is_some();
+            if !stored.get(&id).is_some_and(is_fetched) {
+                let place = &course.place;
+                let left_out = course.graph.left_out();
+                self.remarks
+                    .extend(left_out.map(|values| format!("{place}: left out are {values}")));
+                course.graph.tell(&mut workout.figures);
+                // Whoever has a coverage is not asked for theirs again.
+                workout.figures.set(Figure::GraphCoverage, None);
+                samples.insert(id, course.graph.samples);
+            }
+            self.workouts.push(workout);
+        }
+        samples
+    }
+
     fn take(&mut self, place: String, row: Result<Workout, String>) {
         match row {
             Ok(workout) => self.workouts.push(workout),

@@ -40,7 +40,7 @@ const MOST_UNANSWERED: usize = 5;
 const MOST_BEGINNINGS: u32 = 3;
 
 /// Courses are on steps of so many seconds.
-const STEP_SECONDS: i32 = 5;
+pub(super) const STEP_SECONDS: i32 = 5;
 
 /// What is known of an account.
 #[derive(Debug)]
@@ -292,10 +292,9 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             match self.ask(&path, "the course of a workout", id, start)? {
                 Answer::Is(answer) => match graph(&answer, STEP_SECONDS) {
                     Ok(graph) => {
-                        for figure in Figure::ALL {
-                            let told = graph.figures.get(figure).filter(|value| figure.is_plausible(*value));
-                            let value = told.or(workout.figures.get(figure));
-                            workout.figures.set(figure, value);
+                        graph.tell(&mut workout.figures);
+                        for reason in graph.left_out() {
+                            self.reject(&format!("a part of the course of workout {id}"), &reason);
                         }
                         course = Some(graph.samples);
                     }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::domain::workout::{Figure, Kind, Precision, Source};
 
+mod courses;
+
 const EXPORT: &str = "Workout Timestamp,Live/On-Demand,Instructor Name,Length (minutes),Fitness Discipline,Type,Title,Class \
     Timestamp,Total Output,Avg. Watts,Avg. Resistance,Avg. Cadence (RPM),Avg. Speed (mph),Distance (mi),Calories \
     Burned,Avg. Heartrate,Avg. Incline,Avg. Pace (min/mi)\n";
@@ -245,6 +247,59 @@ fn what_cannot_have_been_is_rejected_with_its_bounds() {
 }
 
 #[test]
+fn a_length_that_nobody_rides_and_an_end_in_the_future_are_rejected_whoever_tells_of_them() {
+    let api = |start: i64, end: i64| {
+        let sound = untaught("a1", "JUST RIDE");
+        let told = read_text(
+            &sound
+                .replace("1735725600", &start.to_string())
+                .replace("1735726501", &end.to_string()),
+        );
+        reasons(&told).join("")
+    };
+    let start = 1_708_094_952;
+    assert_eq!(api(start, start + 86_400), "");
+    assert_eq!(api(start, start - 1), "", "its end is not known");
+    let bounds = "and is between 0 and 86400";
+    for (end, seconds) in [
+        (start + 86_401, 86_401),
+        (1_709_999_999, 1_905_047),
+        (i64::MAX, i32::MAX),
+    ] {
+        assert_eq!(
+            api(start, end),
+            format!("the document: its `ridden_seconds` would be {seconds}, {bounds}")
+        );
+    }
+    let now = unsaid().now.timestamp();
+    let a_day = 86_400;
+    assert_eq!(api(now, now + a_day), "", "clocks may be a day ahead");
+    assert_eq!(
+        api(now + 3600, now + 3601 + a_day - 3600),
+        "the document: it cannot have ended on 2026-01-11: that is in the future"
+    );
+    let long = untaught("a1", "JUST RIDE").replace("\"duration\":901", "\"duration\":1e12");
+    assert!(reasons(&read_text(&long))[0].contains("`class_seconds` would be 2147483647"));
+    let export = |minutes: &str| {
+        let row = format!("2025-01-14 18:05 (UTC),Live,Ida Quist,{minutes},Yoga,,20 min Flow,,,,,,,,80,,,\n");
+        reasons(&read_text(&format!("{EXPORT}{row}"))).join("")
+    };
+    let older = |minutes: &str| {
+        let header = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name";
+        let row = format!("aa01,2023-05-25 09:31:58,T,Ida Quist,cycling,{minutes},265.2,Bea\n");
+        reasons(&read_text(&format!("{header}\n{row}"))).join("")
+    };
+    for of_minutes in [export as fn(&str) -> String, older] {
+        assert_eq!(of_minutes("1440"), "");
+        assert_eq!(
+            of_minutes("1441"),
+            format!("line 2: its `class_seconds` would be 86460, {bounds}")
+        );
+        assert!(of_minutes("99999999999").contains("are no minutes"));
+    }
+}
+
+#[test]
 fn a_column_that_is_there_twice_is_refused_by_its_name() {
     let twice = EXPORT.replace("Avg. Watts", "Total Output");
     let error = read(twice.as_bytes(), &unsaid()).unwrap_err().to_string();
@@ -255,6 +310,29 @@ fn a_column_that_is_there_twice_is_refused_by_its_name() {
             .unwrap_err()
             .to_string()
             .contains("`distance`")
+    );
+}
+
+#[test]
+fn a_column_that_is_named_otherwise_is_not_missed_in_silence() {
+    let remarks = |header: &str| read_text(header).remarks;
+    let older = "workout_id,date,class_title,instructor,class_type,length_min,total_output_kj,rider_name\n";
+    for known in [EXPORT, older, &EXPORT.replace("Total Output", " total output (kJ)")] {
+        assert_eq!(remarks(known), [""; 0], "{known}");
+    }
+    let otherwise = EXPORT
+        .replace("Total Output", "Output kJ")
+        .replace(",Title", ",Workout Title");
+    assert_eq!(
+        remarks(&otherwise),
+        [
+            "columns that are not known, and left out: `Workout Title`, `Output kJ`; columns that are not there: `title`, \
+             `total output`"
+        ]
+    );
+    assert_eq!(
+        remarks(&older.replace(",rider_name", "")),
+        ["columns that are not there: `rider_name`"]
     );
 }
 
@@ -418,94 +496,13 @@ fn an_answer_may_lack_nearly_everything() {
     assert_eq!(reasons[0], "line 3: it is IN_PROGRESS, not COMPLETE");
     assert_eq!(
         reasons[1],
-        "line 4: it is a performance graph, which does not say of which workout"
+        "line 4: it is a performance graph without a `workout_id`, which says of which workout it is"
     );
     assert!(reasons[2].starts_with("line 5: it is no JSON"), "{reasons:?}");
     assert!(
         reasons[3].starts_with("line 6: it is no workout: missing field `id`"),
         "{reasons:?}"
     );
-}
-
-#[test]
-fn the_course_of_a_workout_is_in_our_units_and_says_how_much_of_it_there_is() {
-    let answer = serde_json::json!({
-        "duration": 20, "seconds_since_pedaling_start": [1, 6, 16],
-        "average_summaries": [
-            {"slug": "avg_output", "display_unit": "watts", "value": 113},
-            {"slug": "avg_speed", "display_unit": "mph", "value": 20.0},
-        ],
-        "summaries": [
-            {"slug": "total_output", "display_unit": "kj", "value": 3},
-            {"slug": "distance", "display_unit": "mi", "value": 0.1},
-        ],
-        "metrics": [
-            {"slug": "output", "display_unit": "watts", "average_value": 110, "values": [100, null, 120]},
-            {"slug": "heart_rate", "display_unit": "bpm", "average_value": 131.0, "values": [120, 130, 140]},
-            {"slug": "pace", "display_unit": "min/mi", "values": [9.0, 9.0, 9.0], "alternatives": [
-                {"slug": "speed", "display_unit": "kph", "values": [36.0, 36.0, 18.0]},
-            ]},
-        ],
-        "location_data": [{"coordinates": [{"latitude": 1.0, "longitude": 2.0}]}],
-    });
-    let graph = graph::graph(&answer, 5).unwrap();
-    let rows: Vec<_> = graph
-        .samples
-        .iter()
-        .map(|sample| (sample.second, sample.values))
-        .collect();
-    let row = |watts, speed: f64, bpm| [watts, None, None, Some(speed), Some(bpm), None, None];
-    assert_eq!(
-        rows,
-        [
-            (0, row(Some(100.0), 10.0, 120.0)),
-            (5, row(None, 10.0, 130.0)),
-            (15, row(Some(120.0), 5.0, 140.0)),
-        ]
-    );
-    let figure = |figure| graph.figures.get(figure);
-    assert_eq!(figure(Figure::GraphCoverage), Some(0.75));
-    assert_eq!(
-        (figure(Figure::Power), figure(Figure::HeartRate)),
-        (Some(113.0), Some(131.0))
-    );
-    assert_eq!(figure(Figure::TotalOutput), None, "the workout itself has it in joules");
-    assert!((figure(Figure::Distance).unwrap() - 160.934).abs() < 0.001);
-}
-
-#[test]
-fn the_pace_of_a_run_is_in_seconds_a_kilometre_wherever_it_is_told() {
-    let run = |unit: &str, metric: Option<f64>, summary: Option<f64>| {
-        let answer = serde_json::json!({
-            "duration": 10, "seconds_since_pedaling_start": [1, 6],
-            "average_summaries": [{"slug": "avg_pace", "display_unit": unit, "value": summary}],
-            "metrics": [{"slug": "pace", "display_unit": unit, "average_value": metric, "values": [null, 9.5],
-                "alternatives": [{"slug": "speed", "display_unit": "mph", "average_value": 6.3, "values": [0.0, 6.3]}]}],
-        });
-        let pace = graph::graph(&answer, 5).unwrap().figures.get(Figure::Pace);
-        pace.map(f64::round)
-    };
-    assert_eq!(run("min/km", Some(6.5), Some(6.25)), Some(375.0));
-    assert_eq!(run("min/km", Some(6.5), None), Some(390.0));
-    assert_eq!(run("min/mi", None, Some(9.5)), Some(354.0), "what 9:30 is in an export");
-    assert_eq!(run("min/500m", Some(2.0), Some(2.0)), None, "a rower's is none");
-}
-
-#[test]
-fn a_course_of_more_than_a_day_is_refused_and_takes_no_memory() {
-    let course = |duration: f64, second: i32| {
-        let answer = serde_json::json!({
-            "duration": duration, "seconds_since_pedaling_start": [1, second],
-            "metrics": [{"slug": "output", "display_unit": "watts", "values": [100, 110]}],
-        });
-        graph::graph(&answer, 5)
-    };
-    assert_eq!(course(86_400.0, 86_400).unwrap().samples.len(), 2);
-    let most = i32::MAX;
-    for (duration, second) in [(f64::from(most), 6), (-1.0, 6), (20.0, most), (20.0, -1)] {
-        let refused = course(duration, second).unwrap_err();
-        assert!(refused.contains("between 0 and 86400"), "{refused}");
-    }
 }
 
 #[test]

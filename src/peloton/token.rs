@@ -155,6 +155,8 @@ pub struct TokenStanding {
     pub words: String,
     /// Somebody has to bring a new one, now or before tomorrow.
     pub needs_a_person: bool,
+    /// Nobody reads it before, for Peloton wishes so.
+    pub paused_until: Option<DateTime<Utc>>,
 }
 
 /// How the token of an account stands at `now`, and why the account was not read when it was tried last.
@@ -177,6 +179,9 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
         rider_name: account.rider_name.clone(),
         words,
         needs_a_person,
+        paused_until: failure
+            .and_then(|failure| failure.not_before)
+            .filter(|until| *until > now),
     }
 }
 

@@ -88,6 +88,20 @@ impl Store {
         Ok(known.collect())
     }
 
+    /// What is known of the rider's workouts that have an id of Peloton's, by that id; of none that is deleted.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn workouts_by_peloton_id(&self, rider_name: &str) -> Result<HashMap<String, Workout>> {
+        let connection = self.connection()?;
+        let kept = kept_workouts(&connection, &spelling(&connection, rider_name.trim())?)?;
+        let stored = kept.into_iter().filter(|kept| !kept.is_deleted);
+        let stored = stored.map(|kept| kept.stored.workout);
+        Ok(stored
+            .filter_map(|workout| Some((workout.peloton_workout_id.clone()?, workout)))
+            .collect())
+    }
+
     /// The ids at Peloton of all workouts that are stored, or were, as another rider's.
     ///
     /// # Errors

@@ -74,6 +74,19 @@ fn files_that_overlap_become_one_history_and_bad_rows_are_named() {
 }
 
 #[test]
+fn columns_that_are_named_otherwise_are_told_after_the_summary() {
+    let sandbox = Sandbox::new();
+    let header = EXPORT.replace("Total Output", "Output kJ");
+    let file = sandbox.write("export.csv", format!("{header}{FLOW}"));
+    let said = sandbox.succeed(&["import", "peloton", &file, "--rider", "Ann"]);
+    let remark = "columns that are not known, and left out: `Output kJ`; columns that are not there: `total output`";
+    assert_eq!(
+        said,
+        format!("{file}: 1 row: 1 new, 0 changed, 0 unchanged, 0 rejected\n  {remark}\n")
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_taken_in_holds_up_no_other() {
     let sandbox = Sandbox::new();
     let good = sandbox.write("good.csv", format!("{EXPORT}{FLOW}"));
@@ -142,11 +155,28 @@ fn every_row_of_the_real_files_is_accounted_for() {
         let unchanged = rows - new - changed;
         let expected = format!("{rows} rows: {new} new, {changed} changed, {unchanged} unchanged, 0 rejected\n");
         let said = import();
-        assert!(said.ends_with(&expected), "{name}: {said}");
+        assert!(said.ends_with(&expected) && said.lines().count() == 1, "{name}: {said}");
         let again = import();
         let unchanged = format!("{rows} rows: 0 new, 0 changed, {rows} unchanged, 0 rejected\n");
         assert!(again.ends_with(&unchanged), "{name}: {again}");
     }
+    // The course of one of them, and of none of another rider's.
+    let Some(course) = recorded("peloton_api_performance_graph_sample_60s.json") else {
+        return;
+    };
+    let course = course.display().to_string();
+    let refused = sandbox.fail(&["import", "peloton", &course, "--rider", "peloton_expo"]);
+    assert!(refused.contains("nothing of"), "{refused}");
+    for became in ["1 changed, 0 unchanged", "0 changed, 1 unchanged"] {
+        let said = sandbox.succeed(&["import", "peloton", &course, "--rider", "peloton_api_"]);
+        assert!(
+            said.ends_with(&format!("1 row: 0 new, {became}, 0 rejected\n")),
+            "{said}"
+        );
+    }
+    let steps =
+        "select count(*) as steps, max(second) as last, max(heart_rate_bpm) as bpm from historical.workout_sample";
+    assert_eq!(sandbox.rows(steps), [r#"{"steps":21,"last":1195,"bpm":179.0}"#]);
     let known =
         "select kind, count(*) as workouts from historical.workout where source = 'api' group by kind order by kind";
     assert_eq!(

@@ -188,6 +188,15 @@ impl Kind {
         )
     }
 
+    /// The accounts at Peloton that it reads.
+    #[must_use]
+    pub fn peloton_accounts(&self) -> &[PelotonAccount] {
+        match self {
+            Kind::Peloton { accounts, .. } => accounts,
+            _ => &[],
+        }
+    }
+
     /// Whether most runs of it only look whether there is something to do.
     #[must_use]
     pub fn is_often_idle(&self) -> bool {
@@ -288,10 +297,7 @@ impl Schedule {
     /// The accounts at Peloton that are read by themselves.
     pub fn peloton_accounts(&self) -> impl Iterator<Item = &PelotonAccount> {
         let jobs = self.jobs.iter().filter(|job| job.enabled);
-        jobs.flat_map(|job| match &job.kind {
-            Kind::Peloton { accounts, .. } => accounts.as_slice(),
-            _ => &[],
-        })
+        jobs.flat_map(|job| job.kind.peloton_accounts())
     }
 
     /// The job that sends the mails about heart-rate alerts, if it runs by itself.

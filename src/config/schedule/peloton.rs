@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
 use super::value::{string, suggestion, variable};
+use crate::domain::workout::name_key;
 
 /// Where Peloton's API is.
 pub const PELOTON_URL: &str = "https://api.onepeloton.com";
@@ -26,6 +27,13 @@ pub enum TokenFrom {
     Variable(String),
     /// In this file, a JSON object that may have a refresh token too.
     File(PathBuf),
+}
+
+impl PelotonAccount {
+    /// Whether both are of one rider, or have one token.
+    pub(super) fn is_that_of(&self, other: &PelotonAccount) -> bool {
+        name_key(&self.rider_name) == name_key(&other.rider_name) || self.token == other.token
+    }
 }
 
 impl TokenFrom {
@@ -50,13 +58,17 @@ pub(super) fn accounts(value: &DeValue<'_>) -> Result<Vec<PelotonAccount>, Strin
     let mut accounts: Vec<PelotonAccount> = Vec::new();
     for item in items.iter() {
         let account = account(item.get_ref().as_table().ok_or(SHAPE)?)?;
+        let (rider_name, token) = (&account.rider_name, &account.token);
         if accounts
             .iter()
-            .any(|other| other.rider_name.to_lowercase() == account.rider_name.to_lowercase())
+            .any(|other| name_key(&other.rider_name) == name_key(rider_name))
         {
+            return Err(format!("`{rider_name}` is there twice: a rider has one account"));
+        }
+        if let Some(other) = accounts.iter().find(|other| other.token == *token) {
             return Err(format!(
-                "`{}` is there twice: a rider has one account",
-                account.rider_name
+                "`{rider_name}` has the token of `{}`: each account has its own",
+                other.rider_name
             ));
         }
         accounts.push(account);

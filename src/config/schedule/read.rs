@@ -14,7 +14,7 @@ use toml::{
 };
 
 use super::{
-    Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, PELOTON_URL, Problem, Schedule,
+    Backoff, CatchUp, CronText, JobConfig, Kind, Overlap, PELOTON_URL, PelotonAccount, Problem, Schedule,
     peloton::accounts,
     value::{
         boolean, choice, duration, identifier, integer, plain, positive_duration, string, suggestion, time_of_day,
@@ -462,6 +462,7 @@ impl Reader<'_> {
                 seen.insert(&draft.job.name, draft);
             }
         }
+        self.one_job_an_account(drafts);
         for draft in drafts {
             for (name, at) in draft.job.after.iter().zip(&draft.after_at) {
                 match seen.get(name.as_str()) {
@@ -504,6 +505,27 @@ impl Reader<'_> {
                 let knot = before(start, after).into_iter().filter(is_in_the_knot);
                 told.extend(knot.map(str::to_owned));
             }
+        }
+    }
+
+    /// Each of two jobs keeps to the hour for itself alone.
+    fn one_job_an_account(&mut self, drafts: &[Draft]) {
+        let mut read: Vec<(&PelotonAccount, &str)> = Vec::new();
+        for draft in drafts.iter().filter(|draft| draft.job.enabled) {
+            for account in draft.job.kind.peloton_accounts() {
+                if let Some((_, by)) = read.iter().find(|(other, _)| account.is_that_of(other)) {
+                    let rider_name = &account.rider_name;
+                    self.note(
+                        &draft.name_at,
+                        format!(
+                            "the account of `{rider_name}`, or one with its token, is read by `{by}` already, and Peloton has locked accounts that were \
+                             read more often than once an hour: take it out of one of them"
+                        ),
+                    );
+                }
+            }
+            let accounts = draft.job.kind.peloton_accounts().iter();
+            read.extend(accounts.map(|account| (account, draft.job.name.as_str())));
         }
     }
 

@@ -372,4 +372,42 @@ fn accounts_at_peloton_that_cannot_be_meant_are_refused() {
     assert!(refused("token_env", "password").contains("an account has no key `password`"));
     assert!(refused("rider = \"Ben\"", "rider = \"ANN\"").contains("`ANN` is there twice"));
     assert!(refused("token_file = ", "token_env = \"X\", token_file = ").contains("either `token_env`"));
+    for token in [
+        "token_env = \"PELOTON_BEARER_TOKEN\"",
+        "token_file = \"secrets/ben.json\"",
+    ] {
+        let text = peloton_example()
+            .replace("token_env = \"PELOTON_BEARER_TOKEN\"", token)
+            .replace("token_file = \"secrets/ben.json\"", token);
+        let refused = problems(&text);
+        assert!(
+            refused.contains("`Ben` has the token of `Ann`") && refused.contains("cron.toml:9:"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn an_account_at_peloton_is_read_by_one_job_alone() {
+    let first = peloton_example();
+    let second = |rider: &str, token: &str, enabled: bool| {
+        let job = format!(
+            "\n[[job]]\nname = \"again\"\nkind = \"peloton\"\ncron = \"10 * * * *\"\nenabled = {enabled}\n\
+             params = {{ accounts = [{{ rider = \"{rider}\", token_env = \"{token}\" }}] }}\n"
+        );
+        Schedule::parse(&format!("{first}{job}"), "cron.toml").map_err(|error| error.to_string())
+    };
+    for (rider, token) in [("ANN", "OTHER"), ("Cem", "PELOTON_BEARER_TOKEN")] {
+        let refused = second(rider, token, true).unwrap_err();
+        let line = first.lines().count() + 2;
+        assert!(
+            refused.contains(&format!("cron.toml:{line}:"))
+                && refused.contains(&format!(
+                    "the account of `{rider}`, or one with its token, is read by `peloton` already"
+                )),
+            "{refused}"
+        );
+        second(rider, token, false).unwrap();
+    }
+    second("Cem", "OTHER", true).unwrap();
 }

@@ -1,6 +1,6 @@
 //! What was measured during a workout, second by second, on even steps.
 
-use super::Figures;
+use super::{Figure, Figures};
 
 /// Something that is measured all through a workout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,27 @@ pub struct Graph {
     pub samples: Vec<Sample>,
     /// What the whole comes to, and how much of it was measured.
     pub figures: Figures,
+    /// Of which metric how many values cannot have been: they are in no sample.
+    pub impossible: Vec<(Metric, usize)>,
+}
+
+impl Graph {
+    /// Puts what the whole comes to in place of what was known of it, where that can be.
+    pub fn tell(&self, figures: &mut Figures) {
+        for figure in Figure::ALL {
+            let told = self.figures.get(figure).filter(|value| figure.is_plausible(*value));
+            figures.set(figure, told.or(figures.get(figure)));
+        }
+    }
+
+    /// What is left out of the samples because it cannot have been, in words.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        self.impossible.iter().map(|(metric, count)| {
+            let (name, bounds) = (metric.name(), metric.bounds());
+            let (low, high) = (bounds.start(), bounds.end());
+            format!("values of `{name}` that are not between {low} and {high}: {count}")
+        })
+    }
 }
 
 /// What was measured of one metric: by second since the beginning, counted from 1, and value.

@@ -4,13 +4,16 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-use super::{Figure, Workout};
+use super::{Figure, Workout, graph::Metric};
 
 /// Nobody rode at Peloton before.
 const FIRST_YEAR: i32 = 2012;
 
 /// Clocks may be so far ahead of ours.
 const AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// No workout, and no class, takes longer.
+pub const MOST_SECONDS: i32 = 86_400;
 
 impl Figure {
     /// What can be of it.
@@ -38,6 +41,22 @@ impl Figure {
     }
 }
 
+impl Metric {
+    /// What can be of it: as of the figure that is its mean.
+    #[must_use]
+    pub fn bounds(self) -> RangeInclusive<f64> {
+        match self {
+            Metric::Power => Figure::Power.bounds(),
+            Metric::Cadence => Figure::Cadence.bounds(),
+            Metric::Resistance => Figure::Resistance.bounds(),
+            Metric::Speed => Figure::Speed.bounds(),
+            Metric::HeartRate => Figure::HeartRate.bounds(),
+            Metric::Incline => Figure::Incline.bounds(),
+            Metric::StrokeRate => 0.0..=100.0,
+        }
+    }
+}
+
 /// The workout, if there can have been such a one at `now`.
 ///
 /// # Errors
@@ -49,6 +68,21 @@ pub fn plausible(workout: Workout, now: DateTime<Utc>) -> Result<Workout, String
         return Err(format!(
             "it cannot have begun on {day}: before {FIRST_YEAR}, or in the future"
         ));
+    }
+    for (name, seconds) in [
+        ("class_seconds", workout.class_seconds),
+        ("ridden_seconds", workout.ridden_seconds),
+    ] {
+        if let Some(seconds) = seconds.filter(|seconds| !(0..=MOST_SECONDS).contains(seconds)) {
+            return Err(format!(
+                "its `{name}` would be {seconds}, and is between 0 and {MOST_SECONDS}"
+            ));
+        }
+    }
+    let end = at + TimeDelta::seconds(workout.ridden_seconds.unwrap_or(0).into());
+    if end > now + AHEAD {
+        let day = end.date_naive();
+        return Err(format!("it cannot have ended on {day}: that is in the future"));
     }
     for figure in Figure::ALL {
         let Some(value) = workout.figures.get(figure) else {
