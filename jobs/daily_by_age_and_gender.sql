@@ -9,19 +9,16 @@ with aged as (
         ride.duration_seconds,
         ride.energy_kilojoules,
         coalesce(rider.gender, 'unknown') as gender,
-        extract(year from ride.started_at) - extract(year from rider.date_of_birth)
+        extract(year from rider.first_ride_at) - extract(year from rider.date_of_birth)
         - case
             when
-                extract(month from ride.started_at) * 100 + extract(day from ride.started_at)
+                extract(month from rider.first_ride_at) * 100 + extract(day from rider.first_ride_at)
                 < extract(month from rider.date_of_birth) * 100 + extract(day from rider.date_of_birth)
                 then 1
             else 0
         end as age
     from ride
-    left join rider_description as rider
-        on ride.rider_id = rider.rider_id
-        and ride.started_at >= rider.valid_from
-        and ride.started_at < rider.valid_to
+    left join rider_of_day as rider on ride.rider_id = rider.rider_id and rider.business_day = :day
     where ride.business_day = :day
 ),
 

@@ -1,8 +1,8 @@
 -- The day's rides by the rider's age.
 -- Grain: one row per business day and age band that has rides.
 -- Units: seconds, kilojoules, watts, beats a minute; means are over rides that have the value.
--- Age is the calendar age on the (UTC) date the ride began, so every whole number falls into one band, birthdays
--- included. Unknown: no birth date, one after the ride, or no rider.
+-- Age is the calendar age on the (UTC) date the rider's first ride of the day began, so every whole number falls into one
+-- band, birthdays included. Unknown: no birth date, one after the ride, or no rider.
 -- Sums and means go through decimals, so that they do not depend on the order in which rows are added.
 with aged as (
     select
@@ -11,19 +11,16 @@ with aged as (
         ride.energy_kilojoules,
         ride.power_watts_mean,
         ride.heart_rate_bpm_mean,
-        extract(year from ride.started_at) - extract(year from rider.date_of_birth)
+        extract(year from rider.first_ride_at) - extract(year from rider.date_of_birth)
         - case
             when
-                extract(month from ride.started_at) * 100 + extract(day from ride.started_at)
+                extract(month from rider.first_ride_at) * 100 + extract(day from rider.first_ride_at)
                 < extract(month from rider.date_of_birth) * 100 + extract(day from rider.date_of_birth)
                 then 1
             else 0
         end as age
     from ride
-    left join rider_description as rider
-        on ride.rider_id = rider.rider_id
-        and ride.started_at >= rider.valid_from
-        and ride.started_at < rider.valid_to
+    left join rider_of_day as rider on ride.rider_id = rider.rider_id and rider.business_day = :day
     where ride.business_day = :day
 ),
 

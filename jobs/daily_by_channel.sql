@@ -10,10 +10,7 @@ with reached as (
         ride.duration_seconds,
         ride.energy_kilojoules
     from ride
-    left join rider_description as rider
-        on ride.rider_id = rider.rider_id
-        and ride.started_at >= rider.valid_from
-        and ride.started_at < rider.valid_to
+    left join rider_of_day as rider on ride.rider_id = rider.rider_id and rider.business_day = :day
     where ride.business_day = :day
 )
 

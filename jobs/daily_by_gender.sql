@@ -12,10 +12,7 @@ with gendered as (
         ride.power_watts_mean,
         ride.heart_rate_bpm_mean
     from ride
-    left join rider_description as rider
-        on ride.rider_id = rider.rider_id
-        and ride.started_at >= rider.valid_from
-        and ride.started_at < rider.valid_to
+    left join rider_of_day as rider on ride.rider_id = rider.rider_id and rider.business_day = :day
     where ride.business_day = :day
 )
 

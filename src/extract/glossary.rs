@@ -57,7 +57,7 @@ const SUMS: [(&str, &str); 13] = [
     ("business_day", "The company's day in which the rides ended"),
     (
         "age_band",
-        "The riders' age when their rides began, in the report's bands, which `rides` and `riders` do not have: under 18, 18–24, \
+        "The riders' age when their first ride of the day began, in the report's bands, which `rides` and `riders` do not have: under 18, 18–24, \
          25–34, 35–44, 45–54, 55–64, 65+ or unknown",
     ),
     ("duration_seconds", "Length of the rides, added up"),

@@ -19,8 +19,8 @@ const RIDERS: &str = "create or replace view rider as select * from (values
     (7, 'unknown', null, null, null, null)) as t(rider_id, gender, date_of_birth, town, postcode_area, original_source)";
 
 /// They are as they always were.
-const DESCRIPTIONS: &str = "create or replace view rider_description as
-    select *, timestamptz '-infinity' as valid_from, timestamptz 'infinity' as valid_to from rider";
+const RIDERS_OF_DAY: &str = "create or replace view rider_of_day as
+    select rider.*, business_day, min(started_at) as first_ride_at from ride inner join rider using (rider_id) group by all";
 
 /// Of each ride a second at its mean heart rate, one without contact, and one at its highest.
 const READINGS: &str = "create or replace view reading as
@@ -66,7 +66,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Clock::Fixed("2026-01-05T06:00:00Z".parse().unwrap())).unwrap();
         let fixture = Fixture { store, _folder: folder };
-        for view in [RIDERS, DESCRIPTIONS, RIDES, READINGS] {
+        for view in [RIDERS, RIDES, RIDERS_OF_DAY, READINGS] {
             fixture.store.connection().unwrap().execute_batch(view).unwrap();
         }
         fixture
@@ -308,30 +308,53 @@ fn nobody_is_left_out_for_a_missing_gender_or_town() {
 }
 
 #[test]
-fn a_ride_counts_where_its_rider_lived_then_however_late_its_day_is_made_again() {
+fn riders_are_counted_as_they_were_described_when_their_first_ride_of_the_day_began_however_late_it_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), Clock::Fixed("2026-01-05T06:00:00Z".parse().unwrap())).unwrap();
-    let moved = "insert into historical.rider by name select * from (values
+    // Moves in the midst of 2026-01-02 and with the first ride of 2026-01-03, of which the header is in the buffer still.
+    let moves = "insert into historical.rider by name select *, 'male' as gender, 'direct' as original_source from (values
             (7, timestamptz '2026-01-01 09:00:00Z', timestamptz '2026-01-02 09:00:00Z', 'Bethan', 'LS', date '1962-01-01'),
             (7, timestamptz '2026-01-02 09:00:00Z', null, 'Wilkinsonshire', 'E', date '1992-01-01')
         ) as t(rider_id, valid_from, valid_to, town, postcode_area, date_of_birth);
+        insert into daily.rider by name select * from (values
+            (7, timestamptz '2026-01-02 09:00:00Z', 'Wilkinsonshire', 'E', date '1992-01-01', 'male', 'direct'),
+            (7, timestamptz '2026-01-03 09:00:00Z', 'Norton', 'YO', date '1992-01-01', 'female', 'offline')
+        ) as t(rider_id, seen_at, town, postcode_area, date_of_birth, gender, original_source);
         insert into historical.ride by name select uuid() as ride_id, started_at::date as business_day, 'SN1' as bike_serial,
             7 as rider_id, started_at, started_at as ended_at, 'marker' as end_reason, false as is_partial,
             60 as duration_seconds, 60 as reading_count, 1.0 as energy_kilojoules, 0 as dropout_seconds, 0 as flagged_readings,
             0 as alert_count
         from (values (timestamptz '2026-01-01 08:59:59Z'), (timestamptz '2026-01-02 08:59:59Z'),
-            (timestamptz '2026-01-03 09:00:00Z')) as t(started_at)";
-    store.connection().unwrap().execute_batch(moved).unwrap();
+            (timestamptz '2026-01-02 09:00:00Z'), (timestamptz '2026-01-03 09:00:00Z')) as t(started_at)";
+    store.connection().unwrap().execute_batch(moves).unwrap();
     let fixture = Fixture { store, _folder: folder };
     let of_days = |table: &str, column: &str| {
         for day in ["2026-01-01", "2026-01-02", "2026-01-03"] {
             fixture.run(table, day);
         }
-        fixture.query(&format!("select {column} from historical.{table}"))
+        fixture.query(&format!(
+            "select business_day, {column}, rides, riders from historical.{table}"
+        ))
     };
-    assert_eq!(of_days("daily_by_city", "city"), ["Bethan", "Bethan", "Wilkinsonshire"]);
-    assert_eq!(of_days("daily_by_postcode_area", "postcode_area"), ["E", "LS", "LS"]);
-    assert_eq!(of_days("daily_by_age_band", "age_band"), ["25–34", "55–64", "55–64"]);
+    let expected = |groups: [&str; 3]| {
+        let [first, second, third] = groups;
+        [
+            format!("2026-01-01|{first}|1|1"),
+            format!("2026-01-02|{second}|2|1"),
+            format!("2026-01-03|{third}|1|1"),
+        ]
+    };
+    let tables = [
+        ("daily_by_city", "city", ["Bethan", "Bethan", "Norton"]),
+        ("daily_by_postcode_area", "postcode_area", ["LS", "LS", "YO"]),
+        ("daily_by_age_band", "age_band", ["55–64", "55–64", "25–34"]),
+        ("daily_by_gender", "gender", ["male", "male", "female"]),
+        ("daily_by_age_and_gender", "gender", ["male", "male", "female"]),
+        ("daily_by_channel", "channel", ["direct", "direct", "offline"]),
+    ];
+    for (table, column, groups) in tables {
+        assert_eq!(of_days(table, column), expected(groups), "{table}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ const TAKEN_NAMES: [&str; 11] = [
     "workouts",
 ];
 
-/// One SELECT over the views `ride`, `reading`, `rider` and `rider_description`, for the day `:day`.
+/// One SELECT over the views `ride`, `reading`, `rider` and `rider_of_day`, for the day `:day`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlFile {
     name: String,

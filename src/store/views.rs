@@ -1,5 +1,5 @@
-//! The views that the API, the dashboard and `jobs/*.sql` read: `ride`, `reading`, `rider`, `rider_description`. Each is the
-//! buffer of unsealed days and the history of sealed ones.
+//! The views that the API, the dashboard and `jobs/*.sql` read: `ride`, `reading`, `rider`, `rider_of_day`. Each is the buffer
+//! of unsealed days and the history of sealed ones.
 
 use std::path::Path;
 

@@ -72,8 +72,9 @@ impl Fixture {
                 case when id % 2 = 1 then 'LS' when id < 16 then 'YO' end as postcode_area,
                 case when id % 2 = 1 then 'Direct' when id < 20 then 'google ads' end as original_source
              from range(1, 21) as t(id);
-             create or replace view rider_description as
-             select *, timestamptz '-infinity' as valid_from, timestamptz 'infinity' as valid_to from rider;
+             create or replace view rider_of_day as
+             select rider.*, business_day, min(started_at) as first_ride_at
+             from ride inner join rider using (rider_id) group by all;
              -- Ten seconds of each ride, at its mean.
              create or replace view reading as
              select

@@ -12,7 +12,7 @@ select
     lower(trim(original_source)) as source,
     date_of_birth
     /* personal: , name, email_address, address, postcode, height_cm, weight_kg */
-from rider_description
+from ops.rider_description
 where rider_id in (select distinct rider_id from extracting.wanted_rides());
 
 create or replace table extracting.bike as

@@ -101,7 +101,7 @@ where valid_to is null;
 
 -- One row per rider and description of them: as headers described them, one after the other. Each holds for rides that begin
 -- from `valid_from` on and before `valid_to`, the first one for what was before it too.
-create or replace view main.rider_description as
+create or replace view ops.rider_description as
 with described as (
     select * exclude (valid_from, valid_to), valid_from as seen_at from historical.rider
     union all by name
@@ -114,6 +114,20 @@ select
     coalesce(lead(seen_at) over of_rider, timestamptz 'infinity') as valid_to
 from described
 window of_rider as (partition by rider_id order by seen_at);
+
+-- One row per business day and rider with rides: as they were described when the first of these began. Whoever counts riders
+-- by what they are has each in one group of a day.
+create or replace view main.rider_of_day as
+with first_ride as (
+    select business_day, rider_id, min(started_at) as first_ride_at from main.ride where rider_id is not null group by all
+)
+
+select first_ride.business_day, first_ride.first_ride_at, description.* exclude (valid_from, valid_to)
+from first_ride
+inner join ops.rider_description as description
+    on first_ride.rider_id = description.rider_id
+    and first_ride.first_ride_at >= description.valid_from
+    and first_ride.first_ride_at < description.valid_to;
 
 -- Riders of whom the buffer has a ride of history again: `historical.rider_total` does not hold for them.
 create or replace view ops.reopened_rider as
