@@ -173,7 +173,8 @@ fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_war
     let cron = with_mine(
         &sandbox,
         "select ride_id as best, upper(ride_id::varchar) as said, 'md5 ' || md5('a') as note, RIDER_ID as \"Rider_Id\", rider.name as \"NAME\", bike_serial as serial_of_bike,\n\
-         [ride_id] as several\n\
+         [ride_id] as several, [upper(ride_id::varchar)] as texts, to_json([ride_id]) as json,\n\
+         'rides: ' || ride_id as sentence, [rank() over ()] as numbers\n\
          from ride left join rider using (rider_id) where business_day = :day",
     );
     for job in ["mine", "extract"] {
@@ -182,12 +183,13 @@ fn ids_of_a_table_of_ones_own_are_pseudonyms_by_any_name_that_check_does_not_war
     let csv = text(&sandbox, &format!("tableau/mine/date={}.csv", DAYS[0]));
     assert_eq!(
         csv.lines().next(),
-        Some("business_day,best,said,note,rider,serial_of_bike")
+        Some("business_day,best,said,note,rider,serial_of_bike,texts,json,sentence,numbers")
     );
     let lost = asked(
         &sandbox,
         "select count(*) as lost from 'tableau/mine/*.parquet'
-         where best not in (select ride from 'tableau/rides/*.parquet') or said <> best or note not like 'md5 %'",
+         where best not in (select ride from 'tableau/rides/*.parquet') or said <> best or note not like 'md5 %'
+            or coalesce(texts, json, sentence) is not null or numbers not like '[%]'",
     );
     assert_eq!(lost, [r#"{"lost":0}"#]);
     let said = sandbox.succeed(&["check", "--cron", &cron]);

@@ -175,13 +175,8 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
         } else if data_type == "UUID" && !columns.include_personal {
             // Only rides have such ids, whatever a table calls them.
             shown.push(pseudonym("ride", &quote(column)));
-        } else if data_type == "VARCHAR" && !columns.include_personal {
-            // Or as texts of 36 characters.
-            let id = format!("if(length({0}) = 36, try_cast({0} as uuid), null)", quote(column));
-            shown.push(format!(
-                "if({id} is null, {0}, extracting.pseudonym('ride', {id})) as {0}",
-                quote(column)
-            ));
+        } else if column_type(data_type) == ColumnType::Text && !columns.include_personal {
+            shown.push(without_ids(&quote(column)));
         } else {
             shown.push(typed);
         }
@@ -205,6 +200,17 @@ fn daily_table(name: String, of_table: &[(String, String)], columns: &Columns<'_
         is_daily_table: true,
         columns: Vec::new(),
     }
+}
+
+/// A column of texts, lists or JSON: one that is the id of a ride has its pseudonym, and one with ids among other things is
+/// empty.
+fn without_ids(column: &str) -> String {
+    let text = format!("{column}::varchar");
+    let id = format!("if(length({text}) = 36, try_cast({text} as uuid), null)");
+    format!(
+        "case when {id} is not null then extracting.pseudonym('ride', {id})
+            when not regexp_matches({text}, '[0-9a-f]{{8}}-([0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}', 'i') then {text} end as {column}"
+    )
 }
 
 /// The type that a daily table's column is written as. `sum` makes whole numbers of a longer type than files and programs have:
