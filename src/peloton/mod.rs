@@ -71,38 +71,51 @@ pub struct Rejected {
 pub struct UnknownFile(String);
 
 impl Told {
-    /// Makes each course one more thing that is told of its workout, which is in the file or `stored`, by ids at Peloton.
-    /// Answers the samples by these. A course that was fetched as a whole stays as it is: a saved one may be coarser.
-    pub fn join_courses(&mut self, stored: &HashMap<String, Workout>) -> HashMap<String, Vec<Sample>> {
-        let mut samples = HashMap::new();
-        for course in std::mem::take(&mut self.courses) {
-            let id = course.peloton_workout_id;
+    /// Makes each course one more thing that is told of its workout, which is in the file or `stored`, by ids at Peloton and
+    /// with the samples that there are. Answers the samples by these. One that says no more than what there is changes nothing,
+    /// nor does any where the course was fetched.
+    pub fn join_courses(&mut self, stored: &HashMap<String, (Workout, usize)>) -> HashMap<String, Vec<Sample>> {
+        let mut courses: HashMap<String, Vec<Sample>> = HashMap::new();
+        for Course {
+            place,
+            peloton_workout_id: id,
+            graph,
+        } in std::mem::take(&mut self.courses)
+        {
             let in_file = self
                 .workouts
                 .iter()
                 .find(|workout| workout.peloton_workout_id.as_ref() == Some(&id));
-            let Some(mut workout) = in_file.or(stored.get(&id)).cloned() else {
+            let known = stored.get(&id);
+            let Some(mut workout) = in_file.or(known.map(|(workout, _)| workout)).cloned() else {
                 let reason = format!(
                     "it is the course of the workout `{id}`, of which nothing is stored under this rider's name: take in the \
-                     workout first"
+                     workout first; one that was deleted stays so"
                 );
-                self.take(course.place, Err(reason));
+                self.take(place, Err(reason));
                 continue;
             };
-            let is_fetched = |workout: &Workout| workout.figures.get(Figure::GraphCoverage).is_some();
-            if !stored.get(&id).is_some_and(is_fetched) {
-                let place = &course.place;
-                let left_out = course.graph.left_out();
+            let samples = known.map_or(0, |(_, samples)| *samples);
+            let samples = courses.get(&id).map_or(samples, |course| course.len().max(samples));
+            let is_fetched = known.is_some_and(|(workout, _)| {
+                // That Peloton has none is a coverage of 0.
+                workout
+                    .figures
+                    .get(Figure::GraphCoverage)
+                    .is_some_and(|share| share > 0.0)
+            });
+            if !is_fetched && graph.samples.len() > samples {
+                let left_out = graph.left_out();
                 self.remarks
                     .extend(left_out.map(|values| format!("{place}: left out are {values}")));
-                course.graph.tell(&mut workout.figures);
+                graph.tell(&mut workout.figures);
                 // Whoever has a coverage is not asked for theirs again.
                 workout.figures.set(Figure::GraphCoverage, None);
-                samples.insert(id, course.graph.samples);
+                courses.insert(id, graph.samples);
             }
             self.workouts.push(workout);
         }
-        samples
+        courses
     }
 
     fn take(&mut self, place: String, row: Result<Workout, String>) {

@@ -155,13 +155,15 @@ pub struct TokenStanding {
     pub words: String,
     /// Somebody has to bring a new one, now or before tomorrow.
     pub needs_a_person: bool,
+    /// The job that reads it.
+    pub job: String,
     /// Nobody reads it before, for Peloton wishes so.
     pub paused_until: Option<DateTime<Utc>>,
 }
 
-/// How the token of an account stands at `now`, and why the account was not read when it was tried last.
+/// How the token of an account, which `job` reads, stands at `now`, and why the account was not read when it was tried last.
 #[must_use]
-pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTime<Utc>) -> TokenStanding {
+pub fn standing(account: &PelotonAccount, job: &str, failure: Option<&Failure>, now: DateTime<Utc>) -> TokenStanding {
     let (mut words, mut needs_a_person) =
         Token::read(account).map_or_else(|why| (why, true), |token| token.standing(now));
     if let Some(failure) = failure {
@@ -177,6 +179,7 @@ pub fn standing(account: &PelotonAccount, failure: Option<&Failure>, now: DateTi
     }
     TokenStanding {
         rider_name: account.rider_name.clone(),
+        job: job.to_owned(),
         words,
         needs_a_person,
         paused_until: failure

@@ -88,18 +88,30 @@ impl Store {
         Ok(known.collect())
     }
 
-    /// What is known of the rider's workouts that have an id of Peloton's, by that id; of none that is deleted.
+    /// What is known of the rider's workouts that have an id of Peloton's, by that id, and how many samples their courses have;
+    /// of none that is deleted.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn workouts_by_peloton_id(&self, rider_name: &str) -> Result<HashMap<String, Workout>> {
+    pub fn workouts_by_peloton_id(&self, rider_name: &str) -> Result<HashMap<String, (Workout, usize)>> {
         let connection = self.connection()?;
         let kept = kept_workouts(&connection, &spelling(&connection, rider_name.trim())?)?;
-        let stored = kept.into_iter().filter(|kept| !kept.is_deleted);
-        let stored = stored.map(|kept| kept.stored.workout);
-        Ok(stored
-            .filter_map(|workout| Some((workout.peloton_workout_id.clone()?, workout)))
-            .collect())
+        let doing = || "cannot read which courses of workouts there are".to_owned();
+        let mut statement = connection
+            .prepare("select workout_id::varchar, count(*) from historical.workout_sample group by all")
+            .doing(doing)?;
+        let lengths = statement
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+            .doing(doing)?
+            .collect::<duckdb::Result<HashMap<_, usize>>>()
+            .doing(doing)?;
+        let stored = kept.into_iter().filter(|kept| !kept.is_deleted).map(|kept| kept.stored);
+        let stored = stored.filter_map(|stored| {
+            let id = stored.workout.peloton_workout_id.clone()?;
+            let samples = lengths.get(&stored.workout_id.to_string()).copied().unwrap_or(0);
+            Some((id, (stored.workout, samples)))
+        });
+        Ok(stored.collect())
     }
 
     /// The ids at Peloton of all workouts that are stored, or were, as another rider's.

@@ -59,7 +59,7 @@ fn a_saved_course_is_told_of_its_workout_and_of_no_other() {
         )
         .replace('\n', "")
     };
-    let told_with = |text: &str, stored: &HashMap<String, Workout>| {
+    let told_with = |text: &str, stored: &HashMap<String, (Workout, usize)>| {
         let mut told = read_text(text);
         let samples = told.join_courses(stored);
         (told, samples)
@@ -81,17 +81,17 @@ fn a_saved_course_is_told_of_its_workout_and_of_no_other() {
         "{told:?}"
     );
     let mut workout = told.workouts.into_iter().next().unwrap();
-    let stored = HashMap::from([("a1".to_owned(), workout.clone())]);
-    let (told, samples) = told_with(&course("a1"), &stored);
-    assert_eq!((told.workouts.len(), samples.len()), (1, 1));
-    workout.figures.set(Figure::GraphCoverage, Some(0.9));
-    let stored = HashMap::from([("a1".to_owned(), workout)]);
-    let (told, samples) = told_with(&course("a1"), &stored);
-    assert_eq!(
-        (told.workouts.len(), samples.len()),
-        (1, 0),
-        "that was fetched as a whole"
-    );
+    let mut told_beside = |coverage: Option<f64>, stored_samples: usize| {
+        workout.figures.set(Figure::GraphCoverage, coverage);
+        let stored = HashMap::from([("a1".to_owned(), (workout.clone(), stored_samples))]);
+        let (told, samples) = told_with(&course("a1"), &stored);
+        assert_eq!(told.workouts.len(), 1);
+        samples.len()
+    };
+    assert_eq!(told_beside(None, 0), 1);
+    assert_eq!(told_beside(None, 1), 0, "there is as fine a one");
+    assert_eq!(told_beside(Some(0.0), 0), 1, "Peloton has none");
+    assert_eq!(told_beside(Some(0.9), 0), 0, "that was fetched as a whole");
 }
 
 #[test]
