@@ -186,11 +186,12 @@ impl App {
     /// When the store cannot be read.
     pub fn peloton_tokens(&self) -> store::Result<Vec<TokenStanding>> {
         let schedule = self.schedule();
-        let accounts = schedule.peloton_accounts();
+        let jobs = schedule.jobs.iter().filter(|job| job.enabled);
+        let accounts = jobs.flat_map(|job| job.kind.peloton_accounts().iter().map(move |account| (job, account)));
         accounts
-            .map(|account| {
+            .map(|(job, account)| {
                 let failure = self.store.peloton_failure(&account.rider_name)?;
-                Ok(token::standing(account, failure.as_ref(), self.clock.now()))
+                Ok(token::standing(account, &job.name, failure.as_ref(), self.clock.now()))
             })
             .collect()
     }

@@ -262,9 +262,13 @@ fn failed_instant(standing: &Standing<'_>, job: &JobOverview) -> Option<String> 
         || "it does not fire again".to_owned(),
         |at| format!("it fires again at {}", standing.local(at)),
     );
-    let accounts = if job.kind == "peloton" { standing.peloton } else { &[] };
+    let accounts: Vec<_> = standing
+        .peloton
+        .iter()
+        .filter(|account| account.job == job.name)
+        .collect();
     let mut paused = Vec::new();
-    for account in accounts {
+    for account in &accounts {
         if let Some(until) = account.paused_until {
             let (rider, until) = (&account.rider_name, standing.local(until));
             paused.push(format!(

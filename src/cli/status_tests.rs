@@ -280,6 +280,7 @@ fn a_log_that_is_ahead_of_time_needs_a_look() {
 fn a_token_that_needs_a_person_is_on_top_with_what_to_do() {
     let account = |rider_name: &str, words: &str, needs_a_person| TokenStanding {
         rider_name: rider_name.to_owned(),
+        job: "peloton".to_owned(),
         words: words.to_owned(),
         needs_a_person,
         paused_until: None,
@@ -318,6 +319,7 @@ fn a_token_that_needs_a_person_is_on_top_with_what_to_do() {
 fn a_pause_that_peloton_wishes_for_is_not_to_be_tried_away() {
     let account = |rider_name: &str, paused_until: Option<&str>| TokenStanding {
         rider_name: rider_name.to_owned(),
+        job: "peloton".to_owned(),
         words: "the token is good until 2026-07-12 08:00 UTC".to_owned(),
         needs_a_person: false,
         paused_until: paused_until.map(at),
@@ -353,5 +355,9 @@ fn a_pause_that_peloton_wishes_for_is_not_to_be_tried_away() {
         both.contains(paused) && both.contains("`deloton run peloton` tries the others now"),
         "{both}"
     );
-    assert!(headline(&[ben]).ends_with("`deloton run peloton` tries now"));
+    let of_another_job = TokenStanding {
+        job: "again".to_owned(),
+        ..account("Cem", Some("2026-07-10T14:00:00Z"))
+    };
+    assert!(headline(&[ben, of_another_job]).ends_with(", `deloton run peloton` tries now"));
 }

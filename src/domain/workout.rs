@@ -231,10 +231,10 @@ impl Kind {
     }
 }
 
-/// What riders' names are compared by: neither case nor how many blanks are between words matters.
+/// What riders' names are compared by: case does not matter.
 #[must_use]
 pub fn name_key(name: &str) -> String {
-    name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+    name.trim().to_lowercase()
 }
 
 /// One name for a discipline, however it is spelt: the export's `Bike Bootcamp` is the API's `bike_bootcamp`, and what the

@@ -220,7 +220,7 @@ fn whoever_looks_is_told_why_an_account_was_not_read() {
     let (folder, store, accounts) = ann();
     let stands = |account: &PelotonAccount| {
         let failure = store.peloton_failure(&account.rider_name).unwrap();
-        standing(account, failure.as_ref(), at(NOW))
+        standing(account, "peloton", failure.as_ref(), at(NOW))
     };
     let peloton = Peloton::new(classes(1));
     peloton.change(|state| state.token = Some("another".to_owned()));
