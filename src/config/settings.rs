@@ -33,7 +33,8 @@ pub struct Settings {
         global = true,
         env = "DELOTON_DATA_DIR",
         default_value = "data",
-        value_name = "DIR"
+        value_name = "DIR",
+        value_parser = folder
     )]
     pub data_dir: PathBuf,
 
@@ -155,15 +156,15 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
 
     /// The schedule. Default: `cron.toml` here, else the one compiled in.
-    #[arg(long, global = true, env = "DELOTON_CRON", value_name = "FILE")]
+    #[arg(long, global = true, env = "DELOTON_CRON", value_name = "FILE", value_parser = folder)]
     pub cron: Option<PathBuf>,
 
     /// The daily tables' SQL. Default: `jobs` here, else the ones compiled in.
-    #[arg(long, global = true, env = "DELOTON_JOBS_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "DELOTON_JOBS_DIR", value_name = "DIR", value_parser = folder)]
     pub jobs_dir: Option<PathBuf>,
 
     /// The templates. Default: `templates` here, else the ones compiled in.
-    #[arg(long, global = true, env = "DELOTON_TEMPLATES_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "DELOTON_TEMPLATES_DIR", value_name = "DIR", value_parser = folder)]
     pub templates_dir: Option<PathBuf>,
 
     /// Where the report site is published: a folder or `s3://bucket/prefix`. Default: `site` in the data folder.
@@ -573,10 +574,17 @@ impl FromStr for Location {
             None if text.is_empty() || text.contains("://") || text.starts_with("s3:") => {
                 Err("expected a folder, or `s3://bucket/prefix`".to_owned())
             }
-            None if text.starts_with('~') => Err(NO_HOME.to_owned()),
-            None => Ok(Location::Directory(Path::new(text).to_owned())),
+            None => folder(text).map(Location::Directory),
         }
     }
+}
+
+/// A path on this machine.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.starts_with('~') {
+        return Err(NO_HOME.to_owned());
+    }
+    Ok(PathBuf::from(text))
 }
 
 /// An address that mail can go to, or nothing.
