@@ -6,9 +6,10 @@
 //!
 //! Files come first: whoever is told of a ride finds them. A service that cannot take more does not hold up the others.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tokio::runtime::Handle;
 
+use super::send::Turns;
 use crate::{
     domain::{
         cancel::Cancel,
@@ -36,7 +37,16 @@ pub fn run(
     rule: &AlertRule,
     runtime: &Handle,
     cancel: &Cancel,
+    turns: &Turns,
 ) -> Result<JobStatus> {
+    let _turn = cancel.lock(&turns.rides)?;
+    let left = outbox::recover_rides(&*store.connection()?, store.clock().now())?;
+    if left > 0 {
+        tracing::warn!(
+            messages = left,
+            "it could not be recorded what became of word of rides that ended; it is sent again"
+        );
+    }
     let mut status = JobStatus::done();
     let (mut sent, mut reasons) = (0, Vec::new());
     for kind in MessageKind::OF_RIDES {
@@ -108,8 +118,10 @@ fn deliver(
     envelope: &Envelope,
     runtime: &Handle,
 ) -> Result<Result<SendReceipt, SendError>> {
-    let ended: RideEnded = serde_json::from_slice(&envelope.mime)
-        .with_context(|| format!("message {} of the send ledger is damaged", envelope.message_id))?;
+    let ended: RideEnded = match serde_json::from_slice(&envelope.mime) {
+        Ok(ended) => ended,
+        Err(error) => return Ok(Err(SendError::Dead(format!("the message is damaged: {error}")))),
+    };
     let earlier = store.earlier_ends(envelope, ended.ride_id)?;
     if envelope.kind != MessageKind::RideCsv {
         let now = store.clock().now();

@@ -20,7 +20,15 @@ fn exporter(folder: &tempfile::TempDir) -> Exporter {
 fn export(store: &Store, exporter: &Exporter) -> JobStatus {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let cancel = Cancel::default();
-    run(store, exporter, &AlertRule::default(), runtime.handle(), &cancel).unwrap()
+    run(
+        store,
+        exporter,
+        &AlertRule::default(),
+        runtime.handle(),
+        &cancel,
+        &Turns::default(),
+    )
+    .unwrap()
 }
 
 fn files(folder: &tempfile::TempDir) -> Vec<(String, usize)> {
@@ -106,4 +114,33 @@ fn a_ride_that_others_told_of_too_is_exported_as_a_whole() {
     second.flush(&store, 50, TimeDelta::zero(), Some(EndReason::Marker));
     export(&store, &exporter);
     assert_eq!(files(&folder), [("date=2026-01-10".to_owned(), 50)]);
+}
+
+#[test]
+fn what_a_full_disk_left_half_sent_is_sent_by_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, exporter) = (open(&folder), exporter(&folder));
+    store.announce_rides_to(exporter.targets());
+    let mut told = Told::new("2026-01-10T10:00:00Z");
+    told.flush(&store, 30, TimeDelta::zero(), Some(EndReason::Marker));
+    // Claimed, and nothing came of it: what became of it could not be written.
+    let now = store.clock().now();
+    let connection = store.connection().unwrap();
+    assert!(
+        outbox::claim_of_ride(&connection, MessageKind::RideCsv, now)
+            .unwrap()
+            .is_some()
+    );
+    drop(connection);
+    // It was tried once, and is due again later.
+    assert_eq!(export(&store, &exporter), JobStatus::idle());
+    let waiting = "select count(*) from ops.outbox where kind = 'ride_csv' and state = 'waiting'";
+    assert_eq!(number(&store, waiting), 1);
+    store
+        .connection()
+        .unwrap()
+        .execute_batch("update ops.outbox set attempted_at = attempted_at - interval 2 minute")
+        .unwrap();
+    assert!(!export(&store, &exporter).nothing_to_do);
+    assert_eq!(files(&folder), [("date=2026-01-10".to_owned(), 30)]);
 }

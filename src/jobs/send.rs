@@ -43,6 +43,7 @@ pub type By<'n> = &'n dyn Fn(&str) -> &'n Notifier;
 pub struct Turns {
     urgent: Mutex<()>,
     other: Mutex<()>,
+    pub(super) rides: Mutex<()>,
 }
 
 /// What mails are sent with.

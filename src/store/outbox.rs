@@ -294,16 +294,29 @@ pub fn settle(
 /// # Errors
 /// When the ledger cannot be written.
 pub fn recover(connection: &Connection, which: Option<Which>, now: DateTime<Utc>) -> Result<usize> {
+    let name = which.map(|which| match which {
+        Which::Urgent => "urgent",
+        Which::Other => "other",
+    });
+    recover_of(connection, name, now)
+}
+
+/// The same for what is sent when rides end: it waits again, since whoever is told twice knows it by its id. To be called by
+/// whoever's turn it is to send these.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn recover_rides(connection: &Connection, now: DateTime<Utc>) -> Result<usize> {
+    recover_of(connection, Some("rides"), now)
+}
+
+fn recover_of(connection: &Connection, which: Option<&str>, now: DateTime<Utc>) -> Result<usize> {
     connection
         .execute(
             include_str!("sql/outbox_recover.sql"),
-            params![
-                MessageKind::HeartRateAlert.name(),
-                text(now),
-                which.map(|which| which == Which::Urgent)
-            ],
+            params![MessageKind::HeartRateAlert.name(), text(now), which],
         )
-        .doing(|| "failed to look for mails whose end was not recorded".to_owned())
+        .doing(|| "failed to look for messages whose end was not recorded".to_owned())
 }
 
 /// Why the newest attempt on a mail of `kind` and `topic` that is not sent, nor given up, did not succeed; none where there
