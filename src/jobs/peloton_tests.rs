@@ -209,7 +209,7 @@ fn page(state: &State, path: &str) -> (u16, Value) {
         }
         ["api", "instructor"] => (
             200,
-            json!({"data": [{"id": "c0ffee", "name": "Ida Quist"}], "page_count": 1}),
+            json!({"data": [{"id": "c0ffee00c0ffee00c0ffee00c0ffee00", "name": "Ida Quist"}], "page_count": 1}),
         ),
         ["api", "workout", id, "performance_graph"] => match find(id).map(|_| state.courses.get(*id)) {
             Some(Some(Value::Null)) => (404, json!({})),
@@ -245,7 +245,7 @@ fn class(id: &str, hours_ago: i64) -> Value {
         "timezone": "Etc/GMT+5", "fitness_discipline": "cycling", "workout_type": "class", "name": "Cycling Workout",
         "title": null, "total_work": 250_400.5, "has_pedaling_metrics": true, "is_total_work_personal_record": false,
         "effort_zones": {"total_effort_points": 40.5},
-        "ride": {"title": format!("30 min {id}"), "duration": 1800, "instructor_id": "c0ffee", "instructor": null},
+        "ride": {"title": format!("30 min {id}"), "duration": 1800, "instructor_id": "c0ffee00c0ffee00c0ffee00c0ffee00", "instructor": null},
     })
 }
 
@@ -480,6 +480,47 @@ fn a_busy_or_broken_service_is_asked_again_as_it_wishes() {
     peloton.change(|state| state.faults = [("/api/me", Fault::Status(429, Some(7200)))].into());
     assert!(peloton.run(&store, &accounts).is_err());
     assert_eq!(peloton.asked().last().map(String::as_str), Some("/api/me"));
+}
+
+#[test]
+fn names_that_are_not_answered_hold_up_no_workout_and_are_learned_later() {
+    let (_folder, store, accounts) = ann();
+    let peloton = Peloton::new(classes(4));
+    let taught = |name: &str| {
+        let of = format!("select count(*) from historical.workout where instructor = '{name}'");
+        number(&store, &of)
+    };
+    let broken = vec![("/api/instructor", 500)];
+    peloton.change(|state| state.broken.clone_from(&broken));
+    let failed = format!("{:#}", peloton.run(&store, &accounts).unwrap_err());
+    assert!(failed.contains("the names of instructors"), "{failed}");
+    assert_eq!((workouts(&store), taught("c0ffee00c0ffee00c0ffee00c0ffee00")), (4, 4));
+    let tries = peloton
+        .asked()
+        .iter()
+        .filter(|path| path.contains("/api/instructor"))
+        .count();
+    peloton.run(&store, &accounts).unwrap_err();
+    let tries_again = peloton
+        .asked()
+        .iter()
+        .filter(|path| path.contains("/api/instructor"))
+        .count();
+    assert_eq!(tries, tries_again, "once a run, however many classes need a name");
+    peloton.change(|state| state.broken.clear());
+    peloton.run(&store, &accounts).unwrap();
+    assert_eq!(taught("Ida Quist"), 4);
+    assert_eq!(peloton.run(&store, &accounts).unwrap(), JobStatus::idle());
+    // Known names stay while they are not answered.
+    peloton.change(|state| {
+        state.broken = broken;
+        state.workouts.insert(0, class("w-1", 0));
+    });
+    peloton.run(&store, &accounts).unwrap_err();
+    assert_eq!(
+        (taught("Ida Quist"), taught("c0ffee00c0ffee00c0ffee00c0ffee00")),
+        (4, 1)
+    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -135,7 +134,7 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         return Err(format!("it is {status}, not COMPLETE"));
     }
     let start = item.start_time.or(item.created_at).ok_or("it has no `start_time`")?;
-    let at = DateTime::from_timestamp(start, 0).ok_or_else(|| format!("its `start_time` is no time: {start}"))?;
+    let at = time::unix(start).ok_or_else(|| format!("its `start_time` is no time: {start}"))?;
     let discipline = discipline(
         item.fitness_discipline
             .as_deref()
@@ -179,7 +178,7 @@ pub(super) fn workout(item: &Value, unsaid: &Unsaid<'_>, instructors: &Instructo
         class_seconds,
         ridden_seconds,
         is_live: None,
-        class_aired_at: ride.and_then(|ride| DateTime::from_timestamp(ride.original_air_time?, 0)),
+        class_aired_at: ride.and_then(|ride| time::unix(ride.original_air_time?)),
         is_personal_record: item.is_total_work_personal_record,
         leaderboard: item.leaderboard_rank.zip(item.total_leaderboard_users),
         figures: Figures::default()

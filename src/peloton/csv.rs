@@ -1,8 +1,6 @@
 //! The two kinds of CSV: Peloton's own export, and the eight columns of the older system. Columns are found by their names,
 //! in any order; each line is read by itself, so that one that is broken breaks no other.
 
-use chrono::NaiveDateTime;
-
 use super::{
     METRES_PER_MILE, NO_RIDER, Told, UnknownFile, Unsaid,
     columns::{Columns, EXPORT, OLDER_SYSTEM},
@@ -284,8 +282,8 @@ fn pace(row: &Row<'_>) -> Result<Option<f64>, String> {
 
 fn of_older_system(row: &Row<'_>, unsaid: &Unsaid<'_>) -> Result<Workout, String> {
     let text = row.required("date")?;
-    let at = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
-        .map_err(|_| format!("`{text}` is no time like `2024-03-01 18:05:59`"))?;
+    let at = time::wall_clock(text, &["%Y-%m-%d %H:%M:%S"])
+        .ok_or_else(|| format!("`{text}` is no time like `2024-03-01 18:05:59`"))?;
     let class_type = row.required("class_type")?;
     let title = row.owned("class_title");
     // It called whatever has no class the game; titles tell some of it apart. No bike, no game.

@@ -20,7 +20,7 @@ use super::{
     api::{Instructors, workout},
     client::{ApiError, Client},
     graph::graph,
-    peloton_id,
+    peloton_id, time,
 };
 use crate::domain::workout::{Figure, KnownWorkout, Progress, Workout, graph::Sample};
 
@@ -118,6 +118,7 @@ pub fn sync(client: &mut Client<'_>, account: &Account<'_>, keep: impl FnMut(Fet
         seen: HashMap::new(),
         is_whole: false,
         instructors: None,
+        has_all_instructors: false,
         rejected: Vec::new(),
         unanswered: Vec::new(),
         unanswered_in_a_row: 0,
@@ -155,6 +156,8 @@ struct Reading<'r, 'c, K> {
     is_whole: bool,
     /// Fetched when first one is needed.
     instructors: Option<Instructors>,
+    /// Whether all of them were answered.
+    has_all_instructors: bool,
     rejected: Vec<Rejected>,
     unanswered: Vec<Rejected>,
     unanswered_in_a_row: usize,
@@ -236,7 +239,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             .get("start_time")
             .or_else(|| item.get("created_at"))
             .and_then(Value::as_i64);
-        let start = start.and_then(|start| DateTime::from_timestamp(start, 0));
+        let start = start.and_then(time::unix);
         let is_complete = item
             .get("status")
             .and_then(Value::as_str)
@@ -245,7 +248,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
             return Ok(false);
         }
         let Some(start) = start else {
-            self.reject(&format!("workout {id}"), "it has no `start_time`");
+            self.reject(&format!("workout {id}"), "it has no `start_time` that is a time");
             return Ok(false);
         };
         let is_first_sight = self.seen.insert(id.to_owned(), start).is_none();
@@ -274,7 +277,7 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                 Answer::NotYet => return Ok(()),
             }
         }
-        self.learn_instructor(&whole)?;
+        let is_named = self.learn_instructor(&whole, id, start)?;
         let mut workout = match workout(
             &whole,
             &self.account.unsaid,
@@ -305,8 +308,8 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                 Answer::NotThere | Answer::NotYet => {}
             }
         }
-        if is_young {
-            // More of its course may come in: whoever has a coverage is not asked for theirs again.
+        if is_young || !is_named {
+            // More of it may come in: whoever has a coverage is not asked for theirs again.
             workout.figures.set(Figure::GraphCoverage, None);
         }
         (self.keep)(Fetched { workout, course })
@@ -319,7 +322,10 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
                 self.unanswered_in_a_row = 0;
                 Ok(Answer::Is(answer))
             }
-            Err(ApiError::NotFound(_)) => Ok(Answer::NotThere),
+            Err(ApiError::NotFound(_)) => {
+                self.unanswered_in_a_row = 0;
+                Ok(Answer::NotThere)
+            }
             Err(ApiError::Unanswered(why)) => {
                 self.unanswered_in_a_row += 1;
                 if self.unanswered_in_a_row >= MOST_UNANSWERED {
@@ -336,19 +342,41 @@ impl<K: FnMut(Fetched) -> Result<()>> Reading<'_, '_, K> {
         }
     }
 
-    /// Fetches the names of instructors once, when a class has nothing but an id.
-    fn learn_instructor(&mut self, item: &Value) -> Result<()> {
-        let Some(ride) = item.get("ride") else { return Ok(()) };
+    /// Fetches the names of instructors once, when a class has nothing but an id. Whether nothing is left to ask for the name
+    /// of this workout's.
+    fn learn_instructor(&mut self, item: &Value, id: &str, start: DateTime<Utc>) -> Result<bool> {
+        let Some(ride) = item.get("ride") else { return Ok(true) };
         let is_named = ride.pointer("/instructor/name").is_some_and(Value::is_string);
-        let is_taught = ride.get("instructor_id").is_some_and(Value::is_string);
-        if is_named || !is_taught || self.instructors.is_some() {
-            return Ok(());
+        let Some(instructor) = ride.get("instructor_id").and_then(Value::as_str).filter(|_| !is_named) else {
+            return Ok(true);
+        };
+        if self.instructors.is_none() {
+            self.fetch_instructors(id, start)?;
         }
+        let is_known = self
+            .instructors
+            .as_ref()
+            .is_some_and(|names| names.contains_key(instructor));
+        if is_known || self.has_all_instructors {
+            return Ok(true);
+        }
+        self.oldest_unanswered = Some(self.oldest_unanswered.map_or(start, |oldest| oldest.min(start)));
+        Ok(false)
+    }
+
+    /// Fetches the names of instructors, as far as they are answered: `id` is the workout that needs one.
+    fn fetch_instructors(&mut self, id: &str, start: DateTime<Utc>) -> Result<()> {
         let mut names = Instructors::new();
+        self.has_all_instructors = true;
         for page in 0.. {
             let path = format!("/api/instructor?limit={PAGE}&page={page}");
-            let Some(answer) = there(self.client.get(&path, "the names of instructors"))? else {
-                break;
+            let answer = match self.ask(&path, "the names of instructors", id, start)? {
+                Answer::Is(answer) => answer,
+                Answer::NotThere => break,
+                Answer::NotYet => {
+                    self.has_all_instructors = false;
+                    break;
+                }
             };
             let items = answer
                 .get("data")
@@ -422,13 +450,4 @@ enum Answer {
     NotThere,
     /// The next run asks again.
     NotYet,
-}
-
-/// What is not there is none.
-fn there(answer: Result<Value, ApiError>) -> Result<Option<Value>, ApiError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(ApiError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

@@ -435,6 +435,31 @@ fn what_cannot_be_an_id_is_none() {
     }
 }
 
+#[test]
+fn a_time_at_the_end_of_the_calendar_costs_its_own_row_alone() {
+    let there = |timezone| Unsaid {
+        timezone: Some(timezone),
+        ..unsaid()
+    };
+    let row = |time: &str| format!("{time},Live,Ida Quist,20,Yoga,,20 min Flow,,,,,,,,80,,,\n");
+    for time in [
+        "+262142-12-31 23:59 (-12)",
+        "-262143-01-01 00:00 (+12)",
+        "+262142-12-31 23:59",
+    ] {
+        let text = format!("{EXPORT}{}{}", row(time), row("2025-01-14 18:05 (UTC)"));
+        let told = read(text.as_bytes(), &there(Tz::Pacific__Honolulu)).unwrap();
+        assert_eq!(reasons(&told).len(), 1, "{time}");
+        assert_eq!(told.workouts.len(), 1, "{time}");
+    }
+    let last = untaught("a1", "JUST RIDE")
+        .replace("1735725600", "8210266876799")
+        .replace("Etc/GMT+5", "Asia/Tokyo");
+    let told = read_text(&[&last, &untaught("a2", "JUST RIDE")].map(String::as_str).join("\n"));
+    assert_eq!(reasons(&told), ["line 1: its `start_time` is no time: 8210266876799"]);
+    assert_eq!(told.workouts.len(), 1);
+}
+
 /// An item of a list: a workout without a class, as the API tells of it.
 fn untaught(id: &str, instructor: &str) -> String {
     format!(

@@ -1,6 +1,6 @@
 //! Times as Peloton writes them.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::Unsaid;
@@ -32,15 +32,32 @@ const LETTERS: [(&str, Tz); 21] = [
     ("AEDT", Tz::Australia__Sydney),
 ];
 
+/// Years with room for any zone on either side: beyond the calendar's ends the conversion would panic. What can be a
+/// workout's is looked at later.
+fn is_in_calendar(time: &impl Datelike) -> bool {
+    (1..=9999).contains(&time.year())
+}
+
+/// A time without a zone, in the first of `formats` that it has.
+pub(super) fn wall_clock(text: &str, formats: &[&str]) -> Option<NaiveDateTime> {
+    formats
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .filter(is_in_calendar)
+}
+
+/// Seconds since 1970.
+pub(super) fn unix(seconds: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0).filter(is_in_calendar)
+}
+
 /// A time of an export: `2024-03-01 18:05 (EST)`, `(-07)`, `(UTC)`, or without any zone.
 pub(super) fn of_export(text: &str, unsaid: &Unsaid<'_>) -> Result<Start, String> {
     let (clock, zone) = match text.split_once('(') {
         Some((clock, zone)) => (clock.trim(), zone.trim_end().trim_end_matches(')').trim()),
         None => (text.trim(), ""),
     };
-    let local = ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(clock, format).ok())
+    let local = wall_clock(clock, &["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"])
         .ok_or_else(|| format!("`{text}` is no time like `2024-03-01 18:05 (EST)`"))?;
     if let Some(offset) = numeric(zone) {
         let at = (local - TimeDelta::seconds(offset.local_minus_utc().into())).and_utc();
@@ -82,8 +99,11 @@ fn numeric(zone: &str) -> Option<FixedOffset> {
     };
     let digits: String = zone[1..].chars().filter(|c| *c != ':').collect();
     let (hours, minutes) = digits.split_at_checked(2).unwrap_or((&digits, ""));
-    let minutes = if minutes.is_empty() { 0 } else { minutes.parse().ok()? };
+    let minutes: i32 = if minutes.is_empty() { 0 } else { minutes.parse().ok()? };
     let hours: i32 = hours.parse().ok()?;
+    if !(0..60).contains(&minutes) {
+        return None;
+    }
     FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60))
 }
 

@@ -69,7 +69,7 @@ impl Token {
     pub(super) fn expires_at(&self) -> Option<DateTime<Utc>> {
         let payload = URL_SAFE_NO_PAD.decode(self.access.split('.').nth(1)?).ok()?;
         let claims: Value = serde_json::from_slice(&payload).ok()?;
-        DateTime::from_timestamp(claims.get("exp")?.as_i64()?, 0)
+        super::time::unix(claims.get("exp")?.as_i64()?)
     }
 
     /// Whether it can be renewed without its owner.
