@@ -52,8 +52,8 @@ pub enum ParseError {
     /// The stamp is no date and time.
     #[error("no valid time stamp")]
     BadStamp,
-    /// The stamp is far from when the message can have been written.
-    #[error("stamped more than a day away from when it was written")]
+    /// The stamp is before 1970, or far from when the message can have been written.
+    #[error("stamped before 1970, or more than a day away from when it was written")]
     StampOutOfRange,
     /// The line ends within a field that cannot be left out.
     #[error("cut off within `{0}`")]

@@ -27,8 +27,8 @@ use crate::domain::{
 /// A stamp further than this from when the line was written is a broken clock.
 const MAX_SKEW: LogInstant = 24 * 3600 * 1_000_000;
 
-/// 1900-01-01, the oldest stamp that is believed.
-const OLDEST: LogInstant = -2_208_988_800_000_000;
+/// The oldest stamp that is believed: a ride's id has no room for what was before 1970.
+const OLDEST: LogInstant = 0;
 
 /// A flush of one DuckDB row group is the efficient size.
 const FULL_READINGS: usize = 122_880;
@@ -490,8 +490,8 @@ pub(super) fn understand<'e>(
     let event = parser.parse(&envelope.line)?;
     if let Some(at) = event.at() {
         // A file says nothing of when it was written, only that it is not from the future.
-        let is_too_old = written_at.map_or(at < OLDEST, |written_at| written_at - at > MAX_SKEW);
-        if is_too_old || at - written_at.unwrap_or(now) > MAX_SKEW {
+        let is_too_old = written_at.is_some_and(|written_at| written_at - at > MAX_SKEW);
+        if at < OLDEST || is_too_old || at - written_at.unwrap_or(now) > MAX_SKEW {
             return Err(ParseError::StampOutOfRange);
         }
     }

@@ -275,7 +275,7 @@ fn the_next_header_without_a_marker_ends_the_ride_before() {
 #[test]
 fn what_cannot_be_understood_is_kept_with_its_reason() {
     let told = tell(
-        "a 0 raw nonsense\na 1 raw 2026-01-05 10:00:00.5 mendoza v9: [INFO]: Ride - duration = x; resistance = 1\na 2 raw 2031-01-05 10:00:00 mendoza v9: Getting user data from server..\na 3 raw 2026-01-05 10:00:01 mendoza v9: [SYSTEM] data = {}",
+        "a 0 raw nonsense\na 1 raw 2026-01-05 10:00:00.5 mendoza v9: [INFO]: Ride - duration = x; resistance = 1\na 2 raw 2031-01-05 10:00:00 mendoza v9: Getting user data from server..\na 3 raw 2026-01-05 10:00:01 mendoza v9: [SYSTEM] data = {}\na 4 raw 1969-12-31 23:59:59 mendoza v9: Getting user data from server..",
     );
     let reasons: Vec<_> = told
         .batch
@@ -288,8 +288,15 @@ fn what_cannot_be_understood_is_kept_with_its_reason() {
         [
             (0, "not a line of the bike's log"),
             (1, "`duration` is not a possible number"),
-            (2, "stamped more than a day away from when it was written"),
+            (
+                2,
+                "stamped before 1970, or more than a day away from when it was written"
+            ),
             (3, "`[SYSTEM]` data has no `user_id`"),
+            (
+                4,
+                "stamped before 1970, or more than a day away from when it was written"
+            ),
         ]
     );
     assert_eq!(told.batch.rejected[0].raw, br#"{"log":"nonsense\n"}"#);
