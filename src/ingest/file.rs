@@ -116,6 +116,9 @@ pub fn ingest(
         }
         Ok(())
     });
+    if !writer.is_writing() {
+        return outcome.context("what was stored until then stays, and the next time goes on from there");
+    }
     // What is cut short has told all that it ever will; what could not be read this time goes on the next.
     let is_damaged = |error: &anyhow::Error| {
         let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
@@ -184,4 +187,42 @@ pub(super) fn reconcile(
     orphans.retain(|ride| !open.contains(ride));
     store.close_rides(&orphans, &day_rule)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixture::open;
+
+    #[test]
+    fn where_the_store_cannot_be_written_its_reason_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&folder);
+        store
+            .connection()
+            .unwrap()
+            .execute_batch("drop table daily.rejected_line")
+            .unwrap();
+        let stream = StreamId {
+            source: "file".to_owned(),
+            topic: "rides".to_owned(),
+        };
+        let told = ingest(&store, Rules::default(), chrono_tz::UTC, &stream, |each| {
+            for offset in 0..100_000 {
+                each(RawMessage {
+                    partition: 0,
+                    offset,
+                    timestamp_millis: None,
+                    key: None,
+                    payload: b"nonsense",
+                })?;
+            }
+            Ok(())
+        });
+        let told = format!("{:#}", told.unwrap_err());
+        assert!(
+            told.contains("rejected_line") && told.contains("goes on from there"),
+            "{told}"
+        );
+    }
 }

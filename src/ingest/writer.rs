@@ -106,6 +106,12 @@ impl Writer {
         if is_taken { Ok(()) } else { Err(self.failure()) }
     }
 
+    /// Whether it takes batches still; after one could not be written it takes no more.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.batches.is_some()
+    }
+
     /// What was written since the last call.
     pub fn written(&self) -> impl Iterator<Item = Written> {
         self.written.try_iter()
