@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Write as _},
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -247,10 +247,10 @@ pub(super) fn write_static(folder: &Path) -> Result<u64> {
     write_artifacts(folder, new.collect())
 }
 
-/// Writes files aside and renames them, so that a reader finds each whole; `report.json` last, which says that all are
-/// there. Those of a day are at the top of `folder`. Answers the bytes.
+/// Writes files aside and renames them, so that a reader finds each whole, also when the power fails; `report.json` last,
+/// which says that all are there. Those of a day are at the top of `folder`. Answers the bytes.
 pub(super) fn write_artifacts(folder: &Path, mut artifacts: Vec<Artifact>) -> Result<u64> {
-    let mut bytes = 0;
+    let (mut bytes, mut folders) = (0, BTreeSet::new());
     artifacts.sort_by_key(|artifact| {
         (
             artifact.path.ends_with("/report.json"),
@@ -264,10 +264,17 @@ pub(super) fn write_artifacts(folder: &Path, mut artifacts: Vec<Artifact>) -> Re
         let aside = path.with_file_name(format!(".{name}"));
         path.parent()
             .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| fs::write(&aside, &artifact.bytes))
+            .and_then(|()| fs::File::create(&aside))
+            .and_then(|mut file| file.write_all(&artifact.bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&aside, &path))
             .with_context(|| format!("cannot write `{}`; is the disk full?", path.display()))?;
+        folders.extend(path.parent().map(Path::to_owned));
         bytes += artifact.bytes.len() as u64;
+    }
+    for written in folders {
+        fs::File::open(&written)
+            .and_then(|folder| folder.sync_all())
+            .with_context(|| format!("cannot write `{}`; is the disk full?", written.display()))?;
     }
     Ok(bytes)
 }
