@@ -314,6 +314,7 @@ fn settings_in(matches: &ArgMatches) -> Vec<String> {
 
 fn run_command(cli: Cli, flags: &[String]) -> anyhow::Result<()> {
     let Cli { settings, command } = cli;
+    let settings = settings.without_blanks();
     let mut out = Terminal::default();
     match command {
         Command::Serve(args) => serve::serve(&args, settings),

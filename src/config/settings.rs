@@ -228,6 +228,7 @@ pub struct Settings {
         global = true,
         env = "DELOTON_MAIL_FROM",
         default_value = MAIL_FROM,
+        value_parser = sender,
         value_name = "ADDR"
     )]
     pub mail_from: String,
@@ -420,6 +421,17 @@ impl Settings {
             .collect()
     }
 
+    /// The same, with a variable that is set to nothing (`DELOTON_MAIL_OVERRIDE=`) taken for one that is not set.
+    #[must_use]
+    pub fn without_blanks(mut self) -> Self {
+        let is_given = |text: &String| !text.trim().is_empty();
+        self.mail_to.retain(is_given);
+        self.mail_failures_to.retain(is_given);
+        self.mail_override = self.mail_override.filter(is_given);
+        self.aws_endpoint_url = self.aws_endpoint_url.filter(is_given);
+        self
+    }
+
     /// What mail lacks, a line each: without it every day would fail anew.
     #[must_use]
     pub fn mail_problems(&self) -> Vec<String> {
@@ -429,9 +441,8 @@ impl Settings {
         let missing = |is_missing: bool, flag: &str, variable: &str, what: &str| {
             is_missing.then(|| format!("`--mail ses` needs {what}: give it with {flag} or {variable}"))
         };
-        let is_blank = |text: &String| text.trim().is_empty();
-        let from = self.mail_from == MAIL_FROM || is_blank(&self.mail_from);
-        let to = self.mail_to.iter().all(is_blank);
+        let from = self.mail_from == MAIL_FROM || self.mail_from.trim().is_empty();
+        let to = self.mail_to.is_empty();
         [
             missing(
                 from,
@@ -594,13 +605,25 @@ fn mail_address(text: &str) -> Result<String, String> {
         .split_once('@')
         .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
     // Beyond ASCII only some services take addresses (RFC 6531), and SES does not.
-    let is_clean =
-        address.is_ascii() && !address.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
+    let is_clean = address.is_ascii()
+        && !address.contains(|c: char| c.is_whitespace() || c.is_control() || r#"<>(),;:"\"#.contains(c));
     if address.is_empty() || is_one && is_clean {
         Ok(address.to_owned())
     } else {
         Err("expected an address like `ceo@deloton.example`".to_owned())
     }
+}
+
+/// `Name <address>`, an address, or nothing.
+fn sender(text: &str) -> Result<String, String> {
+    let address = match text.trim().strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        Some((_, address)) if !address.trim().is_empty() => address,
+        Some(_) => "nobody",
+        None => text,
+    };
+    mail_address(address).map(|_| text.to_owned()).map_err(|_| {
+        "expected an address like `reports@deloton.example` or `Deloton <reports@deloton.example>`".to_owned()
+    })
 }
 
 /// An address that a browser can open.

@@ -56,6 +56,27 @@ fn settings_that_lack_something_are_told_at_once_and_before_the_address() {
 }
 
 #[test]
+fn a_variable_that_is_set_to_nothing_is_not_set_and_a_sender_that_is_none_is_refused() {
+    let sandbox = Sandbox::with_sample();
+    let blank = ["DELOTON_MAIL_OVERRIDE", "DELOTON_MAIL_TO", "DELOTON_MAIL_FAILURES_TO"];
+    let said = sandbox
+        .command(&["plan"])
+        .envs(blank.map(|name| (name, "")))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("nobody, as --mail-to is not set"), "{said}");
+    for sender in ["foo", "Deloton <foo>", "Deloton <>", "a:b@x.example"] {
+        fails_saying(
+            &sandbox,
+            &["check", "--mail-from", sender],
+            &["--mail-from", "reports@deloton.example"],
+        );
+    }
+    sandbox.succeed(&["check", "--mail-from", "Deloton <reports@x.example>"]);
+}
+
+#[test]
 fn a_data_folder_that_is_not_there_does_not_look_healthy() {
     let sandbox = Sandbox::new();
     fails_saying(
