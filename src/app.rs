@@ -440,7 +440,8 @@ struct Services {
     publisher: Publisher,
     /// Of those who send mails.
     turns: Turns,
-    /// Held from looking what there is to publish until it is published: of two at once, the later one must have the newer.
+    /// Held from looking what there is to publish until it is published, and while a report is rendered: of two that publish
+    /// at once the later one must have the newer, and none must find a day's pages half of which are new.
     publishing: Mutex<()>,
     /// Held while extracts are written: of two at once neither would know what the other has written.
     extracting: Mutex<()>,
@@ -584,6 +585,7 @@ impl Services {
                 jobs::transform::run(store, self.jobs_dir.as_deref(), sql, run.day()?, changed_types)
             }
             Kind::Report { .. } if matches!(run.window, Window::Week(_) | Window::Month(_)) => {
+                let _turn = run.cancel.lock(&self.publishing)?;
                 jobs::period_report::run(store, &self.templates, run.window)
             }
             Kind::Report { alert_banner } => {
@@ -591,6 +593,7 @@ impl Services {
                     day: schedule.day,
                     alert_banner: *alert_banner,
                 };
+                let _turn = run.cancel.lock(&self.publishing)?;
                 jobs::report::run(store, &rule, self.site(), run.day()?)
             }
             Kind::Publish => self.publish(schedule, Some(run.run_id), false, &run.cancel),
@@ -610,8 +613,8 @@ impl Services {
             }
             Kind::SendAlerts => self.send_alerts(&run.cancel),
             Kind::ExportRides => {
-                let rule = &schedule.heart_rate;
-                jobs::export_rides::run(&self.store, &self.exporter, rule, &self.runtime, &run.cancel)
+                let (rule, runtime) = (&schedule.heart_rate, &self.runtime);
+                jobs::export_rides::run(&self.store, &self.exporter, rule, runtime, &run.cancel, &self.turns)
             }
             Kind::Extract { .. } => {
                 let changed = Extract {
